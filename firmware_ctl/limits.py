@@ -1,0 +1,53 @@
+"""The code's own limits. Files can only lower them, and nothing can raise them.
+
+The figures and their reasons are in the safety concept; every module that enforces one takes it
+from here.
+"""
+
+from typing import Final
+
+SESSION_MS: Final = 15 * 60_000
+"""Longest running time of one session on a mat without the motor gate."""
+
+SESSION_GATED_MS: Final = 30 * 60_000
+"""Longest running time of one session where the motor gate is fitted."""
+
+DAILY_MS: Final = 60 * 60_000
+"""Most running time in the 24 hours from the first start."""
+
+DAY_MS: Final = 24 * 3_600_000
+
+DUTY_PCT: Final = 90
+"""Highest duty any motor pin is ever given."""
+
+RISE_PCT_S: Final = 50
+"""Steepest rise of the envelope, level percent a second."""
+
+PAUSES_MS: Final = 5 * 60_000
+"""All pauses of one session together; then the session ends."""
+
+RESTART_MS: Final = 100
+"""A start this soon after a stop is refused, whatever the order of the bytes."""
+
+LOCK_MS: Final = 1_500
+"""How long the button must be released, without a break, before it starts anything again."""
+
+SIGNAL_LEVEL_PCT: Final = 30
+"""Strongest level of a signal felt while idle."""
+
+SIGNAL_MS: Final = 5_000
+"""Longest signal felt while idle."""
+
+SIGNALS_DAILY_MS: Final = 60_000
+"""Most motor time for idle signals in a day; an account of its own."""
+
+TICK_MS: Final = 20
+"""While motors run the loop checks pins, button and time at least this often."""
+
+TICK_LATE_MS: Final = 250
+"""A checked tick later than this is a fault."""
+
+TRIM_PCT: Final = (10, 100)
+TRY_MS: Final = 10_000
+LEASE_S: Final = (1, 60)
+PRESS_MS: Final = (10, 10_000)

@@ -1,0 +1,50 @@
+"""The acupressure points that profiles may name, and how this product gives each.
+
+They repeat where a point is and how long people press it. No effect is claimed for any.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    name: str
+    title: str
+    where: str
+    by_hand: bool
+    """True: a cue, pressed by the person; False: reached by the motors under the mat."""
+    caution: str = ""
+
+
+POINTS: Final[Mapping[str, Point]] = {
+    point.name: point
+    for point in (
+        Point(
+            "BL23",
+            "Bladder 23",
+            "lower back, about two finger widths from the spine, on both sides",
+            by_hand=False,
+        ),
+        Point(
+            "GB30",
+            "Gallbladder 30",
+            "outer side of the hip, in the crease where the leg meets the torso",
+            by_hand=False,
+        ),
+        Point(
+            "KI3",
+            "Kidney 3",
+            "inside of the ankle, in the hollow between ankle bone and Achilles tendon",
+            by_hand=True,
+        ),
+        Point(
+            "LI4",
+            "Large Intestine 4",
+            "hand, between thumb and index finger",
+            by_hand=True,
+            caution="Widely listed as to be avoided in pregnancy.",
+        ),
+    )
+}
