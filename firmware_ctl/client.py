@@ -3,10 +3,10 @@
 import argparse
 import json
 import os
-import shlex
+import re
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -15,17 +15,23 @@ from firmware_ctl.errors import DeviceError
 
 ANSWER_S: Final = 5.0
 
+_FIELD: Final = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|\S*)')
+
 
 class NoDaemon(DeviceError):
-    """Nothing answers; exit 3."""
+    """Nothing answers."""
+
+    exit_code = 3
 
 
 class Client:
     """One connection to a daemon, by lines. Raises `NoDaemon` where nothing answers."""
 
-    def __init__(self, stream: Any, where: str) -> None:
+    def __init__(self, stream: Any, where: str, patient: Callable[[], object]) -> None:
+        """`patient` makes reads wait without end."""
         self._stream = stream
         self.where = where
+        self._patient = patient
 
     def ask(self, request: str) -> list[str]:
         """Sends a line; gives back the data lines and, last, `ok …` or `err …`."""
@@ -43,10 +49,16 @@ class Client:
 
     def lines(self) -> Iterator[str]:
         """What comes, without what is only told (`* …`) and asked for by others."""
+        return (line for line in self._read() if not line.startswith("* "))
+
+    def events(self) -> Iterator[str]:
+        """Every `* event=…`, for as long as the daemon lives."""
+        self._patient()
+        return (line for line in self._read() if line.startswith("* event="))
+
+    def _read(self) -> Iterator[str]:
         while raw := self._stream.readline():
-            line = raw.decode("ascii", "replace").rstrip("\r\n")
-            if not line.startswith("* "):
-                yield line
+            yield raw.decode("ascii", "replace").rstrip("\r\n")
 
 
 def open_port(device: str) -> Client:
@@ -57,7 +69,7 @@ def open_port(device: str) -> Client:
         port = serial.serial_for_url(device, baudrate=115_200, timeout=ANSWER_S, write_timeout=2)
     except (OSError, ValueError) as error:
         raise NoDaemon(f"{device} cannot be opened: {error}") from None
-    return Client(port, device)
+    return Client(port, device, lambda: setattr(port, "timeout", None))
 
 
 def open_socket(path: str) -> Client:
@@ -73,7 +85,7 @@ def open_socket(path: str) -> Client:
         ) from None
     except OSError as error:
         raise NoDaemon(f"no daemon answers on {path}: {error.strerror}") from None
-    return Client(sock.makefile("rwb"), path)
+    return Client(sock.makefile("rwb"), path, lambda: sock.settimeout(None))
 
 
 def find(args: argparse.Namespace, every: bool = False) -> list[Client]:
@@ -100,9 +112,11 @@ def find(args: argparse.Namespace, every: bool = False) -> list[Client]:
 
 def ask(args: argparse.Namespace) -> int:
     """Sends the command's request and shows the answer. 0 ok, 1 the daemon said err."""
+    words = getattr(args, "words", None) or []
+    request = " ".join([args.verb, *([words] if isinstance(words, str) else words)])
     failed = False
-    for client in find(args, every=args.request == ["stop"]):
-        *data, final = client.ask(" ".join(args.request))
+    for client in find(args, every=args.verb == "stop"):
+        *data, final = client.ask(request)
         for line in data:
             print(line.removeprefix("- "))
         failed |= final.startswith("err")
@@ -126,14 +140,11 @@ def status(args: argparse.Namespace) -> int:
     """Shows what the daemon does, once or, with `--watch`, at every change."""
     (client,) = find(args)
     _show_status(client, args.json)
-    if not args.watch:
-        return 0
-    with suppress(KeyboardInterrupt):
-        while True:
-            import time
-
-            time.sleep(1)
-            _show_status(client, args.json)
+    if args.watch:
+        client.ask("events on")
+        with suppress(KeyboardInterrupt):
+            for _ in client.events():
+                _show_status(client, args.json)
     return 0
 
 
@@ -147,5 +158,7 @@ def _show_status(client: Client, as_json: bool) -> None:
 
 def parse_fields(line: str) -> dict[str, str]:
     """The `key=value` fields of an answer; a quoted value is a JSON string."""
-    pairs = (word.partition("=") for word in shlex.split(line.replace("\\", "\\\\")))
-    return {key: value for key, mark, value in pairs if mark}
+    return {
+        key: json.loads(value) if value.startswith('"') else value
+        for key, value in _FIELD.findall(line)
+    }

@@ -1,19 +1,22 @@
-"""Profile files in folders: found, read, and made into a catalogue.
-
-Run as a module it does so in a process of its own, for a daemon that plays meanwhile.
-"""
+"""Profile and mat files: found, read from the disk, and made into values."""
 
 import os
-import pickle
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from firmware_ctl import places
 from firmware_ctl.catalogue import Catalogue, Entry, read_entry
-from firmware_ctl.daemon import Daemon
 from firmware_ctl.document import BYTES_MAX
 from firmware_ctl.errors import AuthorError, DeviceError, Mistake
-from firmware_ctl.mat import Mat
+from firmware_ctl.mat import Mat, read_mat
+
+
+def load_mat(path: str | None) -> Mat:
+    """Reads a mat file, the one in use by default; `DeviceError` where it cannot be read."""
+    path = path or places.mat_file()
+    try:
+        return read_mat(read_file(path), path)
+    except OSError as error:
+        raise DeviceError(f"the mat file {path} cannot be read: {error.strerror}") from None
 
 
 def profile_files(folders: Sequence[str]) -> dict[str, str]:
@@ -52,54 +55,3 @@ def _read(name: str, path: str, mat: Mat) -> Entry:
     except OSError as error:
         sentence = f"the file cannot be read: {error.strerror}"
         return Entry(name, error=AuthorError([Mistake(path, 1, 1, sentence)]))
-
-
-class Reader:
-    """Reads a catalogue in another process: a parser in this one would hold up the motors."""
-
-    def __init__(
-        self, folders: Sequence[str], mat: Mat, done: Callable[[Catalogue | str], None]
-    ) -> None:
-        self._done = done
-        self._read = bytearray()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "firmware_ctl.folder"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._stdout = self._process.stdout
-        os.set_blocking(self._stdout.fileno(), False)
-        pickle.dump((list(folders), mat), self._process.stdin)
-        self._process.stdin.close()
-
-    def fileno(self) -> int:
-        return self._stdout.fileno()
-
-    def ready(self, daemon: Daemon) -> None:  # noqa: ARG002
-        chunk = os.read(self.fileno(), 1 << 20)
-        if chunk:
-            self._read += chunk
-            return
-        self._stdout.close()
-        self._process.kill()
-        self._process.wait()
-        try:
-            result: Catalogue | str = pickle.loads(self._read)
-        except (EOFError, pickle.UnpicklingError):
-            result = "the profiles could not be read; the daemon's own list stands"
-        self._done(result)
-
-
-def _main() -> None:
-    folders, mat = pickle.load(sys.stdin.buffer)
-    try:
-        result: Catalogue | str = read_catalogue(folders, mat)
-    except DeviceError as error:
-        result = f"{error}; the profiles are as they were"
-    sys.stdout.buffer.write(pickle.dumps(result))
-
-
-if __name__ == "__main__":
-    _main()

@@ -16,23 +16,15 @@ from firmware_ctl.daemon import Daemon, Source, StartButton, Watcher
 from firmware_ctl.disk import Disk
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.feed import Feed
-from firmware_ctl.folder import Reader, read_catalogue, read_file
+from firmware_ctl.folder import load_mat, read_catalogue
 from firmware_ctl.inbox import RealInbox, Signals, Waker
-from firmware_ctl.mat import Mat, SerialPort, read_mat
+from firmware_ctl.mat import SerialPort
+from firmware_ctl.reader import Reader
 from firmware_ctl.session import Close, Session
 from firmware_ctl.state import StateFolder
 from firmware_ctl.trace import Trace
 
 Say = Callable[[str], None]
-
-
-def load_mat(path: str | None) -> Mat:
-    """Reads a mat file, the one in use by default; `DeviceError` where it is not readable."""
-    path = path or places.mat_file()
-    try:
-        return read_mat(read_file(path), path)
-    except OSError as error:
-        raise DeviceError(f"the mat file {path} cannot be read: {error.strerror}") from None
 
 
 class ViewLink(links.SocketLink):
