@@ -13,7 +13,7 @@ from firmware_ctl.limits import LOCK_MS
 DEBOUNCE_MS: Final = 30
 SHORT_MS: Final = 800
 BROKEN_MS: Final = 500
-"""A change-over contact is on neither side for a few milliseconds only; longer, a wire is broken."""
+"""A change-over contact leaves both sides for a few milliseconds; longer is a broken wire."""
 
 
 class Contact(Enum):
@@ -44,7 +44,7 @@ _HOLDS: Final = ((SHORT_MS, Gesture.HELD), (3_000, Gesture.HELD_3_S))
 
 
 class Button:
-    """Debounce, press, hold and lock. Nothing is a press until the button was once seen released."""
+    """Debounce, press, hold and lock. Nothing counts until the button was seen released once."""
 
     def __init__(self) -> None:
         self._raw = Contact.PRESSED  # as if held: until it is seen released it starts nothing

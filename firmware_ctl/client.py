@@ -18,14 +18,14 @@ ANSWER_S: Final = 5.0
 _FIELD: Final = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|\S*)')
 
 
-class NoDaemon(DeviceError):
+class NoDaemonError(DeviceError):
     """Nothing answers."""
 
     exit_code = 3
 
 
 class Client:
-    """One connection to a daemon, by lines. Raises `NoDaemon` where nothing answers."""
+    """One connection to a daemon, by lines. Raises `NoDaemonError` where nothing answers."""
 
     def __init__(self, stream: Any, where: str, patient: Callable[[], object]) -> None:
         """`patient` makes reads wait without end."""
@@ -44,8 +44,8 @@ class Client:
                 if line.split(" ", 1)[0] in ("ok", "err"):
                     return lines
         except OSError as error:
-            raise NoDaemon(f"{self.where} does not answer: {error}") from None
-        raise NoDaemon(f"{self.where} does not answer within {ANSWER_S:.0f} s")
+            raise NoDaemonError(f"{self.where} does not answer: {error}") from None
+        raise NoDaemonError(f"{self.where} does not answer within {ANSWER_S:.0f} s")
 
     def lines(self) -> Iterator[str]:
         """What comes, without what is only told (`* …`) and asked for by others."""
@@ -68,7 +68,7 @@ def open_port(device: str) -> Client:
     try:
         port = serial.serial_for_url(device, baudrate=115_200, timeout=ANSWER_S, write_timeout=2)
     except (OSError, ValueError) as error:
-        raise NoDaemon(f"{device} cannot be opened: {error}") from None
+        raise NoDaemonError(f"{device} cannot be opened: {error}") from None
     return Client(port, device, lambda: setattr(port, "timeout", None))
 
 
@@ -78,13 +78,13 @@ def open_socket(path: str) -> Client:
     try:
         sock.connect(path)
     except FileNotFoundError:
-        raise NoDaemon(f"no daemon runs: there is no {path}") from None
+        raise NoDaemonError(f"no daemon runs: there is no {path}") from None
     except PermissionError:
-        raise NoDaemon(
+        raise NoDaemonError(
             f"{path} is not yours to use; join its group: sudo usermod -aG firmware-ctl $USER"
         ) from None
     except OSError as error:
-        raise NoDaemon(f"no daemon answers on {path}: {error.strerror}") from None
+        raise NoDaemonError(f"no daemon answers on {path}: {error.strerror}") from None
     return Client(sock.makefile("rwb"), path, lambda: sock.settimeout(None))
 
 
@@ -99,11 +99,13 @@ def find(args: argparse.Namespace, every: bool = False) -> list[Client]:
         if os.path.exists(path):
             try:
                 found.append(open_socket(path))
-            except NoDaemon as error:
+            except NoDaemonError as error:
                 if path == places.SERVICE_SOCKET:
                     print(f"firmware-ctl: {error}", file=sys.stderr)
     if not found:
-        raise NoDaemon("no daemon runs; start one with `firmware-ctl mock`, or give --socket PATH")
+        raise NoDaemonError(
+            "no daemon runs; start one with `firmware-ctl mock`, or give --socket PATH"
+        )
     chosen = found if every else found[:1]
     for client in chosen:
         print(f"firmware-ctl: asking {client.where}", file=sys.stderr)

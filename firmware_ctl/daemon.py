@@ -143,7 +143,7 @@ class Daemon:
             self.say(READY)
             for link in self.links:
                 link.connection.answer([READY])
-            while self.session.state is not State.CLOSED:
+            while not self.session.closed:
                 self._round()
         finally:
             self._motors.all_low()

@@ -13,9 +13,8 @@ from gpiozero import LED, DigitalInputDevice, GPIOZeroError, PWMOutputDevice
 
 from firmware_ctl import mat
 from firmware_ctl.button import Contact, contact
-from firmware_ctl.daemon import Step
 from firmware_ctl.errors import CallerError, DeviceError
-from firmware_ctl.session import Session, State
+from firmware_ctl.session import Session, State, Step
 from firmware_ctl.timeline import Levels
 
 # lgpio's pin truncates value * 100, so that 29, 57 and 58 % come out one low (gpiozero #1209).
@@ -66,7 +65,7 @@ class GpioButton:
         for pin in pins:
             with _named(f"the start button on GPIO {pin}"):
                 device = DigitalInputDevice(pin, pull_up=True, pin_factory=factory)
-            device.when_activated = device.when_deactivated = edge
+            device.when_activated = device.when_deactivated = lambda: edge()  # gpiozero inspects it
             self._devices.append(device)
 
     def read(self) -> Contact:
@@ -74,7 +73,7 @@ class GpioButton:
         released = bool(self._devices[1].value) if len(self._devices) > 1 else not pressed
         return contact(pressed, released)
 
-    def press(self, is_down: bool) -> None:  # noqa: ARG002
+    def press(self, is_down: bool) -> None:
         raise CallerError("not-here", "press works on a mock; here a hand has to do it")
 
 
@@ -85,7 +84,7 @@ class GpioLed:
         with _named(f"the LED on GPIO {pin}"):
             self._led = LED(pin, pin_factory=factory)
 
-    def step(self, session: Session, step: Step, now_ms: int) -> None:  # noqa: ARG002
+    def step(self, session: Session, step: Step, now_ms: int) -> None:
         blink = session.state is State.FAULT and now_ms % 1000 < 500
         self._led.value = blink or session.state in (State.RUNNING, State.PAUSED)
 

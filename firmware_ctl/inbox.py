@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 
 from firmware_ctl.daemon import Daemon, Link, Source
 from firmware_ctl.session import Close
@@ -39,15 +40,13 @@ class Waker:
         self._sender.setblocking(False)
 
     def __call__(self) -> None:
-        try:
+        with suppress(BlockingIOError):  # then wake-ups enough are waiting
             self._sender.send(b"\0")
-        except BlockingIOError:
-            pass  # the loop has wake-ups enough waiting for it
 
     def fileno(self) -> int:
         return self._receiver.fileno()
 
-    def ready(self, daemon: Daemon) -> None:  # noqa: ARG002
+    def ready(self, daemon: Daemon) -> None:
         self._receiver.recv(4096)
 
 

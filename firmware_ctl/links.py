@@ -50,7 +50,7 @@ class SocketLink:
             self.ended = True
             return 0
 
-    def close(self, daemon: Daemon) -> None:  # noqa: ARG002
+    def close(self, daemon: Daemon) -> None:
         self._socket.close()
 
 
@@ -81,7 +81,7 @@ class PtyLink:
         except OSError:  # full: no one reads
             return 0
 
-    def close(self, daemon: Daemon) -> None:  # noqa: ARG002
+    def close(self, daemon: Daemon) -> None:
         os.close(self._fd)
         os.close(self._client_fd)
 

@@ -27,6 +27,7 @@ def profile_folders() -> list[str]:
 
 def mock_socket() -> str:
     """The control socket of the user's mock, in the user's runtime folder."""
-    from platformdirs import user_runtime_dir  # 30 ms that only some commands need
-
-    return os.path.join(user_runtime_dir("firmware-ctl"), "mock.sock")
+    folder = os.environ.get("XDG_RUNTIME_DIR")
+    if not folder:
+        folder = os.path.join(os.environ.get("TMPDIR", "/tmp"), f"firmware-ctl-{os.getuid()}")
+    return os.path.join(folder, "firmware-ctl-mock.sock")

@@ -36,7 +36,7 @@ class Reader:
     def fileno(self) -> int:
         return self._stdout.fileno()
 
-    def ready(self, daemon: Daemon) -> None:  # noqa: ARG002
+    def ready(self, daemon: Daemon) -> None:
         chunk = os.read(self.fileno(), 1 << 20)
         if chunk:
             self._read += chunk

@@ -186,13 +186,11 @@ class _Parts:
 
     def _open_trace(self, path: str) -> Trace:
         try:
-            file = open(path, "w", encoding="ascii", buffering=1)
+            opened = open(path, "w", encoding="ascii", buffering=1)  # noqa: SIM115, the stack does
         except OSError as error:
-            raise DeviceError(
-                f"the trace {path} cannot be written: {error.strerror}"
-            ) from None
+            raise DeviceError(f"the trace {path} cannot be written: {error.strerror}") from None
+        file = self._stack.enter_context(opened)
         disk = Disk(self._say)
-        self._stack.callback(file.close)
         self._stack.callback(disk.close)
         return Trace(lambda line: disk.submit(lambda: file.write(line)))
 
@@ -208,7 +206,12 @@ def _symlink(path: str, link: str, stack: ExitStack) -> None:
         os.symlink(path, link)
     except OSError as error:
         raise DeviceError(f"the link {link} cannot be made: {error.strerror}") from None
-    stack.callback(lambda: os.path.islink(link) and os.unlink(link))
+
+    def forget() -> None:
+        if os.path.islink(link):
+            os.unlink(link)
+
+    stack.callback(forget)
 
 
 def _log(line: str) -> None:
@@ -220,5 +223,3 @@ def _log(line: str) -> None:
             os.write(1, f"{line}\n".encode(errors="backslashreplace"))
     except OSError:
         return
-
-

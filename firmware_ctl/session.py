@@ -35,8 +35,6 @@ class State(Enum):
     RUNNING = "running"
     PAUSED = "paused"
     FAULT = "fault"
-    CLOSED = "closed"
-    """The daemon ends; no input leads out of it."""
 
 
 # --- inputs -----------------------------------------------------------------------------------
@@ -182,6 +180,8 @@ class Session:
         self.catalogue = catalogue
         self.speed = speed
         self.state = State.IDLE
+        self.closed = False
+        """The daemon ends; no input does anything more."""
         self.selected: Entry | None = catalogue.first()
         self.trim_pct = 100
         self.fault: Fault | None = None
@@ -220,7 +220,7 @@ class Session:
         """Takes one input at `now_ms`, which never goes back. Never raises for any input."""
         self._advance(now_ms)
         refusal = None
-        if not isinstance(event, Wake) and self.state is not State.CLOSED:
+        if not isinstance(event, Wake) and not self.closed:
             try:
                 self._decide[type(event)](event, now_ms)  # type: ignore[operator]
             except CallerError as error:
@@ -332,7 +332,7 @@ class Session:
             self._show(frame.level_pct)
         segment = run.playback.segment
         if segment is not run.told:
-            if run.told is None or segment.cue != run.told.cue:
+            if segment.cue != (run.told.cue if run.told else ""):
                 self._tell("cue", cue=segment.cue)
             self._tell("phase", phase=segment.phase)
             run.told = segment
@@ -457,7 +457,7 @@ class Session:
 
     def _close(self, _: Close, now_ms: int) -> None:
         self._stop(Stop(), now_ms)
-        self._change_state(State.CLOSED)
+        self.closed = True
 
     def _contacts(self, event: Contacts, now_ms: int) -> None:
         for gesture in self.button.sense(event.contact, now_ms):

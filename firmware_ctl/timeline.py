@@ -7,9 +7,10 @@ not with its length. This module never asks what time it is.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from firmware_ctl.limits import TICK_MS
-from firmware_ctl.mat import Mat, Motor
+from firmware_ctl.mat import Mat
 from firmware_ctl.patterns import PATTERNS, Piece, Seat
 from firmware_ctl.profile import Level, Phase, Play, Profile
 from firmware_ctl.shaping import duty_table
@@ -205,7 +206,7 @@ class Playback:
         self._frame = Frame(self._frame.level_pct, t_ms)
 
     def _climb_to(self, t_ms: int) -> None:
-        """Moves the envelope to `t_ms`, on the tick's grid: percent a second is thousandths a ms."""
+        """Moves the envelope to `t_ms` on the tick's grid; percent a second is thousandths a ms."""
         t_ms -= t_ms % TICK_MS
         if t_ms <= self._envelope_at_ms:
             return
@@ -279,7 +280,7 @@ def _course(play: Play, seat: Seat, pass_ms: int) -> tuple[Piece, ...]:
 def _keyframes(frames: Sequence[tuple[int, int]], pass_ms: int) -> tuple[Piece, ...]:
     """Silence before the first frame, lines between them, and the last one held."""
     pieces = [Piece(frames[0][0], 0.0, 0.0)]
-    for (at_ms, level), (next_ms, next_level) in zip(frames, frames[1:], strict=False):
+    for (at_ms, level), (next_ms, next_level) in pairwise(frames):
         pieces.append(Piece(next_ms - at_ms, level / 100, next_level / 100))
     at_ms, level = frames[-1]
     return (*pieces, Piece(max(pass_ms - at_ms, 1), level / 100, level / 100))
@@ -293,7 +294,7 @@ def _voice(play: Play, course: tuple[Piece, ...], pass_ms: int) -> Voice:
 
 
 def _signals(segments: Sequence[Segment]) -> tuple[Felt, ...]:
-    """What is told within a session: where a cue begins and ends, and when five minutes are left."""
+    """What a session tells: where a cue begins and ends, and when five minutes are left."""
     end_ms = segments[-1].end_ms
     found = []
     if end_ms > FIVE_MINUTES_MS:
@@ -304,5 +305,3 @@ def _signals(segments: Sequence[Segment]) -> tuple[Felt, ...]:
             found.append(felt("cue-begin", begin_ms + lead_ms))
             found.append(felt("cue-end", begin_ms + segment.pass_ms - felt_length_ms("cue-end")))
     return tuple(sorted(found, key=lambda signal: signal.begin_ms))
-
-

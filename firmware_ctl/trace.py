@@ -4,25 +4,26 @@ import json
 from collections.abc import Callable
 
 from firmware_ctl.session import Session, State, Step
+from firmware_ctl.timeline import Levels
 
 
 class Trace:
-    """Watches the steps of all sessions; `write` gets whole lines."""
+    """Watches the steps of all sessions and of idle signals; `write` gets whole lines."""
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
-        self._last: tuple[object, ...] = ()
+        self._state = State.IDLE
+        self._levels: Levels = ()
+        self._started = 0
 
     def step(self, session: Session, step: Step, now_ms: int) -> None:
-        row = (session.state, step.level_pct, step.duty_pct, session.started)
-        if row == self._last:
-            return
-        moves = any(step.duty_pct) or (self._last != () and any(self._last[2]))  # type: ignore[call-overload]
-        on = session.state in (State.RUNNING, State.PAUSED)
-        was_on = self._last != () and self._last[0] in (State.RUNNING, State.PAUSED)
-        self._last = row
-        if on or was_on or moves:
+        is_new = session.started != self._started or session.state is not self._state
+        if is_new or (
+            step.level_pct != self._levels and (any(self._levels) or any(step.level_pct))
+        ):
             self._write(line(session.since_start_ms(now_ms), session.state, step) + "\n")
+        self._state, self._started = session.state, session.started
+        self._levels = step.level_pct
 
 
 def line(at_ms: int, state: State, step: Step) -> str:
