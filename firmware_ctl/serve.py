@@ -111,12 +111,13 @@ def _mock_daemon(
     with ExitStack() as stack:
         state = args.state or stack.enter_context(tempfile.TemporaryDirectory("-firmware-ctl"))
         parts = _Parts(args, stack, state, say)
-        from firmware_ctl import gpio, simulator
+        from firmware_ctl import gpio
+        from firmware_ctl.simulator import pins
 
-        factory = simulator.mock_factory()
+        factory = pins.mock_factory()
         button = None
         if parts.mat.button is not None:
-            button = simulator.SimulatedButton(parts.mat.button, factory, parts.waker)
+            button = pins.SimulatedButton(parts.mat.button, factory, parts.waker)
         motors = gpio.GpioMotors(parts.mat, factory)
         path = args.socket or places.mock_socket()
         watchers: list[Watcher] = []
