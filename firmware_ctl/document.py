@@ -6,8 +6,7 @@ dates do not exist here. All mistakes of a file are collected. Knows neither pro
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import yaml
 
@@ -24,9 +23,9 @@ ALIASED_MAX: Final = 5_000
 _PARSER: Final[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _LINE_END: Final = re.compile("\r\n|\r|\n")
 # NEL, LS and PS end a line for YAML and for no editor: places would be wrong after them.
-_UNFIT: Final = re.compile(
-    "[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
+_UNFIT: Final = frozenset(
+    map(chr, (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF))
+) - set("\t\n\r")
 _ADVICE: Final = (
     ("mapping values are not allowed", "a second `: ` in one line; put a text with `: ` in quotes"),
     ("found character '\\t'", "indent with spaces; a tab stands here"),
@@ -104,9 +103,10 @@ def parse(data: bytes, report: Report) -> Node:
         line, column = _place(data[: error.start].decode())
         sentence = f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
         raise _hopeless(report, line, column, sentence) from None
-    if unfit := _UNFIT.search(text):
-        line, column = _place(text[: unfit.start()])
-        sentence = f"the control character U+{ord(unfit[0]):04X} has no place in this file"
+    if unfit := _UNFIT.intersection(text):
+        index = min(map(text.index, unfit))
+        line, column = _place(text[:index])
+        sentence = f"the control character U+{ord(text[index]):04X} has no place in this file"
         raise _hopeless(report, line, column, sentence)
     try:
         return _tree(_PARSER(text), report)
@@ -243,8 +243,7 @@ def in_units(length_ms: int) -> str:
 # ---- kinds of value
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """How a value is read, how an editor's schema describes it, how an author writes it.
 
     `read(node, key, report)` gives the value, or None after it reported the mistake.
@@ -313,6 +312,10 @@ def choice(known: Iterable[str], what: str) -> Kind:
         return None
 
     return Kind(read, {"enum": list(names)})
+
+
+VERSION: Final = Kind(choice(("1",), "version that this program reads").read, {"const": 1})
+"""The version of a file's format, under its key `schema`."""
 
 
 def flag() -> Kind:
@@ -438,8 +441,7 @@ def pair_of(first: Kind, second: Kind) -> Kind:
 REQUIRED: Final = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One key of a block: a row of the table that reader and schema share."""
 
     key: str
@@ -486,6 +488,7 @@ def table(what: str, *fields: Field) -> Kind:
         return form
 
     schema = {
+        "title": what,
         "type": "object",
         "properties": {field.key: _described(field) for field in fields},
         "required": [field.key for field in fields if field.default is REQUIRED],

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from firmware_ctl import limits
 from firmware_ctl.document import (
+    VERSION,
     Field,
     Form,
     Kind,
@@ -203,12 +204,7 @@ _PORT: Final = table(
 )
 FILE: Final = table(
     "the mat file",
-    Field(
-        "schema",
-        choice(("1",), "version that this program reads"),
-        "version of the format",
-        default="1",
-    ),
+    Field("schema", VERSION, "version of the format", default="1"),
     Field("name", words(60), "what the mat calls itself"),
     Field("pwm_hz", whole(50, 400), "PWM frequency in Hz; more costs more of the processor"),
     Field(
