@@ -203,7 +203,7 @@ def _target(targets: Iterable[str]) -> Kind:
 def _read_cue(node: Node, key: str, report: Report) -> str | None:
     text: str | None = words(60).read(node, key, report)
     if text and text in POINTS and not POINTS[text].by_hand:
-        sentence = f"{text} lies on the mat; name it under points, and let play reach it"
+        sentence = f"{text} is pressed by the mat, not by hand; name it under points"
         report.add(node, f"{key}: {sentence}")
         return None
     if text and text not in POINTS and isinstance(node, Text) and not node.quoted:
@@ -242,7 +242,7 @@ def file_kind(mat: Mat) -> Kind:
         "targets",
         _target(targets),
         Kind(_ANY_PLAY.read, {"$ref": "#/definitions/play"}),
-        lambda name: _play(targets[name].cap_pct, targets[name].cap_of),
+        {name: _play(target.cap_pct, target.cap_of) for name, target in targets.items()},
     )
     to_complete = {"properties": {name: {"$ref": "#/definitions/play"} for name in targets}}
     play = Kind(plays.read, plays.schema | to_complete)
@@ -257,7 +257,7 @@ def file_kind(mat: Mat) -> Kind:
     )
     needs = list_of(_spelt_like_zones(zones, "zone", f"^{_ZONE_PATTERN}$"), unique=True)
     file = table(
-        "the profile",
+        "a profile",
         Field("schema", VERSION, "version of the format", default="1"),
         Field("name", _NAME, "the name of the file, without .yaml", default=None),
         Field("title", words(80), "the name that people read"),
