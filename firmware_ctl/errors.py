@@ -9,6 +9,8 @@ from dataclasses import dataclass
 class FirmwareError(Exception):
     """Expected trouble: it gets an answer, never a traceback."""
 
+    exit_code = 2
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mistake:

@@ -1,0 +1,6 @@
+"""`python -m firmware_ctl` is `firmware-ctl`."""
+
+from firmware_ctl.cli import main
+
+if __name__ == "__main__":
+    main()

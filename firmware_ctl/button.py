@@ -1,0 +1,138 @@
+"""The start button: contacts and time in, gestures out.
+
+Time is an argument. What a gesture does is the session's affair; that a touch is told on its very
+edge, before any debouncing, is this module's, since a touch may have to stop motors.
+"""
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import Final
+
+from firmware_ctl.limits import LOCK_MS
+
+DEBOUNCE_MS: Final = 30
+SHORT_MS: Final = 800
+BROKEN_MS: Final = 500
+"""A change-over contact leaves both sides for a few milliseconds; longer is a broken wire."""
+
+
+class Contact(Enum):
+    RELEASED = "released"
+    PRESSED = "pressed"
+    NEITHER = "neither"
+    BOTH = "both"
+
+
+def contact(pressed: bool, released: bool) -> Contact:
+    """Reads a change-over contact. A plain one has `released == not pressed`."""
+    if pressed:
+        return Contact.BOTH if released else Contact.PRESSED
+    return Contact.RELEASED if released else Contact.NEITHER
+
+
+class Gesture(Enum):
+    TOUCH = "touch"
+    """An edge away from released, at once: it stops whatever runs."""
+    SHORT = "short"
+    """Released within 0.8 s."""
+    HELD = "held 0.8 s"
+    HELD_3_S = "held 3 s"
+    BROKEN = "broken"
+
+
+_HOLDS: Final = ((SHORT_MS, Gesture.HELD), (3_000, Gesture.HELD_3_S))
+
+
+class Button:
+    """Debounce, press, hold and lock. Nothing counts until the button was seen released once."""
+
+    def __init__(self) -> None:
+        self._raw = Contact.PRESSED  # as if held: until it is seen released it starts nothing
+        self._raw_since_ms = 0
+        self._settled = Contact.PRESSED
+        self._touched_at_ms: int | None = None
+        self._counts = False
+        self._holds_told = 0
+        self._short_spent = False
+        self._locked_since_ms: int | None = None
+        self._broken_told = False
+
+    @property
+    def is_released(self) -> bool:
+        return self._settled is Contact.RELEASED and self._raw is Contact.RELEASED
+
+    def lock(self, now_ms: int) -> None:
+        """Whatever is pressed now does nothing more, and starts need 1.5 s of release first."""
+        self._locked_since_ms = now_ms
+        self._counts = False
+
+    def spend_short(self) -> None:
+        """The press that is going on has done its work, unless it is held on."""
+        self._short_spent = True
+
+    def sense(self, raw: Contact, now_ms: int) -> list[Gesture]:
+        """What the contacts say at `now_ms`; call it at every edge, and again now and then."""
+        gestures = list(self.wait(now_ms))
+        if raw is not self._raw:
+            if self._raw is Contact.RELEASED:
+                self._leave(now_ms)
+            self._raw, self._raw_since_ms = raw, now_ms
+            if raw is not Contact.RELEASED:
+                gestures.append(Gesture.TOUCH)
+        return gestures
+
+    def wait(self, now_ms: int) -> Iterator[Gesture]:
+        """The gestures that fall due as time goes by without an edge."""
+        for_ms = now_ms - self._raw_since_ms
+        if self._raw in (Contact.PRESSED, Contact.RELEASED):
+            self._broken_told = False
+            if for_ms >= DEBOUNCE_MS:
+                yield from self._settle()
+        elif for_ms >= BROKEN_MS and not self._broken_told:
+            self._broken_told = True
+            self._counts = False
+            yield Gesture.BROKEN
+        if self._settled is Contact.PRESSED and self._raw is Contact.PRESSED and self._counts:
+            for hold_ms, gesture in _HOLDS[self._holds_told :]:
+                if now_ms - self._pressed_at_ms >= hold_ms:
+                    self._holds_told += 1
+                    yield gesture
+
+    def wake_at_ms(self) -> int | None:
+        """When `wait` next has something to say if no edge comes before."""
+        if self._raw in (Contact.PRESSED, Contact.RELEASED):
+            if self._raw is not self._settled or self._settled_anew():
+                return self._raw_since_ms + DEBOUNCE_MS
+            if self._raw is Contact.PRESSED and self._counts and self._holds_told < len(_HOLDS):
+                return self._pressed_at_ms + _HOLDS[self._holds_told][0]
+            return None
+        return None if self._broken_told else self._raw_since_ms + BROKEN_MS
+
+    def _leave(self, now_ms: int) -> None:
+        """The first edge away from released decides whether this press counts at all."""
+        if self._settled is not Contact.RELEASED or self._touched_at_ms is not None:
+            return
+        self._touched_at_ms = now_ms
+        self._holds_told = 0
+        self._short_spent = False
+        self._counts = self._locked_since_ms is None or (
+            now_ms - max(self._locked_since_ms, self._raw_since_ms) >= LOCK_MS
+        )
+        if self._counts:
+            self._locked_since_ms = None
+
+    @property
+    def _pressed_at_ms(self) -> int:
+        return self._raw_since_ms if self._touched_at_ms is None else self._touched_at_ms
+
+    def _settled_anew(self) -> bool:
+        return self._raw is Contact.RELEASED and self._touched_at_ms is not None
+
+    def _settle(self) -> Iterator[Gesture]:
+        was, self._settled = self._settled, self._raw
+        if self._raw is Contact.RELEASED:
+            short = self._raw_since_ms - self._pressed_at_ms < SHORT_MS
+            if was is Contact.PRESSED and self._counts and short and not self._short_spent:
+                yield Gesture.SHORT
+            self._touched_at_ms = None
+            self._counts = False

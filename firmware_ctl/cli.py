@@ -1,0 +1,186 @@
+"""The command line: one table of commands, and what any of them may end with.
+
+Each command's module is imported when it is called, so that `--help` and `check` load no pins.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from firmware_ctl import __version__
+
+Option = tuple[tuple[str, ...], dict[str, object]]
+
+
+def _option(*names: str, **how: object) -> Option:
+    return names, how
+
+
+def _host_port(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text} is not HOST:PORT, such as 127.0.0.1:7000")
+    return host, int(port)
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0
+    if not 0.1 <= speed <= 1000:
+        raise argparse.ArgumentTypeError(f"{text} is not a speed from 0.1 to 1000")
+    return speed
+
+
+MAT = _option("--mat", metavar="FILE", help="mat file (default: the service's, else the shipped)")
+PROFILES = _option("--profiles", metavar="DIR", help="take profiles from here and nowhere else")
+SOCKET = _option("--socket", metavar="PATH", help="control socket")
+CLIENT = (
+    SOCKET,
+    _option("--port", metavar="DEV", help="ask over a serial port (any pyserial URL) instead"),
+)
+DAEMON = (
+    MAT,
+    PROFILES,
+    _option("--state", metavar="DIR", help="state folder; one daemon at a time"),
+    SOCKET,
+    _option("--port", metavar="DEV", action="append", default=[],
+            help="serial port to answer on, beside the mat file's; may be given again"),
+    _option("--trace", metavar="FILE.jsonl", help="write what the motors do, a line a change"),
+)  # fmt: skip
+
+# name: (module:function, what it does, options, fixed values)
+COMMANDS: dict[str, tuple[str, str, Sequence[Option], dict[str, object]]] = {
+    "run": ("serve:run", "the daemon, in the foreground, on the real pins", DAEMON, {}),
+    "mock": (
+        "serve:mock",
+        "the same daemon on simulated pins; on a terminal you see the mat and press its button",
+        (
+            *DAEMON,
+            _option("--link", metavar="PATH", help="symbolic link to the serial port"),
+            _option("--listen", metavar="HOST:PORT", type=_host_port,
+                    help="serve the protocol over TCP as well"),
+            _option("--speed", metavar="X", type=_speed, default=1.0,
+                    help="sessions run X times as fast"),
+            _option("--no-view", action="store_true", help="plain log lines, no live view"),
+        ),
+        {},
+    ),
+    "check": (
+        "authoring:check",
+        "validate profiles: every mistake with its place, else a certificate",
+        (
+            _option("paths", metavar="PATH", nargs="*", help="files or folders (default: shipped)"),
+            MAT,
+            _option("--json", action="store_true"),
+        ),
+        {},
+    ),
+    "profiles": ("authoring:profiles", "list the profiles", (MAT, PROFILES), {}),
+    "new": (
+        "authoring:new",
+        "write a profile to start from",
+        (
+            _option("name", metavar="NAME", help="a-z, 0-9 and '-'; the file is NAME.yaml"),
+            MAT,
+            _option("--profiles", metavar="DIR", help="folder to write to (default: here)"),
+        ),
+        {},
+    ),
+    "schema": (
+        "authoring:schema",
+        "print the JSON Schema that editors complete from",
+        (_option("kind", choices=("profile", "mat")),),
+        {},
+    ),
+    "start": (
+        "client:ask",
+        "start the selected or the named profile",
+        (_option("words", metavar="NAME", nargs="?"), *CLIENT),
+        {"verb": "start"},
+    ),
+    "stop": ("client:ask", "all motors off, on every daemon found", CLIENT, {"verb": "stop"}),
+    "pause": ("client:ask", "all motors off; the session waits", CLIENT, {"verb": "pause"}),
+    "resume": ("client:ask", "go on after a pause", CLIENT, {"verb": "resume"}),
+    "select": (
+        "client:ask",
+        "choose a profile for the next start",
+        (_option("words", metavar="NAME"), *CLIENT),
+        {"verb": "select"},
+    ),
+    "trim": (
+        "client:ask",
+        "scale every level, 10 to 100 percent",
+        (_option("words", metavar="PCT"), *CLIENT),
+        {"verb": "trim"},
+    ),
+    "try": (
+        "client:ask",
+        "play one line for 10 s, to feel it before writing it",
+        (
+            _option("words", metavar="TARGET PATTERN LEVEL [key=value ...]", nargs="+"),
+            *CLIENT,
+        ),
+        {"verb": "try"},
+    ),
+    "status": (
+        "client:status",
+        "what the daemon does now",
+        (
+            _option("--watch", action="store_true", help="and again at every change"),
+            _option("--json", action="store_true"),
+            *CLIENT,
+        ),
+        {},
+    ),
+    "send": (
+        "client:send",
+        "send one line of the serial protocol",
+        (_option("line", metavar="LINE"), *CLIENT),
+        {},
+    ),
+}  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    module, _, function = args.call.partition(":")
+    command = getattr(import_module(f"firmware_ctl.{module}"), function)
+    sys.exit(guarded(lambda: command(args)))
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Runs a command; expected trouble becomes a sentence on stderr and an exit code."""
+    from firmware_ctl.errors import AuthorError, FirmwareError
+
+    try:
+        return command()
+    except AuthorError as error:
+        print(error, file=sys.stderr)
+    except FirmwareError as error:
+        print(f"firmware-ctl: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="firmware-ctl",
+        description="Controller of a vibrating acupressure mat and its neck pillow.",
+        epilog="Start with `firmware-ctl mock`: it needs no hardware.",
+    )
+    parser.add_argument("--version", action="version", version=f"firmware-ctl {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, (call, about, options, fixed) in COMMANDS.items():
+        command = commands.add_parser(name, help=about, description=about)
+        command.set_defaults(call=call, **fixed)
+        for names, how in options:
+            command.add_argument(*names, **how)  # type: ignore[arg-type]
+    return parser

@@ -1,0 +1,166 @@
+"""The commands that talk to a running daemon: one request, its answer, done."""
+
+import argparse
+import json
+import os
+import re
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, Final
+
+from firmware_ctl import places
+from firmware_ctl.errors import DeviceError
+
+ANSWER_S: Final = 5.0
+
+_FIELD: Final = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|\S*)')
+
+
+class NoDaemonError(DeviceError):
+    """Nothing answers."""
+
+    exit_code = 3
+
+
+class Client:
+    """One connection to a daemon, by lines. Raises `NoDaemonError` where nothing answers."""
+
+    def __init__(self, stream: Any, where: str, patient: Callable[[], object]) -> None:
+        """`patient` makes reads wait without end."""
+        self._stream = stream
+        self.where = where
+        self._patient = patient
+
+    def ask(self, request: str) -> list[str]:
+        """Sends a line; gives back the data lines and, last, `ok …` or `err …`."""
+        try:
+            self._stream.write(request.encode("ascii", "replace") + b"\n")
+            self._stream.flush()
+            lines = []
+            for line in self.lines():
+                lines.append(line)
+                if line.split(" ", 1)[0] in ("ok", "err"):
+                    return lines
+        except OSError as error:
+            raise NoDaemonError(f"{self.where} does not answer: {error}") from None
+        raise NoDaemonError(f"{self.where} does not answer within {ANSWER_S:.0f} s")
+
+    def lines(self) -> Iterator[str]:
+        """What comes, without what is only told (`* …`) and asked for by others."""
+        return (line for line in self._read() if not line.startswith("* "))
+
+    def events(self) -> Iterator[str]:
+        """Every `* event=…`, for as long as the daemon lives."""
+        self._patient()
+        return (line for line in self._read() if line.startswith("* event="))
+
+    def _read(self) -> Iterator[str]:
+        while raw := self._stream.readline():
+            yield raw.decode("ascii", "replace").rstrip("\r\n")
+
+
+def open_port(device: str) -> Client:
+    """Any pyserial URL: a device, `socket://HOST:PORT`."""
+    import serial
+
+    try:
+        port = serial.serial_for_url(device, baudrate=115_200, timeout=ANSWER_S, write_timeout=2)
+    except (OSError, ValueError) as error:
+        raise NoDaemonError(f"{device} cannot be opened: {error}") from None
+    return Client(port, device, lambda: setattr(port, "timeout", None))
+
+
+def open_socket(path: str) -> Client:
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(ANSWER_S)
+    try:
+        sock.connect(path)
+    except FileNotFoundError:
+        raise NoDaemonError(f"no daemon runs: there is no {path}") from None
+    except PermissionError:
+        raise NoDaemonError(
+            f"{path} is not yours to use; join its group: sudo usermod -aG firmware-ctl $USER"
+        ) from None
+    except OSError as error:
+        raise NoDaemonError(f"no daemon answers on {path}: {error.strerror}") from None
+    return Client(sock.makefile("rwb"), path, lambda: sock.settimeout(None))
+
+
+def find(args: argparse.Namespace, every: bool = False) -> list[Client]:
+    """The daemon that is meant: the named one, else the service's, else the user's mock."""
+    if args.port:
+        return [open_port(args.port)]
+    if args.socket:
+        return [open_socket(args.socket)]
+    found = []
+    for path in (places.SERVICE_SOCKET, places.mock_socket()):
+        if os.path.exists(path):
+            try:
+                found.append(open_socket(path))
+            except NoDaemonError as error:
+                if path == places.SERVICE_SOCKET:
+                    print(f"firmware-ctl: {error}", file=sys.stderr)
+    if not found:
+        raise NoDaemonError(
+            "no daemon runs; start one with `firmware-ctl mock`, or give --socket PATH"
+        )
+    chosen = found if every else found[:1]
+    for client in chosen:
+        print(f"firmware-ctl: asking {client.where}", file=sys.stderr)
+    return chosen
+
+
+def ask(args: argparse.Namespace) -> int:
+    """Sends the command's request and shows the answer. 0 ok, 1 the daemon said err."""
+    words = getattr(args, "words", None) or []
+    request = " ".join([args.verb, *([words] if isinstance(words, str) else words)])
+    failed = False
+    for client in find(args, every=args.verb == "stop"):
+        *data, final = client.ask(request)
+        for line in data:
+            print(line.removeprefix("- "))
+        failed |= final.startswith("err")
+        if final.startswith("err"):
+            _, code, message = [*final.split(" ", 2), ""][:3]
+            print(f"firmware-ctl: {code}: {message}", file=sys.stderr)
+        elif final != "ok" or not data:
+            print(final)
+    return 1 if failed else 0
+
+
+def send(args: argparse.Namespace) -> int:
+    """Sends one line as it is and shows the answer as it comes."""
+    (client,) = find(args)
+    lines = client.ask(args.line)
+    print("\n".join(lines))
+    return 1 if lines[-1].startswith("err") else 0
+
+
+def status(args: argparse.Namespace) -> int:
+    """Shows what the daemon does, once or, with `--watch`, at every change."""
+    (client,) = find(args)
+    _show_status(client, args.json)
+    if args.watch:
+        client.ask("events on")
+        with suppress(KeyboardInterrupt):
+            for _ in client.events():
+                _show_status(client, args.json)
+    return 0
+
+
+def _show_status(client: Client, as_json: bool) -> None:
+    final = client.ask("status")[-1]
+    if as_json:
+        print(json.dumps(parse_fields(final)), flush=True)
+    else:
+        print(final.removeprefix("ok "), flush=True)
+
+
+def parse_fields(line: str) -> dict[str, str]:
+    """The `key=value` fields of an answer; a quoted value is a JSON string."""
+    return {
+        key: json.loads(value) if value.startswith('"') else value
+        for key, value in _FIELD.findall(line)
+    }

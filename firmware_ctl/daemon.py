@@ -1,0 +1,330 @@
+"""The loop: one thread that waits, asks the session, and writes what it says.
+
+It knows the small interfaces below, and never who stands behind them. Off first, talk later: the
+pins have their duties before anything is told to anyone.
+"""
+
+import heapq
+from collections.abc import Callable, Collection
+from itertools import count
+from typing import Final, Protocol, runtime_checkable
+
+from firmware_ctl import PROTOCOL, __version__, verbs
+from firmware_ctl.button import Contact
+from firmware_ctl.catalogue import Catalogue
+from firmware_ctl.errors import CallerError
+from firmware_ctl.limits import TICK_MS
+from firmware_ctl.protocol import Complaint, Connection
+from firmware_ctl.session import (
+    Contacts,
+    Input,
+    Notice,
+    Reload,
+    Session,
+    State,
+    Step,
+    Stop,
+    Wake,
+)
+from firmware_ctl.timeline import Levels
+
+IDLE_SAMPLE_MS: Final = 500
+"""While nothing runs the contacts are sampled this often, beside their edges."""
+
+REQUESTS_A_ROUND: Final = 16
+"""Requests of one connection that are answered before the ports are read again."""
+
+READY: Final = f"* ready firmware-ctl {__version__} protocol={PROTOCOL}"
+
+
+class Motors(Protocol):
+    def apply(self, duty_pct: Levels) -> None:
+        """Gives every motor its duty; writes only what changed."""
+
+    def all_low(self) -> None:
+        """Every motor pin low and left so. Safe to repeat; raises nothing."""
+
+
+class StartButton(Protocol):
+    def read(self) -> Contact:
+        """What the contacts say now."""
+
+    def press(self, is_down: bool) -> None:
+        """Moves the simulated button; `CallerError` where it is a real one."""
+
+
+@runtime_checkable
+class Link(Protocol):
+    """Bytes to and from one client. Never blocks; a link that has ended says so by `ended`."""
+
+    connection: Connection
+    ended: bool
+
+    def fileno(self) -> int: ...
+
+    def read(self) -> bytes:
+        """What has come, at most 64 KiB."""
+
+    def write(self, data: bytes) -> int:
+        """How much of it was taken."""
+
+    def close(self, daemon: "Daemon") -> None:
+        """Called once, when the daemon has let go of the link."""
+
+
+class Source(Protocol):
+    """What the loop waits for beside links: new clients, finished jobs, signals, edges."""
+
+    def fileno(self) -> int: ...
+
+    def ready(self, daemon: "Daemon") -> None:
+        """Called by the loop when `fileno` is readable."""
+
+
+class Inbox(Protocol):
+    """The clock and the waiting, in one: real in the daemon, jumping in the simulator."""
+
+    def now_ms(self) -> int: ...
+
+    def wait(
+        self, until_ms: int, readers: Collection[Link | Source], writers: Collection[Link]
+    ) -> Collection[Link | Source]:
+        """Those to be read, at the latest at `until_ms`; comes back early to write."""
+
+
+class Watcher(Protocol):
+    """Sees every step after the pins have it: traces, the live view."""
+
+    def step(self, session: Session, step: Step, now_ms: int) -> None: ...
+
+
+ReadProfiles = Callable[[Callable[[Catalogue | str], None]], Source]
+"""Begins to read all profiles elsewhere; calls back with them, or with why that failed."""
+
+
+class Daemon:
+    """The session with its pins, its button and its clients."""
+
+    def __init__(
+        self,
+        session: Session,
+        inbox: Inbox,
+        motors: Motors,
+        button: StartButton | None,
+        read_profiles: ReadProfiles,
+        say: Callable[[str], None],
+        watchers: Collection[Watcher] = (),
+    ) -> None:
+        self.session = session
+        self.links: list[Link] = []
+        self.sources: list[Source] = []
+        self.say = say
+        self._inbox = inbox
+        self._motors = motors
+        self._button = button
+        self._button_is_down = False
+        self._read_profiles = read_profiles
+        self._watchers = list(watchers)
+        self._timers: list[tuple[int, int, Callable[[], object]]] = []
+        self._timer_numbers = count()
+        self._leases: dict[Connection, tuple[int, int]] = {}
+        self._owner: Connection | None = None
+        self._reloading: set[Connection] = set()
+        self._wake_at_ms: int | None = None
+        self._duties: Levels = ()
+        self._notices: list[Notice] = []
+
+    # --- the loop ---
+
+    def run(self) -> None:
+        """Plays until the session is closed. Whatever ends it, every pin is low afterwards."""
+        try:
+            self.step(Wake())
+            self.say(READY)
+            for link in self.links:
+                link.connection.answer([READY])
+            while not self.session.closed:
+                self._round()
+        finally:
+            self._motors.all_low()
+
+    def _round(self) -> None:
+        writers = [link for link in self.links if link.connection.unsent]
+        readable = self._inbox.wait(self._until_ms(), [*self.sources, *self.links], writers)
+        self.sample()
+        self._timers_due()
+        for reader in readable:
+            if isinstance(reader, Link):
+                self._hear(reader)
+            else:
+                reader.ready(self)
+        for link in self.links:
+            self._answer(link.connection)
+        self._publish()
+        for link in self.links:
+            _flush(link)
+        for link in [link for link in self.links if link.ended]:
+            self._leave(link)
+
+    def _until_ms(self) -> int:
+        now_ms = self.now_ms()
+        if any(self._answerable(link.connection) for link in self.links):
+            return now_ms
+        moving = self.session.state is State.RUNNING or any(self._duties)
+        waits = [now_ms - now_ms % TICK_MS + TICK_MS if moving else now_ms + IDLE_SAMPLE_MS]
+        waits += [due_ms for _, due_ms in self._leases.values()]
+        if self._wake_at_ms is not None:
+            waits.append(self._wake_at_ms)
+        if self._timers:
+            waits.append(self._timers[0][0])
+        return min(waits)
+
+    def sample(self) -> None:
+        """One tick: what the button says now, and what time has brought."""
+        self.step(Wake() if self._button is None else Contacts(self._button.read()))
+
+    def step(self, event: Input) -> Step:
+        """The one way from an input to the pins."""
+        now_ms = self.now_ms()
+        step = self.session.handle(event, now_ms)
+        if step.duty_pct != self._duties:
+            self._motors.apply(step.duty_pct)
+            self._duties = step.duty_pct
+        self._wake_at_ms = step.wake_at_ms
+        self._notices += step.notices
+        for watcher in self._watchers:
+            watcher.step(self.session, step, now_ms)
+        return step
+
+    # --- what verbs ask for ---
+
+    def now_ms(self) -> int:
+        return self._inbox.now_ms()
+
+    def act(self, event: Input) -> None:
+        refusal = self.step(event).refusal
+        if refusal is not None:
+            raise refusal
+
+    def lease(self, connection: Connection, seconds: int) -> None:
+        self._leases.pop(connection, None)
+        if seconds:
+            self._leases[connection] = (seconds, self.now_ms() + seconds * 1000)
+
+    def press(self, for_ms: int) -> None:
+        if self._button is None:
+            raise CallerError("not-here", "this mat has no start button")
+        if self._button_is_down:
+            raise CallerError("busy", "the button is still down")
+        self._button.press(True)
+        self._button_is_down = True
+        self.sample()
+        self.later(for_ms, self._release)
+
+    def reload(self, connection: Connection) -> None:
+        def done(result: Catalogue | str) -> None:
+            self.sources.remove(source)
+            self._reloading.discard(connection)
+            if isinstance(result, str):
+                connection.answer([f"err not-ready {result}"])
+                return
+            for entry in result.entries:
+                if entry.error is not None:
+                    self.say(str(entry.error))
+            self.step(Reload(result))
+            good = [entry for entry in result.entries if entry.timeline is not None]
+            connection.answer([f"ok count={len(good)}"])
+
+        self._reloading.add(connection)
+        source = self._read_profiles(done)
+        self.sources.append(source)
+
+    # --- what links and sources ask for ---
+
+    def join(self, link: Link) -> None:
+        self.links.append(link)
+
+    def later(self, after_ms: int, call: Callable[[], object]) -> None:
+        """Calls once, on the loop, when the time has passed."""
+        due_ms = self.now_ms() + after_ms
+        heapq.heappush(self._timers, (due_ms, next(self._timer_numbers), call))
+
+    # --- inside a round ---
+
+    def _timers_due(self) -> None:
+        now_ms = self.now_ms()
+        while self._timers and self._timers[0][0] <= now_ms:
+            heapq.heappop(self._timers)[2]()
+        for connection, (_, due_ms) in list(self._leases.items()):
+            if due_ms <= now_ms:
+                self._end_lease(connection)
+
+    def _release(self) -> None:
+        if self._button is not None:
+            self._button_is_down = False
+            self._button.press(False)
+            self.sample()
+
+    def _hear(self, link: Link) -> None:
+        connection = link.connection
+        heard = connection.receive(link.read(), self.session.stops)
+        if heard.stop:
+            self.step(Stop())
+        if heard.stop_byte:
+            connection.stopped(self.now_ms())
+        if heard.status:
+            connection.status(f"* status {verbs.status(self.session, self.now_ms())}")
+            self._renew_lease(connection)
+
+    def _answerable(self, connection: Connection) -> bool:
+        return bool(connection.pending) and connection not in self._reloading
+
+    def _answer(self, connection: Connection) -> None:
+        for _ in range(REQUESTS_A_ROUND):
+            if not self._answerable(connection):
+                return
+            item = connection.pending.popleft()
+            if isinstance(item, Complaint):
+                if item.count > 1:
+                    connection.pending.appendleft(Complaint(item.code, item.count - 1))
+                connection.answer([verbs.complaint(item.code)])
+                continue
+            started = self.session.started
+            lines = verbs.answer(self, connection, item.line, item.stops != self.session.stops)
+            if self.session.started != started:
+                self._owner = connection
+            if lines is not None:
+                connection.answer(lines)
+                if lines[-1].startswith("ok"):
+                    self._renew_lease(connection)
+
+    def _renew_lease(self, connection: Connection) -> None:
+        if connection in self._leases:
+            self.lease(connection, self._leases[connection][0])
+
+    def _end_lease(self, connection: Connection) -> None:
+        """The session that this connection started stops, if it had promised to stay."""
+        if self._leases.pop(connection, None) is not None and connection is self._owner:
+            self.step(Stop())
+
+    def _publish(self) -> None:
+        notices, self._notices = self._notices, []
+        for notice in notices:
+            event = verbs.event(notice)
+            self.say(event.removeprefix("* "))
+            for link in self.links:
+                if link.connection.events:
+                    link.connection.answer([event])
+
+    def _leave(self, link: Link) -> None:
+        self.links.remove(link)
+        self._end_lease(link.connection)
+        link.close(self)
+
+
+def _flush(link: Link) -> None:
+    while data := link.connection.unsent:
+        sent = link.write(data)
+        link.connection.sent(sent)
+        if sent < len(data):
+            return

@@ -1,0 +1,75 @@
+"""What the live view is told: an object a line, on the link that it shares with the protocol."""
+
+import json
+
+from firmware_ctl.protocol import Connection
+from firmware_ctl.session import Session, Step
+from firmware_ctl.trace import line
+
+
+class Feed:
+    """Watches the steps and tells what changed; what a slow view does not read is dropped."""
+
+    def __init__(self, connection: Connection, serial: str, socket: str) -> None:
+        self._connection = connection
+        self._where = {"serial": serial, "socket": socket}
+        self._last_row: tuple[object, ...] = ()
+        self._last_status: dict[str, object] = {}
+        self._catalogue: object = None
+
+    def step(self, session: Session, step: Step, now_ms: int) -> None:
+        if session.catalogue is not self._catalogue:
+            self._catalogue = session.catalogue
+            self._tell({"hello": self._hello(session)})
+        row = (session.state, step.duty_pct, step.level_pct)
+        if row != self._last_row:
+            self._last_row = row
+            self._connection.answer([line(session.since_start_ms(now_ms), session.state, step)])
+        status = self._status(session, now_ms)
+        if status != self._last_status:
+            self._last_status = status
+            moment = {
+                "t": session.played_ms(now_ms) / 1000,
+                "left": session.left_ms(now_ms) / 1000,
+            }
+            self._tell({"status": {**status, **moment}})
+
+    def _tell(self, what: object) -> None:
+        self._connection.answer([json.dumps(what, separators=(",", ":"))])
+
+    def _hello(self, session: Session) -> dict[str, object]:
+        mat = session.mat
+        profiles = (e.profile for e in session.catalogue.entries if e.profile is not None)
+        return {
+            "mat": mat.name,
+            **self._where,
+            "speed": session.speed,
+            "zones": [
+                {
+                    "name": zone.name,
+                    "present": zone.present,
+                    "motors": [
+                        {"name": motor.name, "side": motor.side, "pin": motor.pin}
+                        for motor in zone.motors
+                    ],
+                }
+                for zone in mat.zones
+            ],
+            "profiles": [
+                {"name": p.name, "title": p.title, "minutes": p.length_ms / 60_000}
+                for p in profiles
+            ],
+        }
+
+    def _status(self, session: Session, now_ms: int) -> dict[str, object]:
+        return {
+            "state": session.state.value,
+            "profile": session.profile,
+            "cert": session.cert,
+            "phase": session.phase,
+            "repeat": session.repeat(now_ms),
+            "cue": session.cue,
+            "trim": session.trim_pct,
+            "signal": session.signal(now_ms),
+            "fault": session.fault.code if session.fault else "",
+        }

@@ -1,0 +1,128 @@
+"""Motors, start button and status LED on gpiozero's pins. The only module that knows pins.
+
+The pin factory is named by the caller and never chosen by gpiozero, which would fall back to
+another with a warning.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from math import nextafter
+from typing import Any, Final
+
+from gpiozero import LED, DigitalInputDevice, GPIOZeroError, PWMOutputDevice
+
+from firmware_ctl import mat
+from firmware_ctl.button import Contact, contact
+from firmware_ctl.errors import CallerError, DeviceError
+from firmware_ctl.session import Session, State, Step
+from firmware_ctl.timeline import Levels
+
+# lgpio's pin truncates value * 100, so that 29, 57 and 58 % come out one low (gpiozero #1209).
+# The next float above k / 100 mends all of them; 0 stays exactly 0.
+VALUES: Final = (0.0, *(nextafter(duty / 100, 1) for duty in range(1, 101)))
+
+
+class GpioMotors:
+    """Every motor's pin with PWM, low from the start."""
+
+    def __init__(self, mat: mat.Mat, factory: Any) -> None:
+        self._devices: list[Any] = []
+        self._duties = [0] * len(mat.motors)
+        for motor in mat.motors:
+            with _named(f"motor {motor.name} on GPIO {motor.pin}"):
+                device = PWMOutputDevice(motor.pin, frequency=mat.pwm_hz, pin_factory=factory)
+            self._devices.append(device)
+
+    def apply(self, duty_pct: Levels) -> None:
+        """Writes what changed; falling duties first, so that the sum never overshoots."""
+        changed = [i for i, duty in enumerate(duty_pct) if duty != self._duties[i]]
+        for i in sorted(changed, key=lambda i: duty_pct[i] - self._duties[i]):
+            self._devices[i].value = VALUES[duty_pct[i]]
+            self._duties[i] = duty_pct[i]
+
+    def all_low(self) -> None:
+        """Ends the PWM of every pin and drives it low, also where a write fails."""
+        for device in self._devices:
+            with suppress(Exception):
+                device.value = 0
+        for device in self._devices:
+            # Ending lgpio's PWM leaves the level as it was; the write after it makes it low.
+            with suppress(Exception):
+                device.pin.frequency = None
+            with suppress(Exception):
+                device.pin.state = 0
+        self._duties = [0] * len(self._duties)
+
+
+class GpioButton:
+    """The start button's contacts to ground, with pull-ups. `edge` is called on another thread."""
+
+    def __init__(self, contacts: mat.Contacts, factory: Any, edge: Callable[[], None]) -> None:
+        pins = [contacts.pressed_pin]
+        if contacts.released_pin is not None:
+            pins.append(contacts.released_pin)
+        self._devices = []
+        for pin in pins:
+            with _named(f"the start button on GPIO {pin}"):
+                device = DigitalInputDevice(pin, pull_up=True, pin_factory=factory)
+            device.when_activated = device.when_deactivated = lambda: edge()  # gpiozero inspects it
+            self._devices.append(device)
+
+    def read(self) -> Contact:
+        pressed = bool(self._devices[0].value)
+        released = bool(self._devices[1].value) if len(self._devices) > 1 else not pressed
+        return contact(pressed, released)
+
+    def press(self, is_down: bool) -> None:
+        raise CallerError("not-here", "press works on a mock; here a hand has to do it")
+
+
+class GpioLed:
+    """The status LED: on while a session is on, blinking in a fault, else off."""
+
+    def __init__(self, pin: int, factory: Any) -> None:
+        with _named(f"the LED on GPIO {pin}"):
+            self._led = LED(pin, pin_factory=factory)
+
+    def step(self, session: Session, step: Step, now_ms: int) -> None:
+        blink = session.state is State.FAULT and now_ms % 1000 < 500
+        self._led.value = blink or session.state in (State.RUNNING, State.PAUSED)
+
+
+def lgpio_factory() -> Any:
+    """The pins of this Pi by lgpio; `DeviceError` where there are none.
+
+    Its pins stay driven low when they are closed: gpiozero's own close makes them floating inputs,
+    and a gate that floats can turn its motor on.
+    """
+    try:
+        from gpiozero.pins.lgpio import LGPIOFactory, LGPIOPin
+    except ImportError as error:
+        raise DeviceError(f"the GPIO library lgpio is not installed here ({error})") from None
+
+    class KeptPin(LGPIOPin):  # type: ignore[misc]
+        def close(self) -> None:
+            if self.function == "input":
+                super().close()
+
+    try:
+        factory = LGPIOFactory()
+    except Exception as error:
+        # lgpio raises its own error, gpiozero PinUnknownPi, the kernel OSError.
+        raise DeviceError(f"there are no GPIO pins that can be used here ({error})") from None
+    factory.pin_class = KeptPin
+    return factory
+
+
+class _named:  # noqa: N801
+    """Turns a pin's error into a sentence that names it."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, GPIOZeroError | OSError) or type(error).__name__ == "error":
+            raise DeviceError(f"{self._what} cannot be used: {error}") from None

@@ -1,0 +1,71 @@
+"""Real time and real waiting: the monotonic clock, and one select over everything.
+
+`select.select` waits to the microsecond; epoll rounds up to a millisecond.
+"""
+
+import select
+import signal
+import socket
+import time
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+
+from firmware_ctl.daemon import Daemon, Link, Source
+from firmware_ctl.session import Close
+
+
+class RealInbox:
+    """Milliseconds since the daemon began, on a clock that no one can set."""
+
+    def __init__(self) -> None:
+        self._origin_ns = time.monotonic_ns()
+
+    def now_ms(self) -> int:
+        return (time.monotonic_ns() - self._origin_ns) // 1_000_000
+
+    def wait(
+        self, until_ms: int, readers: Collection[Link | Source], writers: Collection[Link]
+    ) -> Collection[Link | Source]:
+        left_ns = until_ms * 1_000_000 - (time.monotonic_ns() - self._origin_ns)
+        readable, _, _ = select.select(readers, writers, (), max(0, left_ns) / 1e9)
+        return readable
+
+
+class Waker:
+    """Wakes the loop from another thread: an edge handler calls it and does nothing else."""
+
+    def __init__(self) -> None:
+        self._receiver, self._sender = socket.socketpair()
+        self._receiver.setblocking(False)
+        self._sender.setblocking(False)
+
+    def __call__(self) -> None:
+        with suppress(BlockingIOError):  # then wake-ups enough are waiting
+            self._sender.send(b"\0")
+
+    def fileno(self) -> int:
+        return self._receiver.fileno()
+
+    def ready(self, daemon: Daemon) -> None:
+        self._receiver.recv(4096)
+
+
+class Signals:
+    """Turns signals into an orderly end: off first, then exit 0."""
+
+    def __init__(self, numbers: Iterable[int]) -> None:
+        self._receiver, sender = socket.socketpair()
+        self._receiver.setblocking(False)
+        sender.setblocking(False)
+        self._sender = sender
+        signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+        for number in numbers:
+            signal.signal(number, lambda *_: None)
+
+    def fileno(self) -> int:
+        return self._receiver.fileno()
+
+    def ready(self, daemon: Daemon) -> None:
+        for number in self._receiver.recv(4096):
+            daemon.step(Close())
+            daemon.say(f"{signal.Signals(number).name}: all motors are off; the daemon ends")

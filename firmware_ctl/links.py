@@ -1,0 +1,222 @@
+"""Bytes to and from clients: serial ports, the mock's pty, sockets. Never blocks, knows no meaning.
+
+A link that ends is dropped by the loop; a serial port comes back by itself.
+"""
+
+import os
+import socket
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from firmware_ctl.daemon import Daemon
+from firmware_ctl.errors import DeviceError
+from firmware_ctl.mat import SerialPort
+from firmware_ctl.protocol import Connection
+
+READ_AT_ONCE: Final = 64 * 1024
+REOPEN_MS: Final = 2_000
+
+
+class SocketLink:
+    """A client on a connected stream socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._socket = sock
+        self.connection = Connection()
+        self.ended = False
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def read(self) -> bytes:
+        try:
+            data = self._socket.recv(READ_AT_ONCE)
+        except BlockingIOError:
+            return b""
+        except OSError:
+            data = b""
+        self.ended = not data
+        return data
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            self.ended = True
+            return 0
+
+    def close(self, daemon: Daemon) -> None:
+        self._socket.close()
+
+
+class PtyLink:
+    """The mock's serial port. The client's side is `path`; it stays open here too, so that the
+    port outlives its clients as a wire does."""
+
+    def __init__(self) -> None:
+        import pty
+        import tty
+
+        self._fd, self._client_fd = pty.openpty()
+        tty.setraw(self._client_fd)
+        os.set_blocking(self._fd, False)
+        self.path = os.ttyname(self._client_fd)
+        self.connection = Connection()
+        self.ended = False
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def read(self) -> bytes:
+        return _read_all(self._fd)
+
+    def write(self, data: bytes) -> int:
+        try:
+            return os.write(self._fd, data)
+        except OSError:  # full: no one reads
+            return 0
+
+    def close(self, daemon: Daemon) -> None:
+        os.close(self._fd)
+        os.close(self._client_fd)
+
+
+class SerialLink:
+    """A real serial port, opened again whenever it is there."""
+
+    def __init__(self, port: SerialPort, serial: Any) -> None:
+        self._port = port
+        self._serial = serial
+        self.connection = Connection()
+        self.ended = False
+
+    def fileno(self) -> int:
+        return int(self._serial.fileno())
+
+    # Bytes go by the descriptor: pyserial's own write spins on a full port unless it may block.
+
+    def read(self) -> bytes:
+        data = _read_all(self.fileno())
+        self.ended = not data  # ready, and yet nothing there: the adapter was pulled
+        return data
+
+    def write(self, data: bytes) -> int:
+        try:
+            return os.write(self.fileno(), data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            self.ended = True
+            return 0
+
+    def close(self, daemon: Daemon) -> None:
+        with suppress(OSError):
+            self._serial.close()
+        daemon.say(f"{self._port.device} is gone; it is opened again as soon as it is back")
+        daemon.later(REOPEN_MS, lambda: open_serial(self._port, daemon, again=True))
+
+
+def _read_all(fd: int) -> bytes:
+    """A terminal gives 4 KiB at most at once; a stop byte may lie behind many of them."""
+    chunks: list[bytes] = []
+    while len(chunks) < READ_AT_ONCE // 4096:
+        try:
+            chunk = os.read(fd, 4096)
+        except OSError:
+            break
+        if not chunk:
+            break
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def open_serial(port: SerialPort, daemon: Daemon, again: bool = False) -> None:
+    """Opens a port and gives it to the daemon; while it is not there, tries again in a while."""
+    import serial
+
+    try:
+        opened = serial.Serial(port.device, port.baud, timeout=0, write_timeout=0, exclusive=True)
+    except (OSError, ValueError) as error:
+        if not again:
+            daemon.say(f"{port.device} cannot be opened yet ({error}); it is tried again")
+        daemon.later(REOPEN_MS, lambda: open_serial(port, daemon, again=True))
+        return
+    link = SerialLink(port, opened)
+    daemon.join(link)
+    daemon.say(f"{port.device} is open at {port.baud} baud")
+
+
+class Listener:
+    """A listening socket: every client becomes a link."""
+
+    def __init__(self, sock: socket.socket, forget: Callable[[], None] = lambda: None) -> None:
+        sock.setblocking(False)
+        self._socket = sock
+        self._forget = forget
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    @property
+    def port(self) -> int:
+        return int(self._socket.getsockname()[1])
+
+    def ready(self, daemon: Daemon) -> None:
+        try:
+            client, _ = self._socket.accept()
+        except OSError:
+            return
+        daemon.join(SocketLink(client))
+
+    def close(self) -> None:
+        self._socket.close()
+        self._forget()
+
+
+def listen_tcp(host: str, port: int) -> Listener:
+    try:
+        return Listener(socket.create_server((host, port)))
+    except OSError as error:
+        raise DeviceError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+
+
+def listen_control(path: str) -> Listener:
+    """The control socket, for its owner and group. A dead one is replaced, a live one is not."""
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        if os.path.lexists(path):
+            _remove_dead(path)
+        sock = socket.socket(socket.AF_UNIX)
+        before = os.umask(0o117)
+        try:
+            sock.bind(path)
+        finally:
+            os.umask(before)
+        sock.listen(64)
+    except OSError as error:
+        if isinstance(error, DeviceError):
+            raise
+        raise DeviceError(f"cannot make the control socket {path}: {error}") from None
+
+    def forget() -> None:
+        if os.path.lexists(path):
+            os.unlink(path)
+
+    return Listener(sock, forget)
+
+
+def _remove_dead(path: str) -> None:
+    if not stat.S_ISSOCK(os.lstat(path).st_mode):
+        raise DeviceError(f"{path} is in the way and is no socket; name another with --socket")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+    raise DeviceError(f"a daemon answers on {path} already; stop it, or name another with --socket")

@@ -1,0 +1,226 @@
+"""`run` and `mock`: the daemon put together from its parts, on real pins or simulated ones."""
+
+import argparse
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from firmware_ctl import links, places
+from firmware_ctl.catalogue import Catalogue
+from firmware_ctl.daemon import Daemon, Source, StartButton, Watcher
+from firmware_ctl.disk import Disk
+from firmware_ctl.errors import DeviceError
+from firmware_ctl.feed import Feed
+from firmware_ctl.folder import load_mat, read_catalogue
+from firmware_ctl.inbox import RealInbox, Signals, Waker
+from firmware_ctl.mat import SerialPort
+from firmware_ctl.reader import Reader
+from firmware_ctl.session import Close, Session
+from firmware_ctl.state import StateFolder
+from firmware_ctl.trace import Trace
+
+Say = Callable[[str], None]
+
+
+class ViewLink(links.SocketLink):
+    """The live view's end: when it goes, the daemon goes."""
+
+    def close(self, daemon: Daemon) -> None:
+        super().close(daemon)
+        daemon.step(Close())
+        daemon.say("the live view is gone; all motors are off")
+
+
+def run(args: argparse.Namespace) -> int:
+    """The daemon on the pins of this machine."""
+    with ExitStack() as stack:
+        parts = _Parts(args, stack, args.state or places.SERVICE_STATE, _log)
+        # lgpio keeps a FIFO in its working folder, and makes that the process's own.
+        os.environ.setdefault("LG_WD", os.path.abspath(args.state or places.SERVICE_STATE))
+        from firmware_ctl import gpio
+
+        try:
+            factory = gpio.lgpio_factory()
+        except DeviceError as error:
+            raise DeviceError(
+                f"{error}; `firmware-ctl mock` plays the same daemon without pins"
+            ) from None
+        watchers: list[Watcher] = []
+        if parts.mat.led_pin is not None:
+            watchers.append(gpio.GpioLed(parts.mat.led_pin, factory))
+        button = None
+        if parts.mat.button is not None:
+            button = gpio.GpioButton(parts.mat.button, factory, parts.waker)
+        motors = gpio.GpioMotors(parts.mat, factory)
+        stack.callback(motors.all_low)
+        daemon = parts.daemon(motors, button, 1.0, watchers)
+        for port in (*parts.mat.ports, *_ports(args)):
+            links.open_serial(port, daemon)
+        parts.control(daemon, args.socket or places.SERVICE_SOCKET)
+        daemon.run()
+    return 0
+
+
+def mock(args: argparse.Namespace) -> int:
+    """The daemon on simulated pins; on a terminal with the live view as its parent."""
+    pty = links.PtyLink() if hasattr(os, "openpty") else None
+    first_line = f"serial port: {pty.path}" if pty else ""
+    if first_line:
+        print(first_line, flush=True)
+    if args.no_view or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return _mock_daemon(args, pty, None, _log)
+    ours, theirs = socket.socketpair()
+    errors, errors_in = os.pipe()
+    child = os.fork()
+    if child == 0:
+        ours.close()
+        os.close(errors)
+        os.setsid()  # Ctrl-C and a closing terminal are the view's affair
+        os._exit(_child(args, pty, theirs, errors_in))
+    theirs.close()
+    os.close(errors_in)
+    from firmware_ctl import view
+
+    code = view.run(ours, child, first_line)
+    with os.fdopen(errors, errors="replace") as said:
+        sys.stderr.write(said.read())
+    return code
+
+
+def _child(
+    args: argparse.Namespace, pty: links.PtyLink | None, view: socket.socket, errors: int
+) -> int:
+    """The daemon under a live view: what it says goes to the view, why it failed to stderr."""
+    os.dup2(errors, 2)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    from firmware_ctl.cli import guarded
+
+    return guarded(lambda: _mock_daemon(args, pty, ViewLink(view), lambda _: None))
+
+
+def _mock_daemon(
+    args: argparse.Namespace, pty: links.PtyLink | None, view: ViewLink | None, say: Say
+) -> int:
+    with ExitStack() as stack:
+        state = args.state or stack.enter_context(tempfile.TemporaryDirectory("-firmware-ctl"))
+        parts = _Parts(args, stack, state, say)
+        from firmware_ctl import gpio
+        from firmware_ctl.simulator import pins
+
+        factory = pins.mock_factory()
+        button = None
+        if parts.mat.button is not None:
+            button = pins.SimulatedButton(parts.mat.button, factory, parts.waker)
+        motors = gpio.GpioMotors(parts.mat, factory)
+        path = args.socket or places.mock_socket()
+        watchers: list[Watcher] = []
+        if view is not None:
+            watchers.append(Feed(view.connection, pty.path if pty else "", path))
+        daemon = parts.daemon(motors, button, args.speed, watchers)
+        for link in (pty, view):
+            if link is not None:
+                daemon.join(link)
+        if pty is not None and args.link:
+            _symlink(pty.path, args.link, stack)
+        if args.listen:
+            listener = links.listen_tcp(*args.listen)
+            stack.callback(listener.close)
+            daemon.sources.append(listener)
+            say(f"listening on {args.listen[0]}:{listener.port}")
+        for port in _ports(args):
+            links.open_serial(port, daemon)
+        parts.control(daemon, path)
+        daemon.run()
+    return 0
+
+
+class _Parts:
+    """What both daemons are made of; all of it is given back when the stack closes."""
+
+    def __init__(self, args: argparse.Namespace, stack: ExitStack, state: str, say: Say) -> None:
+        self.mat = load_mat(args.mat)
+        self._folders = [args.profiles] if args.profiles else places.profile_folders()
+        self._folders = [os.path.abspath(folder) for folder in self._folders]
+        self._stack = stack
+        self._say = say
+        folder = StateFolder(state)
+        stack.callback(folder.close)
+        if folder.killed:
+            say(f"the last run on this state folder was killed (process {folder.killed})")
+        self._catalogue = read_catalogue(self._folders, self.mat)
+        for entry in self._catalogue.entries:
+            if entry.error is not None:
+                say(str(entry.error))
+        self.waker = Waker()
+        self._signals = Signals((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+        self._trace = self._open_trace(args.trace) if args.trace else None
+
+    def daemon(
+        self, motors: Any, button: StartButton | None, speed: float, watchers: list[Watcher]
+    ) -> Daemon:
+        if self._trace is not None:
+            watchers = [*watchers, self._trace]
+        session = Session(self.mat, self._catalogue, speed)
+        daemon = Daemon(
+            session, RealInbox(), motors, button, self._read_profiles, self._say, watchers
+        )
+        daemon.sources += [self.waker, self._signals]
+        return daemon
+
+    def control(self, daemon: Daemon, path: str) -> None:
+        if not hasattr(socket, "AF_UNIX"):
+            return
+        listener = links.listen_control(os.path.abspath(path))
+        self._stack.callback(listener.close)
+        daemon.sources.append(listener)
+        self._say(f"control socket: {path}")
+
+    def _read_profiles(self, done: Callable[[Catalogue | str], None]) -> Source:
+        return Reader(self._folders, self.mat, done)
+
+    def _open_trace(self, path: str) -> Trace:
+        try:
+            opened = open(path, "w", encoding="ascii", buffering=1)  # noqa: SIM115, the stack does
+        except OSError as error:
+            raise DeviceError(f"the trace {path} cannot be written: {error.strerror}") from None
+        file = self._stack.enter_context(opened)
+        disk = Disk(self._say)
+        self._stack.callback(disk.close)
+        return Trace(lambda line: disk.submit(lambda: file.write(line)))
+
+
+def _ports(args: argparse.Namespace) -> list[SerialPort]:
+    return [SerialPort(device, 115_200) for device in args.port]
+
+
+def _symlink(path: str, link: str, stack: ExitStack) -> None:
+    try:
+        if os.path.islink(link):
+            os.unlink(link)
+        os.symlink(path, link)
+    except OSError as error:
+        raise DeviceError(f"the link {link} cannot be made: {error.strerror}") from None
+
+    def forget() -> None:
+        if os.path.islink(link):
+            os.unlink(link)
+
+    stack.callback(forget)
+
+
+def _log(line: str) -> None:
+    """A line to stdout, dropped where no one takes it: telling must never hold up the loop."""
+    import select
+
+    try:
+        if select.select((), (1,), (), 0)[1]:
+            os.write(1, f"{line}\n".encode(errors="backslashreplace"))
+    except OSError:
+        return

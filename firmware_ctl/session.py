@@ -1,0 +1,542 @@
+"""What the mat does: the states, who may start what, and when it all ends.
+
+An input and the time go in; duties, the time of the next question and notices come out. Nothing
+here reads a clock, opens a file or knows a pin. Two clocks run: real milliseconds for the button
+and the restart lock, and the session's own, which `speed` makes faster on a laptop.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from math import ceil
+from typing import Final
+
+from firmware_ctl import signals
+from firmware_ctl.allowance import Allowance
+from firmware_ctl.button import Button, Contact, Gesture
+from firmware_ctl.catalogue import Catalogue, Entry
+from firmware_ctl.errors import CallerError
+from firmware_ctl.limits import DAY_MS, PAUSES_MS, RESTART_MS, SIGNALS_DAILY_MS
+from firmware_ctl.mat import Mat
+from firmware_ctl.shaping import duty_table
+from firmware_ctl.steps import Steps
+from firmware_ctl.timeline import Levels, Playback, Segment, Timeline
+
+TRY: Final = "try"
+"""The name of a session that plays one line; no profile file may have it."""
+
+BROKEN_BUTTON: Final = (
+    "the start button's contacts read neither pressed nor released; check its wires"
+)
+
+
+class State(Enum):
+    IDLE = "idle"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FAULT = "fault"
+
+
+# --- inputs -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Time has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contacts:
+    """The start button's contact now, at an edge or sampled."""
+
+    contact: Contact
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    name: str | None = None
+    """None: the selected profile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    timeline: Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trim:
+    trim_pct: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    catalogue: Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    code: str
+    """One of the protocol's fault codes."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    pass
+
+
+Input = (
+    Wake | Contacts | Start | Try | Stop | Pause | Resume | Select | Trim | Reload | Clear | Fault
+    | Close
+)  # fmt: skip
+
+# --- outputs ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to tell: a kind (`state phase cue signal refused fault`) and what changed."""
+
+    kind: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What the world should look like now, and when the session wants to be asked again."""
+
+    level_pct: Levels
+    duty_pct: Levels
+    wake_at_ms: int | None
+    notices: tuple[Notice, ...] = ()
+    refusal: CallerError | None = None
+    """Why the input was not done; None: it was."""
+
+
+# --- the session ------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Run:
+    """A session that was started. Its own time stands still while it is paused."""
+
+    timeline: Timeline
+    playback: Playback
+    anchor_at_ms: int
+    """Real time at which `played_ms` was true."""
+    played_ms: int = 0
+    pauses_ms: int = 0
+    told: Segment | None = None
+    """The phase that was last told."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Signal:
+    """Pulses felt while idle; no motor gets more than its share of `most_pct`."""
+
+    name: str
+    steps: Steps
+    most_pct: Levels
+    began_at_ms: int
+
+    def levels_at(self, now_ms: int) -> Levels:
+        level, _ = self.steps.at(now_ms - self.began_at_ms)
+        return tuple(min(level, most) for most in self.most_pct)
+
+    def next_ms(self, now_ms: int) -> int:
+        return self.began_at_ms + self.steps.at(now_ms - self.began_at_ms)[1]
+
+
+class Session:
+    """The state table. Every public value is read only; `handle` is the one way in."""
+
+    def __init__(self, mat: Mat, catalogue: Catalogue, speed: float = 1.0) -> None:
+        self.mat = mat
+        self.catalogue = catalogue
+        self.speed = speed
+        self.state = State.IDLE
+        self.closed = False
+        """The daemon ends; no input does anything more."""
+        self.selected: Entry | None = catalogue.first()
+        self.trim_pct = 100
+        self.fault: Fault | None = None
+        self.allowance = Allowance(mat.limits.daily_ms)
+        self.button = Button()
+        self.started = 0
+        """How many sessions have begun."""
+        self.stops = 0
+        """How many stops there were, needed or not."""
+        self._tables = tuple(duty_table(motor, mat) for motor in mat.motors)
+        self._silence: Levels = (0,) * len(mat.motors)
+        self._levels = self._duties = self._silence
+        self._run: _Run | None = None
+        self._began_at_ms = 0
+        self._signal: _Signal | None = None
+        self._signalled_ms = 0
+        self._signal_day_began_at_ms = 0
+        self._stopped_at_ms: int | None = None
+        self._notices: list[Notice] = []
+        self._decide = {
+            Contacts: self._contacts,
+            Start: self._start,
+            Try: self._try,
+            Stop: self._stop,
+            Pause: self._pause,
+            Resume: self._resume,
+            Select: self._select,
+            Trim: self._trim,
+            Reload: self._reload,
+            Clear: self._clear,
+            Fault: self._fail,
+            Close: self._close,
+        }
+
+    def handle(self, event: Input, now_ms: int) -> Step:
+        """Takes one input at `now_ms`, which never goes back. Never raises for any input."""
+        self._advance(now_ms)
+        refusal = None
+        if not isinstance(event, Wake) and not self.closed:
+            try:
+                self._decide[type(event)](event, now_ms)  # type: ignore[operator]
+            except CallerError as error:
+                refusal = error
+        return self._step(now_ms, refusal)
+
+    # --- what others may ask ---
+
+    @property
+    def profile(self) -> str:
+        """The running profile, else the selected one."""
+        if self._run is not None:
+            return self._run.timeline.profile
+        return self.selected.name if self.selected else ""
+
+    @property
+    def cert(self) -> str:
+        if self._run is not None:
+            return self._run.timeline.cert
+        timeline = self.selected.timeline if self.selected else None
+        return timeline.cert if timeline else ""
+
+    @property
+    def phase(self) -> str:
+        return self._run.playback.segment.phase if self._run else ""
+
+    @property
+    def cue(self) -> str:
+        return self._run.playback.segment.cue if self._run else ""
+
+    def repeat(self, now_ms: int) -> str:
+        """Which pass of how many: `2/4`; empty for a phase that plays once."""
+        if self._run is None or self._run.playback.segment.repeat == 1:
+            return ""
+        segment = self._run.playback.segment
+        passed = (self.played_ms(now_ms) - segment.begin_ms) // segment.pass_ms
+        return f"{passed + 1}/{segment.repeat}"
+
+    def signal(self, now_ms: int) -> str:
+        """The signal being felt, idle or in a session."""
+        if self._signal is not None:
+            return self._signal.name
+        if self._run is None or self.state is not State.RUNNING:
+            return ""
+        played_ms = self.played_ms(now_ms)
+        felt = (s for s in self._run.timeline.signals if s.begin_ms <= played_ms < s.end_ms)
+        return next((signal.name for signal in felt), "")
+
+    def played_ms(self, now_ms: int) -> int:
+        """Time into the session, without its pauses; 0 while idle."""
+        run = self._run
+        if run is None:
+            return 0
+        if self.state is not State.RUNNING:
+            return run.played_ms
+        return min(run.played_ms + self._scaled(now_ms - run.anchor_at_ms), run.timeline.end_ms)
+
+    def since_start_ms(self, now_ms: int) -> int:
+        """Time since the last session began, pauses included: the time of a trace."""
+        return self._scaled(now_ms - self._began_at_ms)
+
+    def left_ms(self, now_ms: int) -> int:
+        return self._run.timeline.end_ms - self.played_ms(now_ms) if self._run else 0
+
+    def used_ms(self, now_ms: int) -> int:
+        """Running time of today; of a session that plays, what it has played so far."""
+        return self.allowance.used_ms(self._scaled(now_ms)) - self.left_ms(now_ms)
+
+    def zone_levels(self) -> dict[str, int]:
+        """For every zone its highest motor's level now."""
+        highest = dict.fromkeys((zone.name for zone in self.mat.zones), 0)
+        for motor, level in zip(self.mat.motors, self._levels, strict=True):
+            highest[motor.zone] = max(highest[motor.zone], level)
+        return highest
+
+    # --- time ---
+
+    def _scaled(self, real_ms: int) -> int:
+        return int(real_ms * self.speed + 1e-6)
+
+    def _real(self, session_ms: int) -> int:
+        return ceil(session_ms / self.speed)
+
+    def _advance(self, now_ms: int) -> None:
+        """Lets everything happen that is due by itself."""
+        for gesture in self.button.wait(now_ms):
+            self._gesture(gesture, now_ms)
+        signal = self._signal
+        if signal is not None and now_ms - signal.began_at_ms >= signal.steps.cycle_ms:
+            self._end_signal()
+        run = self._run
+        if run is None:
+            return
+        if self.state is State.RUNNING:
+            played_ms = self.played_ms(now_ms)
+            if played_ms >= run.timeline.end_ms:
+                self._end(now_ms)
+            else:
+                self._play(run, played_ms)
+        elif self._pause_left_ms(run, now_ms) <= 0:
+            self._end(now_ms)
+
+    def _pause_left_ms(self, run: _Run, now_ms: int) -> int:
+        return PAUSES_MS - run.pauses_ms - self._scaled(now_ms - run.anchor_at_ms)
+
+    def _play(self, run: _Run, played_ms: int) -> None:
+        frame = run.playback.at(played_ms)
+        if frame.level_pct is not self._levels:
+            self._show(frame.level_pct)
+        segment = run.playback.segment
+        if segment is not run.told:
+            if segment.cue != (run.told.cue if run.told else ""):
+                self._tell("cue", cue=segment.cue)
+            self._tell("phase", phase=segment.phase)
+            run.told = segment
+
+    def _show(self, levels: Levels) -> None:
+        self._levels = levels
+        self._duties = tuple(map(tuple.__getitem__, self._tables, levels))
+
+    def _step(self, now_ms: int, refusal: CallerError | None) -> Step:
+        if self._signal is not None:
+            self._show(self._signal.levels_at(now_ms))
+        notices, self._notices = tuple(self._notices), []
+        return Step(self._levels, self._duties, self._wake_at_ms(now_ms), notices, refusal)
+
+    def _wake_at_ms(self, now_ms: int) -> int | None:
+        wakes = [self.button.wake_at_ms()]
+        if self._signal is not None:
+            wakes.append(self._signal.next_ms(now_ms))
+        run = self._run
+        if run is not None:
+            if self.state is State.PAUSED:
+                wakes.append(now_ms + self._real(self._pause_left_ms(run, now_ms)))
+            else:
+                until_ms = run.playback.at(self.played_ms(now_ms)).until_ms
+                if until_ms is not None:
+                    wakes.append(run.anchor_at_ms + self._real(until_ms - run.played_ms))
+        return min((wake for wake in wakes if wake is not None), default=None)
+
+    def _tell(self, kind: str, **fields: object) -> None:
+        self._notices.append(Notice(kind, {key: str(value) for key, value in fields.items()}))
+
+    # --- what an input does; each refuses by raising CallerError ---
+
+    def _start(self, event: Start, now_ms: int) -> None:
+        entry = self.selected if event.name is None else self.catalogue.valid(event.name)
+        if self._run is not None and self.state is State.RUNNING:
+            running = self._run.timeline.profile
+            if running == TRY or event.name not in (None, running):
+                raise CallerError("busy", f"{running} is running; stop it first")
+            return
+        if entry is None or entry.timeline is None:
+            raise CallerError("unknown-profile", "no profile is loaded; add one, then reload")
+        self._begin(entry.timeline, now_ms)
+        self.selected = entry
+
+    def _try(self, event: Try, now_ms: int) -> None:
+        if self.state is State.RUNNING:
+            raise CallerError("busy", f"{self.profile} is running; stop it first")
+        self._begin(event.timeline, now_ms)
+
+    def _begin(self, timeline: Timeline, now_ms: int) -> None:
+        if self.state is State.PAUSED:
+            raise CallerError("busy", f"{self.profile} is paused; resume or stop it first")
+        self._refuse_in_fault()
+        if self._stopped_at_ms is not None and now_ms - self._stopped_at_ms < RESTART_MS:
+            raise CallerError("busy", f"stopped less than {RESTART_MS} ms ago; start again")
+        if self.mat.button is not None and not self.button.is_released:
+            raise CallerError("not-ready", "the start button is not released; let go of it first")
+        self.allowance.take(timeline.end_ms, self._scaled(now_ms))
+        self._end_signal()
+        playback = Playback(timeline, trim_pct=self.trim_pct)
+        self._run = _Run(timeline, playback, now_ms)
+        self._began_at_ms = now_ms
+        self.started += 1
+        self._change_state(State.RUNNING)
+        self._play(self._run, 0)
+
+    def _stop(self, _: Stop, now_ms: int) -> None:
+        self.stops += 1
+        self._stopped_at_ms = now_ms
+        self._end_signal()
+        if self._run is not None:
+            self._end(now_ms)
+
+    def _pause(self, _: Pause, now_ms: int) -> None:
+        run = self._running_or_refuse()
+        if self.state is State.RUNNING:
+            run.played_ms, run.anchor_at_ms = self.played_ms(now_ms), now_ms
+            self._show(self._silence)
+            self._change_state(State.PAUSED)
+
+    def _resume(self, _: Resume, now_ms: int) -> None:
+        run = self._running_or_refuse()
+        if self.state is State.PAUSED:
+            run.pauses_ms += self._scaled(now_ms - run.anchor_at_ms)
+            run.anchor_at_ms = now_ms
+            run.playback.rest(run.played_ms)
+            self._change_state(State.RUNNING)
+            self._play(run, run.played_ms)
+
+    def _select(self, event: Select, _: int) -> None:
+        self.selected = self.catalogue.valid(event.name)
+        if self._run is None:
+            self._tell("state", profile=self.profile, cert=self.cert)
+
+    def _trim(self, event: Trim, now_ms: int) -> None:
+        self.trim_pct = event.trim_pct
+        if self._run is not None:
+            self._run.playback.trim(self.played_ms(now_ms), event.trim_pct)
+        self._tell("state", trim=event.trim_pct)
+
+    def _reload(self, event: Reload, _: int) -> None:
+        selected = self.profile if self.selected is None else self.selected.name
+        self.catalogue = event.catalogue
+        self.selected = event.catalogue.find_valid(selected) or event.catalogue.first()
+
+    def _clear(self, _: Clear, __: int) -> None:
+        if self.fault is None:
+            return
+        if self.fault.code == "button" and not self.button.is_released:
+            raise CallerError("fault", f"button: {self.fault.message}")
+        self.fault = None
+        self._change_state(State.IDLE, fault="")
+
+    def _fail(self, event: Fault, now_ms: int) -> None:
+        self._stop(Stop(), now_ms)
+        self.button.lock(now_ms)
+        if self.fault is None:
+            self.fault = event
+            self.state = State.FAULT
+            self._tell("fault", state=self.state.value, fault=event.code)
+
+    def _close(self, _: Close, now_ms: int) -> None:
+        self._stop(Stop(), now_ms)
+        self.closed = True
+
+    def _contacts(self, event: Contacts, now_ms: int) -> None:
+        for gesture in self.button.sense(event.contact, now_ms):
+            self._gesture(gesture, now_ms)
+
+    # --- the button ---
+
+    def _gesture(self, gesture: Gesture, now_ms: int) -> None:
+        if gesture is Gesture.BROKEN:
+            self._fail(Fault("button", BROKEN_BUTTON), now_ms)
+        elif gesture is Gesture.TOUCH:
+            if self._run is not None:
+                self._stop(Stop(), now_ms)
+            elif self._signal is not None:
+                self._end_signal()
+                self.button.spend_short()
+        elif gesture is Gesture.SHORT and self.state is State.IDLE:
+            try:
+                self._start(Start(), now_ms)
+            except CallerError as error:
+                self._tell("refused", code=error.code, message=error)
+                self._begin_signal("refused", signals.refused(), now_ms)
+        elif gesture is Gesture.HELD and self.state is State.IDLE:
+            self._select_next(now_ms)
+        elif gesture is Gesture.HELD_3_S and self.state is State.FAULT:
+            try:
+                self._clear(Clear(), now_ms)
+            except CallerError as error:
+                self._tell("refused", code=error.code, message=error)
+
+    def _select_next(self, now_ms: int) -> None:
+        names = [entry.name for entry in self.catalogue.entries if entry.timeline is not None]
+        if names:
+            selected = names.index(self.selected.name) + 1 if self.selected else 0
+            self._select(Select(names[selected % len(names)]), now_ms)
+            number = selected % len(names) + 1
+            self._begin_signal(f"profile-{number}", signals.number(number), now_ms)
+
+    # --- signals felt while idle ---
+
+    def _begin_signal(self, name: str, steps: Steps, now_ms: int) -> None:
+        """Plays pulses in the zone with the most motors, while the day's account of them lasts."""
+        if now_ms - self._signal_day_began_at_ms >= DAY_MS:
+            self._signal_day_began_at_ms, self._signalled_ms = now_ms, 0
+        zones = [zone for zone in self.mat.zones if zone.present]
+        if self._signalled_ms + steps.cycle_ms > SIGNALS_DAILY_MS or not zones:
+            return
+        self._signalled_ms += steps.cycle_ms
+        zone = max(zones, key=lambda zone: len(zone.motors))
+        levels = tuple(zone.cap_pct if m.zone == zone.name else 0 for m in self.mat.motors)
+        self._signal = _Signal(name, steps, levels, now_ms)
+        self._tell("signal", signal=name)
+
+    def _end_signal(self) -> None:
+        if self._signal is not None:
+            self._signal = None
+            self._show(self._silence)
+            self._tell("signal", signal="")
+
+    # --- common ---
+
+    def _running_or_refuse(self) -> _Run:
+        self._refuse_in_fault()
+        if self._run is None:
+            raise CallerError("not-running", "no session is running; start one first")
+        return self._run
+
+    def _refuse_in_fault(self) -> None:
+        if self.fault is not None:
+            raise CallerError("fault", f"{self.fault.code}: {self.fault.message}; then clear")
+
+    def _end(self, now_ms: int) -> None:
+        """The running session is over, however it came to that."""
+        self.allowance.give_back(self.left_ms(now_ms))
+        self._run = None
+        self._show(self._silence)
+        self.button.lock(now_ms)
+        self._change_state(State.IDLE)
+
+    def _change_state(self, state: State, **fields: object) -> None:
+        self.state = state
+        self._tell("state", state=state.value, profile=self.profile, cert=self.cert, **fields)

@@ -1,0 +1,74 @@
+"""What the mat says to closed eyes: short felt pulses while idle, gaps within a session.
+
+While idle a signal is a few pulses in one zone. Within a session it is a number of gaps, so that
+it can only take away. This module knows their rhythm, and not when they are due.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from firmware_ctl.limits import SIGNAL_LEVEL_PCT, SIGNAL_MS
+from firmware_ctl.patterns import Piece
+from firmware_ctl.steps import Steps, draw
+
+GAP_MS: Final = 200
+"""Length of a gap, and of the time between two."""
+
+FIVE_MINUTES_MS: Final = 5 * 60_000
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Gap:
+    """All motors off from `begin_ms` up to `end_ms` of a session."""
+
+    begin_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Felt:
+    """A signal within a session, from its first gap to the end of its last."""
+
+    name: str
+    gaps: tuple[Gap, ...]
+
+    @property
+    def begin_ms(self) -> int:
+        return self.gaps[0].begin_ms
+
+    @property
+    def end_ms(self) -> int:
+        return self.gaps[-1].end_ms
+
+
+GAPS: Final = {
+    "cue-begin": 2,
+    "cue-end": 3,
+    "five-minutes-left": 5,
+}
+"""The signals of a session, by the number of gaps that tells them apart."""
+
+
+def felt(name: str, begin_ms: int) -> Felt:
+    """The signal's gaps, the first of which begins at `begin_ms`."""
+    begins = (begin_ms + 2 * GAP_MS * i for i in range(GAPS[name]))
+    return Felt(name, tuple(Gap(begin, begin + GAP_MS) for begin in begins))
+
+
+def felt_length_ms(name: str) -> int:
+    return (2 * GAPS[name] - 1) * GAP_MS
+
+
+_PULSE_MS: Final = 200
+MOST_PULSES: Final = SIGNAL_MS // (2 * _PULSE_MS)
+
+
+def number(count: int) -> Steps:
+    """`count` short pulses: "profile 2 of 4". Above what fits into one signal: as many as fit."""
+    pulse = (Piece(_PULSE_MS, 1.0, 1.0), Piece(_PULSE_MS, 0.0, 0.0))
+    return draw(pulse * min(count, MOST_PULSES), SIGNAL_LEVEL_PCT)
+
+
+def refused() -> Steps:
+    """One long pulse: the press was understood, and nothing starts."""
+    return draw((Piece(1_000, 1.0, 1.0), Piece(200, 0.0, 0.0)), SIGNAL_LEVEL_PCT)

@@ -1,0 +1,42 @@
+"""The state folder: one daemon at a time, and a mark that tells how the last one ended."""
+
+import os
+from contextlib import suppress
+
+from firmware_ctl.errors import DeviceError
+
+
+class StateFolder:
+    """Held from start to end. `killed`: the process that held it last and did not end by itself."""
+
+    def __init__(self, path: str) -> None:
+        """Makes and locks the folder; `DeviceError` says who holds it."""
+        import fcntl
+
+        lock = os.path.join(path, "lock")
+        try:
+            os.makedirs(path, exist_ok=True)
+            self._fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise DeviceError(f"the state folder {path} cannot be used: {error.strerror}") from None
+        holder = os.pread(self._fd, 32, 0).decode(errors="replace").strip()
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._fd)
+            raise DeviceError(
+                f"another daemon (process {holder}) uses the state folder {path}; stop it first, "
+                "or name another folder with --state"
+            ) from None
+        self.killed = holder
+        self._mark(f"{os.getpid()}\n")
+
+    def close(self) -> None:
+        """The daemon ends by itself."""
+        with suppress(OSError):
+            self._mark("")
+            os.close(self._fd)
+
+    def _mark(self, text: str) -> None:
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, text.encode(), 0)

@@ -1,0 +1,307 @@
+"""A profile on a mat, compiled: what every motor does at every instant of a session.
+
+The segments are closed forms on absolute time: their size grows with the phases of a profile and
+not with its length. This module never asks what time it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+from firmware_ctl.limits import TICK_MS
+from firmware_ctl.mat import Mat
+from firmware_ctl.patterns import PATTERNS, Piece, Seat
+from firmware_ctl.profile import Level, Phase, Play, Profile
+from firmware_ctl.shaping import duty_table
+from firmware_ctl.signals import FIVE_MINUTES_MS, Felt, felt, felt_length_ms
+from firmware_ctl.steps import Steps, draw
+
+Levels = tuple[int, ...]
+"""A level in whole percent for every motor, in the order of the mat file."""
+
+_NEVER_MS = 1 << 60
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What one or more motors do in one pass of a phase, before the envelope and the trim.
+
+    `ramp` is the asked level over the pass; `cycles[i]` is the course drawn at `ramp`'s i-th level.
+    """
+
+    after_ms: int
+    ramp: Steps
+    cycles: tuple[Steps, ...]
+
+    @property
+    def high_pct(self) -> int:
+        return max(level for cycle in self.cycles for level in cycle.level_pct)
+
+    def at(self, u_ms: int) -> tuple[int, int]:
+        """The level `u_ms` into the pass, and when it next steps (never later than it changes)."""
+        if u_ms < self.after_ms:
+            return 0, self.after_ms
+        if len(self.cycles) == 1:
+            level, next_ms = self.cycles[0].at(u_ms - self.after_ms)
+            return level, next_ms + self.after_ms
+        level, ramp_next_ms = self.ramp.at(u_ms)
+        cycle = self.cycles[self.ramp.level_pct.index(level)]
+        level, next_ms = cycle.at(u_ms - self.after_ms)
+        return level, min(next_ms + self.after_ms, ramp_next_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One phase with its repeats: `repeat` equal passes of `pass_ms` from `begin_ms` on."""
+
+    phase: str
+    cue: str
+    points: tuple[str, ...]
+    begin_ms: int
+    pass_ms: int
+    repeat: int
+    voices: tuple[Voice, ...]
+    voice_of: tuple[int, ...]
+    """For every motor the index of its voice; -1: silent."""
+    high_pct: Levels
+    """Where each motor's envelope climbs to."""
+
+    @property
+    def end_ms(self) -> int:
+        return self.begin_ms + self.pass_ms * self.repeat
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Levels that hold from some instant until `until_ms`; None: for good."""
+
+    level_pct: Levels
+    until_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A compiled session. Ends at zero at `end_ms`, whatever the profile says."""
+
+    profile: str
+    segments: tuple[Segment, ...]
+    signals: tuple[Felt, ...]
+    rise_pct_s: int
+    cert: str
+    """Hash of all that decides what the pins do."""
+
+    @property
+    def end_ms(self) -> int:
+        return self.segments[-1].end_ms
+
+    def frame_at(self, t_ms: int) -> Frame:
+        """The frame of an undisturbed session `t_ms` after its start."""
+        return Playback(self).at(t_ms)
+
+    def next_change_after(self, t_ms: int) -> int | None:
+        """The first instant after `t_ms` at which a level may change; None after the end."""
+        return self.frame_at(t_ms).until_ms
+
+
+class Playback:
+    """A timeline as it is played: forward only, under a trim, from a soft start.
+
+    The envelope of a motor climbs no faster than the mat's rise towards the phase's highest level
+    times the trim, and falls at once. A motor's level is its voice times envelope over highest
+    level: at most the envelope, and the voice itself once the envelope is up.
+    """
+
+    def __init__(self, timeline: Timeline, begin_ms: int = 0, trim_pct: int = 100) -> None:
+        self._timeline = timeline
+        self._silence: Levels = (0,) * len(timeline.segments[0].voice_of)
+        self._gaps = sorted(gap for signal in timeline.signals for gap in signal.gaps)
+        self._gap = 0
+        self._trim_pct = trim_pct
+        self._frame = Frame(self._silence, begin_ms)
+        self._index = -1
+        self._envelope_at_ms = begin_ms
+        self._envelope = [0] * len(self._silence)  # thousandths of a percent
+        self._target = self._envelope
+        self._climbs_until_ms = begin_ms
+
+    def rest(self, t_ms: int) -> None:
+        """A pause ends at `t_ms`: the envelope begins again at 0."""
+        self._envelope_at_ms = t_ms
+        self._envelope = [0] * len(self._silence)
+        self._aim(t_ms)
+
+    def trim(self, t_ms: int, trim_pct: int) -> None:
+        """From `t_ms` on all levels are scaled; downwards at once, upwards at the rise."""
+        self._climb_to(t_ms)
+        self._trim_pct = trim_pct
+        self._aim(t_ms)
+
+    def at(self, t_ms: int) -> Frame:
+        """The frame at `t_ms`, which must not lie before an earlier call's."""
+        until_ms = self._frame.until_ms
+        if until_ms is not None and t_ms >= until_ms:
+            self._frame = self._frame_at(t_ms)
+        return self._frame
+
+    @property
+    def segment(self) -> Segment:
+        """The phase of the last frame."""
+        return self._timeline.segments[max(self._index, 0)]
+
+    def _frame_at(self, t_ms: int) -> Frame:
+        if t_ms >= self._timeline.end_ms:
+            self._index = len(self._timeline.segments) - 1
+            return Frame(self._silence, None)
+        if self._index < 0 or t_ms >= self.segment.end_ms:
+            self._enter(t_ms)
+        segment = self.segment
+        pass_begin_ms = t_ms - (t_ms - segment.begin_ms) % segment.pass_ms
+        until_ms = pass_begin_ms + segment.pass_ms
+        while self._gap < len(self._gaps) and t_ms >= self._gaps[self._gap].end_ms:
+            self._gap += 1
+        if self._gap < len(self._gaps):
+            gap = self._gaps[self._gap]
+            if t_ms >= gap.begin_ms:
+                return Frame(self._silence, min(until_ms, gap.end_ms))
+            until_ms = min(until_ms, gap.begin_ms)
+        if t_ms < self._climbs_until_ms:
+            until_ms = min(until_ms, t_ms - t_ms % TICK_MS + TICK_MS)
+        self._climb_to(t_ms)
+        voices = [0]
+        for voice in segment.voices:
+            level, next_ms = voice.at(t_ms - pass_begin_ms)
+            voices.append(level)
+            until_ms = min(until_ms, pass_begin_ms + next_ms)
+        levels = tuple(
+            self._under_envelope(voices[voice + 1], motor)
+            for motor, voice in enumerate(segment.voice_of)
+        )
+        return Frame(levels, until_ms)
+
+    def _under_envelope(self, level: int, motor: int) -> int:
+        envelope = self._envelope[motor]
+        if level == 0 or envelope < 1_000:
+            return 0
+        # A level that runs stays at 1 or more: a trim or a slow rise must not stall and restart it.
+        return max(1, level * envelope // (self.segment.high_pct[motor] * 1_000))
+
+    def _enter(self, t_ms: int) -> None:
+        """Goes on to the segment at `t_ms`, carrying the envelope through all between."""
+        segments = self._timeline.segments
+        while self._index < 0 or t_ms >= segments[self._index].end_ms:
+            begin_ms = segments[self._index + 1].begin_ms
+            if self._index >= 0:
+                self._climb_to(begin_ms)
+            self._index += 1
+            self._aim(max(begin_ms, self._envelope_at_ms))
+
+    def _aim(self, t_ms: int) -> None:
+        """Sets what the envelope climbs to from `t_ms` on; what lies above it falls at once."""
+        self._target = [high * self._trim_pct * 10 for high in self.segment.high_pct]
+        self._envelope = [min(pair) for pair in zip(self._envelope, self._target, strict=True)]
+        missing = max(a - b for a, b in zip(self._target, self._envelope, strict=True))
+        climb_ms = -(-missing // self._timeline.rise_pct_s)
+        self._climbs_until_ms = t_ms + climb_ms + TICK_MS if missing else t_ms
+        self._frame = Frame(self._frame.level_pct, t_ms)
+
+    def _climb_to(self, t_ms: int) -> None:
+        """Moves the envelope to `t_ms` on the tick's grid; percent a second is thousandths a ms."""
+        t_ms -= t_ms % TICK_MS
+        if t_ms <= self._envelope_at_ms:
+            return
+        climbed = (t_ms - self._envelope_at_ms) * self._timeline.rise_pct_s
+        self._envelope = [
+            min(high, low + climbed) for low, high in zip(self._envelope, self._target, strict=True)
+        ]
+        self._envelope_at_ms = t_ms
+
+
+def compile_profile(profile: Profile, mat: Mat) -> Timeline:
+    """Compiles a profile that was read against this mat: it names only zones that the mat has."""
+    segments = []
+    begin_ms = 0
+    for phase in profile.phases:
+        segment = _segment(phase, begin_ms, mat)
+        segments.append(segment)
+        begin_ms = segment.end_ms
+    signals = _signals(segments)
+    tables = tuple(duty_table(motor, mat) for motor in mat.motors)
+    proof = repr((segments, signals, mat.limits.rise_pct_s, tables))
+    from hashlib import sha256  # 2 ms that only the compiler needs
+
+    cert = sha256(proof.encode()).hexdigest()[:12]
+    return Timeline(profile.name, tuple(segments), signals, mat.limits.rise_pct_s, cert)
+
+
+def motors_of(target: str, mat: Mat) -> list[int]:
+    """The motors of a target in present zones, by their index in the order of the mat file."""
+    zone, _, side = target.partition(".")
+    present = {z.name for z in mat.zones if z.present}
+    return [
+        i
+        for i, motor in enumerate(mat.motors)
+        if motor.zone in present and zone in ("all", motor.zone) and side in ("", motor.side)
+    ]
+
+
+def _segment(phase: Phase, begin_ms: int, mat: Mat) -> Segment:
+    voices: list[Voice] = []
+    voice_of = [-1] * len(mat.motors)
+    for play in phase.play:
+        targets = motors_of(play.target, mat)
+        for index, motor in enumerate(targets):
+            seat = Seat(index, len(targets), mat.motors[motor].side)
+            voice = _voice(play, _course(play, seat, phase.for_ms), phase.for_ms)
+            if voice not in voices:
+                voices.append(voice)
+            voice_of[motor] = voices.index(voice)
+    highs = [*(voice.high_pct for voice in voices), 0]
+    return Segment(
+        phase.name,
+        phase.cue or "",
+        phase.points,
+        begin_ms,
+        phase.for_ms,
+        phase.repeat,
+        tuple(voices),
+        tuple(voice_of),
+        tuple(highs[voice] for voice in voice_of),
+    )
+
+
+def _course(play: Play, seat: Seat, pass_ms: int) -> tuple[Piece, ...]:
+    kind = PATTERNS[play.pattern]
+    if kind.course is not None:
+        return kind.course(dict(play.keys), seat)
+    return _keyframes(play.frames, pass_ms)
+
+
+def _keyframes(frames: Sequence[tuple[int, int]], pass_ms: int) -> tuple[Piece, ...]:
+    """Silence before the first frame, lines between them, and the last one held."""
+    pieces = [Piece(frames[0][0], 0.0, 0.0)]
+    for (at_ms, level), (next_ms, next_level) in pairwise(frames):
+        pieces.append(Piece(next_ms - at_ms, level / 100, next_level / 100))
+    at_ms, level = frames[-1]
+    return (*pieces, Piece(max(pass_ms - at_ms, 1), level / 100, level / 100))
+
+
+@lru_cache(maxsize=1024)
+def _voice(play: Play, course: tuple[Piece, ...], pass_ms: int) -> Voice:
+    asked = Level(100, 100) if play.frames else play.level
+    ramp = draw((Piece(pass_ms, asked.from_pct / 100, asked.to_pct / 100),), 100)
+    return Voice(play.after_ms, ramp, tuple(draw(course, level) for level in ramp.level_pct))
+
+
+def _signals(segments: Sequence[Segment]) -> tuple[Felt, ...]:
+    """What a session tells: where a cue begins and ends, and when five minutes are left."""
+    end_ms = segments[-1].end_ms
+    found = []
+    if end_ms > FIVE_MINUTES_MS:
+        found.append(felt("five-minutes-left", end_ms - FIVE_MINUTES_MS))
+    for segment in (s for s in segments if s.cue):
+        lead_ms = min(1_000, segment.pass_ms // 4)  # after the soft start, so that it can be felt
+        for begin_ms in range(segment.begin_ms, segment.end_ms, segment.pass_ms):
+            found.append(felt("cue-begin", begin_ms + lead_ms))
+            found.append(felt("cue-end", begin_ms + segment.pass_ms - felt_length_ms("cue-end")))
+    return tuple(sorted(found, key=lambda signal: signal.begin_ms))
