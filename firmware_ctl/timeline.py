@@ -18,6 +18,7 @@ from firmware_ctl.shaping import Levels, Shape, Shaper, shape_of
 from firmware_ctl.signals import FIVE_MINUTES_MS, Felt, felt, felt_length_ms
 from firmware_ctl.steps import Steps, draw
 
+
 @dataclass(frozen=True, slots=True)
 class Voice:
     """What one or more motors do in one pass of a phase, before the envelope and the trim.
@@ -335,7 +336,9 @@ def _voice(
     cycles = []
     for level in ramp.level_pct:
         cycle = draw(course, level)
-        played = tuple(resolve(n, cap_pct, budget_pct=budget_pct).level_pct for n in cycle.level_pct)
+        played = tuple(
+            resolve(n, cap_pct, budget_pct=budget_pct).level_pct for n in cycle.level_pct
+        )
         cycles.append(Steps(cycle.at_ms, played, cycle.cycle_ms))
     return Voice(play.after_ms, ramp, tuple(cycles))
 
