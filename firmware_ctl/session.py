@@ -367,12 +367,13 @@ class Session:
     # --- what an input does; each refuses by raising CallerError ---
 
     def _start(self, event: Start, now_ms: int) -> None:
-        entry = self.selected if event.name is None else self.catalogue.valid(event.name)
         if self._run is not None and self.state is State.RUNNING:
             running = self._run.timeline.profile
             if running == TRY or event.name not in (None, running):
                 raise CallerError("busy", f"{running} is running; stop it first")
             return
+        self._refuse_unless_idle()
+        entry = self.selected if event.name is None else self.catalogue.valid(event.name)
         if entry is None or entry.timeline is None:
             raise CallerError("unknown-profile", "no profile is loaded; add one, then reload")
         self._begin(entry.timeline, now_ms)
@@ -381,12 +382,10 @@ class Session:
     def _try(self, event: Try, now_ms: int) -> None:
         if self.state is State.RUNNING:
             raise CallerError("busy", f"{self.profile} is running; stop it first")
+        self._refuse_unless_idle()
         self._begin(event.timeline, now_ms)
 
     def _begin(self, timeline: Timeline, now_ms: int) -> None:
-        if self.state is State.PAUSED:
-            raise CallerError("busy", f"{self.profile} is paused; resume or stop it first")
-        self._refuse_in_fault()
         if self._stopped_at_ms is not None and now_ms - self._stopped_at_ms < RESTART_MS:
             raise CallerError("busy", f"stopped less than {RESTART_MS} ms ago; start again")
         if self.mat.button is not None and not self.button.is_released:
@@ -524,6 +523,11 @@ class Session:
         if self._run is None:
             raise CallerError("not-running", "no session is running; start one first")
         return self._run
+
+    def _refuse_unless_idle(self) -> None:
+        if self.state is State.PAUSED:
+            raise CallerError("busy", f"{self.profile} is paused; resume or stop it first")
+        self._refuse_in_fault()
 
     def _refuse_in_fault(self) -> None:
         if self.fault is not None:
