@@ -218,9 +218,11 @@ class Session:
 
     def handle(self, event: Input, now_ms: int) -> Step:
         """Takes one input at `now_ms`, which never goes back. Never raises for any input."""
+        if self.closed:
+            return self._step(now_ms, None)
         self._advance(now_ms)
         refusal = None
-        if not isinstance(event, Wake) and not self.closed:
+        if not isinstance(event, Wake):
             try:
                 self._decide[type(event)](event, now_ms)  # type: ignore[operator]
             except CallerError as error:
