@@ -289,7 +289,7 @@ class Session:
 
     def used_ms(self, now_ms: int) -> int:
         """Running time of today; of a session that plays, what it has played so far."""
-        return self.allowance.used_ms(self._scaled(now_ms)) - self.left_ms(now_ms)
+        return max(0, self.allowance.used_ms(self._scaled(now_ms)) - self.left_ms(now_ms))
 
     def zone_levels(self) -> dict[str, int]:
         """For every zone its highest motor's level now."""
