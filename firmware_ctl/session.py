@@ -472,7 +472,8 @@ class Session:
         elif gesture is Gesture.TOUCH:
             if self._run is not None:
                 self._stop(Stop(), now_ms)
-            elif self._signal is not None:
+        elif gesture is Gesture.PRESS:
+            if self._signal is not None:
                 self._end_signal()
                 self.button.spend_short()
         elif gesture is Gesture.SHORT and self.state is State.IDLE:
