@@ -64,8 +64,13 @@ class Button:
         return self._settled is Contact.RELEASED and self._raw is Contact.RELEASED
 
     def lock(self, now_ms: int) -> None:
-        """Whatever is pressed now does nothing more, and starts need 1.5 s of release first."""
+        """As `spend`, and the next press needs 1.5 s of release before it."""
         self._locked_since_ms = now_ms
+        self.spend()
+
+    def spend(self) -> None:
+        """Whatever is pressed now does nothing more."""
+        self._short_spent = True
         self._counts = False
 
     def spend_short(self) -> None:

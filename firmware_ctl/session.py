@@ -404,6 +404,7 @@ class Session:
     def _stop(self, _: Stop, now_ms: int) -> None:
         self.stops += 1
         self._stopped_at_ms = now_ms
+        self.button.spend()
         self._end_signal()
         if self._run is not None:
             self._end(now_ms)
