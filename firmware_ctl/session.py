@@ -200,6 +200,7 @@ class Session:
         self._signalled_ms = 0
         self._signal_day_began_at_ms = 0
         self._stopped_at_ms: int | None = None
+        self._told_signal = ""
         self._notices: list[Notice] = []
         self._decide = {
             Contacts: self._contacts,
@@ -346,6 +347,10 @@ class Session:
     def _step(self, now_ms: int, refusal: CallerError | None) -> Step:
         if self._signal is not None:
             self._show(self._signal.levels_at(now_ms))
+        signal = self.signal(now_ms)
+        if signal != self._told_signal:
+            self._told_signal = signal
+            self._tell("signal", signal=signal)
         notices, self._notices = tuple(self._notices), []
         return Step(self._levels, self._duties, self._wake_at_ms(now_ms), notices, refusal)
 
@@ -512,13 +517,11 @@ class Session:
         zone = max(zones, key=lambda zone: len(zone.motors))
         levels = tuple(zone.cap_pct if m.zone == zone.name else 0 for m in self.mat.motors)
         self._signal = _Signal(name, steps, levels, now_ms)
-        self._tell("signal", signal=name)
 
     def _end_signal(self) -> None:
         if self._signal is not None:
             self._signal = None
             self._show(self._silence)
-            self._tell("signal", signal="")
 
     # --- common ---
 
