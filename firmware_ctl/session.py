@@ -442,9 +442,12 @@ class Session:
         self._tell("state", trim=event.trim_pct)
 
     def _reload(self, event: Reload, _: int) -> None:
-        selected = self.profile if self.selected is None else self.selected.name
+        before = self.profile, self.cert
+        name = self.selected.name if self.selected else ""
         self.catalogue = event.catalogue
-        self.selected = event.catalogue.find_valid(selected) or event.catalogue.first()
+        self.selected = event.catalogue.find_valid(name) or event.catalogue.first()
+        if (self.profile, self.cert) != before:
+            self._tell("state", profile=self.profile, cert=self.cert)
 
     def _clear(self, _: Clear, __: int) -> None:
         if self.fault is None:
