@@ -234,7 +234,7 @@ def test_a_cue_is_told_by_gaps_and_so_are_five_minutes_left() -> None:
         ("cue-end", [(12_000, 12_200), (12_400, 12_600), (12_800, 13_000)]),
         (
             "five-minutes-left",
-            [(13_000 + 400 * i, 13_200 + 400 * i) for i in range(5)],
+            [(14_000 + 400 * i, 14_200 + 400 * i) for i in range(5)],
         ),
     ]
     assert neck_left(changes(timeline)) == [
@@ -246,10 +246,33 @@ def test_a_cue_is_told_by_gaps_and_so_are_five_minutes_left() -> None:
         (8_000, 9),
         *[(9_000, 0), (9_200, 9), (9_400, 0), (9_600, 9)],
         *[(12_000, 0), (12_200, 9), (12_400, 0), (12_600, 9), (12_800, 0)],
-        *[(13_200, 5), (13_400, 0), (13_600, 5), (13_800, 0), (14_000, 5), (14_200, 0)],
-        *[(14_400, 5), (14_600, 0), (14_800, 5)],
+        *[(13_000, 5), (14_000, 0), (14_200, 5), (14_400, 0), (14_600, 5), (14_800, 0)],
+        *[(15_000, 5), (15_200, 0), (15_400, 5), (15_600, 0), (15_800, 5)],
         (313_000, 0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("due_at_ms", "told_at_ms"),
+    [
+        (8_000, 8_000),
+        (9_000, 12_600),
+        (11_000, 12_600),
+        (12_600, 12_600),
+        (16_000, 16_000),
+        (17_000, 21_000),
+        (19_500, 21_000),
+        (21_000, 21_000),
+    ],
+)
+def test_five_minutes_left_keep_a_second_clear_of_a_cue(due_at_ms: int, told_at_ms: int) -> None:
+    timeline = compiled(
+        phase(10_000, play("neck", "steady", 5)),
+        phase(10_000, play("neck", "steady", 5), cue="KI3"),  # told at 11.0-11.6 and 19.0-20.0
+        phase(280_000 + due_at_ms, play("neck", "steady", 5)),
+    )
+    told = [(s.begin_ms, s.end_ms) for s in timeline.signals if s.name == "five-minutes-left"]
+    assert told == [(told_at_ms, told_at_ms + 1_800)]
 
 
 def test_the_envelope_goes_on_climbing_through_a_gap() -> None:
