@@ -86,7 +86,7 @@ def schema(args: argparse.Namespace) -> int:
 
     from firmware_ctl.schema import schema as make
 
-    print(json.dumps(make(args.kind, load_mat(args.mat)), indent=2))
+    print(json.dumps(make(args.kind), indent=2))
     return 0
 
 

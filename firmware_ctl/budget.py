@@ -70,8 +70,8 @@ def fit(profile: Profile, mat: Mat, path: str = "") -> tuple[Timeline, Budget]:
         low, high = (middle, high) if fitted else (low, middle)
     if found is None:
         sentence = (
-            f"the supply cannot bear the starts at {asked.sentence(mat)}; let motors start at least "
-            f"{INRUSH_MS / 1000:.2f} s apart with `after`, or play fewer of them at once"
+            f"the supply cannot bear the starts at {asked.sentence(mat)}; let motors start at "
+            f"least {INRUSH_MS} ms apart with `after`, or play fewer of them at once"
         )
         raise AuthorError([Mistake(*place, sentence)])
     return found

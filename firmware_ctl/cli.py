@@ -92,7 +92,7 @@ COMMANDS: dict[str, tuple[str, str, Sequence[Option], dict[str, object]]] = {
     "schema": (
         "authoring:schema",
         "print the JSON Schema that editors complete from",
-        (_option("kind", choices=("profile", "mat")), MAT),
+        (_option("kind", choices=("profile", "mat")),),
         {},
     ),
     "start": (

@@ -26,7 +26,7 @@ from firmware_ctl.session import (
     Stop,
     Wake,
 )
-from firmware_ctl.timeline import Levels
+from firmware_ctl.shaping import Levels
 
 IDLE_SAMPLE_MS: Final = 500
 """While nothing runs the contacts are sampled this often, beside their edges."""

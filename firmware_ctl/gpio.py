@@ -15,7 +15,7 @@ from firmware_ctl import mat
 from firmware_ctl.button import Contact, contact
 from firmware_ctl.errors import CallerError, DeviceError
 from firmware_ctl.session import Session, State, Step
-from firmware_ctl.timeline import Levels
+from firmware_ctl.shaping import Levels
 
 # lgpio's pin truncates value * 100, so that 29, 57 and 58 % come out one low (gpiozero #1209).
 # The next float above k / 100 mends all of them; 0 stays exactly 0.

@@ -83,8 +83,8 @@ class Shaped:
 class Shaper:
     """The motors as they are driven: who turns, since when, and who waits for its turn.
 
-    From rest a motor draws `start_ma` for 150 ms, then its running current. One that would carry the
-    sum above the supply waits, at most until others are through their start.
+    From rest a motor draws `start_ma` for 150 ms, then its running current. One that would carry
+    the sum above the supply waits until others are through their start.
     """
 
     def __init__(self, shape: Shape, limited: bool = True) -> None:
@@ -105,7 +105,7 @@ class Shaper:
         self._wants_since_ms: dict[int, int] = {}
 
     def rest(self) -> None:
-        """A session goes on after a pause: first kicks are gentle again, one motor after another."""
+        """A session goes on after a pause: first kicks are gentle again, one after another."""
         self._is_first = [True] * len(self._is_first)
         self._first_at_ms = _LONG_AGO
 
@@ -151,9 +151,7 @@ class Shaper:
 
     def draws_ma(self, now_ms: int) -> float:
         """What all motors draw together at `now_ms`, by the budget's model."""
-        return sum(
-            self._motor_ma(i, now_ms) for i in range(len(self._duties)) if self._duties[i]
-        )
+        return sum(self._motor_ma(i, now_ms) for i in range(len(self._duties)) if self._duties[i])
 
     def motors_drawing(self) -> list[int]:
         return [i for i, duty in enumerate(self._duties) if duty]
@@ -186,7 +184,9 @@ class Shaper:
         self._duties[i] = duty
         if from_rest:
             self._started_at_ms[i] = now_ms
-            most = min(drive.highest_pct, FIRST_KICK_PCT) if self._is_first[i] else drive.highest_pct
+            most = (
+                min(drive.highest_pct, FIRST_KICK_PCT) if self._is_first[i] else drive.highest_pct
+            )
             if self._shape.kicks and drive.kick_ms and duty < min(drive.start_pct, most):
                 self._duties[i] = most
                 self._kick_until_ms[i] = now_ms + drive.kick_ms

@@ -339,7 +339,9 @@ def _voice(
     cycles = []
     for level in ramp.level_pct:
         cycle = draw(course, level)
-        played = tuple(resolve(n, cap_pct, budget_pct=budget_pct).level_pct for n in cycle.level_pct)
+        played = tuple(
+            resolve(n, cap_pct, budget_pct=budget_pct).level_pct for n in cycle.level_pct
+        )
         cycles.append(Steps(cycle.at_ms, played, cycle.cycle_ms))
     return Voice(play.after_ms, ramp, tuple(cycles))
 

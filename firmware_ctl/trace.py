@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 from firmware_ctl.session import Session, State, Step
-from firmware_ctl.timeline import Levels
+from firmware_ctl.shaping import Levels
 
 
 class Trace:
