@@ -5,7 +5,7 @@ Knows the mat's zones and caps, and never a pin.
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
@@ -79,6 +79,8 @@ class Phase:
     cue: str | None = None
     """A point's name, or free text."""
     points: tuple[str, ...] = ()
+    place: tuple[int, int] = field(default=(1, 1), compare=False)
+    """Line and column in its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,6 +377,7 @@ def _phase(form: Form, targets: Mapping[str, Target], report: Report) -> Phase |
         play=tuple(line for line in lines if line is not None),
         cue=form["cue"],
         points=form["points"],
+        place=(form.node.line, form.node.column),
     )
 
 

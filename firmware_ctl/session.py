@@ -18,9 +18,9 @@ from firmware_ctl.catalogue import Catalogue, Entry
 from firmware_ctl.errors import CallerError
 from firmware_ctl.limits import DAY_MS, PAUSES_MS, RESTART_MS, SIGNALS_DAILY_MS
 from firmware_ctl.mat import Mat
-from firmware_ctl.shaping import duty_table
+from firmware_ctl.shaping import Levels, Shaper, shape_of
 from firmware_ctl.steps import Steps
-from firmware_ctl.timeline import Levels, Playback, Segment, Timeline
+from firmware_ctl.timeline import Playback, Segment, Timeline
 
 TRY: Final = "try"
 """The name of a session that plays one line; no profile file may have it."""
@@ -132,6 +132,8 @@ class Step:
 
     level_pct: Levels
     duty_pct: Levels
+    kicks: tuple[int, ...]
+    """The motors that are in their kick, by their index."""
     wake_at_ms: int | None
     notices: tuple[Notice, ...] = ()
     refusal: CallerError | None = None
@@ -162,6 +164,7 @@ class _Signal:
     name: str
     steps: Steps
     most_pct: Levels
+    shaper: Shaper
     began_at_ms: int
 
     def levels_at(self, now_ms: int) -> Levels:
@@ -169,7 +172,9 @@ class _Signal:
         return tuple(min(level, most) for most in self.most_pct)
 
     def next_ms(self, now_ms: int) -> int:
-        return self.began_at_ms + self.steps.at(now_ms - self.began_at_ms)[1]
+        ends = [self.began_at_ms + self.steps.at(now_ms - self.began_at_ms)[1]]
+        until_ms = self.shaper.shape(self.levels_at(now_ms), now_ms).until_ms
+        return min([*ends, until_ms] if until_ms is not None else ends)
 
 
 class Session:
@@ -191,15 +196,16 @@ class Session:
         """How many sessions have begun."""
         self.stops = 0
         """How many stops there were, needed or not."""
-        self._tables = tuple(duty_table(motor, mat) for motor in mat.motors)
         self._silence: Levels = (0,) * len(mat.motors)
         self._levels = self._duties = self._silence
+        self._kicks: tuple[int, ...] = ()
         self._run: _Run | None = None
         self._began_at_ms = 0
         self._signal: _Signal | None = None
         self._signalled_ms = 0
         self._signal_day_began_at_ms = 0
         self._stopped_at_ms: int | None = None
+        self._told_signal = ""
         self._notices: list[Notice] = []
         self._decide = {
             Contacts: self._contacts,
@@ -218,9 +224,11 @@ class Session:
 
     def handle(self, event: Input, now_ms: int) -> Step:
         """Takes one input at `now_ms`, which never goes back. Never raises for any input."""
+        if self.closed:
+            return self._step(now_ms, None)
         self._advance(now_ms)
         refusal = None
-        if not isinstance(event, Wake) and not self.closed:
+        if not isinstance(event, Wake):
             try:
                 self._decide[type(event)](event, now_ms)  # type: ignore[operator]
             except CallerError as error:
@@ -287,7 +295,7 @@ class Session:
 
     def used_ms(self, now_ms: int) -> int:
         """Running time of today; of a session that plays, what it has played so far."""
-        return self.allowance.used_ms(self._scaled(now_ms)) - self.left_ms(now_ms)
+        return max(0, self.allowance.used_ms(self._scaled(now_ms)) - self.left_ms(now_ms))
 
     def zone_levels(self) -> dict[str, int]:
         """For every zone its highest motor's level now."""
@@ -328,8 +336,7 @@ class Session:
 
     def _play(self, run: _Run, played_ms: int) -> None:
         frame = run.playback.at(played_ms)
-        if frame.level_pct is not self._levels:
-            self._show(frame.level_pct)
+        self._levels, self._duties, self._kicks = frame.level_pct, frame.duty_pct, frame.kicks
         segment = run.playback.segment
         if segment is not run.told:
             if segment.cue != (run.told.cue if run.told else ""):
@@ -337,15 +344,23 @@ class Session:
             self._tell("phase", phase=segment.phase)
             run.told = segment
 
-    def _show(self, levels: Levels) -> None:
-        self._levels = levels
-        self._duties = tuple(map(tuple.__getitem__, self._tables, levels))
+    def _silent(self) -> None:
+        self._levels = self._duties = self._silence
+        self._kicks = ()
 
     def _step(self, now_ms: int, refusal: CallerError | None) -> Step:
-        if self._signal is not None:
-            self._show(self._signal.levels_at(now_ms))
+        signal = self._signal
+        if signal is not None:
+            self._levels = signal.levels_at(now_ms)
+            shaped = signal.shaper.shape(self._levels, now_ms)
+            self._duties, self._kicks = shaped.duty_pct, shaped.kicks
+        name = self.signal(now_ms)
+        if name != self._told_signal:
+            self._told_signal = name
+            self._tell("signal", signal=name)
         notices, self._notices = tuple(self._notices), []
-        return Step(self._levels, self._duties, self._wake_at_ms(now_ms), notices, refusal)
+        wake_at_ms = self._wake_at_ms(now_ms)
+        return Step(self._levels, self._duties, self._kicks, wake_at_ms, notices, refusal)
 
     def _wake_at_ms(self, now_ms: int) -> int | None:
         wakes = [self.button.wake_at_ms()]
@@ -367,12 +382,13 @@ class Session:
     # --- what an input does; each refuses by raising CallerError ---
 
     def _start(self, event: Start, now_ms: int) -> None:
-        entry = self.selected if event.name is None else self.catalogue.valid(event.name)
         if self._run is not None and self.state is State.RUNNING:
             running = self._run.timeline.profile
             if running == TRY or event.name not in (None, running):
                 raise CallerError("busy", f"{running} is running; stop it first")
             return
+        self._refuse_unless_idle()
+        entry = self.selected if event.name is None else self.catalogue.valid(event.name)
         if entry is None or entry.timeline is None:
             raise CallerError("unknown-profile", "no profile is loaded; add one, then reload")
         self._begin(entry.timeline, now_ms)
@@ -381,19 +397,17 @@ class Session:
     def _try(self, event: Try, now_ms: int) -> None:
         if self.state is State.RUNNING:
             raise CallerError("busy", f"{self.profile} is running; stop it first")
+        self._refuse_unless_idle()
         self._begin(event.timeline, now_ms)
 
     def _begin(self, timeline: Timeline, now_ms: int) -> None:
-        if self.state is State.PAUSED:
-            raise CallerError("busy", f"{self.profile} is paused; resume or stop it first")
-        self._refuse_in_fault()
         if self._stopped_at_ms is not None and now_ms - self._stopped_at_ms < RESTART_MS:
             raise CallerError("busy", f"stopped less than {RESTART_MS} ms ago; start again")
         if self.mat.button is not None and not self.button.is_released:
             raise CallerError("not-ready", "the start button is not released; let go of it first")
         self.allowance.take(timeline.end_ms, self._scaled(now_ms))
         self._end_signal()
-        playback = Playback(timeline, trim_pct=self.trim_pct)
+        playback = Playback(timeline, self.trim_pct)
         self._run = _Run(timeline, playback, now_ms)
         self._began_at_ms = now_ms
         self.started += 1
@@ -403,6 +417,7 @@ class Session:
     def _stop(self, _: Stop, now_ms: int) -> None:
         self.stops += 1
         self._stopped_at_ms = now_ms
+        self.button.spend()
         self._end_signal()
         if self._run is not None:
             self._end(now_ms)
@@ -411,7 +426,7 @@ class Session:
         run = self._running_or_refuse()
         if self.state is State.RUNNING:
             run.played_ms, run.anchor_at_ms = self.played_ms(now_ms), now_ms
-            self._show(self._silence)
+            self._silent()
             self._change_state(State.PAUSED)
 
     def _resume(self, _: Resume, now_ms: int) -> None:
@@ -435,9 +450,12 @@ class Session:
         self._tell("state", trim=event.trim_pct)
 
     def _reload(self, event: Reload, _: int) -> None:
-        selected = self.profile if self.selected is None else self.selected.name
+        before = self.profile, self.cert
+        name = self.selected.name if self.selected else ""
         self.catalogue = event.catalogue
-        self.selected = event.catalogue.find_valid(selected) or event.catalogue.first()
+        self.selected = event.catalogue.find_valid(name) or event.catalogue.first()
+        if (self.profile, self.cert) != before:
+            self._tell("state", profile=self.profile, cert=self.cert)
 
     def _clear(self, _: Clear, __: int) -> None:
         if self.fault is None:
@@ -471,7 +489,8 @@ class Session:
         elif gesture is Gesture.TOUCH:
             if self._run is not None:
                 self._stop(Stop(), now_ms)
-            elif self._signal is not None:
+        elif gesture is Gesture.PRESS:
+            if self._signal is not None:
                 self._end_signal()
                 self.button.spend_short()
         elif gesture is Gesture.SHORT and self.state is State.IDLE:
@@ -508,14 +527,12 @@ class Session:
         self._signalled_ms += steps.cycle_ms
         zone = max(zones, key=lambda zone: len(zone.motors))
         levels = tuple(zone.cap_pct if m.zone == zone.name else 0 for m in self.mat.motors)
-        self._signal = _Signal(name, steps, levels, now_ms)
-        self._tell("signal", signal=name)
+        self._signal = _Signal(name, steps, levels, Shaper(shape_of(self.mat)), now_ms)
 
     def _end_signal(self) -> None:
         if self._signal is not None:
             self._signal = None
-            self._show(self._silence)
-            self._tell("signal", signal="")
+            self._silent()
 
     # --- common ---
 
@@ -525,6 +542,11 @@ class Session:
             raise CallerError("not-running", "no session is running; start one first")
         return self._run
 
+    def _refuse_unless_idle(self) -> None:
+        if self.state is State.PAUSED:
+            raise CallerError("busy", f"{self.profile} is paused; resume or stop it first")
+        self._refuse_in_fault()
+
     def _refuse_in_fault(self) -> None:
         if self.fault is not None:
             raise CallerError("fault", f"{self.fault.code}: {self.fault.message}; then clear")
@@ -533,7 +555,7 @@ class Session:
         """The running session is over, however it came to that."""
         self.allowance.give_back(self.left_ms(now_ms))
         self._run = None
-        self._show(self._silence)
+        self._silent()
         self.button.lock(now_ms)
         self._change_state(State.IDLE)
 

@@ -27,12 +27,12 @@ FILES = {
 
 @pytest.mark.parametrize("what", FILES)
 def test_the_shipped_schema_is_what_the_code_makes(what: str) -> None:
-    assert FILES[what].read_text() == json.dumps(schema(what, MAT), indent=2) + "\n"
+    assert FILES[what].read_text() == json.dumps(schema(what), indent=2) + "\n"
 
 
 @pytest.mark.parametrize("what", FILES)
 def test_it_is_a_schema(what: str) -> None:
-    jsonschema.Draft7Validator.check_schema(schema(what, MAT))
+    jsonschema.Draft7Validator.check_schema(schema(what))
 
 
 @pytest.mark.parametrize("what", FILES)
@@ -46,11 +46,11 @@ def test_every_key_explains_itself(what: str) -> None:
         silent = [k for k, v in keys.items() if "description" not in v and "$ref" not in v]
         return silent + unexplained(list(part.values()))
 
-    assert unexplained(schema(what, MAT)) == []
+    assert unexplained(schema(what)) == []
 
 
 def test_an_editor_completes_zones_sides_patterns_and_points() -> None:
-    made = schema("profile", MAT)
+    made = schema("profile")
     phase = made["properties"]["phases"]["items"]["properties"]
     assert list(phase["play"]["properties"]) == [
         "all",
@@ -75,14 +75,14 @@ def test_an_editor_completes_zones_sides_patterns_and_points() -> None:
 def test_a_valid_profile_fits_reader_and_schema(pair: tuple[Mat, Document]) -> None:
     mat, document = pair
     assert read_profile(to_yaml(document), "p.yaml", mat).title == document["title"]
-    jsonschema.validate(document, schema("profile", mat))
+    jsonschema.validate(document, schema("profile"))
 
 
 @given(mat_documents())
 @settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
 def test_a_valid_mat_fits_reader_and_schema(document: Document) -> None:
     assert read_mat(to_yaml(document), "m.yaml").name == document["name"]
-    jsonschema.validate(document, schema("mat", MAT))
+    jsonschema.validate(document, schema("mat"))
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,9 @@ def test_a_valid_mat_fits_reader_and_schema(document: Document) -> None:
 )
 def test_what_the_schema_refuses_the_reader_refuses(change: Document) -> None:
     document = {"title": "t", "phases": [{"name": "a", "for": "9s", "cue": "KI3"}]}
-    jsonschema.validate(document, schema("profile", MAT))
+    jsonschema.validate(document, schema("profile"))
     read_profile(to_yaml(document), "p.yaml", MAT)
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(document | change, schema("profile", MAT))
+        jsonschema.validate(document | change, schema("profile"))
     with pytest.raises(AuthorError):
         read_profile(to_yaml(document | change), "p.yaml", MAT)
