@@ -172,7 +172,9 @@ def test_nothing_goes_over_a_limit(both: tuple[Mat, Profile]) -> None:
             started = duty and not (before and before.duty_pct[i])
             if i in frame.kicks and started:
                 assert now_ms - off_since[i] >= REST_MS
-            if level and not duty:
+            if level == 0:
+                wants_since.pop(i, None)
+            elif not duty:
                 wants_since.setdefault(i, now_ms)
             elif started:
                 assert now_ms - wants_since.pop(i, now_ms) <= STAGGER_MS
