@@ -268,10 +268,9 @@ class Daemon:
     def _hear(self, link: Link) -> None:
         connection = link.connection
         heard = connection.receive(link.read(), self.session.stops)
-        if heard.stop:
-            self.step(Stop())
-        if heard.stop_byte:
-            connection.stopped(self.now_ms())
+        if heard.stops:
+            self.step(Stop(heard.stops))
+        connection.stopped(heard.stop_bytes, self.now_ms())
         if heard.status:
             connection.status(f"* status {verbs.status(self.session, self.now_ms())}")
             self._renew_lease(connection)

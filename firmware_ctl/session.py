@@ -65,7 +65,8 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    pass
+    count: int = 1
+    """How many stops came together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,8 +407,8 @@ class Session:
         self._change_state(State.RUNNING)
         self._play(self._run, 0)
 
-    def _stop(self, _: Stop, now_ms: int) -> None:
-        self.stops += 1
+    def _stop(self, event: Stop, now_ms: int) -> None:
+        self.stops += event.count
         self._stopped_at_ms = now_ms
         self.button.spend()
         self._end_signal()
