@@ -78,6 +78,7 @@ class Connection:
     def __init__(self) -> None:
         self.echo = False
         self.events = False
+        self.lease_s = 0
         self.pending: deque[Request | Complaint] = deque()
         self._line = bytearray()
         self._flaw = ""
