@@ -140,7 +140,7 @@ class Daemon:
     def run(self) -> None:
         """Plays until the session is closed. Whatever ends it, every pin is low afterwards."""
         try:
-            self.step(Wake())
+            self.sample()
             self.say(READY)
             for link in self.links:
                 link.connection.answer([READY])
