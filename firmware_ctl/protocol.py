@@ -108,6 +108,8 @@ class Connection:
             else:
                 heard += 1
                 stop_bytes += 1
+                if self.echo and self._line:
+                    self._put(b"\r\n")
                 self._line.clear()
                 self._flaw = ""
         heard = self._lines(data[begin:], heard)

@@ -219,6 +219,7 @@ class Bench:
         self.session = Session(mat, CATALOGUE)
         self.said: list[str] = []
         self.reloads: deque[Catalogue | str] = deque()
+        self.reload_ms = 5
         self.daemon = Daemon(
             self.session, self.inbox, self.pins, self.finger, self._reload, self.said.append
         )
@@ -238,7 +239,7 @@ class Bench:
 
     def _reload(self, done: Callable[[Catalogue | str], None]) -> Source:
         result = self.reloads.popleft() if self.reloads else CATALOGUE
-        self.at(self.inbox.now_ms() + 5, lambda _: done(result))
+        self.at(self.inbox.now_ms() + self.reload_ms, lambda _: done(result))
         return Job()
 
 
