@@ -5,6 +5,7 @@
 
 from collections import deque
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue, Entry
@@ -212,7 +213,8 @@ class WireInbox(VirtualInbox):
 class Bench:
     """A daemon with two clients. Script it by `at` and `send`, then `run`."""
 
-    def __init__(self, mat: Mat = MAT, button: Finger | None = None) -> None:
+    def __init__(self, button: Finger | None = None) -> None:
+        mat = replace(MAT, limits=replace(LIMITS, daily_ms=12 * MINUTE_MS))
         self.inbox = WireInbox()
         self.pins = Pins(self.inbox.now_ms)
         self.finger = button or Finger()
