@@ -5,10 +5,11 @@ A bad one is known by its name alone: it is not listed, and asking for it says w
 
 from dataclasses import dataclass
 
+from firmware_ctl.budget import Budget, fit
 from firmware_ctl.errors import AuthorError, CallerError
 from firmware_ctl.mat import Mat
 from firmware_ctl.profile import Profile, read_profile
-from firmware_ctl.timeline import Timeline, compile_profile
+from firmware_ctl.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class Entry:
     name: str
     profile: Profile | None = None
     timeline: Timeline | None = None
+    budget: Budget | None = None
     error: AuthorError | None = None
 
 
@@ -44,6 +46,7 @@ def read_entry(name: str, data: bytes, path: str, mat: Mat) -> Entry:
     """Reads, checks and compiles one profile; its mistakes become part of the entry."""
     try:
         profile = read_profile(data, path, mat)
+        timeline, budget = fit(profile, mat, path)
     except AuthorError as error:
         return Entry(name, error=error)
-    return Entry(name, profile, compile_profile(profile, mat))
+    return Entry(name, profile, timeline, budget)

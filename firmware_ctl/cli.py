@@ -79,6 +79,12 @@ COMMANDS: dict[str, tuple[str, str, Sequence[Option], dict[str, object]]] = {
         {},
     ),
     "profiles": ("authoring:profiles", "list the profiles", (MAT, PROFILES), {}),
+    "explain": (
+        "authoring:explain",
+        "show how each asked level becomes a duty, and what bound it",
+        (_option("profile", metavar="PROFILE", help="a name or a file"), MAT, PROFILES),
+        {},
+    ),
     "new": (
         "authoring:new",
         "write a profile to start from",

@@ -26,7 +26,7 @@ from firmware_ctl.session import (
     Stop,
     Wake,
 )
-from firmware_ctl.timeline import Levels
+from firmware_ctl.shaping import Levels
 
 IDLE_SAMPLE_MS: Final = 500
 """While nothing runs the contacts are sampled this often, beside their edges."""
@@ -95,7 +95,7 @@ class Inbox(Protocol):
 class Watcher(Protocol):
     """Sees every step after the pins have it: traces, the live view."""
 
-    def step(self, session: Session, step: Step, now_ms: int) -> None: ...
+    def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None: ...
 
 
 ReadProfiles = Callable[[Callable[[Catalogue | str], None]], Source]
@@ -194,7 +194,7 @@ class Daemon:
         self._wake_at_ms = step.wake_at_ms
         self._notices += step.notices
         for watcher in self._watchers:
-            watcher.step(self.session, step, now_ms)
+            watcher.step(self.session, event, step, now_ms)
         return step
 
     # --- what verbs ask for ---

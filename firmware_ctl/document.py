@@ -5,11 +5,20 @@ dates do not exist here. All mistakes of a file are collected. Knows neither pro
 """
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
 import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
 
 from firmware_ctl.errors import AuthorError, Mistake
 
@@ -24,14 +33,15 @@ ALIASED_MAX: Final = 5_000
 _PARSER: Final[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _LINE_END: Final = re.compile("\r\n|\r|\n")
 # NEL, LS and PS end a line for YAML and for no editor: places would be wrong after them.
-_UNFIT: Final = re.compile(
-    "[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
+_UNFIT: Final = frozenset(
+    map(chr, (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF))
+) - set("\t\n\r")
 _ADVICE: Final = (
-    ("mapping values are not allowed", "a second `: ` in one line; put a text with `: ` in quotes"),
-    ("found character '\\t'", "indent with spaces; a tab stands here"),
-    ("found a tab", "indent with spaces; a tab stands here"),
-    ("found character that cannot start", "a text that begins like this has to stand in quotes"),
+    (
+        "mapping values are not allowed",
+        "a `: ` too many; mend the indentation, or put the text in quotes",
+    ),
+    ("cannot start any token", "a text that begins like this has to stand in quotes"),
 )
 
 
@@ -104,21 +114,30 @@ def parse(data: bytes, report: Report) -> Node:
         line, column = _place(data[: error.start].decode())
         sentence = f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
         raise _hopeless(report, line, column, sentence) from None
-    if unfit := _UNFIT.search(text):
-        line, column = _place(text[: unfit.start()])
-        sentence = f"the control character U+{ord(unfit[0]):04X} has no place in this file"
+    if unfit := _UNFIT.intersection(text):
+        index = min(map(text.index, unfit))
+        line, column = _place(text[:index])
+        sentence = f"the control character U+{ord(text[index]):04X} has no place in this file"
         raise _hopeless(report, line, column, sentence)
     try:
         return _tree(_PARSER(text), report)
+    except AuthorError:
+        raise
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        lines = _LINE_END.split(text)
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        if line > len(lines):  # libyaml's place for what is missing at the end of the file
+            line, column = len(lines), len(lines[-1]) + 1
         problem = error.problem or "it cannot be read"
-        advice = [advice for known, advice in _ADVICE if problem.startswith(known)]
-        sentence = advice[0] if advice else ", ".join(filter(None, (error.context, problem)))
-        raise _hopeless(report, line, column, f"this is not YAML: {sentence}") from None
-    except (yaml.YAMLError, ValueError) as error:
-        # PyYAML lets ValueError through for some escapes in tags and in quoted texts.
+        if lines[line - 1][column - 1 : column] == "\t":
+            advice = "a tab stands here; indent with spaces"
+        else:
+            said = ", ".join(filter(None, (error.context, problem)))
+            advice = next((advice for known, advice in _ADVICE if known in problem), said)
+        raise _hopeless(report, line, column, f"this is not YAML: {advice}") from None
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # PyYAML lets its own slips through for some escapes in tags and in quoted texts.
         raise _hopeless(report, 1, 1, f"this is not YAML: {shown(str(error))}") from None
 
 
@@ -147,27 +166,27 @@ def _tree(parser: Any, report: Report) -> Node:
         mark = event.start_mark
         line, column = mark.line + 1, mark.column + 1
         node: Node
-        if kind is yaml.ScalarEvent:
+        if kind is ScalarEvent:
             node = Text(line, column, event.value, bool(event.style))
             if event.anchor:
                 anchors[event.anchor] = node
             if event.tag:
                 _refuse_tag(event.tag, node, report)
-        elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+        elif kind is MappingStartEvent or kind is SequenceStartEvent:
             if len(outer) == DEPTH_MAX:
                 raise _hopeless(report, line, column, f"nested more than {DEPTH_MAX} deep")
             outer.append((top, key, anchor))
-            top = Entries(line, column) if kind is yaml.MappingStartEvent else Items(line, column)
+            top = Entries(line, column) if kind is MappingStartEvent else Items(line, column)
             key, anchor = None, event.anchor
             if event.tag:
                 _refuse_tag(event.tag, top, report)
             continue
-        elif top is not None and (kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent):
+        elif top is not None and (kind is MappingEndEvent or kind is SequenceEndEvent):
             node = top
             if anchor:
                 anchors[anchor] = node
             top, key, anchor = outer.pop()
-        elif kind is yaml.AliasEvent:
+        elif kind is AliasEvent:
             name = shown(event.anchor)
             if event.anchor not in anchors:
                 raise _hopeless(report, line, column, f"no anchor &{name} ends before this alias")
@@ -178,9 +197,9 @@ def _tree(parser: Any, report: Report) -> Node:
                     f"*{name}: the aliases up to here stand for too much; write less by alias"
                 )
                 raise _hopeless(report, line, column, sentence)
-        elif kind is yaml.DocumentStartEvent and root is not None:
+        elif kind is DocumentStartEvent and root is not None:
             raise _hopeless(report, line, column, "a second document begins here; a file holds one")
-        elif kind is yaml.StreamEndEvent:
+        elif kind is StreamEndEvent:
             if root is None:
                 raise _hopeless(report, 1, 1, "the file is empty")
             return root
@@ -243,8 +262,7 @@ def in_units(length_ms: int) -> str:
 # ---- kinds of value
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """How a value is read, how an editor's schema describes it, how an author writes it.
 
     `read(node, key, report)` gives the value, or None after it reported the mistake.
@@ -313,6 +331,10 @@ def choice(known: Iterable[str], what: str) -> Kind:
         return None
 
     return Kind(read, {"enum": list(names)})
+
+
+VERSION: Final = Kind(choice(("1",), "version that this program reads").read, {"const": 1})
+"""The version of a file's format, under its key `schema`."""
 
 
 def flag() -> Kind:
@@ -408,6 +430,7 @@ def list_of(kind: Kind, least: int = 0, unique: bool = False) -> Kind:
             return None
         if len(node.nodes) < least:
             report.add(node, f"{key}: the list is empty")
+            return None
         values = tuple(kind.read(item, key, report) for item in node.nodes)
         if unique:
             for index, value in enumerate(values):
@@ -438,8 +461,7 @@ def pair_of(first: Kind, second: Kind) -> Kind:
 REQUIRED: Final = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One key of a block: a row of the table that reader and schema share."""
 
     key: str
@@ -480,12 +502,13 @@ def table(what: str, *fields: Field) -> Kind:
                 form.is_sound = False
         for name, field in by_key.items():
             if name not in form and field.default is REQUIRED:
-                report.add(node, f"{name}: is missing in {what}: {field.about}")
+                report.add(node, f"{name}: is missing; {what} needs it: {field.about}")
                 form.is_sound = False
             form.setdefault(name, None if field.default is REQUIRED else field.default)
         return form
 
     schema = {
+        "title": what,
         "type": "object",
         "properties": {field.key: _described(field) for field in fields},
         "required": [field.key for field in fields if field.default is REQUIRED],
@@ -512,12 +535,10 @@ def either(simple: Kind, block: Kind) -> Kind:
     return Kind(read, {"anyOf": [simple.schema, block.schema]}, simple.show)
 
 
-def blocks(
-    what: str, name: Kind, block: Kind, block_of: Callable[[str], Kind] | None = None
-) -> Kind:
+def blocks(what: str, name: Kind, block: Kind, special: Mapping[str, Kind] | None = None) -> Kind:
     """A block whose keys are names: a dict of the name to its place and what `block` read.
 
-    `block_of` gives the kind for one name, where names differ in what they allow.
+    `special` holds the kinds of names that differ in what they allow.
     """
 
     def read(node: Node, key: str, report: Report) -> dict[str, tuple[Text, Any]] | None:
@@ -527,7 +548,7 @@ def blocks(
         found: dict[str, tuple[Text, Any]] = {}
         for place, value in node.pairs.values():
             known_as = name.read(place, key, report)
-            kind = block_of(known_as) if block_of and known_as else block
+            kind = (special or {}).get(known_as, block)
             value_read = kind.read(value, shown(place.value), report)
             if known_as in found:
                 report.add(place, again(place.value, found[known_as][0]))

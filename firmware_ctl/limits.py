@@ -4,6 +4,7 @@ The figures and their reasons are in the safety concept; every module that enfor
 from here.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 SESSION_MS: Final = 15 * 60_000
@@ -22,6 +23,18 @@ DUTY_PCT: Final = 90
 
 RISE_PCT_S: Final = 50
 """Steepest rise of the envelope, level percent a second."""
+
+FIRST_KICK_PCT: Final = 50
+"""Highest duty of a motor's first kick after a start or a resume."""
+
+INRUSH_MS: Final = 150
+"""How long a motor that starts from rest draws its starting current."""
+
+REST_MS: Final = 250
+"""A motor rests when it has been off for this long: the longest run-down in the data sheets."""
+
+STAGGER_MS: Final = 100
+"""No start is moved by more, so that a session keeps its time."""
 
 PAUSES_MS: Final = 5 * 60_000
 """All pauses of one session together; then the session ends."""
@@ -51,3 +64,30 @@ TRIM_PCT: Final = (10, 100)
 TRY_MS: Final = 10_000
 LEASE_S: Final = (1, 60)
 PRESS_MS: Final = (10, 10_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A level after every limit, and the name of what bound it last."""
+
+    level_pct: int
+    bound_by: str
+
+
+def resolve(asked_pct: int, cap_pct: int, trim_pct: int = 100, budget_pct: int = 100) -> Resolved:
+    """The one way from the level that a profile asks for to the level that is played.
+
+    Every limit can only lower it. A level above 0 stays 1 or more: no trim and no supply turns a
+    running motor off and on again.
+    """
+    if asked_pct == 0:
+        return Resolved(0, "profile")
+    capped = min(asked_pct, cap_pct)
+    supplied = max(1, capped * budget_pct // 100)
+    trimmed = max(1, supplied * trim_pct // 100)
+    bounds = (
+        (trimmed < supplied, "trim"),
+        (supplied < capped, "supply"),
+        (capped < asked_pct, "zone cap"),
+    )
+    return Resolved(trimmed, next((name for binds, name in bounds if binds), "profile"))

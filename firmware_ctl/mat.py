@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from firmware_ctl import limits
 from firmware_ctl.document import (
+    VERSION,
     Field,
     Form,
     Kind,
@@ -130,7 +131,7 @@ def _pin(least: int, why: str) -> Kind:
     def read(node: Node, key: str, report: Report) -> int | None:
         value: int | None = number.read(node, key, report)
         if value in (14, 15):
-            report.add(node, f"{key}: GPIO {value} is the serial port's, and 14 is high at boot")
+            report.add(node, f"{key}: GPIO 14 and 15 are the serial port's; use another pin")
         elif value is not None and value < least:
             report.add(node, f"{key}: {why.format(value)}")
         else:
@@ -202,13 +203,8 @@ _PORT: Final = table(
     Field("baud", whole(1_200, 4_000_000), "bits a second", default=115_200),
 )
 FILE: Final = table(
-    "the mat file",
-    Field(
-        "schema",
-        choice(("1",), "version that this program reads"),
-        "version of the format",
-        default="1",
-    ),
+    "a mat file",
+    Field("schema", VERSION, "version of the format", default="1"),
     Field("name", words(60), "what the mat calls itself"),
     Field("pwm_hz", whole(50, 400), "PWM frequency in Hz; more costs more of the processor"),
     Field(
@@ -235,11 +231,14 @@ def read_mat(data: bytes, path: str) -> Mat:
     if form is not None:
         _check_pins(form, report)
         _check_limits(form, report)
-        for _, zone in zones.values():
-            for motor in _motors(zone):
-                _check_motor(motor, form, report)
-        _check_names([motor for _, zone in zones.values() for motor in _motors(zone)], report)
-        if zones and not any(zone is None or zone["present"] for _, zone in zones.values()):
+        motors = [motor for _, zone in zones.values() for motor in _motors(zone)]
+        for motor in motors:
+            _check_motor(motor, form, report)
+        _check_unique(motors, "name", report)
+        _check_unique([port for port in form["serial"] or () if port is not None], "port", report)
+        if zones and not any(
+            zone is None or zone["present"] is not False for _, zone in zones.values()
+        ):
             report.add(form.at("zones"), "zones: none of them is present; nothing could play")
     if report.mistakes or form is None:
         raise report.error()
@@ -345,9 +344,9 @@ def _check_motor(motor: Form, form: Form, report: Report) -> None:
         report.add(motor.at("start_ma"), sentence)
 
 
-def _check_names(motors: list[Form], report: Report) -> None:
+def _check_unique(forms: list[Form], key: str, report: Report) -> None:
     first: dict[str, Node] = {}
-    for motor in motors:
-        place = motor.at("name")
-        if motor["name"] and first.setdefault(motor["name"], place) is not place:
-            report.add(place, again(motor["name"], first[motor["name"]]))
+    for form in forms:
+        place = form.at(key)
+        if form[key] and first.setdefault(form[key], place) is not place:
+            report.add(place, again(form[key], first[form[key]]))

@@ -5,14 +5,15 @@ Knows the mat's zones and caps, and never a pin.
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from firmware_ctl import limits
 from firmware_ctl.document import (
     REQUIRED,
+    VERSION,
     Entries,
     Field,
     Form,
@@ -78,6 +79,8 @@ class Phase:
     cue: str | None = None
     """A point's name, or free text."""
     points: tuple[str, ...] = ()
+    place: tuple[int, int] = field(default=(1, 1), compare=False)
+    """Line and column in its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +100,7 @@ class Profile:
 # ---- the file
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """What a line of `play` may name: its motors, and the highest level asked of them."""
 
     motors: frozenset[str]
@@ -106,6 +108,7 @@ class Target:
     cap_of: str
 
 
+@lru_cache(maxsize=4)
 def targets_of(mat: Mat) -> Mapping[str, Target]:
     """Every target of the mat; absent zones too, since a profile may play on them all the same."""
     lowest = min((zone for zone in mat.zones if zone.present), key=lambda zone: zone.cap_pct)
@@ -202,7 +205,7 @@ def _target(targets: Iterable[str]) -> Kind:
 def _read_cue(node: Node, key: str, report: Report) -> str | None:
     text: str | None = words(60).read(node, key, report)
     if text and text in POINTS and not POINTS[text].by_hand:
-        sentence = f"{text} lies on the mat; name it under points, and let play reach it"
+        sentence = f"{text} is pressed by the mat, not by hand; name it under points"
         report.add(node, f"{key}: {sentence}")
         return None
     if text and text not in POINTS and isinstance(node, Text) and not node.quoted:
@@ -229,33 +232,35 @@ _CUE: Final = Kind(
     _read_cue, {"type": "string", "minLength": 1, "maxLength": 60, "examples": _BY_HAND}
 )
 _POINTS: Final = list_of(Kind(_read_point, _ON_THE_MAT.schema), unique=True)
-_VERSION: Final = choice(("1",), "version that this program reads")
 _ANY_PLAY: Final = _play(100, "the most,")
 
 
-def file_kind(targets: Mapping[str, Target]) -> Kind:
-    """The table of a profile file, for a mat with these targets."""
-    zones = [name for name in targets if name != "all" and "." not in name]
+@lru_cache(maxsize=4)
+def file_kind(mat: Mat) -> Kind:
+    """The table of a profile file: what may stand in it on this mat."""
+    targets = targets_of(mat)
+    zones = [zone.name for zone in mat.zones]
     plays = blocks(
         "targets",
         _target(targets),
         Kind(_ANY_PLAY.read, {"$ref": "#/definitions/play"}),
-        lambda name: _play(targets[name].cap_pct, targets[name].cap_of),
+        {name: _play(target.cap_pct, target.cap_of) for name, target in targets.items()},
     )
-    plays.schema["properties"] = {name: {"$ref": "#/definitions/play"} for name in targets}
+    to_complete = {"properties": {name: {"$ref": "#/definitions/play"} for name in targets}}
+    play = Kind(plays.read, plays.schema | to_complete)
     phase = table(
         "a phase",
         Field("name", words(60), "what the phase is called while it plays"),
         Field("for", length(SHORTEST_MS, LONGEST_MS), "length of one pass"),
         Field("repeat", whole(1, 100), "how often it plays", default=1),
-        Field("play", plays, "what zones and sides do, or `all` of them", default=None),
+        Field("play", play, "what zones and sides do, or `all` of them", default=None),
         Field("cue", _CUE, "a point pressed by hand, or a text in quotes", default=None),
         Field("points", _POINTS, "the points that the mat presses in this phase", default=()),
     )
     needs = list_of(_spelt_like_zones(zones, "zone", f"^{_ZONE_PATTERN}$"), unique=True)
     file = table(
-        "the profile",
-        Field("schema", _VERSION, "version of the format", default="1"),
+        "a profile",
+        Field("schema", VERSION, "version of the format", default="1"),
         Field("name", _NAME, "the name of the file, without .yaml", default=None),
         Field("title", words(80), "the name that people read"),
         Field("about", words(1_000), "what it is, and what to know first", default=""),
@@ -270,7 +275,7 @@ def read_profile(data: bytes, path: str, mat: Mat) -> Profile:
     """The profile in this file. Raises AuthorError with every mistake in it."""
     report = Report(path)
     targets = targets_of(mat)
-    form: Form | None = file_kind(targets).read(parse(data, report), "the file", report)
+    form: Form | None = file_kind(mat).read(parse(data, report), "the file", report)
     if form is None:
         raise report.error()
     stem = os.path.splitext(os.path.basename(path))[0]
@@ -372,6 +377,7 @@ def _phase(form: Form, targets: Mapping[str, Target], report: Report) -> Phase |
         play=tuple(line for line in lines if line is not None),
         cue=form["cue"],
         points=form["points"],
+        place=(form.node.line, form.node.column),
     )
 
 

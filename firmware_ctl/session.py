@@ -18,9 +18,9 @@ from firmware_ctl.catalogue import Catalogue, Entry
 from firmware_ctl.errors import CallerError
 from firmware_ctl.limits import DAY_MS, PAUSES_MS, RESTART_MS, SIGNALS_DAILY_MS
 from firmware_ctl.mat import Mat
-from firmware_ctl.shaping import duty_table
+from firmware_ctl.shaping import Levels, Shaper, shape_of
 from firmware_ctl.steps import Steps
-from firmware_ctl.timeline import Levels, Playback, Segment, Timeline
+from firmware_ctl.timeline import Playback, Segment, Timeline
 
 TRY: Final = "try"
 """The name of a session that plays one line; no profile file may have it."""
@@ -133,6 +133,8 @@ class Step:
 
     level_pct: Levels
     duty_pct: Levels
+    kicks: tuple[int, ...]
+    """The motors that are in their kick, by their index."""
     wake_at_ms: int | None
     notices: tuple[Notice, ...] = ()
     refusal: CallerError | None = None
@@ -163,6 +165,7 @@ class _Signal:
     name: str
     steps: Steps
     most_pct: Levels
+    shaper: Shaper
     began_at_ms: int
 
     def levels_at(self, now_ms: int) -> Levels:
@@ -170,7 +173,9 @@ class _Signal:
         return tuple(min(level, most) for most in self.most_pct)
 
     def next_ms(self, now_ms: int) -> int:
-        return self.began_at_ms + self.steps.at(now_ms - self.began_at_ms)[1]
+        ends = [self.began_at_ms + self.steps.at(now_ms - self.began_at_ms)[1]]
+        until_ms = self.shaper.shape(self.levels_at(now_ms), now_ms).until_ms
+        return min([*ends, until_ms] if until_ms is not None else ends)
 
 
 class Session:
@@ -192,9 +197,9 @@ class Session:
         """How many sessions have begun."""
         self.stops = 0
         """How many stops there were, needed or not."""
-        self._tables = tuple(duty_table(motor, mat) for motor in mat.motors)
         self._silence: Levels = (0,) * len(mat.motors)
         self._levels = self._duties = self._silence
+        self._kicks: tuple[int, ...] = ()
         self._run: _Run | None = None
         self._began_at_ms = 0
         self._signal: _Signal | None = None
@@ -332,8 +337,7 @@ class Session:
 
     def _play(self, run: _Run, played_ms: int) -> None:
         frame = run.playback.at(played_ms)
-        if frame.level_pct is not self._levels:
-            self._show(frame.level_pct)
+        self._levels, self._duties, self._kicks = frame.level_pct, frame.duty_pct, frame.kicks
         segment = run.playback.segment
         if segment is not run.told:
             if segment.cue != (run.told.cue if run.told else ""):
@@ -341,19 +345,23 @@ class Session:
             self._tell("phase", phase=segment.phase)
             run.told = segment
 
-    def _show(self, levels: Levels) -> None:
-        self._levels = levels
-        self._duties = tuple(map(tuple.__getitem__, self._tables, levels))
+    def _silent(self) -> None:
+        self._levels = self._duties = self._silence
+        self._kicks = ()
 
     def _step(self, now_ms: int, refusal: CallerError | None) -> Step:
-        if self._signal is not None:
-            self._show(self._signal.levels_at(now_ms))
-        signal = self.signal(now_ms)
-        if signal != self._told_signal:
-            self._told_signal = signal
-            self._tell("signal", signal=signal)
+        signal = self._signal
+        if signal is not None:
+            self._levels = signal.levels_at(now_ms)
+            shaped = signal.shaper.shape(self._levels, now_ms)
+            self._duties, self._kicks = shaped.duty_pct, shaped.kicks
+        name = self.signal(now_ms)
+        if name != self._told_signal:
+            self._told_signal = name
+            self._tell("signal", signal=name)
         notices, self._notices = tuple(self._notices), []
-        return Step(self._levels, self._duties, self._wake_at_ms(now_ms), notices, refusal)
+        wake_at_ms = self._wake_at_ms(now_ms)
+        return Step(self._levels, self._duties, self._kicks, wake_at_ms, notices, refusal)
 
     def _wake_at_ms(self, now_ms: int) -> int | None:
         wakes = [self.button.wake_at_ms()]
@@ -400,7 +408,7 @@ class Session:
             raise CallerError("not-ready", "the start button is not released; let go of it first")
         self.allowance.take(timeline.end_ms, self._scaled(now_ms))
         self._end_signal()
-        playback = Playback(timeline, trim_pct=self.trim_pct)
+        playback = Playback(timeline, self.trim_pct)
         self._run = _Run(timeline, playback, now_ms)
         self._began_at_ms = now_ms
         self.started += 1
@@ -419,7 +427,7 @@ class Session:
         run = self._running_or_refuse()
         if self.state is State.RUNNING:
             run.played_ms, run.anchor_at_ms = self.played_ms(now_ms), now_ms
-            self._show(self._silence)
+            self._silent()
             self._change_state(State.PAUSED)
 
     def _resume(self, _: Resume, now_ms: int) -> None:
@@ -520,12 +528,12 @@ class Session:
         self._signalled_ms += steps.cycle_ms
         zone = max(zones, key=lambda zone: len(zone.motors))
         levels = tuple(zone.cap_pct if m.zone == zone.name else 0 for m in self.mat.motors)
-        self._signal = _Signal(name, steps, levels, now_ms)
+        self._signal = _Signal(name, steps, levels, Shaper(shape_of(self.mat)), now_ms)
 
     def _end_signal(self) -> None:
         if self._signal is not None:
             self._signal = None
-            self._show(self._silence)
+            self._silent()
 
     # --- common ---
 
@@ -548,7 +556,7 @@ class Session:
         """The running session is over, however it came to that."""
         self.allowance.give_back(self.left_ms(now_ms))
         self._run = None
-        self._show(self._silence)
+        self._silent()
         self.button.lock(now_ms)
         self._change_state(State.IDLE)
 

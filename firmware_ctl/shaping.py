@@ -1,20 +1,196 @@
-"""From a level that is felt to the duty that a pin gets, one table a motor.
+"""From levels that are felt to the duties that pins get: one table a motor, kicks, and starts that
+the supply can bear.
 
-Knows what a motor needs, and nothing of time.
+Time is an argument. What a motor did before decides whether it rests, so a `Shaper` remembers that
+and nothing else. It never gives more than its table except in a kick, and a kick only from rest.
 """
 
-from firmware_ctl.limits import DUTY_PCT
+from dataclasses import dataclass
+from typing import Final
+
+from firmware_ctl.limits import DUTY_PCT, FIRST_KICK_PCT, INRUSH_MS, REST_MS, STAGGER_MS, TICK_MS
 from firmware_ctl.mat import Mat, Motor
+
+Levels = tuple[int, ...]
+"""A figure in whole percent for every motor, in the order of the mat file."""
+
+_LONG_AGO: Final = -(1 << 60)
 
 
 def highest_duty_pct(motor: Motor, mat: Mat) -> int:
+    """The lowest of the motor's cap, the mat's limit and the code's own."""
     return min(motor.cap_pct, mat.limits.duty_pct, DUTY_PCT)
 
 
 def duty_table(motor: Motor, mat: Mat) -> tuple[int, ...]:
-    """Duty in whole percent for the levels 0 to 100: 0 is off, 1 to 100 map onto hold to cap.
+    """Duty for the levels 0 to 100: 0 is off, 1 to 100 map onto hold to the highest duty.
 
     Rounded down, so that no level gets more than it asks for.
     """
     span_pct = highest_duty_pct(motor, mat) - motor.hold_pct
     return (0, *(motor.hold_pct + span_pct * (level - 1) // 99 for level in range(1, 101)))
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """What shaping needs to know of one motor."""
+
+    duty_pct: tuple[int, ...]
+    """By level."""
+    start_pct: int
+    highest_pct: int
+    kick_ms: int
+    start_ma: int
+    ma_at: tuple[float, ...]
+    """Running current by duty: `run_ma` at the motor's cap, in proportion below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The motors of a mat, and what is done to hold its supply: a value of the compiled session."""
+
+    drives: tuple[Drive, ...]
+    max_ma: int
+    kicks: bool = True
+    """False: dropped, because the supply does not bear them."""
+
+
+def shape_of(mat: Mat) -> Shape:
+    return Shape(tuple(_drive(motor, mat) for motor in mat.motors), mat.max_ma)
+
+
+def _drive(motor: Motor, mat: Mat) -> Drive:
+    return Drive(
+        duty_table(motor, mat),
+        motor.start_pct,
+        highest_duty_pct(motor, mat),
+        motor.kick_ms,
+        motor.start_ma,
+        tuple(motor.run_ma * duty / motor.cap_pct for duty in range(101)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """Duties that hold from some instant until `until_ms`; None: until the levels change."""
+
+    duty_pct: Levels
+    kicks: tuple[int, ...]
+    """The motors that are in their kick."""
+    until_ms: int | None
+
+
+class Shaper:
+    """The motors as they are driven: who turns, since when, and who waits for its turn.
+
+    From rest a motor draws `start_ma` for 150 ms, then its running current. One that would carry
+    the sum above the supply waits until others are through their start.
+    """
+
+    def __init__(self, shape: Shape, limited: bool = True) -> None:
+        """`limited` False: no start waits for the supply, to see what would be drawn."""
+        self._shape = shape
+        self._limited = limited
+        count = len(shape.drives)
+        self._duties = [0] * count
+        self._levels: Levels = (0,) * count
+        self._off_since_ms = [_LONG_AGO] * count
+        self._started_at_ms = [_LONG_AGO] * count
+        self._kick_until_ms = [_LONG_AGO] * count
+        self._is_first = [True] * count
+        self._spacing_ms = STAGGER_MS // max(1, count - 1)
+        self._first_at_ms = _LONG_AGO
+        self._shaped = Shaped(self._levels, (), None)
+        self.longest_wait_ms = 0
+        self._wants_since_ms: dict[int, int] = {}
+
+    def rest(self) -> None:
+        """A session goes on after a pause: first kicks are gentle again, one after another."""
+        self._is_first = [True] * len(self._is_first)
+        self._first_at_ms = _LONG_AGO
+
+    def settle(self, levels: Levels) -> None:
+        """Takes these levels as turning already, and what is silent as at rest."""
+        drives = self._shape.drives
+        self._duties = [drive.duty_pct[n] for drive, n in zip(drives, levels, strict=True)]
+        self._is_first = [False] * len(levels)
+
+    def shape(self, levels: Levels, now_ms: int) -> Shaped:
+        """The duties for these levels at `now_ms`, which never goes back."""
+        until_ms = self._shaped.until_ms
+        if levels == self._levels and (until_ms is None or now_ms < until_ms):
+            return self._shaped
+        self._levels = levels
+        duties = self._duties
+        until_ms = None
+        kicks = []
+        for i, level in enumerate(levels):
+            if level == 0:
+                if duties[i]:
+                    duties[i] = 0
+                    self._off_since_ms[i] = now_ms
+                    self._kick_until_ms[i] = _LONG_AGO
+                self._wants_since_ms.pop(i, None)
+            elif duties[i] == 0:
+                self._wants_since_ms.setdefault(i, now_ms)
+            elif now_ms < self._kick_until_ms[i]:
+                kicks.append(i)
+            else:
+                duties[i] = self._shape.drives[i].duty_pct[level]
+        if self._wants_since_ms:
+            for i in sorted(self._wants_since_ms, key=self._turn):
+                wait_until_ms = self._start(i, now_ms)
+                if wait_until_ms:
+                    until_ms = min(wait_until_ms, until_ms or wait_until_ms)
+                elif now_ms < self._kick_until_ms[i]:
+                    kicks.append(i)
+        for i in kicks:
+            until_ms = min(self._kick_until_ms[i], until_ms or self._kick_until_ms[i])
+        self._shaped = Shaped(tuple(duties), tuple(kicks), until_ms)
+        return self._shaped
+
+    def draws_ma(self, now_ms: int) -> float:
+        """What all motors draw together at `now_ms`, by the budget's model."""
+        return sum(self._motor_ma(i, now_ms) for i in range(len(self._duties)) if self._duties[i])
+
+    def motors_drawing(self) -> list[int]:
+        return [i for i, duty in enumerate(self._duties) if duty]
+
+    def inrush_ends_ms(self, now_ms: int) -> int | None:
+        """When the next start is over, if one is going on."""
+        ends = (at_ms + INRUSH_MS for at_ms in self._started_at_ms)
+        return min((end_ms for end_ms in ends if end_ms > now_ms), default=None)
+
+    def _motor_ma(self, i: int, now_ms: int) -> float:
+        drive = self._shape.drives[i]
+        if now_ms - self._started_at_ms[i] < INRUSH_MS:
+            return drive.start_ma
+        return drive.ma_at[self._duties[i]]
+
+    def _turn(self, i: int) -> tuple[int, int]:
+        return self._wants_since_ms[i], i
+
+    def _start(self, i: int, now_ms: int) -> int:
+        """Starts a motor whose turn it is, and returns 0; else when to ask again."""
+        drive = self._shape.drives[i]
+        duty = drive.duty_pct[self._levels[i]]
+        from_rest = now_ms - self._off_since_ms[i] >= REST_MS
+        if self._is_first[i] and now_ms < self._first_at_ms + self._spacing_ms:
+            return self._first_at_ms + self._spacing_ms
+        needs_ma = drive.start_ma if from_rest else drive.ma_at[duty]
+        if self._limited and self.draws_ma(now_ms) + needs_ma > self._shape.max_ma:
+            return now_ms - now_ms % TICK_MS + TICK_MS
+        self.longest_wait_ms = max(self.longest_wait_ms, now_ms - self._wants_since_ms.pop(i))
+        self._duties[i] = duty
+        if from_rest:
+            self._started_at_ms[i] = now_ms
+            most = (
+                min(drive.highest_pct, FIRST_KICK_PCT) if self._is_first[i] else drive.highest_pct
+            )
+            if self._shape.kicks and drive.kick_ms and duty < min(drive.start_pct, most):
+                self._duties[i] = most
+                self._kick_until_ms[i] = now_ms + drive.kick_ms
+        if self._is_first[i]:
+            self._is_first[i] = False
+            self._first_at_ms = now_ms
+        return 0

@@ -5,22 +5,21 @@ not with its length. This module never asks what time it is.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
+from typing import Final
 
-from firmware_ctl.limits import TICK_MS
+from firmware_ctl.limits import TICK_MS, resolve
 from firmware_ctl.mat import Mat
 from firmware_ctl.patterns import PATTERNS, Piece, Seat
 from firmware_ctl.profile import Level, Phase, Play, Profile
-from firmware_ctl.shaping import duty_table
+from firmware_ctl.shaping import Levels, Shape, Shaper, shape_of
 from firmware_ctl.signals import FIVE_MINUTES_MS, Felt, felt, felt_length_ms
 from firmware_ctl.steps import Steps, draw
 
-Levels = tuple[int, ...]
-"""A level in whole percent for every motor, in the order of the mat file."""
-
-_NEVER_MS = 1 << 60
+_APART_MS = 1_000
+"""Least time between the five minutes that are left and a cue's signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +73,12 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Levels that hold from some instant until `until_ms`; None: for good."""
+    """What holds from some instant until `until_ms`; None: for good."""
 
     level_pct: Levels
+    duty_pct: Levels
+    kicks: tuple[int, ...]
+    """The motors that are in their kick, by their index."""
     until_ms: int | None
 
 
@@ -88,6 +90,7 @@ class Timeline:
     segments: tuple[Segment, ...]
     signals: tuple[Felt, ...]
     rise_pct_s: int
+    shape: Shape
     cert: str
     """Hash of all that decides what the pins do."""
 
@@ -97,11 +100,17 @@ class Timeline:
 
     def frame_at(self, t_ms: int) -> Frame:
         """The frame of an undisturbed session `t_ms` after its start."""
-        return Playback(self).at(t_ms)
+        playback = Playback(self)
+        playback.settle(max(0, t_ms - HISTORY_MS))
+        return playback.walk_to(t_ms)
 
     def next_change_after(self, t_ms: int) -> int | None:
         """The first instant after `t_ms` at which a level may change; None after the end."""
         return self.frame_at(t_ms).until_ms
+
+
+HISTORY_MS: Final = 1_000
+"""What a motor did longer ago than this does not show in its duty."""
 
 
 class Playback:
@@ -112,24 +121,30 @@ class Playback:
     level: at most the envelope, and the voice itself once the envelope is up.
     """
 
-    def __init__(self, timeline: Timeline, begin_ms: int = 0, trim_pct: int = 100) -> None:
+    def __init__(self, timeline: Timeline, trim_pct: int = 100, limited: bool = True) -> None:
+        """`limited` False: no start waits for the supply, to see what a session would draw."""
         self._timeline = timeline
         self._silence: Levels = (0,) * len(timeline.segments[0].voice_of)
         self._gaps = sorted(gap for signal in timeline.signals for gap in signal.gaps)
         self._gap = 0
         self._trim_pct = trim_pct
-        self._frame = Frame(self._silence, begin_ms)
+        self._levels = self._silence
+        self._until_ms: int | None = 0
+        self._frame = Frame(self._silence, self._silence, (), 0)
         self._index = -1
-        self._envelope_at_ms = begin_ms
+        self._envelope_at_ms = 0
         self._envelope = [0] * len(self._silence)  # thousandths of a percent
         self._target = self._envelope
-        self._climbs_until_ms = begin_ms
+        self._climbs_until_ms = 0
+        self.shaper = Shaper(timeline.shape, limited)
 
     def rest(self, t_ms: int) -> None:
-        """A pause ends at `t_ms`: the envelope begins again at 0."""
+        """A pause ends at `t_ms`: the envelope begins again at 0, the first kicks are gentle."""
         self._envelope_at_ms = t_ms
         self._envelope = [0] * len(self._silence)
         self._aim(t_ms)
+        self.shaper.shape(self._silence, t_ms)
+        self.shaper.rest()
 
     def trim(self, t_ms: int, trim_pct: int) -> None:
         """From `t_ms` on all levels are scaled; downwards at once, upwards at the rise."""
@@ -137,22 +152,41 @@ class Playback:
         self._trim_pct = trim_pct
         self._aim(t_ms)
 
+    def settle(self, t_ms: int) -> None:
+        """Goes to `t_ms` as if the motors that play there had been turning for long."""
+        if t_ms > 0:
+            self._levels, self._until_ms = self._levels_at(t_ms)
+            self.shaper.settle(self._levels)
+
     def at(self, t_ms: int) -> Frame:
         """The frame at `t_ms`, which must not lie before an earlier call's."""
         until_ms = self._frame.until_ms
         if until_ms is not None and t_ms >= until_ms:
-            self._frame = self._frame_at(t_ms)
+            if self._until_ms is not None and t_ms >= self._until_ms:
+                self._levels, self._until_ms = self._levels_at(t_ms)
+            shaped = self.shaper.shape(self._levels, t_ms)
+            ends = [ms for ms in (self._until_ms, shaped.until_ms) if ms is not None]
+            self._frame = Frame(
+                self._levels, shaped.duty_pct, shaped.kicks, min(ends, default=None)
+            )
         return self._frame
+
+    def walk_to(self, t_ms: int) -> Frame:
+        """The frame at `t_ms`, by way of every change before it."""
+        frame = self.at(max(0, min(t_ms, self._until_ms or 0)))
+        while frame.until_ms is not None and frame.until_ms <= t_ms:
+            frame = self.at(frame.until_ms)
+        return frame
 
     @property
     def segment(self) -> Segment:
         """The phase of the last frame."""
         return self._timeline.segments[max(self._index, 0)]
 
-    def _frame_at(self, t_ms: int) -> Frame:
+    def _levels_at(self, t_ms: int) -> tuple[Levels, int | None]:
         if t_ms >= self._timeline.end_ms:
             self._index = len(self._timeline.segments) - 1
-            return Frame(self._silence, None)
+            return self._silence, None
         if self._index < 0 or t_ms >= self.segment.end_ms:
             self._enter(t_ms)
         segment = self.segment
@@ -163,7 +197,7 @@ class Playback:
         if self._gap < len(self._gaps):
             gap = self._gaps[self._gap]
             if t_ms >= gap.begin_ms:
-                return Frame(self._silence, min(until_ms, gap.end_ms))
+                return self._silence, min(until_ms, gap.end_ms)
             until_ms = min(until_ms, gap.begin_ms)
         if t_ms < self._climbs_until_ms:
             until_ms = min(until_ms, t_ms - t_ms % TICK_MS + TICK_MS)
@@ -177,7 +211,7 @@ class Playback:
             self._under_envelope(voices[voice + 1], motor)
             for motor, voice in enumerate(segment.voice_of)
         )
-        return Frame(levels, until_ms)
+        return levels, until_ms
 
     def _under_envelope(self, level: int, motor: int) -> int:
         envelope = self._envelope[motor]
@@ -203,7 +237,8 @@ class Playback:
         missing = max(a - b for a, b in zip(self._target, self._envelope, strict=True))
         climb_ms = -(-missing // self._timeline.rise_pct_s)
         self._climbs_until_ms = t_ms + climb_ms + TICK_MS if missing else t_ms
-        self._frame = Frame(self._frame.level_pct, t_ms)
+        self._until_ms = t_ms
+        self._frame = replace(self._frame, until_ms=t_ms)
 
     def _climb_to(self, t_ms: int) -> None:
         """Moves the envelope to `t_ms` on the tick's grid; percent a second is thousandths a ms."""
@@ -217,21 +252,26 @@ class Playback:
         self._envelope_at_ms = t_ms
 
 
-def compile_profile(profile: Profile, mat: Mat) -> Timeline:
-    """Compiles a profile that was read against this mat: it names only zones that the mat has."""
+def compile_profile(
+    profile: Profile, mat: Mat, budget_pct: int = 100, kicks: bool = True
+) -> Timeline:
+    """Compiles a profile that was read against this mat: it names only zones that the mat has.
+
+    `budget_pct` scales every level, and `kicks` False drops them: see `budget`, which decides both.
+    """
     segments = []
     begin_ms = 0
     for phase in profile.phases:
-        segment = _segment(phase, begin_ms, mat)
+        segment = _segment(phase, begin_ms, mat, budget_pct)
         segments.append(segment)
         begin_ms = segment.end_ms
     signals = _signals(segments)
-    tables = tuple(duty_table(motor, mat) for motor in mat.motors)
-    proof = repr((segments, signals, mat.limits.rise_pct_s, tables))
+    shape = replace(shape_of(mat), kicks=kicks)
+    proof = repr((segments, signals, mat.limits.rise_pct_s, shape))
     from hashlib import sha256  # 2 ms that only the compiler needs
 
     cert = sha256(proof.encode()).hexdigest()[:12]
-    return Timeline(profile.name, tuple(segments), signals, mat.limits.rise_pct_s, cert)
+    return Timeline(profile.name, tuple(segments), signals, mat.limits.rise_pct_s, shape, cert)
 
 
 def motors_of(target: str, mat: Mat) -> list[int]:
@@ -245,14 +285,17 @@ def motors_of(target: str, mat: Mat) -> list[int]:
     ]
 
 
-def _segment(phase: Phase, begin_ms: int, mat: Mat) -> Segment:
+def _segment(phase: Phase, begin_ms: int, mat: Mat, budget_pct: int) -> Segment:
+    caps = {zone.name: zone.cap_pct for zone in mat.zones}
     voices: list[Voice] = []
     voice_of = [-1] * len(mat.motors)
     for play in phase.play:
         targets = motors_of(play.target, mat)
         for index, motor in enumerate(targets):
             seat = Seat(index, len(targets), mat.motors[motor].side)
-            voice = _voice(play, _course(play, seat, phase.for_ms), phase.for_ms)
+            course = _course(play, seat, phase.for_ms)
+            cap_pct = caps[mat.motors[motor].zone]
+            voice = _voice(play, course, phase.for_ms, cap_pct, budget_pct)
             if voice not in voices:
                 voices.append(voice)
             voice_of[motor] = voices.index(voice)
@@ -286,22 +329,39 @@ def _keyframes(frames: Sequence[tuple[int, int]], pass_ms: int) -> tuple[Piece, 
     return (*pieces, Piece(max(pass_ms - at_ms, 1), level / 100, level / 100))
 
 
-@lru_cache(maxsize=1024)
-def _voice(play: Play, course: tuple[Piece, ...], pass_ms: int) -> Voice:
+@lru_cache(maxsize=256)
+def _voice(
+    play: Play, course: tuple[Piece, ...], pass_ms: int, cap_pct: int, budget_pct: int
+) -> Voice:
+    """The voice of a motor. For keyframes the course itself holds the levels, as asked."""
     asked = Level(100, 100) if play.frames else play.level
     ramp = draw((Piece(pass_ms, asked.from_pct / 100, asked.to_pct / 100),), 100)
-    return Voice(play.after_ms, ramp, tuple(draw(course, level) for level in ramp.level_pct))
+    cycles = []
+    for level in ramp.level_pct:
+        cycle = draw(course, level)
+        played = tuple(
+            resolve(n, cap_pct, budget_pct=budget_pct).level_pct for n in cycle.level_pct
+        )
+        cycles.append(Steps(cycle.at_ms, played, cycle.cycle_ms))
+    return Voice(play.after_ms, ramp, tuple(cycles))
 
 
 def _signals(segments: Sequence[Segment]) -> tuple[Felt, ...]:
     """What a session tells: where a cue begins and ends, and when five minutes are left."""
-    end_ms = segments[-1].end_ms
     found = []
-    if end_ms > FIVE_MINUTES_MS:
-        found.append(felt("five-minutes-left", end_ms - FIVE_MINUTES_MS))
     for segment in (s for s in segments if s.cue):
         lead_ms = min(1_000, segment.pass_ms // 4)  # after the soft start, so that it can be felt
         for begin_ms in range(segment.begin_ms, segment.end_ms, segment.pass_ms):
             found.append(felt("cue-begin", begin_ms + lead_ms))
             found.append(felt("cue-end", begin_ms + segment.pass_ms - felt_length_ms("cue-end")))
+    end_ms = segments[-1].end_ms
+    if end_ms > FIVE_MINUTES_MS:
+        begin_ms = end_ms - FIVE_MINUTES_MS
+        for cue in found:
+            # Two signals at once would be one that no one can count.
+            if cue.begin_ms - _APART_MS < begin_ms + felt_length_ms("five-minutes-left") and (
+                begin_ms < cue.end_ms + _APART_MS
+            ):
+                begin_ms = cue.end_ms + _APART_MS
+        found.append(felt("five-minutes-left", begin_ms))
     return tuple(sorted(found, key=lambda signal: signal.begin_ms))

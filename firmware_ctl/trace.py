@@ -3,8 +3,8 @@
 import json
 from collections.abc import Callable
 
-from firmware_ctl.session import Session, State, Step
-from firmware_ctl.timeline import Levels
+from firmware_ctl.session import Input, Session, State, Step
+from firmware_ctl.shaping import Levels
 
 
 class Trace:
@@ -16,7 +16,7 @@ class Trace:
         self._levels: Levels = ()
         self._started = 0
 
-    def step(self, session: Session, step: Step, now_ms: int) -> None:
+    def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None:
         is_new = session.started != self._started or session.state is not self._state
         if is_new or (
             step.level_pct != self._levels and (any(self._levels) or any(step.level_pct))
