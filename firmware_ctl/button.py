@@ -32,7 +32,9 @@ def contact(pressed: bool, released: bool) -> Contact:
 
 class Gesture(Enum):
     TOUCH = "touch"
-    """An edge away from released, at once: it stops whatever runs."""
+    """Any edge but to released, at once: it stops whatever runs."""
+    PRESS = "press"
+    """The first edge of a new press, at once; never the bounce of a release."""
     SHORT = "short"
     """Released within 0.8 s."""
     HELD = "held 0.8 s"
@@ -62,8 +64,13 @@ class Button:
         return self._settled is Contact.RELEASED and self._raw is Contact.RELEASED
 
     def lock(self, now_ms: int) -> None:
-        """Whatever is pressed now does nothing more, and starts need 1.5 s of release first."""
+        """As `spend`, and the next press needs 1.5 s of release before it."""
         self._locked_since_ms = now_ms
+        self.spend()
+
+    def spend(self) -> None:
+        """Whatever is pressed now does nothing more."""
+        self._short_spent = True
         self._counts = False
 
     def spend_short(self) -> None:
@@ -74,11 +81,11 @@ class Button:
         """What the contacts say at `now_ms`; call it at every edge, and again now and then."""
         gestures = list(self.wait(now_ms))
         if raw is not self._raw:
-            if self._raw is Contact.RELEASED:
-                self._leave(now_ms)
-            self._raw, self._raw_since_ms = raw, now_ms
             if raw is not Contact.RELEASED:
                 gestures.append(Gesture.TOUCH)
+            if self._raw is Contact.RELEASED and self._leave(now_ms):
+                gestures.append(Gesture.PRESS)
+            self._raw, self._raw_since_ms = raw, now_ms
         return gestures
 
     def wait(self, now_ms: int) -> Iterator[Gesture]:
@@ -108,10 +115,10 @@ class Button:
             return None
         return None if self._broken_told else self._raw_since_ms + BROKEN_MS
 
-    def _leave(self, now_ms: int) -> None:
+    def _leave(self, now_ms: int) -> bool:
         """The first edge away from released decides whether this press counts at all."""
         if self._settled is not Contact.RELEASED or self._touched_at_ms is not None:
-            return
+            return False
         self._touched_at_ms = now_ms
         self._holds_told = 0
         self._short_spent = False
@@ -120,6 +127,7 @@ class Button:
         )
         if self._counts:
             self._locked_since_ms = None
+        return True
 
     @property
     def _pressed_at_ms(self) -> int:

@@ -18,6 +18,9 @@ from firmware_ctl.shaping import Levels, Shape, Shaper, shape_of
 from firmware_ctl.signals import FIVE_MINUTES_MS, Felt, felt, felt_length_ms
 from firmware_ctl.steps import Steps, draw
 
+_APART_MS = 1_000
+"""Least time between the five minutes that are left and a cue's signal."""
+
 
 @dataclass(frozen=True, slots=True)
 class Voice:
@@ -357,13 +360,20 @@ def _voice(
 
 def _signals(segments: Sequence[Segment]) -> tuple[Felt, ...]:
     """What a session tells: where a cue begins and ends, and when five minutes are left."""
-    end_ms = segments[-1].end_ms
     found = []
-    if end_ms > FIVE_MINUTES_MS:
-        found.append(felt("five-minutes-left", end_ms - FIVE_MINUTES_MS))
     for segment in (s for s in segments if s.cue):
         lead_ms = min(1_000, segment.pass_ms // 4)  # after the soft start, so that it can be felt
         for begin_ms in range(segment.begin_ms, segment.end_ms, segment.pass_ms):
             found.append(felt("cue-begin", begin_ms + lead_ms))
             found.append(felt("cue-end", begin_ms + segment.pass_ms - felt_length_ms("cue-end")))
+    end_ms = segments[-1].end_ms
+    if end_ms > FIVE_MINUTES_MS:
+        begin_ms = end_ms - FIVE_MINUTES_MS
+        for cue in found:
+            # Two signals at once would be one that no one can count.
+            if cue.begin_ms - _APART_MS < begin_ms + felt_length_ms("five-minutes-left") and (
+                begin_ms < cue.end_ms + _APART_MS
+            ):
+                begin_ms = cue.end_ms + _APART_MS
+        found.append(felt("five-minutes-left", begin_ms))
     return tuple(sorted(found, key=lambda signal: signal.begin_ms))

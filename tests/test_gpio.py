@@ -1,0 +1,337 @@
+"""The pins: whole lists of what was written, on gpiozero's stock mock pins and on a fake lgpio."""
+
+import importlib
+import sys
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from gpiozero.pins.mock import MockFactory, MockPWMPin
+
+from firmware_ctl.button import Contact
+from firmware_ctl.catalogue import Catalogue, Entry
+from firmware_ctl.errors import CallerError, DeviceError
+from firmware_ctl.gpio import VALUES, GpioButton, GpioLed, GpioMotors, lgpio_factory
+from firmware_ctl.mat import Contacts
+from firmware_ctl.session import Fault, Input, Pause, Session, Start, Stop, Wake
+from firmware_ctl.simulator.pins import SimulatedButton, mock_factory
+from firmware_ctl.timeline import compile_profile
+from tests.worlds_timeline import make_mat, phase, play, profile
+
+MAT = make_mat()
+PINS = [motor.pin for motor in MAT.motors]
+
+Seen = Callable[[int, float], object]
+
+
+def written(factory: MockFactory, pin: int) -> list[float]:
+    """Every state that the pin was in, in percent, from when it was made."""
+    return [round(float(state.state) * 100, 6) for state in factory.pin(pin).states]
+
+
+@pytest.fixture
+def factory() -> Iterator[MockFactory]:
+    made = MockFactory(pin_class=MockPWMPin)
+    yield made
+    made.reset()
+
+
+# --- duties ---
+
+
+def test_every_whole_percent_survives_the_truncation_of_lgpio() -> None:
+    assert [int(value * 100) for value in VALUES] == list(range(101))
+    assert VALUES[0] == 0.0
+    assert max(VALUES) == 1.0
+
+
+# --- motors ---
+
+
+def test_motors_are_low_from_the_start_with_the_mats_frequency(factory: MockFactory) -> None:
+    motors = GpioMotors(MAT, factory)
+    assert [written(factory, pin) for pin in PINS] == [[0]] * 6
+    assert [factory.pin(pin).frequency for pin in PINS] == [100] * 6
+    assert [factory.pin(pin).function for pin in PINS] == ["output"] * 6
+    motors.apply((0,) * 6)
+    assert [written(factory, pin) for pin in PINS] == [[0]] * 6
+
+
+def test_every_change_is_written_once_and_nothing_else(factory: MockFactory) -> None:
+    motors = GpioMotors(MAT, factory)
+    for duties in [(1, 0, 29, 57, 58, 80), (1, 0, 29, 57, 58, 80), (0, 0, 30, 57, 0, 80), (0,) * 6]:
+        motors.apply(duties)
+    assert [written(factory, pin) for pin in PINS] == [
+        [0, 1, 0],
+        [0],
+        [0, 29, 30, 0],
+        [0, 57, 0],
+        [0, 58, 0],
+        [0, 80, 0],
+    ]
+
+
+@contextmanager
+def watched(factory: MockFactory, pins: list[int], seen: Seen) -> Iterator[None]:
+    """Calls `seen` with pin and value at each write, before it is done."""
+    with pytest.MonkeyPatch.context() as patch:
+        for number in pins:
+            change = factory.pin(number)._change_state
+
+            def changed(value: float, number: int = number, change: Any = change) -> Any:
+                seen(number, value)
+                return change(value)
+
+            patch.setattr(factory.pin(number), "_change_state", changed)
+        yield
+
+
+def broken(pin: int, value: float) -> None:
+    raise OSError(5, "Input/output error")
+
+
+def test_what_falls_is_written_before_what_rises(factory: MockFactory) -> None:
+    motors = GpioMotors(MAT, factory)
+    motors.apply((10, 80, 0, 0, 40, 5))
+    order: list[int] = []
+    with watched(factory, PINS, lambda pin, _: order.append(pin)):
+        motors.apply((80, 0, 10, 0, 30, 6))
+    assert order == [17, 20, 21, 18, 16]
+
+
+def test_all_low_ends_the_pwm_and_drives_low_and_can_be_repeated(factory: MockFactory) -> None:
+    motors = GpioMotors(MAT, factory)
+    motors.apply((50,) * 6)
+    for _ in range(2):
+        motors.all_low()
+        assert [written(factory, pin) for pin in PINS] == [[0, 50, 0]] * 6
+        assert [factory.pin(pin).frequency for pin in PINS] == [None] * 6
+        assert [factory.pin(pin).function for pin in PINS] == ["output"] * 6
+
+
+def test_all_low_tries_every_pin_though_each_write_fails(factory: MockFactory) -> None:
+    motors = GpioMotors(MAT, factory)
+    motors.apply((50,) * 6)
+    tried: list[tuple[int, float]] = []
+
+    def fail(pin: int, value: float) -> None:
+        tried.append((pin, value))
+        broken(pin, value)
+
+    with watched(factory, PINS, fail):
+        for _ in range(2):
+            tried.clear()
+            motors.all_low()
+            assert tried[:6] == [(pin, 0) for pin in PINS]
+            assert set(tried[6:]) == {(pin, 0) for pin in PINS}
+    motors.all_low()
+    assert [written(factory, pin) for pin in PINS] == [[0, 50, 0]] * 6
+
+
+def test_one_pin_that_fails_keeps_no_other_from_falling(factory: MockFactory) -> None:
+    motors = GpioMotors(MAT, factory)
+    motors.apply((50,) * 6)
+    with watched(factory, [18], broken):
+        motors.all_low()
+    assert [written(factory, pin) for pin in PINS if pin != 18] == [[0, 50, 0]] * 5
+
+
+def test_a_pin_in_use_is_named(factory: MockFactory) -> None:
+    led = GpioLed(19, factory)
+    with pytest.raises(DeviceError, match=r"motor back_19 on GPIO 19 cannot be used: .*GPIO19"):
+        GpioMotors(MAT, factory)
+    with pytest.raises(DeviceError, match=r"the LED on GPIO 19 cannot be used: .*GPIO19"):
+        GpioLed(19, factory)
+    with pytest.raises(DeviceError, match=r"the start button on GPIO 19 cannot be used: .*GPIO19"):
+        GpioButton(Contacts(5, 19), factory, lambda: None)
+    led._led.close()
+    GpioMotors(MAT, factory).all_low()
+
+
+# --- button and LED ---
+
+
+def test_change_over_contacts(factory: MockFactory) -> None:
+    edges: list[None] = []
+    button = GpioButton(Contacts(5, 6), factory, lambda: edges.append(None))
+    pressed, released = factory.pin(5), factory.pin(6)
+    assert [pressed.pull, released.pull] == ["up", "up"]
+    found = [button.read()]
+    for change in (released.drive_low, released.drive_high, pressed.drive_low, released.drive_low):
+        change()
+        found.append(button.read())
+    assert found == [
+        Contact.NEITHER,
+        Contact.RELEASED,
+        Contact.NEITHER,
+        Contact.PRESSED,
+        Contact.BOTH,
+    ]
+    assert len(edges) == 4
+
+
+def test_a_plain_contact(factory: MockFactory) -> None:
+    edges: list[None] = []
+    button = GpioButton(Contacts(5, None), factory, lambda: edges.append(None))
+    found = [button.read()]
+    for change in (factory.pin(5).drive_low, factory.pin(5).drive_high):
+        change()
+        found.append(button.read())
+    assert found == [Contact.RELEASED, Contact.PRESSED, Contact.RELEASED]
+    assert len(edges) == 2
+
+
+def test_a_real_button_cannot_be_pressed_by_a_command(factory: MockFactory) -> None:
+    with pytest.raises(CallerError, match="a hand has to do it") as refusal:
+        GpioButton(Contacts(5, 6), factory, lambda: None).press(True)
+    assert refusal.value.code == "not-here"
+
+
+@pytest.mark.parametrize("released_pin", [6, None])
+def test_the_simulated_button_moves_its_contacts(released_pin: int | None) -> None:
+    edges: list[None] = []
+    button = SimulatedButton(Contacts(5, released_pin), mock_factory(), lambda: edges.append(None))
+    found = [button.read()]
+    edges.clear()
+    for is_down in (True, True, False):
+        button.press(is_down)
+        found.append(button.read())
+    assert found == [Contact.RELEASED, Contact.PRESSED, Contact.PRESSED, Contact.RELEASED]
+    assert len(edges) == (4 if released_pin else 2)
+
+
+def test_simulated_pins_keep_no_history() -> None:
+    made = mock_factory()
+    motors = GpioMotors(MAT, made)
+    for duty in range(1, 81):
+        motors.apply((duty,) * 6)
+    assert [written(made, pin) for pin in PINS] == [[80]] * 6
+
+
+def test_the_led_is_on_in_a_session_and_blinks_in_a_fault(factory: MockFactory) -> None:
+    timeline = compile_profile(profile(phase(60_000, play("all", "steady", 5))), MAT)
+    session = Session(MAT, Catalogue((Entry("test", timeline=timeline),)))
+    led = GpioLed(7, factory)
+    script: list[tuple[int, Input]] = [
+        (0, Wake()),
+        (10, Start()),
+        (20, Wake()),
+        (30, Pause()),
+        (40, Stop()),
+        (1_100, Fault("rail", "the rail is on")),
+        (1_499, Wake()),
+        (1_500, Wake()),
+        (2_000, Wake()),
+    ]
+    for now_ms, event in script:
+        led.step(session, session.handle(event, now_ms), now_ms)
+    assert written(factory, 7) == [0, 100, 0, 100, 0, 100]
+
+
+# --- lgpio ---
+
+
+class LgpioError(Exception):
+    pass
+
+
+LgpioError.__name__ = "error"
+
+BUSY = 27
+
+
+@pytest.fixture
+def lgpio(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+    """A module `lgpio` that writes down its calls; GPIO 27 is someone else's."""
+    calls: list[tuple[object, ...]] = []
+    outputs: set[int] = set()
+    fake = types.ModuleType("lgpio")
+    for number, name in enumerate(("RISING_EDGE", "FALLING_EDGE", "BOTH_EDGES"), 1):
+        setattr(fake, name, number)
+    for name in ("NONE", "UP", "DOWN"):
+        setattr(fake, f"SET_PULL_{name}", f"pull {name.lower()}")
+    fake.error = LgpioError  # type: ignore[attr-defined]
+
+    def record(name: str) -> Callable[..., object]:
+        def call(handle: int, *rest: object) -> object:
+            calls.append((name, *rest))
+            if rest and rest[0] == BUSY:
+                raise LgpioError("'GPIO busy'")
+            if name == "gpio_claim_output":
+                outputs.add(rest[0])  # type: ignore[arg-type]
+            if name == "gpio_claim_input":
+                outputs.discard(rest[0])  # type: ignore[arg-type]
+            return 0
+
+        return call
+
+    for name in ("claim_input", "claim_output", "write", "read", "free"):
+        setattr(fake, f"gpio_{name}", record(f"gpio_{name}"))
+    for name in ("gpiochip_close", "tx_pwm"):
+        setattr(fake, name, record(name))
+    fake.gpiochip_open = lambda chip: chip  # type: ignore[attr-defined]
+    fake.gpio_get_mode = lambda _, pin: 2 if pin in outputs else 0  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "lgpio", fake)
+    monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
+    local = importlib.import_module("gpiozero.pins.local")
+    monkeypatch.setattr(local.LocalPiFactory, "_get_revision", lambda self: 0xA020D3)
+    return calls
+
+
+def test_on_lgpio_every_way_out_leaves_the_pins_driven_low(lgpio: list[tuple[object, ...]]) -> None:
+    made = lgpio_factory()
+    motors = GpioMotors(MAT, made)
+    assert [call for call in lgpio if call[1] == 16] == [
+        ("gpio_claim_input", 16, "pull none"),
+        ("gpio_claim_output", 16),  # low by default
+        ("tx_pwm", 16, 100, 0),
+        ("tx_pwm", 16, 100, 0),
+    ]
+    lgpio.clear()
+    motors.apply((29, 57, 58, 0, 0, 0))
+    assert lgpio == [("tx_pwm", 16, 100, 29), ("tx_pwm", 17, 100, 57), ("tx_pwm", 18, 100, 58)]
+    lgpio.clear()
+    motors.all_low()
+    assert lgpio == [
+        *(("tx_pwm", pin, 100, 0) for pin in PINS),
+        *(call for pin in PINS for call in (("tx_pwm", pin, 0, 0), ("gpio_write", pin, False))),
+    ]
+    lgpio.clear()
+    for device in motors._devices:
+        device.close()
+    made.close()
+    assert [call for call in lgpio if call[0] != "gpiochip_close"] == []
+
+
+def test_on_lgpio_inputs_are_given_back(lgpio: list[tuple[object, ...]]) -> None:
+    made = lgpio_factory()
+    pin = made.pin(5)
+    lgpio.clear()
+    pin.close()
+    assert lgpio == [("gpio_claim_input", 5, "pull none")]
+
+
+def test_on_lgpio_a_busy_pin_is_named(lgpio: list[tuple[object, ...]]) -> None:
+    with pytest.raises(DeviceError) as error:
+        GpioLed(BUSY, lgpio_factory())
+    assert str(error.value) == "the LED on GPIO 27 cannot be used: 'GPIO busy'"
+
+
+def test_without_lgpio_the_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lgpio", None)
+    monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
+    with pytest.raises(DeviceError, match="the GPIO library lgpio is not installed here"):
+        lgpio_factory()
+
+
+def test_where_there_are_no_pins_the_sentence_says_so(
+    lgpio: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot_open(chip: int) -> int:
+        raise LgpioError("'can not open gpiochip'")
+
+    monkeypatch.setattr(sys.modules["lgpio"], "gpiochip_open", cannot_open)
+    with pytest.raises(DeviceError, match="no GPIO pins that can be used here"):
+        lgpio_factory()

@@ -1,0 +1,82 @@
+"""Step functions: drawn lines and curves as whole lists, and the look-up at every millisecond."""
+
+from math import cos, pi
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firmware_ctl.limits import TICK_MS
+from firmware_ctl.patterns import Piece
+from firmware_ctl.steps import Steps, draw
+
+# pieces, level, [(from ms, level)]
+DRAWN: list[tuple[list[Piece], int, list[tuple[int, int]]]] = [
+    ([Piece(100, 1, 1)], 50, [(0, 50)]),
+    ([Piece(100, 1, 1), Piece(50, 1, 1)], 50, [(0, 50)]),
+    ([Piece(100, 1, 1), Piece(50, 0, 0)], 50, [(0, 50), (100, 0)]),
+    ([Piece(0, 1, 1), Piece(50, 0, 0)], 50, [(0, 0)]),
+    ([Piece(13, 1, 1), Piece(7, 0, 0), Piece(1, 1, 1)], 9, [(0, 9), (13, 0), (20, 9)]),
+    ([Piece(400, 0, 1)], 4, [(0, 0), (60, 1), (160, 2), (260, 3), (360, 4)]),
+    ([Piece(400, 1, 0)], 4, [(0, 4), (60, 3), (160, 2), (260, 1), (360, 0)]),
+    ([Piece(80, 0, 1)], 8, [(0, 0), (20, 2), (40, 4), (60, 6)]),
+    ([Piece(10, 0, 1), Piece(10, 1, 0)], 80, [(0, 0), (10, 80)]),
+    ([Piece(400, 0.25, 0.75)], 4, [(0, 1), (100, 2), (300, 3)]),
+    ([Piece(400, 0, 1)], 0, [(0, 0)]),
+]
+
+
+@pytest.mark.parametrize(("pieces", "level_pct", "steps"), DRAWN)
+def test_drawn(pieces: list[Piece], level_pct: int, steps: list[tuple[int, int]]) -> None:
+    drawn = draw(pieces, level_pct)
+    assert list(zip(drawn.at_ms, drawn.level_pct, strict=True)) == steps
+    assert drawn.cycle_ms == sum(piece.length_ms for piece in pieces)
+
+
+def test_the_look_up_gives_the_level_and_the_next_step() -> None:
+    steps = Steps((0, 30, 70), (5, 0, 9), 100)
+    assert [steps.at(t_ms) for t_ms in (0, 29, 30, 69, 70, 99, 100, 129, 130, 999)] == [
+        (5, 30),
+        (5, 30),
+        (0, 70),
+        (0, 70),
+        (9, 100),
+        (9, 100),
+        (5, 130),
+        (5, 130),
+        (0, 170),
+        (9, 1_000),
+    ]
+
+
+SHARES = st.integers(0, 100).map(lambda percent: percent / 100)
+PIECES = st.lists(
+    st.builds(Piece, st.integers(1, 2_000), SHARES, SHARES, st.booleans()), min_size=1, max_size=5
+)
+
+
+@given(PIECES, st.integers(0, 100))
+def test_drawn_is_the_course_to_half_a_percent_at_every_tick(
+    pieces: list[Piece], level_pct: int
+) -> None:
+    drawn = draw(pieces, level_pct)
+    begin_ms = 0
+    for piece in pieces:
+        for u_ms in range(0, piece.length_ms, TICK_MS):
+            share = u_ms / piece.length_ms
+            if piece.smooth:
+                share = (1 - cos(pi * share)) / 2
+            exact = (piece.begin + (piece.end - piece.begin) * share) * level_pct
+            assert abs(drawn.at(begin_ms + u_ms)[0] - exact) <= 0.5 + 1e-6
+        begin_ms += piece.length_ms
+
+
+@given(PIECES, st.integers(0, 100), st.integers(0, 100_000))
+def test_nothing_changes_before_the_next_step(
+    pieces: list[Piece], level_pct: int, t_ms: int
+) -> None:
+    drawn = draw(pieces, level_pct)
+    level, next_ms = drawn.at(t_ms)
+    assert t_ms < next_ms <= t_ms + drawn.cycle_ms
+    assert {drawn.at(u_ms) for u_ms in range(t_ms, next_ms)} == {(level, next_ms)}
+    assert 0 <= min(drawn.level_pct) <= max(drawn.level_pct) <= level_pct
