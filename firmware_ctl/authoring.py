@@ -176,7 +176,7 @@ def _certificate(path: str, entry: Entry, mat: Mat) -> list[str]:
         f"{path}: valid",
         f"  length   {_minutes(proof.length_ms)}, ends at zero; cert {proof.cert}",
         f"  rise     at most {proof.rise_pct_s} %/s",
-        f"  current  at most {budget.worst.sentence(mat)}",
+        f"  current  at most {proof.worst.sentence(mat)}",
     ]
     for zone in proof.zones:
         kick = f", kicks {zone.kick_pct}%" if zone.kick_pct else ""
@@ -185,7 +185,7 @@ def _certificate(path: str, entry: Entry, mat: Mat) -> list[str]:
             f"  {zone.zone:{width}}  {_minutes(zone.played_ms)}, level {zone.level_pct}%, "
             f"duty {zone.duty_pct}%{kick}{dead}"
         )
-    if budget.asked != budget.worst:
+    if budget.asked is not None and budget.asked != budget.worst:
         done = [f"starts are moved by up to {budget.longest_wait_ms} ms"]
         done += [] if budget.kicks else ["kicks are dropped"]
         done += [] if budget.level_pct == 100 else [f"all levels are scaled to {budget.level_pct}%"]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
-from firmware_ctl.budget import Budget
+from firmware_ctl.budget import Budget, Worst, worst
 from firmware_ctl.mat import Mat
 from firmware_ctl.timeline import Timeline
 
@@ -32,6 +32,8 @@ class Certificate:
     rise_pct_s: int
     """Of the envelope; inside it a pattern may jump."""
     zones: tuple[ZoneProof, ...]
+    worst: Worst
+    """The instant at which it draws most."""
     budget: Budget
     cert: str
 
@@ -39,7 +41,8 @@ class Certificate:
 def certify(timeline: Timeline, budget: Budget, mat: Mat) -> Certificate:
     zones = tuple(_zone(zone.name, timeline, mat) for zone in mat.zones)
     played = tuple(zone for zone in zones if zone.played_ms)
-    return Certificate(timeline.end_ms, timeline.rise_pct_s, played, budget, timeline.cert)
+    found = budget.worst or worst(timeline)[0]
+    return Certificate(timeline.end_ms, timeline.rise_pct_s, played, found, budget, timeline.cert)
 
 
 def _zone(name: str, timeline: Timeline, mat: Mat) -> ZoneProof:
