@@ -5,7 +5,7 @@ millisecond ahead or an hour. Knows one motor at a time, and nothing of pins, ra
 """
 
 from dataclasses import dataclass
-from math import exp
+from math import exp, log
 from typing import Final
 
 from firmware_ctl.mat import Motor
@@ -68,11 +68,13 @@ class Erm:
         self._induced_ma = motor.start_ma - motor.run_ma
         self._speed = 0.0
         self._warmer_k = 0.0
+        self._shaken_ms = 0.0
         self._aim(0, 0)
 
     def set_duty(self, duty_pct: int, now_ms: int) -> None:
         """What the pin gets from now on, in whole percent, 0 to 100."""
         if duty_pct != self._duty_pct:
+            self._shaken_ms = self.shaken_ms(now_ms)
             self._speed, self._warmer_k = self._state_at(now_ms)
             self._aim(duty_pct, now_ms)
 
@@ -82,6 +84,18 @@ class Erm:
         turning = self._driven or speed > 0
         current_ma = max(0.0, self._stalled_ma - self._induced_ma * speed)
         return Moment(turning, speed, speed * speed, current_ma, warmer_k)
+
+    def shaken_ms(self, now_ms: int) -> float:
+        """The amplitude summed over all time so far: as long at the cap would shake as much."""
+        for_ms: float = now_ms - self._since_ms
+        missing = self._speed - self._target
+        if self._target < 0:
+            # A coasting rotor rests when it is through zero.
+            for_ms = min(for_ms, self._tau_ms * log(missing / -self._target))
+        gone = 1 - exp(-for_ms / self._tau_ms)
+        steady = self._target * self._target * for_ms
+        settling = missing * self._tau_ms * gone * (2 * self._target + missing * (1 - gone / 2))
+        return self._shaken_ms + steady + settling
 
     def _state_at(self, now_ms: int) -> tuple[float, float]:
         """Speed and warmth, the two that carry over a change."""
