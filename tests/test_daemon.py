@@ -141,7 +141,7 @@ class World:
             [self],
         )
 
-    def step(self, session: Session, step: Step, now_ms: int) -> None:
+    def step(self, session: Session, event: object, step: Step, now_ms: int) -> None:
         """Watches as a trace does: the time since the start, at every step."""
         at_ms = session.since_start_ms(now_ms)
         self.rows.append((at_ms, session.state, step.level_pct, step.duty_pct))
