@@ -66,6 +66,11 @@ class Button:
     def is_released(self) -> bool:
         return self._settled is Contact.RELEASED and self._raw is Contact.RELEASED
 
+    @property
+    def is_sound(self) -> bool:
+        """The contacts read one of the two, and have done so for long enough."""
+        return self._raw in (Contact.PRESSED, Contact.RELEASED) and self._raw is self._settled
+
     def lock(self, now_ms: int) -> None:
         """As `spend`, and the next press needs 1.5 s of release before it."""
         self._locked_since_ms = now_ms
