@@ -19,7 +19,6 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from worlds import Bench, RealButton, Wire
 
 from firmware_ctl import __version__, limits
 from firmware_ctl.button import Contact
@@ -35,6 +34,7 @@ from firmware_ctl.protocol import (
 )
 from firmware_ctl.session import Fault, State
 from firmware_ctl.verbs import VERBS
+from tests.worlds import Bench, RealButton, Wire
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
 ARROWS = ("-> <-", "=> <=")
@@ -117,7 +117,7 @@ def test_every_verb_and_every_error_code_is_in_a_transcript() -> None:
 
 CONTRACT = {
     "help", "hello", "caps", "profiles", "select", "start", "stop", "pause", "resume", "trim",
-    "try", "status", "limits", "events", "echo", "lease", "ping", "press", "reload", "clear",
+    "try", "status", "limits", "explain", "events", "echo", "lease", "ping", "press", "reload", "clear",
 }  # fmt: skip
 ERRORS = {
     "unknown-command", "bad-argument", "unknown-profile", "invalid-profile", "busy", "not-running",

@@ -3,21 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from worlds import (
-    BACK,
-    CALM,
-    CATALOGUE,
-    LIMITS,
-    MAT,
-    MINUTE_MS,
-    NECK,
-    QUICK,
-    SILENCE,
-    World,
-    entry,
-    steady,
-    world_in,
-)
 
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue
@@ -44,6 +29,21 @@ from firmware_ctl.session import (
 )
 from firmware_ctl.shaping import duty_table
 from firmware_ctl.timeline import compile_profile
+from tests.worlds import (
+    BACK,
+    CALM,
+    CATALOGUE,
+    LIMITS,
+    MAT,
+    MINUTE_MS,
+    NECK,
+    QUICK,
+    SILENCE,
+    World,
+    entry,
+    steady,
+    world_in,
+)
 
 TRIAL = compile_profile(
     Profile(TRY, TRY, "", (), False, (Phase(TRY, 10_000, 1, (steady("neck", 30),)),)), MAT
@@ -91,7 +91,7 @@ reload          | ok idle               | ok running     | ok paused      | ok f
 clear           | ok idle               | ok running     | ok paused      | ok idle
 fault           | ok fault              | ok fault       | ok fault       | ok fault
 close           | ok idle               | ok idle        | ok idle        | ok fault
-"""  # noqa: E501
+"""
 ROWS = [[cell.strip() for cell in row.split("|")] for row in TABLE.splitlines()[2:]]
 PAIRS = [
     (name, state, cell) for name, *cells in ROWS for state, cell in zip(State, cells, strict=True)
@@ -196,10 +196,12 @@ def test_a_start_is_soft_and_its_duties_are_the_tables() -> None:
 
     assert world.levels() == [(1_000 + 20 * i, (0, i, i)) for i in range(1, 41)]
     table = duty_table(MAT.motors[1], MAT)
-    assert [step.duty_pct for _, step in world.steps] == [
-        tuple(table[level] for level in step.level_pct) for _, step in world.steps
-    ]
     assert (table[0], table[1], table[100]) == (0, 20, 80)
+    right_begins_ms = 1_070  # motors start one after another
+    assert [(at_ms, step.duty_pct) for at_ms, step in world.steps] == [
+        (at_ms, (0, table[level], table[level] if at_ms >= right_begins_ms else 0))
+        for at_ms, (_, level, _) in ((at_ms, step.level_pct) for at_ms, step in world.steps)
+    ]
 
 
 def test_select_trim_fault_and_clear_are_told() -> None:
