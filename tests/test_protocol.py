@@ -261,6 +261,7 @@ def requests(data: bytes) -> list[bytes | None]:
 
 @given(cut(BYTES))
 @example([b"sta", b"?rt\r"])
+@example([b"STOP\rstop it\rstopping\r"])
 @example([b"x" * 97 + b"\r" + b"y" * 96 + b"\r"])
 def test_framing(chunks: list[bytes]) -> None:
     connection = Connection()
