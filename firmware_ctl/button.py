@@ -78,7 +78,6 @@ class Button:
 
     def spend(self) -> None:
         """Whatever is pressed now does nothing more."""
-        self._short_spent = True
         self._counts = False
 
     def spend_short(self) -> None:
@@ -91,7 +90,7 @@ class Button:
         if raw is not self._raw:
             if raw is not Contact.RELEASED:
                 gestures.append(Gesture.TOUCH)
-            if self._raw is Contact.RELEASED and self._leave(now_ms):
+            if self._leave(now_ms):
                 gestures.append(Gesture.PRESS)
             if raw in _SOUND or self._raw in _SOUND:
                 self._raw_since_ms = now_ms

@@ -233,7 +233,6 @@ class Daemon:
     def lease(self, connection: Connection, seconds: int) -> None:
         connection.lease_s = seconds
         self._lapses_at_ms.pop(connection, None)
-        self._renew_lease(connection)
 
     def press(self, for_ms: int) -> None:
         if self._button is None:
