@@ -201,6 +201,8 @@ def _try(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[s
     if not all(part.partition("=")[1] for part in rest):
         raise CallerError("bad-argument", f"after the level come key=value pairs: {' '.join(rest)}")
     keys = {key: value for key, _, value in (part.partition("=") for part in rest)}
+    if len(keys) < len(rest):
+        raise CallerError("bad-argument", f"a key is given twice: {' '.join(rest)}")
     play = read_play(target, pattern, level, keys, desk.session.mat)
     phase = Phase(TRY, limits.TRY_MS, 1, (play,))
     profile = Profile(TRY, TRY, "", (), False, (phase,))
