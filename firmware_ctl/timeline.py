@@ -89,6 +89,7 @@ class Timeline:
     profile: str
     segments: tuple[Segment, ...]
     signals: tuple[Felt, ...]
+    """In the order of their begin."""
     rise_pct_s: int
     shape: Shape
     cert: str
