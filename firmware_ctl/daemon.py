@@ -170,7 +170,8 @@ class Daemon:
 
     def _round(self) -> None:
         writers = [link for link in self.links if link.connection.unsent]
-        readers = [*self.sources, *(link for link in self.links if not link.ended)]
+        readers: list[Link | Source] = [*self.sources]
+        readers += [link for link in self.links if not link.ended]
         readable = self._inbox.wait(self._until_ms(), readers, writers)
         self.sample()
         self._timers_due()
