@@ -183,7 +183,7 @@ def test_gtkwave_finds_the_same_edges(tmp_path: Path) -> None:
     ("args", "code", "sentence"),
     [
         (["nek"], 2, "there is no profile nek; there are: first-time, full-body"),
-        (["gone.yaml"], 2, "gone.yaml cannot be read: No such file or directory"),
+        (["gone.yaml"], 2, "gone.yaml cannot be read: there is no such file"),
         (["bad.yaml"], 1, "bad.yaml:4:"),
         (["neck", "--mat", "bad.yaml"], 2, "bad.yaml:1:1: "),
         (["neck", "--mat", "gone.yaml"], 2, "the mat file gone.yaml cannot be read"),
