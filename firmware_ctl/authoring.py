@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-from dataclasses import asdict
 from typing import Any, Final
 
 from firmware_ctl import places
@@ -218,4 +217,9 @@ def _as_json(path: str, entry: Entry, mat: Mat) -> dict[str, Any]:
     assert entry.timeline is not None
     assert entry.budget is not None
     proof = certify(entry.timeline, entry.budget, mat)
-    return {"path": path, "valid": True, "certificate": asdict(proof)}
+    certificate = proof._asdict() | {
+        "zones": [zone._asdict() for zone in proof.zones],
+        "worst": proof.worst._asdict(),
+        "budget": proof.budget._asdict(),
+    }
+    return {"path": path, "valid": True, "certificate": certificate}

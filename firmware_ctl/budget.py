@@ -6,8 +6,8 @@ all levels are scaled by one factor; what then still does not fit is the author'
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import lcm
+from typing import NamedTuple
 
 from firmware_ctl.errors import AuthorError, Mistake
 from firmware_ctl.limits import INRUSH_MS, REST_MS, STAGGER_MS
@@ -18,8 +18,7 @@ from firmware_ctl.timeline import HISTORY_MS, Playback, Segment, Timeline, compi
 _AFTERMATH_MS = REST_MS + INRUSH_MS
 
 
-@dataclass(frozen=True, slots=True)
-class Worst:
+class Worst(NamedTuple):
     """The instant at which a session draws most."""
 
     at_ms: int = 0
@@ -32,8 +31,7 @@ class Worst:
         return f"t={self.at_ms / 1000:.1f} s: {self.ma:.0f} of {mat.max_ma} mA, {zones}"
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(NamedTuple):
     """What was done to hold the supply, and what is drawn then."""
 
     asked: Worst | None = None

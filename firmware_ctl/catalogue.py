@@ -3,7 +3,7 @@
 A bad one is known by its name alone: it is not listed, and asking for it says what is wrong.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from firmware_ctl.budget import Budget, fit
 from firmware_ctl.errors import AuthorError, CallerError
@@ -12,8 +12,7 @@ from firmware_ctl.profile import Profile, read_profile
 from firmware_ctl.timeline import Timeline
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     name: str
     profile: Profile | None = None
     timeline: Timeline | None = None
@@ -21,8 +20,7 @@ class Entry:
     error: AuthorError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(NamedTuple):
     entries: tuple[Entry, ...] = ()
 
     def first(self) -> Entry | None:

@@ -1,15 +1,14 @@
 """What is proven of a compiled session before it plays, as figures."""
 
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from firmware_ctl.budget import Budget, Worst, worst
 from firmware_ctl.mat import Mat
 from firmware_ctl.timeline import Timeline
 
 
-@dataclass(frozen=True, slots=True)
-class ZoneProof:
+class ZoneProof(NamedTuple):
     zone: str
     played_ms: int
     """The time of the phases in which it plays, rests of patterns included."""
@@ -24,8 +23,7 @@ class ZoneProof:
     """Those too small to change a duty."""
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(NamedTuple):
     """Holds for a session that no one disturbs; a trim, a pause or a stop only lowers it."""
 
     length_ms: int

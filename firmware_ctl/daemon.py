@@ -339,8 +339,8 @@ class Daemon:
                 return
             item = connection.pending.popleft()
             if isinstance(item, Complaint):
-                if item.count > 1:
-                    connection.pending.appendleft(Complaint(item.code, item.count - 1))
+                if item.lines > 1:
+                    connection.pending.appendleft(Complaint(item.code, item.lines - 1))
                 connection.answer([verbs.complaint(item.code)])
                 continue
             started = self.session.started

@@ -3,7 +3,7 @@
 Every message is a sentence that a person can act on. Nothing here knows who shows it.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class FirmwareError(Exception):
@@ -12,8 +12,7 @@ class FirmwareError(Exception):
     exit_code = 2
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Mistake:
+class Mistake(NamedTuple):
     """One mistake in one place of one file; line and column count from 1."""
 
     path: str

@@ -4,7 +4,7 @@ It asks the resolver that the compiler asks; nothing is worked out a second time
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from firmware_ctl.budget import Budget
 from firmware_ctl.limits import DUTY_PCT, resolve
@@ -14,8 +14,7 @@ from firmware_ctl.shaping import duty_table
 from firmware_ctl.timeline import motors_of
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One zone in one phase, at the highest level asked there."""
 
     phase: str

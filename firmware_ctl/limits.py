@@ -4,8 +4,7 @@ The figures and their reasons are in the safety concept; every module that enfor
 from here.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 SESSION_MS: Final = 15 * 60_000
 """Longest running time of one session on a mat without the motor gate."""
@@ -66,8 +65,7 @@ LEASE_S: Final = (1, 60)
 PRESS_MS: Final = (10, 10_000)
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """A level after every limit, and the name of what bound it last."""
 
     level_pct: int

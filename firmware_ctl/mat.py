@@ -4,8 +4,7 @@ Knows nothing of time, and does no I/O beyond reading its file.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from firmware_ctl import limits
 from firmware_ctl.document import (
@@ -32,8 +31,7 @@ from firmware_ctl.document import (
 from firmware_ctl.patterns import Side
 
 
-@dataclass(frozen=True, slots=True)
-class Motor:
+class Motor(NamedTuple):
     """One motor. Duties in whole percent of what the pin can give, currents at the cap."""
 
     name: str
@@ -51,8 +49,7 @@ class Motor:
     start_ma: int
 
 
-@dataclass(frozen=True, slots=True)
-class Zone:
+class Zone(NamedTuple):
     name: str
     present: bool
     cap_pct: int
@@ -60,28 +57,24 @@ class Zone:
     motors: tuple[Motor, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Contacts:
+class Contacts(NamedTuple):
     """The start button. Change-over where `released_pin` is given: a broken wire is then seen."""
 
     pressed_pin: int
     released_pin: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(NamedTuple):
     heartbeat_pin: int
     rail_pin: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class SerialPort:
+class SerialPort(NamedTuple):
     device: str
     baud: int
 
 
-@dataclass(frozen=True, slots=True)
-class MatLimits:
+class MatLimits(NamedTuple):
     """What the file asks for, at most the code's own limits."""
 
     session_ms: int
@@ -90,8 +83,7 @@ class MatLimits:
     rise_pct_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class Mat:
+class Mat(NamedTuple):
     name: str
     zones: tuple[Zone, ...]
     pwm_hz: int

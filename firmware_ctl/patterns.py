@@ -5,8 +5,7 @@ neither zones nor files; the reader, the schema, the documents and the compiler 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 Side = Literal["left", "right"]
 
@@ -14,8 +13,7 @@ SHORTEST_MS: Final = 10
 LONGEST_MS: Final = 30 * 60_000
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """`length_ms` of a course that goes from one share of the level to another (0.0 to 1.0).
 
     A smooth piece follows half a cosine, so that neighbours meet without a corner; a plain one
@@ -28,8 +26,7 @@ class Piece:
     smooth: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One key of a pattern: a length in milliseconds, or a count. No default: it is required."""
 
     name: str
@@ -40,20 +37,19 @@ class Key:
     is_count: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Seat:
+class Seat(NamedTuple):
     """Where a motor sits among those that a pattern plays on, in the order of the mat file."""
 
-    index: int
-    count: int
+    turn: int
+    """From 0."""
+    turns: int
     side: Side
 
 
 Course = Callable[[Mapping[str, int], Seat], tuple[Piece, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class PatternKind:
+class PatternKind(NamedTuple):
     name: str
     about: str
     keys: tuple[Key, ...]
@@ -98,8 +94,8 @@ def _alternate(keys: Mapping[str, int], seat: Seat) -> tuple[Piece, ...]:
 
 def _travel(keys: Mapping[str, int], seat: Seat) -> tuple[Piece, ...]:
     period_ms = keys["period"]
-    begin_ms = period_ms * seat.index // seat.count
-    end_ms = period_ms * (seat.index + 1) // seat.count
+    begin_ms = period_ms * seat.turn // seat.turns
+    end_ms = period_ms * (seat.turn + 1) // seat.turns
     return (_off(begin_ms), _on(end_ms - begin_ms), _off(period_ms - end_ms))
 
 

@@ -7,10 +7,9 @@ release of matplotlib equal sessions give equal bytes.
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, zip_longest
 from textwrap import shorten
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.mat import Mat
@@ -87,8 +86,7 @@ def _saved(played: Played, ending: str, metadata: dict[str, None]) -> bytes:
 # --- what is drawn ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(NamedTuple):
     """One motor, a figure a column."""
 
     level_pct: Sequence[int]

@@ -4,12 +4,10 @@ They repeat where a point is and how long people press it. No effect is claimed 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     name: str
     title: str
     where: str

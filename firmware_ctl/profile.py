@@ -5,7 +5,6 @@ Knows the mat's zones and caps, and never a pin.
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
@@ -45,16 +44,14 @@ from firmware_ctl.patterns import AFTER, LONGEST_MS, PATTERNS, SHORTEST_MS
 from firmware_ctl.points import POINTS
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(NamedTuple):
     """Percent at the begin and the end of one pass of the phase; equal where it does not change."""
 
     from_pct: int
     to_pct: int
 
 
-@dataclass(frozen=True, slots=True)
-class Play:
+class Play(NamedTuple):
     """One line of `play`: what a target does in a phase."""
 
     target: str
@@ -69,8 +66,7 @@ class Play:
     after_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
+class Phase(NamedTuple):
     name: str
     for_ms: int
     """One pass."""
@@ -79,12 +75,11 @@ class Phase:
     cue: str | None = None
     """A point's name, or free text."""
     points: tuple[str, ...] = ()
-    place: tuple[int, int] = field(default=(1, 1), compare=False)
+    place: tuple[int, int] = (1, 1)
     """Line and column in its file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     name: str
     title: str
     about: str

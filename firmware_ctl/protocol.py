@@ -8,8 +8,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 LONGEST_LINE: Final = 96
 MOST_PENDING: Final = 1024
@@ -49,24 +48,21 @@ _IMMEDIATE: Final = re.compile(rb"[!?\x18\x03]+")
 _LINE_ENDS: Final = re.compile(rb"[^\r\n][\r\n]")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One whole line. `stops` counts the stops that the connection's owner knew when it came."""
 
     line: str
     stops: int
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(NamedTuple):
     """A line that is no request, and the error that answers it."""
 
     code: str
-    count: int = 1
+    lines: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """What acts before any line is looked at."""
 
     stop_bytes: int = 0
@@ -194,11 +190,11 @@ class Connection:
             self.pending.append(item)
             return
         last = self.pending[-1]
-        count = item.count if isinstance(item, Complaint) else 1
+        lines = item.lines if isinstance(item, Complaint) else 1
         if isinstance(last, Complaint) and last.code == "busy":
-            self.pending[-1] = Complaint("busy", last.count + count)
+            self.pending[-1] = Complaint("busy", last.lines + lines)
         else:
-            self.pending.append(Complaint("busy", count))
+            self.pending.append(Complaint("busy", lines))
 
     # --- out ---
 

@@ -6,10 +6,9 @@ and the restart lock, and the session's own, which `speed` makes faster on a lap
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from math import ceil
-from typing import Final
+from typing import Final, NamedTuple
 
 from firmware_ctl import signals
 from firmware_ctl.allowance import Allowance
@@ -40,74 +39,76 @@ class State(Enum):
 # --- inputs -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Wake:
+class _Word:
+    """An input that says all by its name; two of a kind are equal."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class Wake(_Word):
     """Time has passed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Contacts:
+class Contacts(NamedTuple):
     """The start button's contact now, at an edge or sampled."""
 
     contact: Contact
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     name: str | None = None
     """None: the selected profile."""
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
+class Try(NamedTuple):
     timeline: Timeline
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
-    count: int = 1
+class Stop(NamedTuple):
+    times: int = 1
     """How many stops came together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(_Word):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Resume:
+class Resume(_Word):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Select:
+class Select(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Trim:
+class Trim(NamedTuple):
     trim_pct: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reload:
+class Reload(NamedTuple):
     catalogue: Catalogue
 
 
-@dataclass(frozen=True, slots=True)
-class Clear:
+class Clear(_Word):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     code: str
     """One of the protocol's fault codes."""
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(_Word):
     pass
 
 
@@ -119,16 +120,14 @@ Input = (
 # --- outputs ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """Something to tell: a kind (`state phase cue signal refused fault`) and what changed."""
 
     kind: str
     fields: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What the world should look like now, and when the session wants to be asked again."""
 
     level_pct: Levels
@@ -144,23 +143,24 @@ class Step:
 # --- the session ------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
 class _Run:
     """A session that was started. Its own time stands still while it is paused."""
 
-    timeline: Timeline
-    playback: Playback
-    end_ms: int
-    anchor_at_ms: int
-    """Real time at which `played_ms` was true."""
-    played_ms: int = 0
-    pauses_ms: int = 0
-    told: Segment | None = None
-    """The phase that was last told."""
+    def __init__(
+        self, timeline: Timeline, playback: Playback, end_ms: int, now_ms: int
+    ) -> None:
+        self.timeline = timeline
+        self.playback = playback
+        self.end_ms = end_ms
+        self.anchor_at_ms = now_ms
+        """Real time at which `played_ms` was true."""
+        self.played_ms = 0
+        self.pauses_ms = 0
+        self.told: Segment | None = None
+        """The phase that was last told."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Signal:
+class _Signal(NamedTuple):
     """Pulses felt while idle; no motor gets more than its share of `most_pct`."""
 
     name: str
@@ -421,7 +421,7 @@ class Session:
         self._play(self._run, 0)
 
     def _stop(self, event: Stop, now_ms: int) -> None:
-        self.stops += event.count
+        self.stops += event.times
         self._stopped_at_ms = now_ms
         self.button.spend()
         self._end_signal()

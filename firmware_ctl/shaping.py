@@ -5,8 +5,7 @@ Time is an argument. What a motor did before decides whether it rests, so a `Sha
 and nothing else. It never gives more than its table except in a kick, and a kick only from rest.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from firmware_ctl.limits import DUTY_PCT, FIRST_KICK_PCT, INRUSH_MS, REST_MS, STAGGER_MS, TICK_MS
 from firmware_ctl.mat import Mat, Motor
@@ -31,8 +30,7 @@ def duty_table(motor: Motor, mat: Mat) -> tuple[int, ...]:
     return (0, *(motor.hold_pct + span_pct * (level - 1) // 99 for level in range(1, 101)))
 
 
-@dataclass(frozen=True, slots=True)
-class Drive:
+class Drive(NamedTuple):
     """What shaping needs to know of one motor."""
 
     duty_pct: tuple[int, ...]
@@ -45,8 +43,7 @@ class Drive:
     """Running current by duty: `run_ma` at the motor's cap, in proportion below it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """The motors of a mat, and what is done to hold its supply: a value of the compiled session."""
 
     drives: tuple[Drive, ...]
@@ -70,8 +67,7 @@ def _drive(motor: Motor, mat: Mat) -> Drive:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Shaped:
+class Shaped(NamedTuple):
     """Duties that hold from some instant until `until_ms`; None: until the levels change."""
 
     duty_pct: Levels

@@ -4,8 +4,7 @@ While idle a signal is a few pulses in one zone. Within a session it is a number
 it can only take away. This module knows their rhythm, and not when they are due.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from firmware_ctl.limits import SIGNAL_LEVEL_PCT, SIGNAL_MS
 from firmware_ctl.patterns import Piece
@@ -17,16 +16,14 @@ GAP_MS: Final = 200
 FIVE_MINUTES_MS: Final = 5 * 60_000
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Gap:
+class Gap(NamedTuple):
     """All motors off from `begin_ms` up to `end_ms` of a session."""
 
     begin_ms: int
     end_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Felt:
+class Felt(NamedTuple):
     """A signal within a session, from its first gap to the end of its last."""
 
     name: str

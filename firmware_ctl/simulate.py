@@ -9,10 +9,9 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from importlib import import_module
 from itertools import pairwise
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from firmware_ctl.catalogue import Catalogue, Entry
 from firmware_ctl.daemon import Daemon, Watcher
@@ -27,8 +26,7 @@ from firmware_ctl.simulator.motors import Changes, ModelMotors, moments
 from firmware_ctl.timeline import Timeline
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """What holds from `at_ms` of the session until the next row."""
 
     at_ms: int
@@ -38,8 +36,7 @@ class Row:
     duty_pct: Levels
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
+class Played(NamedTuple):
     """A session as it went, from its start to its end."""
 
     mat: Mat
@@ -99,7 +96,7 @@ def play(entry: Entry, mat: Mat, trim_pct: int = 100, watchers: Sequence[Watcher
     motors = ModelMotors(mat, clock)
     recorder = Recorder()
     # There is no button, so that none has to be seen released first.
-    session = Session(replace(mat, button=None), Catalogue((entry,)))
+    session = Session(mat._replace(button=None), Catalogue((entry,)))
     watchers = [recorder, *watchers]
     daemon = Daemon(session, clock, motors, None, _no_reload, lambda _: None, watchers)
     daemon.act(Trim(trim_pct))

@@ -6,15 +6,14 @@ look-up. Nothing here grows with the length of a session.
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import acos, ceil, floor, pi
+from typing import NamedTuple
 
 from firmware_ctl.limits import TICK_MS
 from firmware_ctl.patterns import Piece
 
 
-@dataclass(frozen=True, slots=True)
-class Steps:
+class Steps(NamedTuple):
     """From `at_ms[i]` on the level is `level_pct[i]`; after `cycle_ms` it all begins again."""
 
     at_ms: tuple[int, ...]

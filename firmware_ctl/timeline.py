@@ -5,10 +5,9 @@ not with its length. This module never asks what time it is.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from firmware_ctl.limits import TICK_MS, resolve
 from firmware_ctl.mat import Mat
@@ -22,8 +21,7 @@ _APART_MS = 1_000
 """Least time between the five minutes that are left and a cue's signal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
+class Voice(NamedTuple):
     """What one or more motors do in one pass of a phase, before the envelope and the trim.
 
     The course is drawn into steps at each level that the ramp asks for, when it is asked for.
@@ -67,8 +65,7 @@ class Voice:
         return level, min(next_ms + self.after_ms, ramp_next_ms)
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """One phase with its repeats: `repeat` equal passes of `pass_ms` from `begin_ms` on."""
 
     phase: str
@@ -88,8 +85,7 @@ class Segment:
         return self.begin_ms + self.pass_ms * self.repeat
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """What holds from some instant until `until_ms`; None: for good."""
 
     level_pct: Levels
@@ -99,8 +95,7 @@ class Frame:
     until_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Timeline:
+class Timeline(NamedTuple):
     """A compiled session. Ends at zero at `end_ms`, whatever the profile says."""
 
     profile: str
@@ -177,7 +172,7 @@ class Playback:
         """Goes to `t_ms` as if the motors that play there had been turning for long."""
         if t_ms > 0:
             self._levels, self._until_ms = self._levels_at(t_ms)
-            self._frame = replace(self._frame, until_ms=t_ms)
+            self._frame = self._frame._replace(until_ms=t_ms)
             self.shaper = Shaper(self._timeline.shape, self._limited)
             self.shaper.settle(self._levels)
 
@@ -273,7 +268,7 @@ class Playback:
         climb_ms = -(-missing // self._timeline.rise_pct_s)
         self._climbs_until_ms = t_ms + climb_ms + TICK_MS if missing else t_ms
         self._until_ms = t_ms
-        self._frame = replace(self._frame, until_ms=t_ms)
+        self._frame = self._frame._replace(until_ms=t_ms)
 
     def _climb_to(self, t_ms: int) -> None:
         """Moves the envelope to `t_ms` on the tick's grid; percent a second is thousandths a ms."""
@@ -301,7 +296,7 @@ def compile_profile(
         segments.append(segment)
         begin_ms = segment.end_ms
     signals = _signals(segments)
-    shape = replace(shape_of(mat), kicks=kicks)
+    shape = shape_of(mat)._replace(kicks=kicks)
     proof = repr((segments, signals, mat.limits.rise_pct_s, shape))
     from hashlib import sha256  # 2 ms that only the compiler needs
 

@@ -6,9 +6,8 @@ It knows neither bytes nor ports.
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from math import ceil
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from firmware_ctl import PROTOCOL, __version__, limits
 from firmware_ctl.budget import fit
@@ -54,8 +53,7 @@ class Desk(Protocol):
 Handler = Callable[[Desk, Connection, Sequence[str]], Iterable[str] | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
+class Verb(NamedTuple):
     name: str
     usage: str
     about: str

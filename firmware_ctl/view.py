@@ -18,9 +18,8 @@ import textwrap
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -78,23 +77,20 @@ ASCII: Final = str.maketrans("█▌▐·│━─▸…", "#++.|=->~")
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-9;?]*[@-~]|O[A-Za-z])")
 
 
-@dataclass(frozen=True, slots=True)
-class Zone:
+class Zone(NamedTuple):
     name: str
     present: bool
     pairs: tuple[tuple[int | None, int | None], ...]
     """Left and right motor of each row, from head to feet, as places in `level` and `duty`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     name: str
     title: str
     minutes: float
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(NamedTuple):
     mat: str = "firmware-ctl"
     serial: str = ""
     socket: str = ""
@@ -103,8 +99,7 @@ class Hello:
     profiles: tuple[Choice, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     state: str = "starting"
     profile: str = ""
     phase: str = ""

@@ -1,7 +1,5 @@
 """The wiring: what has power when, and how long after a death (invariant 13 of the concept)."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +19,7 @@ from firmware_ctl.simulator.board import (
 
 BARE = load_mat(None)
 """The reference mat, which has no motor gate."""
-GATED = replace(BARE, gate=Gate(heartbeat_pin=26, rail_pin=8))
+GATED = BARE._replace(gate=Gate(heartbeat_pin=26, rail_pin=8))
 MOTORS = BARE.motors
 DUTIES = (72, 32, 100, 1, 56, 0, 99, 40)
 """One of each kind: pulsing, driven high, driven low."""

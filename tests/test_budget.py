@@ -1,7 +1,5 @@
 """The supply: starts, kicks and scaling, and the proof against a count of every frame."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +19,7 @@ MAT = load_mat(shipped.mat_file())
 
 
 def supplied(max_ma: int) -> Mat:
-    return replace(MAT, max_ma=max_ma)
+    return MAT._replace(max_ma=max_ma)
 
 
 def profile(*phases: Phase, strict: bool = False) -> Profile:
@@ -49,7 +47,7 @@ def frames(timeline: Timeline, limited: bool = True) -> list[tuple[int, Frame, f
 
 def shape(max_ma: int = 2000, motors: int = 2) -> Shape:
     """The first motors of the shipped mat: hold 32, start 56, cap 72, kick 120 ms, 150 mA."""
-    return replace(shape_of(supplied(max_ma)), drives=shape_of(MAT).drives[:motors])
+    return shape_of(supplied(max_ma))._replace(drives=shape_of(MAT).drives[:motors])
 
 
 def test_zero_is_exactly_zero_and_the_table_ends_at_hold_and_cap() -> None:

@@ -1,7 +1,6 @@
 """The loop on a clock that jumps: what the pins get, when it wakes, and what ends it."""
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,7 +30,7 @@ OFF = (0,) * 6
 
 
 def entry(name: str, *phases: Phase) -> Entry:
-    played = replace(profile(*phases), name=name)
+    played = profile(*phases)._replace(name=name)
     return Entry(name, played, compile_profile(played, MAT))
 
 

@@ -1,7 +1,5 @@
 """Every rule of the mat file, with the whole list of mistakes it leads to."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -77,9 +75,8 @@ serial:
 schema: 1
 """
     text = more + GOOD.replace("session: 15min", "session: 30min")
-    assert read_mat(text.encode(), "m.yaml") == replace(
-        MAT,
-        limits=replace(MAT.limits, session_ms=1_800_000),
+    assert read_mat(text.encode(), "m.yaml") == MAT._replace(
+        limits=MAT.limits._replace(session_ms=1_800_000),
         button=Contacts(5, 6),
         led_pin=7,
         gate=Gate(26, 0),

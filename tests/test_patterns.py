@@ -96,7 +96,7 @@ def test_pieces_meet_and_stay_within_the_level(side: Side) -> None:
     for name, keys, seat, _, cycle_ms in COURSES:
         course = PATTERNS[name].course
         assert course is not None
-        pieces = course(keys, Seat(seat.index, seat.count, side))
+        pieces = course(keys, Seat(seat.turn, seat.turns, side))
         assert all(0 <= share <= 1 for piece in pieces for share in (piece.begin, piece.end))
         assert sum(piece.length_ms for piece in pieces) == cycle_ms
         assert all(

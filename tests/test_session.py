@@ -1,7 +1,5 @@
 """The session: the contract's state table, and the limits that no input can move."""
 
-from dataclasses import replace
-
 import pytest
 
 from firmware_ctl.button import Contact
@@ -312,7 +310,7 @@ def test_a_button_that_is_not_released_refuses_every_start() -> None:
 
 
 def test_a_mat_without_a_button_starts_by_command() -> None:
-    session = Session(replace(MAT, button=None), CATALOGUE)
+    session = Session(MAT._replace(button=None), CATALOGUE)
 
     assert session.handle(Start(), 0).refusal is None
     assert session.handle(Wake(), 1_000).level_pct == (40, 40, 40)
@@ -451,7 +449,7 @@ def test_speed_makes_phases_pauses_and_allowance_faster_but_not_the_restart_lock
 
 
 def test_a_session_starts_only_if_all_of_it_fits_and_the_wait_is_exact() -> None:
-    world = World(mat=replace(MAT, limits=replace(LIMITS, daily_ms=12 * MINUTE_MS)))
+    world = World(mat=MAT._replace(limits=LIMITS._replace(daily_ms=12 * MINUTE_MS)))
     world.at(1_000, Start("calm"))
     world.at(1_000 + 10 * MINUTE_MS)
     refusal = world.at(20 * MINUTE_MS, Start("calm")).refusal
@@ -533,7 +531,7 @@ def test_holds_go_round_the_good_profiles() -> None:
 
 
 def test_a_refused_press_is_felt_in_one_zone_only() -> None:
-    world = World(mat=replace(MAT, limits=replace(LIMITS, daily_ms=MINUTE_MS)))
+    world = World(mat=MAT._replace(limits=LIMITS._replace(daily_ms=MINUTE_MS)))
     world.press(2_000)
     world.at(5_000)
 
@@ -547,7 +545,7 @@ def test_a_refused_press_is_felt_in_one_zone_only() -> None:
 
 
 def test_a_signal_keeps_to_the_zones_cap() -> None:
-    mat = replace(MAT, zones=(replace(NECK, cap_pct=12), replace(BACK, present=False)))
+    mat = MAT._replace(zones=(NECK._replace(cap_pct=12), BACK._replace(present=False)))
     profile = entry("only", Phase("only", 1_000, 1, (steady("neck", 10),)), mat=mat)
     world = World(Catalogue((profile,)), mat)
     hold(world, 2_000)
@@ -602,7 +600,7 @@ def test_signals_have_sixty_seconds_a_day_of_their_own() -> None:
 
 @pytest.mark.parametrize("count", [1, 12, 13, 100])
 def test_no_number_is_longer_than_five_seconds(count: int) -> None:
-    entries = tuple(replace(QUICK, name=f"p{i:03}") for i in range(count))
+    entries = tuple(QUICK._replace(name=f"p{i:03}") for i in range(count))
     world = World(Catalogue(entries))
     world.at(1_000, Select(entries[-2 if count > 1 else -1].name))
     hold(world, 2_000)

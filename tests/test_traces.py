@@ -1,7 +1,5 @@
 """The invariants of the safety concept over random traces of everything that can happen."""
 
-from dataclasses import replace
-
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -33,10 +31,10 @@ from tests.worlds import BAD, CALM, LIMITS, MAT, QUICK, SILENCE, STEPS, World, e
 
 DAILY_MS = 20_000
 KICKING = tuple(
-    replace(zone, motors=tuple(replace(motor, kick_ms=120) for motor in zone.motors))
+    zone._replace(motors=tuple(motor._replace(kick_ms=120) for motor in zone.motors))
     for zone in MAT.zones
 )
-SMALL = replace(MAT, zones=KICKING, limits=replace(LIMITS, daily_ms=DAILY_MS))
+SMALL = MAT._replace(zones=KICKING, limits=LIMITS._replace(daily_ms=DAILY_MS))
 LIVELY = entry(
     "lively",
     Phase(

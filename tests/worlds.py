@@ -5,7 +5,6 @@
 
 from collections import deque
 from collections.abc import Callable, Collection
-from dataclasses import replace
 
 from firmware_ctl.budget import fit
 from firmware_ctl.button import Contact
@@ -216,7 +215,7 @@ class Bench:
     """A daemon with two clients. Script it by `at` and `send`, then `run`."""
 
     def __init__(self, button: Finger | None = None) -> None:
-        mat = replace(MAT, limits=replace(LIMITS, daily_ms=12 * MINUTE_MS))
+        mat = MAT._replace(limits=LIMITS._replace(daily_ms=12 * MINUTE_MS))
         self.inbox = WireInbox()
         self.pins = Pins(self.inbox.now_ms)
         self.finger = button or Finger()

@@ -4,8 +4,7 @@ Knows what has power at what time. It does not know who drives a line or why, an
 makes of its power. Where a real circuit would be in doubt, the motor is on.
 """
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from firmware_ctl.mat import Mat, Motor
 
@@ -23,8 +22,7 @@ _PULL_UP_V: Final = 3.3 * 1.05
 _FLOATING_V: Final = 1.9  # 0.9 to 1.9 V was measured on a floating gate (gpiozero #1146)
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A GPIO line as its driver and its pull leave it."""
 
     duty_pct: int | None = None

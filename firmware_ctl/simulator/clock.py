@@ -2,14 +2,13 @@
 
 import heapq
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from itertools import count
+from typing import NamedTuple
 
 from firmware_ctl.daemon import Daemon, Link, Source
 
 
-@dataclass(frozen=True, slots=True)
-class _Due:
+class _Due(NamedTuple):
     """Something that the script does, dressed as a source that became readable."""
 
     do: Callable[[Daemon], object]

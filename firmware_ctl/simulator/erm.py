@@ -4,9 +4,8 @@ Between two changes of the duty everything has a closed form, so that it costs t
 millisecond ahead or an hour. Knows one motor at a time, and nothing of pins, rail or sessions.
 """
 
-from dataclasses import dataclass
 from math import exp, log
-from typing import Final
+from typing import Final, NamedTuple
 
 from firmware_ctl.mat import Motor
 
@@ -35,8 +34,7 @@ K_PER_MA: Final = HEAT_K_PER_W * SUPPLY_V / 1_000
 """How warm a steady mean current makes the housing in the end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """A motor at one instant."""
 
     turning: bool
