@@ -59,7 +59,8 @@ class Button:
 
     @property
     def is_released(self) -> bool:
-        return self._settled is Contact.RELEASED and self._raw is Contact.RELEASED
+        """Now, before any debouncing: a request in the first 30 ms after start-up counts."""
+        return self._raw is Contact.RELEASED
 
     def lock(self, now_ms: int) -> None:
         """Whatever is pressed now does nothing more, and starts need 1.5 s of release first."""

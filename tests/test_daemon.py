@@ -322,6 +322,45 @@ def test_a_press_whose_edges_are_lost_is_sampled_and_stops_within_a_tick() -> No
     assert world.session.state is State.IDLE
 
 
+def test_a_start_that_waited_for_the_daemon_is_heard_in_its_first_round() -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    world.at(0, lambda _: wire.hears(b"start beta\n"))
+    world.run(1_000)
+    assert wire.said[1:] == ["ok profile=beta left=60"]
+
+
+def test_a_start_while_the_button_is_held_from_the_begin_is_refused() -> None:
+    world = World()
+    world.finger.contact = Contact.PRESSED
+    wire = Wire(world.daemon)
+    world.at(700, lambda _: wire.hears(b"start beta\n"))
+    world.run(1_000)
+    assert wire.said[1:] == ["err not-ready the start button is not released; let go of it first"]
+    assert world.motors.writes == [(0, OFF)]
+
+
+def test_ten_presses_in_three_seconds_leave_it_off() -> None:
+    world = World()
+    world.at(700, lambda daemon: daemon.act(Start("beta")))
+    for i in range(10):
+        world.at(2_000 + 300 * i, lambda daemon: daemon.press(100))
+    world.run(20_000)
+    assert world.offs_at_ms() == [2_000]
+    assert world.session.started == 1
+
+
+def test_after_the_lock_a_press_starts_again() -> None:
+    world = World()
+    world.at(700, lambda daemon: daemon.act(Start("beta")))
+    world.at(2_000, lambda daemon: daemon.press(100))
+    world.at(3_599, lambda daemon: daemon.press(10))
+    world.at(5_200, lambda daemon: daemon.press(100))
+    world.run(6_000)
+    assert world.session.started == 2
+    assert world.offs_at_ms() == [2_000, 6_000]
+
+
 def test_a_press_command_goes_down_and_comes_up_by_itself() -> None:
     world = World()
     wire = Wire(world.daemon)
