@@ -3,15 +3,16 @@
 import argparse
 import os
 import sys
+from dataclasses import asdict
 from typing import Any, Final
 
 from firmware_ctl import places
 from firmware_ctl.catalogue import Entry, read_entry
+from firmware_ctl.certificate import certify
 from firmware_ctl.errors import DeviceError
-from firmware_ctl.folder import load_mat, profile_files, read_catalogue, read_file
+from firmware_ctl.explain import explain as explain_rows
+from firmware_ctl.folder import load_entry, load_mat, profile_files, read_catalogue, read_file
 from firmware_ctl.mat import Mat
-from firmware_ctl.profile import Profile
-from firmware_ctl.timeline import Timeline
 
 WHO_SHOULD_ASK: Final = (
     "Not for use while asleep or unattended. Pregnant, with an implant, or ill? The README says "
@@ -34,13 +35,13 @@ def check(args: argparse.Namespace) -> int:
     if args.json:
         import json
 
-        print(json.dumps([_as_json(path, entry) for path, entry in entries], indent=2))
+        print(json.dumps([_as_json(path, entry, mat) for path, entry in entries], indent=2))
     else:
         for path, entry in entries:
             if entry.error is not None:
                 print(entry.error, file=sys.stderr)
-            elif entry.profile is not None and entry.timeline is not None:
-                print("\n".join(_certificate(path, entry.profile, entry.timeline, mat)))
+            else:
+                print("\n".join(_certificate(path, entry, mat)))
     if unreadable:
         return 2
     return 1 if any(entry.error for _, entry in entries) else 0
@@ -60,6 +61,44 @@ def profiles(args: argparse.Namespace) -> int:
             print(entry.error, file=sys.stderr)
     print(WHO_SHOULD_ASK, file=sys.stderr)
     return 1 if any(entry.error for entry in catalogue.entries) else 0
+
+
+def explain(args: argparse.Namespace) -> int:
+    """Shows how each asked level becomes a duty."""
+    mat = load_mat(args.mat)
+    entry = load_entry(args.profile, mat, args.profiles)
+    if entry.error is not None:
+        print(entry.error, file=sys.stderr)
+        return 1
+    assert entry.profile is not None
+    assert entry.budget is not None
+    rows = [
+        (
+            row.phase,
+            row.zone,
+            *(f"{getattr(row, column)}%" for column in _PERCENTS),
+            row.bound_by,
+        )
+        for row in explain_rows(entry.profile, entry.budget, mat)
+    ]
+    heads = ("phase", "zone", *(column.removesuffix("_pct") for column in _PERCENTS), "bound by")
+    table = [heads, *rows]
+    widths = [max(len(row[i]) for row in table) for i in range(len(heads))]
+    for phase, zone, *figures, bound_by in table:
+        cells = [f"{phase:{widths[0]}}", f"{zone:{widths[1]}}"]
+        cells += [f"{figure:>{width}}" for figure, width in zip(figures, widths[2:-1], strict=True)]
+        print("  ".join((*cells, bound_by)))
+    return 0
+
+
+_PERCENTS: Final = (
+    "asked_pct",
+    "cap_pct",
+    "trim_pct",
+    "supply_pct",
+    "level_pct",
+    "duty_pct",
+)
 
 
 def new(args: argparse.Namespace) -> int:
@@ -126,33 +165,45 @@ def _minutes(length_ms: int) -> str:
     return f"{length_ms // 60_000}:{length_ms // 1000 % 60:02} min"
 
 
-def _highest(timeline: Timeline, mat: Mat) -> dict[str, int]:
-    highest = dict.fromkeys((zone.name for zone in mat.zones), 0)
-    for segment in timeline.segments:
-        for motor, high in zip(mat.motors, segment.high_pct, strict=True):
-            highest[motor.zone] = max(highest[motor.zone], high)
-    return highest
-
-
-def _certificate(path: str, profile: Profile, timeline: Timeline, mat: Mat) -> list[str]:
-    highest = _highest(timeline, mat)
+def _certificate(path: str, entry: Entry, mat: Mat) -> list[str]:
+    assert entry.profile is not None
+    assert entry.timeline is not None
+    assert entry.budget is not None
+    proof = certify(entry.timeline, entry.budget, mat)
+    budget = proof.budget
+    width = max(len(zone.zone) for zone in proof.zones) if proof.zones else 0
     lines = [
         f"{path}: valid",
-        f"  length   {_minutes(timeline.end_ms)}, ends at zero",
-        "  highest  " + ", ".join(f"{zone} {level}%" for zone, level in highest.items() if level),
-        f"  cert     {timeline.cert}",
+        f"  length   {_minutes(proof.length_ms)}, ends at zero; cert {proof.cert}",
+        f"  rise     at most {proof.rise_pct_s} %/s",
+        f"  current  at most {proof.worst.sentence(mat)}",
     ]
-    for zone in mat.zones:
-        if not zone.present and any(
-            play.target.partition(".")[0] == zone.name
-            for phase in profile.phases
-            for play in phase.play
-        ):
-            lines.append(f"  note     {zone.name} is not present on this mat: its motors stay off")
+    for zone in proof.zones:
+        kick = f", kicks {zone.kick_pct}%" if zone.kick_pct else ""
+        dead = f"; {zone.dead_steps} of {zone.steps} steps too small to show" if zone.steps else ""
+        lines.append(
+            f"  {zone.zone:{width}}  {_minutes(zone.played_ms)}, level {zone.level_pct}%, "
+            f"duty {zone.duty_pct}%{kick}{dead}"
+        )
+    if budget.asked is not None and budget.asked != budget.worst:
+        done = [f"starts are moved by up to {budget.longest_wait_ms} ms"]
+        done += [] if budget.kicks else ["kicks are dropped"]
+        done += [] if budget.level_pct == 100 else [f"all levels are scaled to {budget.level_pct}%"]
+        lines.append(f"  note     the supply is exceeded at {budget.asked.sentence(mat)}: ")
+        lines[-1] += ", ".join(done)
+    targets = {play.target.partition(".")[0] for p in entry.profile.phases for play in p.play}
+    for absent in (zone.name for zone in mat.zones if not zone.present and zone.name in targets):
+        lines.append(f"  note     {absent} is not present on this mat: its motors stay off")
+    for phase in entry.profile.phases:
+        if phase.cue and not phase.play:
+            lines.append(
+                f"  note     {phase.name}: nothing plays, so its begin and end cannot be felt; "
+                "give it a gentle level"
+            )
     return lines
 
 
-def _as_json(path: str, entry: Entry) -> dict[str, Any]:
+def _as_json(path: str, entry: Entry, mat: Mat) -> dict[str, Any]:
     if entry.error is not None:
         return {
             "path": path,
@@ -163,9 +214,6 @@ def _as_json(path: str, entry: Entry) -> dict[str, Any]:
             ],
         }
     assert entry.timeline is not None
-    return {
-        "path": path,
-        "valid": True,
-        "seconds": entry.timeline.end_ms / 1000,
-        "cert": entry.timeline.cert,
-    }
+    assert entry.budget is not None
+    proof = certify(entry.timeline, entry.budget, mat)
+    return {"path": path, "valid": True, "certificate": asdict(proof)}

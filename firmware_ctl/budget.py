@@ -36,9 +36,9 @@ class Worst:
 class Budget:
     """What was done to hold the supply, and what is drawn then."""
 
-    asked: Worst
-    """As the profile asks."""
-    worst: Worst
+    asked: Worst | None = None
+    """As the profile asks; None: all its motors together cannot draw more than the supply gives."""
+    worst: Worst | None = None
     """As it plays."""
     longest_wait_ms: int = 0
     """How far a start was moved."""
@@ -50,6 +50,8 @@ class Budget:
 def fit(profile: Profile, mat: Mat, path: str = "") -> tuple[Timeline, Budget]:
     """Compiles a profile within the supply; `AuthorError` where that cannot be."""
     timeline = compile_profile(profile, mat)
+    if all(_bound_ma(timeline, segment) <= mat.max_ma for segment in timeline.segments):
+        return timeline, Budget()
     asked, _ = worst(timeline, limited=False)
     if asked.ma <= mat.max_ma:
         return timeline, Budget(asked, asked)
@@ -97,7 +99,7 @@ def worst(timeline: Timeline, limited: bool = True) -> tuple[Worst, int]:
     found = Worst()
     longest_wait_ms = 0
     for bound_ma, segment in sorted(
-        ((_bound_ma(timeline, i), segment) for i, segment in enumerate(timeline.segments)),
+        ((_bound_ma(timeline, segment), segment) for segment in timeline.segments),
         key=lambda pair: -pair[0],
     ):
         if bound_ma <= min(found.ma, timeline.shape.max_ma):
@@ -129,14 +131,13 @@ def _walk(
     return at_ms, most_ma, motors, shaper.longest_wait_ms
 
 
-def _bound_ma(timeline: Timeline, index: int) -> float:
-    """More than a segment can draw, with what it takes over from the one before."""
-    total = 0.0
-    for motor, drive in enumerate(timeline.shape.drives):
-        high = timeline.segments[index].high_pct[motor]
-        if high:
-            total += max(drive.start_ma, drive.ma_at[drive.highest_pct])
-    return total
+def _bound_ma(timeline: Timeline, segment: Segment) -> float:
+    """More than a segment can draw: every motor that plays in it starts or runs at its highest."""
+    return sum(
+        max(drive.start_ma, drive.ma_at[drive.highest_pct])
+        for drive, high in zip(timeline.shape.drives, segment.high_pct, strict=True)
+        if high
+    )
 
 
 def _windows(timeline: Timeline, segment: Segment) -> Iterator[tuple[int, int]]:

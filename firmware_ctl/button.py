@@ -23,6 +23,9 @@ class Contact(Enum):
     BOTH = "both"
 
 
+_SOUND: Final = (Contact.PRESSED, Contact.RELEASED)
+
+
 def contact(pressed: bool, released: bool) -> Contact:
     """Reads a change-over contact. A plain one has `released == not pressed`."""
     if pressed:
@@ -32,7 +35,9 @@ def contact(pressed: bool, released: bool) -> Contact:
 
 class Gesture(Enum):
     TOUCH = "touch"
-    """An edge away from released, at once: it stops whatever runs."""
+    """Any edge but to released, at once: it stops whatever runs."""
+    PRESS = "press"
+    """The first edge of a new press, at once; never the bounce of a release."""
     SHORT = "short"
     """Released within 0.8 s."""
     HELD = "held 0.8 s"
@@ -63,8 +68,13 @@ class Button:
         return self._raw is Contact.RELEASED
 
     def lock(self, now_ms: int) -> None:
-        """Whatever is pressed now does nothing more, and starts need 1.5 s of release first."""
+        """As `spend`, and the next press needs 1.5 s of release before it."""
         self._locked_since_ms = now_ms
+        self.spend()
+
+    def spend(self) -> None:
+        """Whatever is pressed now does nothing more."""
+        self._short_spent = True
         self._counts = False
 
     def spend_short(self) -> None:
@@ -75,17 +85,19 @@ class Button:
         """What the contacts say at `now_ms`; call it at every edge, and again now and then."""
         gestures = list(self.wait(now_ms))
         if raw is not self._raw:
-            if self._raw is Contact.RELEASED:
-                self._leave(now_ms)
-            self._raw, self._raw_since_ms = raw, now_ms
             if raw is not Contact.RELEASED:
                 gestures.append(Gesture.TOUCH)
+            if self._raw is Contact.RELEASED and self._leave(now_ms):
+                gestures.append(Gesture.PRESS)
+            if raw in _SOUND or self._raw in _SOUND:
+                self._raw_since_ms = now_ms
+            self._raw = raw
         return gestures
 
     def wait(self, now_ms: int) -> Iterator[Gesture]:
         """The gestures that fall due as time goes by without an edge."""
         for_ms = now_ms - self._raw_since_ms
-        if self._raw in (Contact.PRESSED, Contact.RELEASED):
+        if self._raw in _SOUND:
             self._broken_told = False
             if for_ms >= DEBOUNCE_MS:
                 yield from self._settle()
@@ -101,7 +113,7 @@ class Button:
 
     def wake_at_ms(self) -> int | None:
         """When `wait` next has something to say if no edge comes before."""
-        if self._raw in (Contact.PRESSED, Contact.RELEASED):
+        if self._raw in _SOUND:
             if self._raw is not self._settled or self._settled_anew():
                 return self._raw_since_ms + DEBOUNCE_MS
             if self._raw is Contact.PRESSED and self._counts and self._holds_told < len(_HOLDS):
@@ -109,10 +121,10 @@ class Button:
             return None
         return None if self._broken_told else self._raw_since_ms + BROKEN_MS
 
-    def _leave(self, now_ms: int) -> None:
+    def _leave(self, now_ms: int) -> bool:
         """The first edge away from released decides whether this press counts at all."""
         if self._settled is not Contact.RELEASED or self._touched_at_ms is not None:
-            return
+            return False
         self._touched_at_ms = now_ms
         self._holds_told = 0
         self._short_spent = False
@@ -121,6 +133,7 @@ class Button:
         )
         if self._counts:
             self._locked_since_ms = None
+        return True
 
     @property
     def _pressed_at_ms(self) -> int:

@@ -3,7 +3,7 @@
 import json
 
 from firmware_ctl.protocol import Connection
-from firmware_ctl.session import Session, Step
+from firmware_ctl.session import Input, Session, Step
 from firmware_ctl.trace import line
 
 
@@ -17,7 +17,7 @@ class Feed:
         self._last_status: dict[str, object] = {}
         self._catalogue: object = None
 
-    def step(self, session: Session, step: Step, now_ms: int) -> None:
+    def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None:
         if session.catalogue is not self._catalogue:
             self._catalogue = session.catalogue
             self._tell({"hello": self._hello(session)})

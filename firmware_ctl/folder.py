@@ -19,6 +19,21 @@ def load_mat(path: str | None) -> Mat:
         raise DeviceError(f"the mat file {path} cannot be read: {error.strerror}") from None
 
 
+def load_entry(which: str, mat: Mat, folder: str | None = None) -> Entry:
+    """A profile by its name or its file; `DeviceError` where there is none."""
+    if which.endswith((".yaml", ".yml")) or os.sep in which:
+        path = which
+    else:
+        files = profile_files([folder] if folder else places.profile_folders())
+        if which not in files:
+            raise DeviceError(f"there is no profile {which}; there are: {', '.join(sorted(files))}")
+        path = files[which]
+    try:
+        return read_entry(os.path.basename(path).rpartition(".")[0], read_file(path), path, mat)
+    except OSError as error:
+        raise DeviceError(f"{path} cannot be read: {error.strerror}") from None
+
+
 def profile_files(folders: Sequence[str]) -> dict[str, str]:
     """Every profile's file by its name; in a later folder the same name replaces."""
     files = {}

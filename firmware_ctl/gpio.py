@@ -14,7 +14,7 @@ from gpiozero import LED, DigitalInputDevice, GPIOZeroError, PWMOutputDevice
 from firmware_ctl import mat
 from firmware_ctl.button import Contact, contact
 from firmware_ctl.errors import CallerError, DeviceError
-from firmware_ctl.session import Session, State, Step
+from firmware_ctl.session import Input, Session, State, Step
 from firmware_ctl.shaping import Levels
 
 # lgpio's pin truncates value * 100, so that 29, 57 and 58 % come out one low (gpiozero #1209).
@@ -84,7 +84,7 @@ class GpioLed:
         with _named(f"the LED on GPIO {pin}"):
             self._led = LED(pin, pin_factory=factory)
 
-    def step(self, session: Session, step: Step, now_ms: int) -> None:
+    def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None:
         blink = session.state is State.FAULT and now_ms % 1000 < 500
         self._led.value = blink or session.state in (State.RUNNING, State.PAUSED)
 

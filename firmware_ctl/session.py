@@ -65,7 +65,8 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    pass
+    count: int = 1
+    """How many stops came together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +206,7 @@ class Session:
         self._signalled_ms = 0
         self._signal_day_began_at_ms = 0
         self._stopped_at_ms: int | None = None
+        self._told_signal = ""
         self._notices: list[Notice] = []
         self._decide = {
             Contacts: self._contacts,
@@ -223,9 +225,11 @@ class Session:
 
     def handle(self, event: Input, now_ms: int) -> Step:
         """Takes one input at `now_ms`, which never goes back. Never raises for any input."""
+        if self.closed:
+            return Step(self._silence, self._silence, None)
         self._advance(now_ms)
         refusal = None
-        if not isinstance(event, Wake) and not self.closed:
+        if not isinstance(event, Wake):
             try:
                 self._decide[type(event)](event, now_ms)  # type: ignore[operator]
             except CallerError as error:
@@ -292,7 +296,7 @@ class Session:
 
     def used_ms(self, now_ms: int) -> int:
         """Running time of today; of a session that plays, what it has played so far."""
-        return self.allowance.used_ms(self._scaled(now_ms)) - self.left_ms(now_ms)
+        return max(0, self.allowance.used_ms(self._scaled(now_ms)) - self.left_ms(now_ms))
 
     def zone_levels(self) -> dict[str, int]:
         """For every zone its highest motor's level now."""
@@ -351,6 +355,10 @@ class Session:
             self._levels = signal.levels_at(now_ms)
             shaped = signal.shaper.shape(self._levels, now_ms)
             self._duties, self._kicks = shaped.duty_pct, shaped.kicks
+        name = self.signal(now_ms)
+        if name != self._told_signal:
+            self._told_signal = name
+            self._tell("signal", signal=name)
         notices, self._notices = tuple(self._notices), []
         wake_at_ms = self._wake_at_ms(now_ms)
         return Step(self._levels, self._duties, self._kicks, wake_at_ms, notices, refusal)
@@ -375,12 +383,13 @@ class Session:
     # --- what an input does; each refuses by raising CallerError ---
 
     def _start(self, event: Start, now_ms: int) -> None:
-        entry = self.selected if event.name is None else self.catalogue.valid(event.name)
         if self._run is not None and self.state is State.RUNNING:
             running = self._run.timeline.profile
             if running == TRY or event.name not in (None, running):
                 raise CallerError("busy", f"{running} is running; stop it first")
             return
+        self._refuse_unless_idle()
+        entry = self.selected if event.name is None else self.catalogue.valid(event.name)
         if entry is None or entry.timeline is None:
             raise CallerError("unknown-profile", "no profile is loaded; add one, then reload")
         self._begin(entry.timeline, now_ms)
@@ -389,12 +398,10 @@ class Session:
     def _try(self, event: Try, now_ms: int) -> None:
         if self.state is State.RUNNING:
             raise CallerError("busy", f"{self.profile} is running; stop it first")
+        self._refuse_unless_idle()
         self._begin(event.timeline, now_ms)
 
     def _begin(self, timeline: Timeline, now_ms: int) -> None:
-        if self.state is State.PAUSED:
-            raise CallerError("busy", f"{self.profile} is paused; resume or stop it first")
-        self._refuse_in_fault()
         if self._stopped_at_ms is not None and now_ms - self._stopped_at_ms < RESTART_MS:
             raise CallerError("busy", f"stopped less than {RESTART_MS} ms ago; start again")
         if self.mat.button is not None and not self.button.is_released:
@@ -408,9 +415,10 @@ class Session:
         self._change_state(State.RUNNING)
         self._play(self._run, 0)
 
-    def _stop(self, _: Stop, now_ms: int) -> None:
-        self.stops += 1
+    def _stop(self, event: Stop, now_ms: int) -> None:
+        self.stops += event.count
         self._stopped_at_ms = now_ms
+        self.button.spend()
         self._end_signal()
         if self._run is not None:
             self._end(now_ms)
@@ -443,9 +451,12 @@ class Session:
         self._tell("state", trim=event.trim_pct)
 
     def _reload(self, event: Reload, _: int) -> None:
-        selected = self.profile if self.selected is None else self.selected.name
+        before = self.profile, self.cert
+        name = self.selected.name if self.selected else ""
         self.catalogue = event.catalogue
-        self.selected = event.catalogue.find_valid(selected) or event.catalogue.first()
+        self.selected = event.catalogue.find_valid(name) or event.catalogue.first()
+        if (self.profile, self.cert) != before:
+            self._tell("state", profile=self.profile, cert=self.cert)
 
     def _clear(self, _: Clear, __: int) -> None:
         if self.fault is None:
@@ -479,7 +490,8 @@ class Session:
         elif gesture is Gesture.TOUCH:
             if self._run is not None:
                 self._stop(Stop(), now_ms)
-            elif self._signal is not None:
+        elif gesture is Gesture.PRESS:
+            if self._signal is not None:
                 self._end_signal()
                 self.button.spend_short()
         elif gesture is Gesture.SHORT and self.state is State.IDLE:
@@ -517,13 +529,11 @@ class Session:
         zone = max(zones, key=lambda zone: len(zone.motors))
         levels = tuple(zone.cap_pct if m.zone == zone.name else 0 for m in self.mat.motors)
         self._signal = _Signal(name, steps, levels, Shaper(shape_of(self.mat)), now_ms)
-        self._tell("signal", signal=name)
 
     def _end_signal(self) -> None:
         if self._signal is not None:
             self._signal = None
             self._silent()
-            self._tell("signal", signal="")
 
     # --- common ---
 
@@ -532,6 +542,11 @@ class Session:
         if self._run is None:
             raise CallerError("not-running", "no session is running; start one first")
         return self._run
+
+    def _refuse_unless_idle(self) -> None:
+        if self.state is State.PAUSED:
+            raise CallerError("busy", f"{self.profile} is paused; resume or stop it first")
+        self._refuse_in_fault()
 
     def _refuse_in_fault(self) -> None:
         if self.fault is not None:

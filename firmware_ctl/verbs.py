@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from firmware_ctl import PROTOCOL, __version__, limits
 from firmware_ctl.errors import CallerError
+from firmware_ctl.explain import explain
 from firmware_ctl.profile import Phase, Profile, read_play
 from firmware_ctl.protocol import ERROR_CODES, FAULT_CODES, Connection, fields, text
 from firmware_ctl.session import (
@@ -200,6 +201,8 @@ def _try(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[s
     if not all(part.partition("=")[1] for part in rest):
         raise CallerError("bad-argument", f"after the level come key=value pairs: {' '.join(rest)}")
     keys = {key: value for key, _, value in (part.partition("=") for part in rest)}
+    if len(keys) < len(rest):
+        raise CallerError("bad-argument", f"a key is given twice: {' '.join(rest)}")
     play = read_play(target, pattern, level, keys, desk.session.mat)
     phase = Phase(TRY, limits.TRY_MS, 1, (play,))
     profile = Profile(TRY, TRY, "", (), False, (phase,))
@@ -219,6 +222,20 @@ def _limits(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterabl
         f"ok session={mat_limits.session_ms // 1000} daily={daily_s} used={used_s} "
         f"left={daily_s - used_s}"
     )
+
+
+def _explain(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
+    session = desk.session
+    entry = session.catalogue.valid(words[0]) if words else session.selected
+    if entry is None or entry.profile is None or entry.budget is None:
+        raise CallerError("unknown-profile", "no profile is loaded; add one, then reload")
+    for row in explain(entry.profile, entry.budget, session.mat, session.trim_pct):
+        yield (
+            f"- phase={text(row.phase)} zone={row.zone} asked={row.asked_pct} cap={row.cap_pct} "
+            f"trim={row.trim_pct} supply={row.supply_pct} level={row.level_pct} "
+            f"duty={row.duty_pct} bound={text(row.bound_by)}"
+        )
+    yield "ok"
 
 
 def _events(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
@@ -297,6 +314,7 @@ VERBS: Final[Mapping[str, Verb]] = {
              moves=True),
         Verb("status", "", "what happens now; so does the single byte ?", _status),
         Verb("limits", "", "session and daily limit, and what is left of today's", _limits),
+        Verb("explain", "[NAME]", "how each asked level becomes a duty", _explain, most=1),
         Verb("events", "on|off", "tell this connection what changes", _events, 1, 1),
         Verb("echo", "on|off", "echo what is typed on this connection", _echo, 1, 1),
         Verb("lease", "SECONDS", "stop this connection's session when it falls silent for that"

@@ -1,0 +1,67 @@
+"""What is proven of a compiled session before it plays, as figures."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from firmware_ctl.budget import Budget, Worst, worst
+from firmware_ctl.mat import Mat
+from firmware_ctl.timeline import Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneProof:
+    zone: str
+    played_ms: int
+    """The time of the phases in which it plays, rests of patterns included."""
+    level_pct: int
+    """The highest; so are both duties."""
+    duty_pct: int
+    kick_pct: int
+    """0: no motor needs one."""
+    steps: int
+    """Steps of level in one cycle of everything that it plays."""
+    dead_steps: int
+    """Those too small to change a duty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Holds for a session that no one disturbs; a trim, a pause or a stop only lowers it."""
+
+    length_ms: int
+    rise_pct_s: int
+    """Of the envelope; inside it a pattern may jump."""
+    zones: tuple[ZoneProof, ...]
+    worst: Worst
+    """The instant at which it draws most."""
+    budget: Budget
+    cert: str
+
+
+def certify(timeline: Timeline, budget: Budget, mat: Mat) -> Certificate:
+    zones = tuple(_zone(zone.name, timeline, mat) for zone in mat.zones)
+    played = tuple(zone for zone in zones if zone.played_ms)
+    found = budget.worst or worst(timeline)[0]
+    return Certificate(timeline.end_ms, timeline.rise_pct_s, played, found, budget, timeline.cert)
+
+
+def _zone(name: str, timeline: Timeline, mat: Mat) -> ZoneProof:
+    motors = [i for i, motor in enumerate(mat.motors) if motor.zone == name]
+    drives = timeline.shape.drives
+    played_ms = level_pct = duty_pct = kick_pct = steps = dead_steps = 0
+    for segment in timeline.segments:
+        if any(segment.high_pct[i] for i in motors):
+            played_ms += segment.end_ms - segment.begin_ms
+        for i in motors:
+            if segment.voice_of[i] < 0:
+                continue
+            for cycle in segment.voices[segment.voice_of[i]].cycles:
+                duties = [drives[i].duty_pct[level] for level in cycle.level_pct]
+                level_pct = max(level_pct, *cycle.level_pct)
+                duty_pct = max(duty_pct, *duties)
+                weak = any(0 < duty < drives[i].start_pct for duty in duties)
+                if timeline.shape.kicks and drives[i].kick_ms and weak:
+                    kick_pct = max(kick_pct, drives[i].highest_pct)
+                steps += len(duties) - 1
+                dead_steps += sum(a == b for a, b in pairwise(duties))
+    return ZoneProof(name, played_ms, level_pct, duty_pct, kick_pct, steps, dead_steps)
