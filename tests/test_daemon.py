@@ -17,7 +17,7 @@ from firmware_ctl.limits import TICK_MS
 from firmware_ctl.mat import Mat
 from firmware_ctl.profile import Phase
 from firmware_ctl.protocol import Connection
-from firmware_ctl.session import Close, Session, Start, State, Step
+from firmware_ctl.session import Close, Input, Session, Start, State, Step
 from firmware_ctl.shaping import Levels
 from firmware_ctl.simulator.clock import VirtualInbox
 from firmware_ctl.timeline import Playback, compile_profile
@@ -141,7 +141,7 @@ class World:
             [self],
         )
 
-    def step(self, session: Session, step: Step, now_ms: int) -> None:
+    def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None:
         """Watches as a trace does: the time since the start, at every step."""
         at_ms = session.since_start_ms(now_ms)
         self.rows.append((at_ms, session.state, step.level_pct, step.duty_pct))
