@@ -226,7 +226,7 @@ class Session:
     def handle(self, event: Input, now_ms: int) -> Step:
         """Takes one input at `now_ms`, which never goes back. Never raises for any input."""
         if self.closed:
-            return Step(self._silence, self._silence, None)
+            return Step(self._silence, self._silence, (), None)
         self._advance(now_ms)
         refusal = None
         if not isinstance(event, Wake):

@@ -110,7 +110,7 @@ def test_levels_are_scaled_by_one_factor() -> None:
     assert budget.worst is not None
     assert (round(budget.asked.ma), round(budget.worst.ma)) == (425, 400)
     assert (budget.level_pct, budget.kicks) == (81, False)
-    assert {level for level in timeline.segments[0].high_pct} == {0, 48}
+    assert set(timeline.segments[0].high_pct) == {0, 48}
 
 
 def test_strict_makes_it_a_mistake_at_the_phase_with_the_instant() -> None:
@@ -123,7 +123,7 @@ def test_strict_makes_it_a_mistake_at_the_phase_with_the_instant() -> None:
 
 
 def test_starts_that_no_measure_can_help_are_a_mistake() -> None:
-    with pytest.raises(AuthorError, match="cannot bear the starts at t=0.1 s: 1200 of 400 mA"):
+    with pytest.raises(AuthorError, match="cannot bear the starts"):
         fit(profile(Phase("a", 5_000, 1, (steady("all", 50),))), supplied(400), "p.yaml")
 
 

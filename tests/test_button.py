@@ -1,10 +1,10 @@
 """The button: scripts of (time, contact), and the gestures that come out, as whole lists."""
 
 import pytest
-from worlds import CATALOGUE, MAT, SILENCE, World
 
 from firmware_ctl.button import Button, Contact, Gesture, contact
 from firmware_ctl.session import Clear, Contacts, Fault, Pause, Session, Start, State, Stop, Wake
+from tests.worlds import CATALOGUE, MAT, SILENCE, World
 
 R, P, NEITHER, BOTH = Contact
 TOUCH, PRESS, SHORT, HELD, HELD_3_S, BROKEN = Gesture

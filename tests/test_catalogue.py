@@ -1,10 +1,10 @@
 """The profiles that are served, and what is said of those that are not."""
 
 import pytest
-from worlds import BAD, CALM, CATALOGUE, MAT, QUICK
 
 from firmware_ctl.catalogue import Catalogue, read_entry
 from firmware_ctl.errors import CallerError
+from tests.worlds import BAD, CALM, CATALOGUE, MAT, QUICK
 
 GOOD = b"""
 title: Short

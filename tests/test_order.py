@@ -1,11 +1,11 @@
 """Stops and starts: what came before a stop never starts after it, whoever sent it."""
 
 import pytest
-from worlds import SILENCE, Bench, Wire
 
 from firmware_ctl.protocol import MOST_UNSENT, STOPPED_A_SECOND, Connection
 from firmware_ctl.session import Clear, Fault, State
 from firmware_ctl.timeline import Levels
+from tests.worlds import SILENCE, Bench, Wire
 
 BUSY = "err busy a stop overtook this start; send it again"
 LOCKED = "err busy stopped less than 100 ms ago; start again"

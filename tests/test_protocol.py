@@ -19,7 +19,6 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from worlds import Bench, RealButton, Wire
 
 from firmware_ctl import __version__, limits
 from firmware_ctl.button import Contact
@@ -35,6 +34,7 @@ from firmware_ctl.protocol import (
 )
 from firmware_ctl.session import Fault, State
 from firmware_ctl.verbs import VERBS
+from tests.worlds import Bench, RealButton, Wire
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
 ARROWS = ("-> <-", "=> <=")

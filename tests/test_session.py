@@ -3,21 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from worlds import (
-    BACK,
-    CALM,
-    CATALOGUE,
-    LIMITS,
-    MAT,
-    MINUTE_MS,
-    NECK,
-    QUICK,
-    SILENCE,
-    World,
-    entry,
-    steady,
-    world_in,
-)
 
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue
@@ -44,6 +29,21 @@ from firmware_ctl.session import (
 )
 from firmware_ctl.shaping import duty_table
 from firmware_ctl.timeline import compile_profile
+from tests.worlds import (
+    BACK,
+    CALM,
+    CATALOGUE,
+    LIMITS,
+    MAT,
+    MINUTE_MS,
+    NECK,
+    QUICK,
+    SILENCE,
+    World,
+    entry,
+    steady,
+    world_in,
+)
 
 TRIAL = compile_profile(
     Profile(TRY, TRY, "", (), False, (Phase(TRY, 10_000, 1, (steady("neck", 30),)),)), MAT
@@ -91,7 +91,7 @@ reload          | ok idle               | ok running     | ok paused      | ok f
 clear           | ok idle               | ok running     | ok paused      | ok idle
 fault           | ok fault              | ok fault       | ok fault       | ok fault
 close           | ok idle               | ok idle        | ok idle        | ok fault
-"""  # noqa: E501
+"""
 ROWS = [[cell.strip() for cell in row.split("|")] for row in TABLE.splitlines()[2:]]
 PAIRS = [
     (name, state, cell) for name, *cells in ROWS for state, cell in zip(State, cells, strict=True)

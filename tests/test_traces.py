@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from worlds import BAD, CALM, LIMITS, MAT, QUICK, SILENCE, STEPS, World, entry, steady
 
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue
@@ -30,6 +29,7 @@ from firmware_ctl.session import (
 )
 from firmware_ctl.shaping import duty_table
 from firmware_ctl.timeline import Levels, compile_profile
+from tests.worlds import BAD, CALM, LIMITS, MAT, QUICK, SILENCE, STEPS, World, entry, steady
 
 DAILY_MS = 20_000
 SMALL = replace(MAT, limits=replace(LIMITS, daily_ms=DAILY_MS))
