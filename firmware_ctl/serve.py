@@ -38,18 +38,20 @@ class ViewLink(links.SocketLink):
 
 def run(args: argparse.Namespace) -> int:
     """The daemon on the pins of this machine."""
-    with ExitStack() as stack:
-        parts = _Parts(args, stack, args.state or places.SERVICE_STATE, _log)
-        # lgpio keeps a FIFO in its working folder, and makes that the process's own.
-        os.environ.setdefault("LG_WD", os.path.abspath(args.state or places.SERVICE_STATE))
-        from firmware_ctl import gpio
+    state = os.path.abspath(args.state or places.SERVICE_STATE)
+    # lgpio keeps a FIFO in a folder that it makes the process's own; so the paths are made absolute.
+    os.environ.setdefault("LG_WD", state if os.path.isdir(state) else tempfile.gettempdir())
+    for name in ("mat", "profiles", "socket", "trace"):
+        if getattr(args, name):
+            setattr(args, name, os.path.abspath(getattr(args, name)))
+    from firmware_ctl import gpio
 
-        try:
-            factory = gpio.lgpio_factory()
-        except DeviceError as error:
-            raise DeviceError(
-                f"{error}; `firmware-ctl mock` plays the same daemon without pins"
-            ) from None
+    try:
+        factory = gpio.lgpio_factory()
+    except DeviceError as error:
+        raise DeviceError(f"{error}; `firmware-ctl mock` plays the same without pins") from None
+    with ExitStack() as stack:
+        parts = _Parts(args, stack, state, _log)
         watchers: list[Watcher] = []
         if parts.mat.led_pin is not None:
             watchers.append(gpio.GpioLed(parts.mat.led_pin, factory))
@@ -70,7 +72,7 @@ def mock(args: argparse.Namespace) -> int:
     """The daemon on simulated pins; on a terminal with the live view as its parent."""
     pty = links.PtyLink() if hasattr(os, "openpty") else None
     first_line = f"serial port: {pty.path}" if pty else ""
-    if args.no_view or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if args.no_view or not (os.isatty(0) and os.isatty(1)):
         if first_line:
             print(first_line, flush=True)
         return _mock_daemon(args, pty, None, _log)
@@ -158,7 +160,7 @@ class _Parts:
         self._catalogue = read_catalogue(self._folders, self.mat)
         for entry in self._catalogue.entries:
             if entry.error is not None:
-                say(str(entry.error))
+                say(entry.error.summary())
         self.waker = Waker()
         self._signals = Signals((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         self._trace = self._open_trace(args.trace) if args.trace else None
@@ -188,12 +190,12 @@ class _Parts:
 
     def _open_trace(self, path: str) -> Trace:
         try:
-            opened = open(path, "w", encoding="ascii", buffering=1)  # noqa: SIM115, the stack does
+            file = open(path, "w", encoding="ascii", buffering=1)  # noqa: SIM115, the disk closes it
         except OSError as error:
             raise DeviceError(f"the trace {path} cannot be written: {error.strerror}") from None
-        file = self._stack.enter_context(opened)
         disk = Disk(self._say)
         self._stack.callback(disk.close)
+        self._stack.callback(disk.submit, file.close)
         return Trace(lambda line: disk.submit(lambda: file.write(line)))
 
 
@@ -217,11 +219,15 @@ def _symlink(path: str, link: str, stack: ExitStack) -> None:
 
 
 def _log(line: str) -> None:
-    """A line to stdout, dropped where no one takes it: telling must never hold up the loop."""
+    """A line to stdout, dropped where no one takes it: telling must never hold up the loop.
+
+    A pipe that is ready takes at least 4096 bytes at once, and may block for more.
+    """
     import select
 
+    data = line.encode(errors="backslashreplace")[:4000] + b"\n"
     try:
         if select.select((), (1,), (), 0)[1]:
-            os.write(1, f"{line}\n".encode(errors="backslashreplace"))
+            os.write(1, data)
     except OSError:
         return

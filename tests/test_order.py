@@ -4,7 +4,7 @@ import pytest
 
 from firmware_ctl.protocol import MOST_UNSENT, STOPPED_A_SECOND, Connection
 from firmware_ctl.session import Clear, Fault, State
-from firmware_ctl.timeline import Levels
+from firmware_ctl.shaping import Levels
 from tests.worlds import SILENCE, Bench, Wire
 
 BUSY = "err busy a stop overtook this start; send it again"

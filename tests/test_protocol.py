@@ -117,7 +117,7 @@ def test_every_verb_and_every_error_code_is_in_a_transcript() -> None:
 
 CONTRACT = {
     "help", "hello", "caps", "profiles", "select", "start", "stop", "pause", "resume", "trim",
-    "try", "status", "limits", "events", "echo", "lease", "ping", "press", "reload", "clear",
+    "try", "status", "limits", "explain", "events", "echo", "lease", "ping", "press", "reload", "clear",
 }  # fmt: skip
 ERRORS = {
     "unknown-command", "bad-argument", "unknown-profile", "invalid-profile", "busy", "not-running",
@@ -261,6 +261,7 @@ def requests(data: bytes) -> list[bytes | None]:
 
 @given(cut(BYTES))
 @example([b"sta", b"?rt\r"])
+@example([b"STOP\rstop it\rstopping\r"])
 @example([b"x" * 97 + b"\r" + b"y" * 96 + b"\r"])
 def test_framing(chunks: list[bytes]) -> None:
     connection = Connection()
