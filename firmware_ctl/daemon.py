@@ -40,7 +40,7 @@ MOST_LINKS: Final = 64
 """Clients at once; one more is turned away."""
 
 SETTLE_MS: Final = 50
-"""At the start the button is looked at for this long before anything is ready."""
+"""The button is looked at for this long before the daemon says that it is ready."""
 
 RELOAD_MS: Final = 10_000
 """A folder that is not read by then is given up."""
@@ -157,20 +157,21 @@ class Daemon:
         """Plays until the session is closed. Whatever ends it, every pin is low afterwards."""
         try:
             self.sample()
-            while self._button is not None and self.now_ms() < SETTLE_MS:
-                self._inbox.wait(SETTLE_MS, (), ())
-                self.sample()
-            self.say(READY)
-            for link in self.links:
-                link.connection.answer([READY])
+            self.later(0 if self._button is None else SETTLE_MS, self._ready)
             while not self.session.closed:
                 self._round()
         finally:
             self._motors.all_low()
 
+    def _ready(self) -> None:
+        self.say(READY)
+        for link in self.links:
+            link.connection.answer([READY])
+
     def _round(self) -> None:
         writers = [link for link in self.links if link.connection.unsent]
-        readers = [*self.sources, *(link for link in self.links if not link.ended)]
+        readers: list[Link | Source] = [*self.sources]
+        readers += [link for link in self.links if not link.ended]
         readable = self._inbox.wait(self._until_ms(), readers, writers)
         self.sample()
         self._timers_due()
@@ -304,7 +305,6 @@ class Daemon:
         heard = connection.receive(link.read(), self.session.stops)
         if heard.stop_bytes:
             self.step(Stop(heard.stop_bytes))
-            connection.stopped(heard.stop_bytes, self.now_ms())
         if heard.status:
             connection.status(f"* status {verbs.status(self.session, self.now_ms())}")
             self._renew_lease(connection)
@@ -328,6 +328,7 @@ class Daemon:
             stop_lines = link.connection.digest(DIGEST_BYTES)
             if stop_lines:
                 self.step(Stop(stop_lines))
+            link.connection.tell_stopped(self.now_ms())
             self._answer(link.connection)
             if self.now_ms() >= until_ms:
                 return

@@ -47,7 +47,8 @@ def csv(played: Played) -> bytes:
 def vcd(played: Played) -> bytes:
     """A scope a zone and motor: level, duty and modelled amplitude in percent, by milliseconds.
 
-    `NAME_on` is for PulseView, whose libsigrok 0.5 reads single bits and passes over the rest.
+    For GTKWave, and for a PulseView newer than libsigrok 0.5, which reads no further than the first
+    value of more than one bit.
     """
     from vcd import VCDWriter
 
@@ -61,12 +62,10 @@ def vcd(played: Played) -> bytes:
         changes += [(row.at_ms, phase, row.phase) for row in played.rows]
         for i, motor in enumerate(played.mat.motors):
             scope = f"{motor.zone}.{motor.name}"
-            on = dump.register_var(scope, f"{motor.name}_on", "wire", 1, init=0)
             level = dump.register_var(scope, "level", "integer", 8, init=0)
             duty = dump.register_var(scope, "duty", "integer", 8, init=0)
             amplitude = dump.register_var(scope, "amplitude", "real", init=0.0)
             for row in played.rows:
-                changes.append((row.at_ms, on, row.duty_pct[i] > 0))
                 changes.append((row.at_ms, level, row.level_pct[i]))
                 changes.append((row.at_ms, duty, row.duty_pct[i]))
             changes += [(at_ms, amplitude, value) for at_ms, value in _amplitudes(played, i)]

@@ -86,6 +86,7 @@ class Connection:
         self._line = bytearray()
         self._flaw = ""
         self._after_cr = False
+        self._stopped = 0
         self._unsent = bytearray()
         self._dropped = 0
         self._status_unsent = False
@@ -112,7 +113,7 @@ class Connection:
 
         Gives back how many of them say `stop`: they act before their turn.
         """
-        found = 0
+        stop_lines = 0
         while self._unread and most_bytes > 0:
             data, stops = self._unread.popleft()
             if data is None:
@@ -120,13 +121,14 @@ class Connection:
                 self._queue(Complaint("busy", stops))
                 continue
             self._unread_bytes -= len(data)
-            if len(data) > most_bytes:
-                data, rest = data[:most_bytes], data[most_bytes:]
-                self._unread.appendleft((rest, stops + _count_stops(data)))
-                self._unread_bytes += len(rest)
+            data, rest = data[:most_bytes], data[most_bytes:]
             most_bytes -= len(data)
-            found += self._digest(data, stops)
-        return found
+            found = self._digest(data, stops)
+            stop_lines += found
+            if rest:
+                self._unread.appendleft((rest, stops + _count_stops(data) + found))
+                self._unread_bytes += len(rest)
+        return stop_lines
 
     @property
     def is_digested(self) -> bool:
@@ -146,6 +148,7 @@ class Connection:
                     self._put(b"\r\n")
                 self._line.clear()
                 self._flaw = ""
+                self._stopped += stop_bytes
         return self._lines(data[cut:], stops) - begin
 
     def _lines(self, data: bytes, stops: int) -> int:
@@ -208,9 +211,10 @@ class Connection:
         self._tell_dropped()
         self._unsent += whole
 
-    def stopped(self, count: int, now_ms: int) -> None:
-        """Answers each of `count` stop bytes, ten times a second at most."""
+    def tell_stopped(self, now_ms: int) -> None:
+        """Answers each stop byte that was digested, ten times a second at most."""
         told = self._stopped_at_ms
+        count, self._stopped = self._stopped, 0
         for _ in range(min(count, STOPPED_A_SECOND)):
             if len(told) < STOPPED_A_SECOND or now_ms - told[0] >= 1000:
                 told.append(now_ms)

@@ -12,7 +12,7 @@ from typing import Any
 
 from firmware_ctl import links, places
 from firmware_ctl.catalogue import Catalogue
-from firmware_ctl.daemon import Daemon, Source, StartButton, Watcher
+from firmware_ctl.daemon import Daemon, StartButton, Watcher
 from firmware_ctl.disk import Disk
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.feed import Feed
@@ -39,7 +39,7 @@ class ViewLink(links.SocketLink):
 def run(args: argparse.Namespace) -> int:
     """The daemon on the pins of this machine."""
     state = os.path.abspath(args.state or places.SERVICE_STATE)
-    # lgpio keeps a FIFO in a folder that it makes the process's own; so the paths are made absolute.
+    # lgpio keeps a FIFO in a folder that it makes the process's own: so paths are made absolute.
     os.environ.setdefault("LG_WD", state if os.path.isdir(state) else tempfile.gettempdir())
     for name in ("mat", "profiles", "socket", "trace"):
         if getattr(args, name):
@@ -185,7 +185,7 @@ class _Parts:
         daemon.sources.append(listener)
         self._say(f"control socket: {path}")
 
-    def _read_profiles(self, done: Callable[[Catalogue | str], None]) -> Source:
+    def _read_profiles(self, done: Callable[[Catalogue | str], None]) -> Reader:
         return Reader(self._folders, self.mat, done)
 
     def _open_trace(self, path: str) -> Trace:

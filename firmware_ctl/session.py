@@ -150,6 +150,7 @@ class _Run:
 
     timeline: Timeline
     playback: Playback
+    end_ms: int
     anchor_at_ms: int
     """Real time at which `played_ms` was true."""
     played_ms: int = 0
@@ -275,8 +276,12 @@ class Session:
         if self._run is None or self.state is not State.RUNNING:
             return ""
         played_ms = self.played_ms(now_ms)
-        felt = (s for s in self._run.timeline.signals if s.begin_ms <= played_ms < s.end_ms)
-        return next((signal.name for signal in felt), "")
+        for signal in self._run.timeline.signals:
+            if played_ms < signal.begin_ms:
+                break
+            if played_ms < signal.end_ms:
+                return signal.name
+        return ""
 
     def played_ms(self, now_ms: int) -> int:
         """Time into the session, without its pauses; 0 while idle."""
@@ -285,14 +290,14 @@ class Session:
             return 0
         if self.state is not State.RUNNING:
             return run.played_ms
-        return min(run.played_ms + self._scaled(now_ms - run.anchor_at_ms), run.timeline.end_ms)
+        return min(run.played_ms + self._scaled(now_ms - run.anchor_at_ms), run.end_ms)
 
     def since_start_ms(self, now_ms: int) -> int:
         """Time since the last session began, pauses included: the time of a trace."""
         return self._scaled(now_ms - self._began_at_ms)
 
     def left_ms(self, now_ms: int) -> int:
-        return self._run.timeline.end_ms - self.played_ms(now_ms) if self._run else 0
+        return self._run.end_ms - self.played_ms(now_ms) if self._run else 0
 
     def used_ms(self, now_ms: int) -> int:
         """Running time of today; of a session that plays, what it has played so far."""
@@ -325,7 +330,7 @@ class Session:
             return
         if self.state is State.RUNNING:
             played_ms = self.played_ms(now_ms)
-            if played_ms >= run.timeline.end_ms:
+            if played_ms >= run.end_ms:
                 self._end(now_ms)
             else:
                 self._play(run, played_ms)
@@ -375,7 +380,7 @@ class Session:
                 until_ms = run.playback.at(self.played_ms(now_ms)).until_ms
                 if until_ms is not None:
                     wakes.append(run.anchor_at_ms + self._real(until_ms - run.played_ms))
-        return min((wake for wake in wakes if wake is not None), default=None)
+        return min([wake for wake in wakes if wake is not None], default=None)
 
     def _tell(self, kind: str, **fields: object) -> None:
         self._notices.append(Notice(kind, {key: str(value) for key, value in fields.items()}))
@@ -409,7 +414,7 @@ class Session:
         self.allowance.take(timeline.end_ms, self._scaled(now_ms))
         self._end_signal()
         playback = Playback(timeline, self.trim_pct)
-        self._run = _Run(timeline, playback, now_ms)
+        self._run = _Run(timeline, playback, timeline.end_ms, now_ms)
         self._began_at_ms = now_ms
         self.started += 1
         self._change_state(State.RUNNING)

@@ -133,7 +133,7 @@ def summary(played: Played) -> Iterator[str]:
         )
 
     def most(motors: Sequence[int]) -> tuple[float, str]:
-        sums = [sum(one) for one in zip(*(current_ma[i] for i in motors), strict=True)]
+        sums = list(map(sum, zip(*(current_ma[i] for i in motors), strict=True)))
         ma = max(sums)
         return ma, minutes(times_ms[sums.index(ma)])
 
@@ -151,14 +151,17 @@ def summary(played: Played) -> Iterator[str]:
         f"  {'zone':{width}}  playing  level  duty  mean amplitude  highest current     "
         " warmest  stalled"
     )
+    levels_pct = list(zip(*(row.level_pct for row in played.rows), strict=True))
+    lengths_ms = [after.at_ms - row.at_ms for row, after in pairwise(played.rows)]
     for zone in mat.zones:
         motors = [i for i, motor in enumerate(mat.motors) if motor.zone == zone.name]
-        playing_ms = _playing_ms(played, motors)
+        levels = zip(*(levels_pct[i] for i in motors), strict=True)
+        playing_ms = sum(ms for ms, now in zip(lengths_ms, levels, strict=False) if any(now))
         if not playing_ms:
             yield f"  {zone.name:{width}}  {'silent' if zone.present else 'not plugged in'}"
             continue
-        level_pct = max(row.level_pct[i] for row in played.rows for i in motors)
-        duty_pct = max(duty for i in motors for _, duty in played.changes[i])
+        level_pct = max(max(levels_pct[i]) for i in motors)
+        duty_pct = max((duty for i in motors for _, duty in played.changes[i]), default=0)
         amplitude = sum(shaken_ms[i] for i in motors) / len(motors) / playing_ms
         ma, at = most(motors)
         yield (
@@ -178,19 +181,12 @@ def telling_times_ms(played: Played) -> list[int]:
     """When something can be at its most: a current where a duty rises, a warmth where one ends."""
     times_ms = {segment.end_ms for segment in played.timeline.segments}
     for changes in played.changes:
-        course = pairwise([(0, 0), *changes])
-        times_ms.update(
-            at_ms for (_, before), (at_ms, duty) in course if duty > before or duty == 0
-        )
+        before = 0
+        for at_ms, duty in changes:
+            if duty > before or duty == 0:
+                times_ms.add(at_ms)
+            before = duty
     return sorted(times_ms)
-
-
-def _playing_ms(played: Played, motors: Sequence[int]) -> int:
-    return sum(
-        after.at_ms - row.at_ms
-        for row, after in pairwise(played.rows)
-        if any(row.level_pct[i] for i in motors)
-    )
 
 
 def _no_reload(_: object) -> NoReturn:

@@ -106,6 +106,7 @@ class Timeline:
     profile: str
     segments: tuple[Segment, ...]
     signals: tuple[Felt, ...]
+    """In the order of their begin."""
     rise_pct_s: int
     shape: Shape
     cert: str

@@ -310,7 +310,7 @@ VERBS: Final[Mapping[str, Verb]] = {
         Verb("select", "NAME", "choose a profile for the next start", _select, 1, 1),
         Verb("start", "[NAME]", "start the selected profile, or select one and start it", _start,
              most=1, moves=True),
-        Verb("stop", "", "all motors off, now; so do the single bytes ! and Ctrl-C", _stop, most=48),
+        Verb("stop", "", "all motors off, now; so do the bytes ! and Ctrl-C", _stop, most=48),
         Verb("pause", "", "all motors off; the session waits, five minutes in all", _pause),
         Verb("resume", "", "go on after a pause, softly", _resume),
         Verb("trim", "PCT", "scale every level, 10 to 100 percent", _trim, 1, 1),

@@ -173,3 +173,27 @@ def test_at_a_level_of_one_the_reference_motor_needs_its_kick() -> None:
     kicked = turned(MOTOR, (72, 0), (MOTOR.hold_pct, MOTOR.kick_ms))
     plain = turned(MOTOR, (MOTOR.hold_pct, 0))
     assert [m.at(1_000).turning for m in (kicked, plain)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "duties",
+    [
+        [(72, 0)],
+        [(72, 0), (0, 900), (72, 950)],
+        [(72, 0), (0, 300)],
+        [(72, 0), (32, 120), (50, 400), (33, 450)],
+        [(40, 0), (72, 500), (0, 620), (40, 1_000)],
+    ],
+)
+def test_the_amplitude_summed_over_time_is_the_sum_of_its_moments(
+    duties: list[tuple[int, int]],
+) -> None:
+    erm = Erm(MOTOR)
+    coming = {at_ms: duty_pct for duty_pct, at_ms in duties}
+    total = 0.0
+    for tenth in range(20_000):
+        now_ms = tenth / 10
+        if now_ms in coming:
+            erm.set_duty(coming[int(now_ms)], int(now_ms))
+        total += erm.at(now_ms).amplitude / 10  # type: ignore[arg-type]
+    assert isclose(erm.shaken_ms(2_000), total, abs_tol=0.5)

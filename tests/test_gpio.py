@@ -158,10 +158,10 @@ def test_change_over_contacts(factory: MockFactory) -> None:
     button = GpioButton(Contacts(5, 6), factory, lambda: edges.append(None))
     pressed, released = factory.pin(5), factory.pin(6)
     assert [pressed.pull, released.pull] == ["up", "up"]
-    found = [button.read()]
+    found = [button.read()[-1]]
     for change in (released.drive_low, released.drive_high, pressed.drive_low, released.drive_low):
         change()
-        found.append(button.read())
+        found.append(button.read()[-1])
     assert found == [
         Contact.NEITHER,
         Contact.RELEASED,
@@ -175,10 +175,10 @@ def test_change_over_contacts(factory: MockFactory) -> None:
 def test_a_plain_contact(factory: MockFactory) -> None:
     edges: list[None] = []
     button = GpioButton(Contacts(5, None), factory, lambda: edges.append(None))
-    found = [button.read()]
+    found = [button.read()[-1]]
     for change in (factory.pin(5).drive_low, factory.pin(5).drive_high):
         change()
-        found.append(button.read())
+        found.append(button.read()[-1])
     assert found == [Contact.RELEASED, Contact.PRESSED, Contact.RELEASED]
     assert len(edges) == 2
 
@@ -193,11 +193,11 @@ def test_a_real_button_cannot_be_pressed_by_a_command(factory: MockFactory) -> N
 def test_the_simulated_button_moves_its_contacts(released_pin: int | None) -> None:
     edges: list[None] = []
     button = SimulatedButton(Contacts(5, released_pin), mock_factory(), lambda: edges.append(None))
-    found = [button.read()]
+    found = [button.read()[-1]]
     edges.clear()
     for is_down in (True, True, False):
         button.press(is_down)
-        found.append(button.read())
+        found.append(button.read()[-1])
     assert found == [Contact.RELEASED, Contact.PRESSED, Contact.PRESSED, Contact.RELEASED]
     assert len(edges) == (4 if released_pin else 2)
 

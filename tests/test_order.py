@@ -169,6 +169,7 @@ def test_status_is_merged_while_one_is_unsent() -> None:
 def test_half_typed_lines_survive_a_question_and_not_a_stop() -> None:
     connection = Connection()
     connection.receive(b"pi?ng\rpi!ng\r\xff!ping\r")
+    connection.digest()
 
     assert [getattr(item, "line", item) for item in connection.pending] == ["ping", "ng", "ping"]
 

@@ -213,7 +213,7 @@ def test_no_level_is_above_its_undisturbed_one_or_the_trims_share(
         segment = next(s for s in segments if t_ms < s.end_ms)
         for motor, level in enumerate(step.level_pct):
             voice = segment.voices[segment.voice_of[motor]]
-            asked, _ = voice.at(t_ms - segment.begin_ms)
+            asked, _ = voice.at(t_ms - segment.begin_ms, {})
             assert level <= max(asked * trim_pct // 100, min(asked, 1))
 
 

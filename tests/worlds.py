@@ -190,8 +190,8 @@ class Finger:
     def __init__(self) -> None:
         self.contact = Contact.RELEASED
 
-    def read(self) -> Contact:
-        return self.contact
+    def read(self) -> list[Contact]:
+        return [self.contact]
 
     def press(self, is_down: bool) -> None:
         self.contact = Contact.PRESSED if is_down else Contact.RELEASED
@@ -241,7 +241,7 @@ class Bench:
         self.at(until_ms, lambda daemon: daemon.step(Close()))
         self.daemon.run()
 
-    def _reload(self, done: Callable[[Catalogue | str], None]) -> Source:
+    def _reload(self, done: Callable[[Catalogue | str], None]) -> "Job":
         result = self.reloads.popleft() if self.reloads else CATALOGUE
         self.at(self.inbox.now_ms() + self.reload_ms, lambda _: done(result))
         return Job()
@@ -252,4 +252,7 @@ class Job:
         return -1
 
     def ready(self, daemon: Daemon) -> None:
+        pass
+
+    def give_up(self) -> None:
         pass
