@@ -205,7 +205,7 @@ def test_a_flood_that_is_never_read_does_not_hold_up_a_stop(tmp_path: Path) -> N
 
 def test_many_clients_at_once(shared: Mock) -> None:
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(100)]
+        sockets = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(40)]
         for number, sock in enumerate(sockets):
             sock.connect(shared.socket)  # waits where too many others do
             sock.settimeout(PATIENCE_S)
@@ -344,13 +344,13 @@ BAD_MAT = "name: x\npwm_hz: 2\n"
         (["--speed", "fast"], "fast is not a speed from 0.1 to 1000"),
         (["--listen", "7000"], "7000 is not HOST:PORT, such as 127.0.0.1:7000"),
         (["--listen", "192.0.2.1:7000"], "cannot listen on 192.0.2.1:7000: "),
-        (["--mat", "missing.yaml"], "the mat file missing.yaml cannot be read: No such file"),
+        (["--mat", "missing.yaml"], "the mat file missing.yaml cannot be read: "),
         (["--mat", "bad.yaml"], "bad.yaml:2:9: pwm_hz: "),
-        (["--profiles", "missing"], "cannot be read: No such file or directory"),
-        (["--trace", "missing/trace"], "the trace missing/trace cannot be written: No such file"),
+        (["--profiles", "missing"], "cannot be read: "),
+        (["--trace", "missing/trace"], "the trace missing/trace cannot be written: "),
         (["--state", "bad.yaml"], "the state folder bad.yaml cannot be used: "),
         (["--socket", "bad.yaml"], "bad.yaml is in the way and is no socket; name another with"),
-        (["--link", "missing/link"], "the link missing/link cannot be made: No such file"),
+        (["--link", "missing/link"], "the link missing/link cannot be made: "),
         (["--nonsense"], "unrecognized arguments: --nonsense"),
     ],
 )
@@ -374,7 +374,7 @@ def test_a_bad_option_is_one_sentence(options: list[str], sentence: str, tmp_pat
 def test_run_without_pins_says_that_mock_exists(tmp_path: Path) -> None:
     found = call(tmp_path, "run", "--state", str(tmp_path / "s"), "--socket", str(tmp_path / "c"))
     assert found.returncode == 2
-    assert "`firmware-ctl mock` plays the same daemon without pins" in found.stderr
+    assert "`firmware-ctl mock` plays the same without pins" in found.stderr
     assert found.stderr.count("\n") == 1
 
 
