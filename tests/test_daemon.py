@@ -1,5 +1,6 @@
 """The loop on a clock that jumps: what the pins get, when it wakes, and what ends it."""
 
+import socket
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from firmware_ctl.daemon import RELOAD_MS, SETTLE_MS, Daemon, Job, Link, Source
 from firmware_ctl.errors import CallerError
 from firmware_ctl.folder import load_mat, read_catalogue
 from firmware_ctl.limits import TICK_MS
+from firmware_ctl.links import SocketLink
 from firmware_ctl.mat import Mat
 from firmware_ctl.profile import Phase
 from firmware_ctl.protocol import Connection
@@ -457,6 +459,25 @@ def test_a_link_that_ends_is_let_go_once_and_its_lease_ends(lease: bytes, stops_
     assert wire.closed == 1
     assert world.daemon.links == []
     assert world.offs_at_ms() == [stops_at_ms]
+
+
+def test_a_client_that_left_without_reading_is_let_go_and_its_lease_ends() -> None:
+    world = World()
+    client, ours = socket.socketpair()
+    link = SocketLink(ours)
+    world.daemon.join(link)
+
+    def come_and_go(daemon: Daemon) -> None:
+        client.sendall(b"lease 60\nstart beta\n" + b"help\n" * 50)
+        client.close()
+        daemon._hear(link)
+
+    world.at(700, come_and_go)
+    world.run(5_000)
+    assert world.daemon.links == []
+    assert link.fileno() == -1
+    assert world.session.started == 1
+    assert not any(state is State.RUNNING for at_ms, state, *_ in world.rows if at_ms > TICK_MS)
 
 
 # --- many requests ---

@@ -73,14 +73,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 def test_seen_pressed_and_quit(terminal: Terminal, tmp_path: Path) -> None:
     terminal.see("serial port: /dev/")
-    for words in (
-        "\x1b[?1049h",
-        "Reference mat",
-        "idle",
-        "long",
-        "other",
-        "press the start button",
-    ):
+    for words in ("\x1b[?1049h", "Reference mat", "idle", "long", "other", "The mat is ready."):
         terminal.see(words)
     terminal.type("2")
     terminal.see("other is selected")
@@ -95,8 +88,8 @@ def test_seen_pressed_and_quit(terminal: Terminal, tmp_path: Path) -> None:
     terminal.type("!")
     terminal.see("idle")
     terminal.type("q")
-    assert terminal.view.wait(PATIENCE_S) == 0
     terminal.see("\x1b[?1049l")
+    assert terminal.view.wait(PATIENCE_S) == 0
     assert termios.tcgetattr(terminal.slave) == terminal.before
     assert terminal.shown.count(b"serial port: ") == 1
     assert terminal.shown.startswith(b"serial port: ")
@@ -114,9 +107,7 @@ def test_a_killed_daemon_is_told_and_the_terminal_restored(terminal: Terminal) -
 
 
 def test_the_daemon_goes_with_a_killed_view(terminal: Terminal, tmp_path: Path) -> None:
-    terminal.see("long")
-    terminal.type("2")
-    terminal.see("other is selected")
+    terminal.see("The mat is ready.")
     terminal.type(" ")
     terminal.see("running")
     daemon = os.pidfd_open(terminal.daemon)
