@@ -64,7 +64,8 @@ class Button:
 
     @property
     def is_released(self) -> bool:
-        return self._settled is Contact.RELEASED and self._raw is Contact.RELEASED
+        """Now, before any debouncing: a request in the first 30 ms after start-up counts."""
+        return self._raw is Contact.RELEASED
 
     @property
     def is_sound(self) -> bool:

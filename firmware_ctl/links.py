@@ -48,7 +48,7 @@ class SocketLink:
             return 0
         except OSError:
             self.ended = True
-            return 0
+            return len(data)  # no one is left to read it
 
     def close(self, daemon: Daemon) -> None:
         self._socket.close()
@@ -112,7 +112,7 @@ class SerialLink:
             return 0
         except OSError:
             self.ended = True
-            return 0
+            return len(data)  # no one is left to read it
 
     def close(self, daemon: Daemon) -> None:
         with suppress(OSError):

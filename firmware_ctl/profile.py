@@ -3,7 +3,6 @@
 Knows the mat's zones and caps, and never a pin.
 """
 
-import os
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import accumulate
@@ -273,7 +272,8 @@ def read_profile(data: bytes, path: str, mat: Mat) -> Profile:
     form: Form | None = file_kind(mat).read(parse(data, report), "the file", report)
     if form is None:
         raise report.error()
-    stem = os.path.splitext(os.path.basename(path))[0]
+    name = path.rpartition("/")[2]
+    stem = name.rpartition(".")[0] or name
     _check_name(form, stem, report)
     present = {zone.name for zone in mat.zones if zone.present}
     for node, zone in _items(form, "needs"):

@@ -72,9 +72,9 @@ def mock(args: argparse.Namespace) -> int:
     """The daemon on simulated pins; on a terminal with the live view as its parent."""
     pty = links.PtyLink() if hasattr(os, "openpty") else None
     first_line = f"serial port: {pty.path}" if pty else ""
-    if first_line:
-        print(first_line, flush=True)
     if args.no_view or not (os.isatty(0) and os.isatty(1)):
+        if first_line:
+            print(first_line, flush=True)
         return _mock_daemon(args, pty, None, _log)
     ours, theirs = socket.socketpair()
     errors, errors_in = os.pipe()

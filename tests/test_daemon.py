@@ -1,5 +1,6 @@
 """The loop on a clock that jumps: what the pins get, when it wakes, and what ends it."""
 
+import socket
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -9,14 +10,15 @@ from firmware_ctl import daemon as loop
 from firmware_ctl import shipped
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue, Entry
-from firmware_ctl.daemon import Daemon, Link, Source
+from firmware_ctl.daemon import RELOAD_MS, SETTLE_MS, Daemon, Job, Link, Source
 from firmware_ctl.errors import CallerError
 from firmware_ctl.folder import load_mat, read_catalogue
 from firmware_ctl.limits import TICK_MS
+from firmware_ctl.links import SocketLink
 from firmware_ctl.mat import Mat
 from firmware_ctl.profile import Phase
 from firmware_ctl.protocol import Connection
-from firmware_ctl.session import Close, Session, Start, State, Step
+from firmware_ctl.session import Close, Input, Session, Start, State, Step
 from firmware_ctl.shaping import Levels
 from firmware_ctl.simulator.clock import VirtualInbox
 from firmware_ctl.timeline import Playback, compile_profile
@@ -61,15 +63,17 @@ class Motors:
 
 
 class Finger:
-    """A button whose edges can be lost: the loop only ever samples it."""
+    """A button whose edges are lost unless a test puts them in `edges`; it wakes no one."""
 
     def __init__(self) -> None:
         self.contact = Contact.RELEASED
+        self.edges: list[Contact] = []
         self.reads = 0
 
     def read(self) -> list[Contact]:
         self.reads += 1
-        return [self.contact]
+        edges, self.edges = self.edges, []
+        return [*edges, self.contact]
 
     def press(self, is_down: bool) -> None:
         self.contact = Contact.PRESSED if is_down else Contact.RELEASED
@@ -140,12 +144,12 @@ class World:
             [self],
         )
 
-    def step(self, session: Session, event: object, step: Step, now_ms: int) -> None:
+    def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None:
         """Watches as a trace does: the time since the start, at every step."""
         at_ms = session.since_start_ms(now_ms)
         self.rows.append((at_ms, session.state, step.level_pct, step.duty_pct))
 
-    def read_profiles(self, done: Callable[[Catalogue | str], None]) -> Source:
+    def read_profiles(self, done: Callable[[Catalogue | str], None]) -> Job:
         self.readers.append(FakeReader(done))
         return self.readers[-1]
 
@@ -173,11 +177,11 @@ class FakeReader:
     def fileno(self) -> int:
         return -1
 
-    def give_up(self) -> None:
-        self.done("reading the profiles takes too long")
-
     def ready(self, daemon: Daemon) -> None:
         raise AssertionError
+
+    def give_up(self) -> None:
+        self.done("reading took too long")
 
 
 # --- what plays is the timeline ---
@@ -324,6 +328,54 @@ def test_a_press_whose_edges_are_lost_is_sampled_and_stops_within_a_tick() -> No
     assert world.session.state is State.IDLE
 
 
+def test_a_start_that_waited_for_the_daemon_is_heard_in_its_first_round() -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    world.at(SETTLE_MS, lambda _: wire.hears(b"start beta\n"))
+    world.run(1_000)
+    assert wire.said[1:] == ["ok profile=beta left=60"]
+
+
+def test_a_start_while_the_button_is_held_from_the_begin_is_refused() -> None:
+    world = World()
+    world.finger.contact = Contact.PRESSED
+    wire = Wire(world.daemon)
+    world.at(700, lambda _: wire.hears(b"start beta\n"))
+    world.run(1_000)
+    assert wire.said[1:] == ["err not-ready the start button is not released; let go of it first"]
+    assert world.motors.writes == [(0, OFF)]
+
+
+def test_ten_presses_in_three_seconds_leave_it_off() -> None:
+    world = World()
+    world.at(700, lambda daemon: daemon.act(Start("beta")))
+    for i in range(10):
+        world.at(2_000 + 300 * i, lambda daemon: daemon.press(100))
+    world.run(20_000)
+    assert world.offs_at_ms() == [2_000]
+    assert world.session.started == 1
+
+
+def test_after_the_lock_a_press_starts_again() -> None:
+    world = World()
+    world.at(700, lambda daemon: daemon.act(Start("beta")))
+    world.at(2_000, lambda daemon: daemon.press(100))
+    world.at(3_599, lambda daemon: daemon.press(10))
+    world.at(5_200, lambda daemon: daemon.press(100))
+    world.run(6_000)
+    assert world.session.started == 2
+    assert world.offs_at_ms() == [2_000, 6_000]
+
+
+def test_a_tap_that_is_over_before_the_loop_looks_stops() -> None:
+    world = World()
+    world.at(700, lambda daemon: daemon.act(Start("beta")))
+    world.at(2_001, lambda _: world.finger.edges.extend([Contact.PRESSED, Contact.RELEASED]))
+    world.run(4_000)
+    assert len(world.offs_at_ms()) == 1
+    assert 2_001 <= world.offs_at_ms()[0] <= 2_001 + TICK_MS
+
+
 def test_a_press_command_goes_down_and_comes_up_by_itself() -> None:
     world = World()
     wire = Wire(world.daemon)
@@ -408,6 +460,25 @@ def test_a_link_that_ends_is_let_go_once_and_its_lease_ends(lease: bytes, stops_
     assert world.offs_at_ms() == [stops_at_ms]
 
 
+def test_a_client_that_left_without_reading_is_let_go_and_its_lease_ends() -> None:
+    world = World()
+    client, ours = socket.socketpair()
+    link = SocketLink(ours)
+    world.daemon.join(link)
+
+    def come_and_go(daemon: Daemon) -> None:
+        client.sendall(b"lease 60\nstart beta\n" + b"help\n" * 50)
+        client.close()
+        daemon._hear(link)
+
+    world.at(700, come_and_go)
+    world.run(5_000)
+    assert world.daemon.links == []
+    assert link.fileno() == -1
+    assert world.session.started == 1
+    assert not any(state is State.RUNNING for at_ms, state, *_ in world.rows if at_ms > TICK_MS)
+
+
 # --- many requests ---
 
 
@@ -476,6 +547,17 @@ def test_a_reload_that_fails_changes_nothing_and_says_why() -> None:
     world.at(900, lambda _: world.readers[0].done("the folder is gone"))
     world.run(2_000)
     assert wire.said[1:] == ["err not-ready the folder is gone"]
+    assert world.session.catalogue is CATALOGUE
+
+
+def test_a_reload_that_takes_too_long_is_given_up_and_comes_too_late() -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    world.at(700, lambda _: wire.hears(b"reload\n"))
+    world.at(900, lambda _: wire.hears(b"ping\n"))
+    world.at(700 + RELOAD_MS + 1, lambda _: world.readers[0].done(Catalogue()))
+    world.run(20_000)
+    assert wire.said[1:] == ["err not-ready reading took too long", "ok"]
     assert world.session.catalogue is CATALOGUE
 
 

@@ -13,7 +13,7 @@ from gpiozero.pins.mock import MockFactory, MockPWMPin
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue, Entry
 from firmware_ctl.errors import CallerError, DeviceError
-from firmware_ctl.gpio import VALUES, GpioButton, GpioLed, GpioMotors, lgpio_factory
+from firmware_ctl.gpio import MOST_EDGES, VALUES, GpioButton, GpioLed, GpioMotors, lgpio_factory
 from firmware_ctl.mat import Contacts
 from firmware_ctl.session import Fault, Input, Pause, Session, Start, Stop, Wake
 from firmware_ctl.simulator.pins import SimulatedButton, mock_factory
@@ -153,34 +153,37 @@ def test_a_pin_in_use_is_named(factory: MockFactory) -> None:
 # --- button and LED ---
 
 
-def test_change_over_contacts(factory: MockFactory) -> None:
+def test_change_over_contacts_tell_every_edge_and_what_they_say_now(factory: MockFactory) -> None:
     edges: list[None] = []
     button = GpioButton(Contacts(5, 6), factory, lambda: edges.append(None))
     pressed, released = factory.pin(5), factory.pin(6)
     assert [pressed.pull, released.pull] == ["up", "up"]
-    found = [button.read()[-1]]
+    assert button.read() == [Contact.NEITHER]
     for change in (released.drive_low, released.drive_high, pressed.drive_low, released.drive_low):
         change()
-        found.append(button.read()[-1])
-    assert found == [
-        Contact.NEITHER,
-        Contact.RELEASED,
-        Contact.NEITHER,
-        Contact.PRESSED,
-        Contact.BOTH,
-    ]
+    told = [Contact.RELEASED, Contact.NEITHER, Contact.PRESSED, Contact.BOTH]
+    assert button.read() == [*told, Contact.BOTH]
+    assert button.read() == [Contact.BOTH]
     assert len(edges) == 4
 
 
-def test_a_plain_contact(factory: MockFactory) -> None:
-    edges: list[None] = []
-    button = GpioButton(Contacts(5, None), factory, lambda: edges.append(None))
-    found = [button.read()[-1]]
-    for change in (factory.pin(5).drive_low, factory.pin(5).drive_high):
-        change()
-        found.append(button.read()[-1])
-    assert found == [Contact.RELEASED, Contact.PRESSED, Contact.RELEASED]
-    assert len(edges) == 2
+def test_a_plain_contact_tells_a_tap_that_is_over(factory: MockFactory) -> None:
+    button = GpioButton(Contacts(5, None), factory, lambda: None)
+    assert button.read() == [Contact.RELEASED]
+    factory.pin(5).drive_low()
+    factory.pin(5).drive_high()
+    assert button.read() == [Contact.PRESSED, Contact.RELEASED, Contact.RELEASED]
+
+
+def test_of_a_contact_that_chatters_the_newest_edges_are_kept(factory: MockFactory) -> None:
+    button = GpioButton(Contacts(5, None), factory, lambda: None)
+    for _ in range(1_000):
+        factory.pin(5).drive_low()
+        factory.pin(5).drive_high()
+    factory.pin(5).drive_low()
+    told = button.read()
+    assert len(told) == MOST_EDGES + 1
+    assert told[-3:] == [Contact.RELEASED, Contact.PRESSED, Contact.PRESSED]
 
 
 def test_a_real_button_cannot_be_pressed_by_a_command(factory: MockFactory) -> None:

@@ -1,0 +1,63 @@
+"""Who may import whom, what a command loads, and the style: so that one command checks it all."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
+from tests.process import ROOT, call, command, environment
+
+PACKAGE = ROOT / "firmware_ctl"
+
+
+def test_imports_point_one_way_and_the_core_knows_no_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert lint_imports(config_filename="pyproject.toml", no_cache=True) == EXIT_STATUS_SUCCESS
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["--version"],
+        ["mock", "--help"],
+        ["check"],
+        ["check", "--json"],
+        ["profiles"],
+        ["schema", "profile"],
+        ["new", "mine"],
+    ],
+)
+def test_what_needs_no_pins_and_no_port_loads_neither(words: list[str], tmp_path: Path) -> None:
+    loaded = subprocess.run(
+        [sys.executable, "-X", "importtime", *command(*words)[1:]],
+        env=environment(tmp_path),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = {line.rpartition("|")[2].strip() for line in loaded.stderr.splitlines()}
+    assert "firmware_ctl.cli" in names
+    assert not names & {"gpiozero", "serial", "rich", "socket", "lgpio", "matplotlib"}
+
+
+@pytest.mark.parametrize("name", ["run", "mock", "check", "start", "status", "send"])
+def test_every_command_explains_itself(name: str, tmp_path: Path) -> None:
+    found = call(tmp_path, name, "--help")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout.startswith(f"usage: firmware-ctl {name} ")
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]],
+    ids=["ruff check", "ruff format", "mypy --strict"],
+)
+def test_style(tool: list[str]) -> None:
+    found = subprocess.run(
+        [sys.executable, "-m", *tool], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
