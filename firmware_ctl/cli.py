@@ -34,6 +34,12 @@ def _speed(text: str) -> float:
     return speed
 
 
+def _trim(text: str) -> int:
+    if not text.isdecimal() or not 10 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text} is not a trim from 10 to 100")
+    return int(text)
+
+
 MAT = _option("--mat", metavar="FILE", help="mat file (default: the service's, else the shipped)")
 PROFILES = _option("--profiles", metavar="DIR", help="take profiles from here and nowhere else")
 SOCKET = _option("--socket", metavar="PATH", help="control socket")
@@ -83,6 +89,19 @@ COMMANDS: dict[str, tuple[str, str, Sequence[Option], dict[str, object]]] = {
         "authoring:explain",
         "show how each asked level becomes a duty, and what bound it",
         (_option("profile", metavar="PROFILE", help="a name or a file"), MAT, PROFILES),
+        {},
+    ),
+    "simulate": (
+        "simulate:simulate",
+        "play a whole session at once: what it is like, a trace, a picture",
+        (
+            _option("profile", metavar="PROFILE", help="a name or a file"),
+            _option("--trim", metavar="PCT", type=_trim, default=100,
+                    help="scale every level, 10 to 100 percent"),
+            _option("--trace", metavar="FILE", help="write what the motors do: .vcd .csv .jsonl"),
+            _option("--plot", metavar="FILE", help="draw the session: .svg .png"),
+            MAT,
+        ),
         {},
     ),
     "new": (

@@ -113,8 +113,9 @@ def _mock_daemon(
         parts = _Parts(args, stack, state, say)
         from firmware_ctl import gpio
         from firmware_ctl.simulator import pins
+        from firmware_ctl.simulator.board import Board
 
-        factory = pins.mock_factory()
+        factory = pins.mock_factory(Board(parts.mat), RealInbox().now_ms)
         button = None
         if parts.mat.button is not None:
             button = pins.SimulatedButton(parts.mat.button, factory, parts.waker)

@@ -124,6 +124,7 @@ class Playback:
     def __init__(self, timeline: Timeline, trim_pct: int = 100, limited: bool = True) -> None:
         """`limited` False: no start waits for the supply, to see what a session would draw."""
         self._timeline = timeline
+        self._end_ms = timeline.end_ms
         self._silence: Levels = (0,) * len(timeline.segments[0].voice_of)
         self._gaps = sorted(gap for signal in timeline.signals for gap in signal.gaps)
         self._gap = 0
@@ -184,12 +185,13 @@ class Playback:
         return self._timeline.segments[max(self._index, 0)]
 
     def _levels_at(self, t_ms: int) -> tuple[Levels, int | None]:
-        if t_ms >= self._timeline.end_ms:
+        if t_ms >= self._end_ms:
             self._index = len(self._timeline.segments) - 1
             return self._silence, None
-        if self._index < 0 or t_ms >= self.segment.end_ms:
-            self._enter(t_ms)
         segment = self.segment
+        if self._index < 0 or t_ms >= segment.end_ms:
+            self._enter(t_ms)
+            segment = self.segment
         pass_begin_ms = t_ms - (t_ms - segment.begin_ms) % segment.pass_ms
         until_ms = pass_begin_ms + segment.pass_ms
         while self._gap < len(self._gaps) and t_ms >= self._gaps[self._gap].end_ms:
@@ -199,18 +201,28 @@ class Playback:
             if t_ms >= gap.begin_ms:
                 return self._silence, min(until_ms, gap.end_ms)
             until_ms = min(until_ms, gap.begin_ms)
-        if t_ms < self._climbs_until_ms:
+        is_up = t_ms >= self._climbs_until_ms
+        if not is_up:
             until_ms = min(until_ms, t_ms - t_ms % TICK_MS + TICK_MS)
-        self._climb_to(t_ms)
-        voices = [0]
+        if self._envelope_at_ms < self._climbs_until_ms:
+            self._climb_to(t_ms)
+        in_pass_ms = t_ms - pass_begin_ms
+        voices = []
+        next_ms = segment.pass_ms
         for voice in segment.voices:
-            level, next_ms = voice.at(t_ms - pass_begin_ms)
+            level, steps_at_ms = voice.at(in_pass_ms)
             voices.append(level)
-            until_ms = min(until_ms, pass_begin_ms + next_ms)
-        levels = tuple(
-            self._under_envelope(voices[voice + 1], motor)
-            for motor, voice in enumerate(segment.voice_of)
-        )
+            if steps_at_ms < next_ms:
+                next_ms = steps_at_ms
+        voices.append(0)  # of the silent motors, whose voice is -1
+        until_ms = min(until_ms, pass_begin_ms + next_ms)
+        if is_up and self._trim_pct == 100:
+            levels = tuple([voices[voice] for voice in segment.voice_of])
+        else:
+            levels = tuple(
+                self._under_envelope(voices[voice], motor)
+                for motor, voice in enumerate(segment.voice_of)
+            )
         return levels, until_ms
 
     def _under_envelope(self, level: int, motor: int) -> int:

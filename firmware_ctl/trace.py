@@ -13,17 +13,16 @@ class Trace:
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
         self._state = State.IDLE
-        self._levels: Levels = ()
+        self._seen: tuple[Levels, Levels] | None = None
         self._started = 0
 
     def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None:
+        seen = step.level_pct, step.duty_pct
         is_new = session.started != self._started or session.state is not self._state
-        if is_new or (
-            step.level_pct != self._levels and (any(self._levels) or any(step.level_pct))
-        ):
+        if is_new or (self._seen is not None and seen != self._seen):
             self._write(line(session.since_start_ms(now_ms), session.state, step) + "\n")
         self._state, self._started = session.state, session.started
-        self._levels = step.level_pct
+        self._seen = seen
 
 
 def line(at_ms: int, state: State, step: Step) -> str:

@@ -1,4 +1,7 @@
-"""Pins that are not there: gpiozero's mock factory, and a start button that a program presses."""
+"""Pins that are not there: gpiozero's mock factory, and a start button that a program presses.
+
+What a pin does it tells the board, in the way lgpio would do it on a Pi.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,19 +10,67 @@ from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 from firmware_ctl import mat
 from firmware_ctl.gpio import GpioButton
+from firmware_ctl.simulator.board import Board, Line
 
 
 class SimulatedPin(MockPWMPin):  # type: ignore[misc]
-    """A mock pin that keeps no history: the stock one's list of states grows for ever."""
+    """A mock pin that drives its line of the board.
+
+    Keeps no history: the stock one's list of states grows for ever.
+    """
+
+    def __init__(self, factory: "_Factory", info: Any) -> None:
+        super().__init__(factory, info)
+        self._tell(None)  # lgpio claims a new pin as an input without a pull
 
     def _change_state(self, value: float) -> bool:
         changed: bool = super()._change_state(value)
         del self.states[:-1]
         return changed
 
+    def _set_function(self, value: str) -> None:
+        super()._set_function(value)
+        if value == "output":  # an input tells its pull
+            self._tell(0)  # lgpio claims an output low
 
-def mock_factory() -> Any:
-    return MockFactory(pin_class=SimulatedPin)
+    def _set_pull(self, value: str) -> None:
+        super()._set_pull(value)
+        self._tell(None)
+
+    def _set_state(self, value: float) -> None:
+        super()._set_state(value)
+        # lgpio truncates to whole percent (gpiozero #1209).
+        self._tell(int(value * 100) if self._frequency else 100 * bool(value))
+
+    def _set_frequency(self, value: float | None) -> None:
+        ends_high = value is None and self._frequency is not None and self._state > 0
+        super()._set_frequency(value)
+        if ends_high:
+            self._tell(100)  # lgpio ends PWM without writing low; at worst it ends high
+
+    def _get_state(self) -> float:
+        board = self.factory.board
+        if board is not None and self._number == board.rail_pin and self._function == "input":
+            return float(board.rail_at(self.factory.now_ms()))
+        state: float = super()._get_state()
+        return state
+
+    def _tell(self, duty_pct: int | None) -> None:
+        board = self.factory.board
+        if board is not None:
+            board.set_line(self._number, Line(duty_pct, self._pull), self.factory.now_ms())
+
+
+class _Factory(MockFactory):  # type: ignore[misc]
+    def __init__(self, board: Board | None, now_ms: Callable[[], int]) -> None:
+        super().__init__(pin_class=SimulatedPin)
+        self.board = board
+        self.now_ms = now_ms
+
+
+def mock_factory(board: Board | None = None, now_ms: Callable[[], int] = lambda: 0) -> Any:
+    """A factory whose pins are wired to a board, on its clock; without one they only remember."""
+    return _Factory(board, now_ms)
 
 
 class SimulatedButton(GpioButton):

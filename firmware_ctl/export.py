@@ -1,0 +1,84 @@
+"""A played session as a file for other programs: JSON lines, a table, a value change dump.
+
+Every maker gives the whole file. None of them holds a date, so that equal sessions give equal
+bytes.
+"""
+
+import io
+from collections.abc import Iterator
+from csv import writer
+from itertools import groupby
+from typing import Any, Final
+
+from firmware_ctl import __version__
+from firmware_ctl.session import Step
+from firmware_ctl.simulate import Played
+from firmware_ctl.simulator.erm import Erm
+from firmware_ctl.simulator.motors import moments
+from firmware_ctl.trace import line
+
+AMPLITUDE_MS: Final = 100
+"""How often a value change dump tells the amplitude, beside every change of a duty."""
+
+
+def jsonl(played: Played) -> bytes:
+    """The lines that the daemon's trace would have."""
+    frames = groupby(played.rows, lambda row: (row.state, row.level_pct, row.duty_pct))
+    rows = (next(same) for _, same in frames)
+    steps = ((row, Step(row.level_pct, row.duty_pct, (), None)) for row in rows)
+    return "".join(line(row.at_ms, row.state, step) + "\n" for row, step in steps).encode()
+
+
+def csv(played: Played) -> bytes:
+    """A row a change, after a header; levels and duties in percent, `at_ms` since the start."""
+    text = io.StringIO()
+    table = writer(text, lineterminator="\n")
+    names = [motor.name for motor in played.mat.motors]
+    table.writerow(
+        ["at_ms", "state", "phase"]
+        + [f"{name}_level" for name in names]
+        + [f"{name}_duty" for name in names]
+    )
+    for row in played.rows:
+        table.writerow([row.at_ms, row.state.value, row.phase, *row.level_pct, *row.duty_pct])
+    return text.getvalue().encode()
+
+
+def vcd(played: Played) -> bytes:
+    """A scope a zone and motor: level, duty and modelled amplitude in percent, by milliseconds.
+
+    `NAME_on` is for PulseView, whose libsigrok 0.5 reads single bits and passes over the rest.
+    """
+    from vcd import VCDWriter
+
+    text = io.StringIO()
+    version = f"firmware-ctl {__version__}"
+    with VCDWriter(text, timescale="1 ms", date="", version=version) as dump:
+        state = dump.register_var("session", "state", "string", init="idle")
+        phase = dump.register_var("session", "phase", "string", init="")
+        changes: list[tuple[int, Any, Any]] = []
+        changes += [(row.at_ms, state, row.state.value) for row in played.rows]
+        changes += [(row.at_ms, phase, row.phase) for row in played.rows]
+        for i, motor in enumerate(played.mat.motors):
+            scope = f"{motor.zone}.{motor.name}"
+            on = dump.register_var(scope, f"{motor.name}_on", "wire", 1, init=0)
+            level = dump.register_var(scope, "level", "integer", 8, init=0)
+            duty = dump.register_var(scope, "duty", "integer", 8, init=0)
+            amplitude = dump.register_var(scope, "amplitude", "real", init=0.0)
+            for row in played.rows:
+                changes.append((row.at_ms, on, row.duty_pct[i] > 0))
+                changes.append((row.at_ms, level, row.level_pct[i]))
+                changes.append((row.at_ms, duty, row.duty_pct[i]))
+            changes += [(at_ms, amplitude, value) for at_ms, value in _amplitudes(played, i)]
+        for at_ms, var, value in sorted(changes, key=lambda change: change[0]):
+            dump.change(var, at_ms, value)
+    return text.getvalue().encode()
+
+
+def _amplitudes(played: Played, i: int) -> Iterator[tuple[int, float]]:
+    changes = played.changes[i]
+    times_ms = {at_ms for at_ms, _ in changes}
+    times_ms.update(range(0, played.timeline.end_ms + 1, AMPLITUDE_MS))
+    at_ms = sorted(times_ms)
+    course = moments(Erm(played.mat.motors[i]), changes, at_ms)
+    return ((t, round(100 * moment.amplitude, 1)) for t, moment in zip(at_ms, course, strict=True))

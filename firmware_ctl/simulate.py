@@ -1,0 +1,211 @@
+"""`simulate`: a whole session on the clock that jumps, told as a summary, a trace and a picture.
+
+The session and the daemon's one way from an input to the motors are the real ones. Nobody presses
+a button here and nothing waits; the motors are formulas.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from importlib import import_module
+from itertools import pairwise
+from typing import Final, NoReturn
+
+from firmware_ctl.catalogue import Catalogue, Entry
+from firmware_ctl.daemon import Daemon, Watcher
+from firmware_ctl.errors import DeviceError
+from firmware_ctl.folder import load_entry, load_mat
+from firmware_ctl.mat import Mat
+from firmware_ctl.session import Input, Session, Start, State, Step, Trim, Wake
+from firmware_ctl.shaping import Levels
+from firmware_ctl.simulator.clock import VirtualInbox
+from firmware_ctl.simulator.erm import Erm
+from firmware_ctl.simulator.motors import Changes, ModelMotors, moments
+from firmware_ctl.timeline import Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What holds from `at_ms` of the session until the next row."""
+
+    at_ms: int
+    state: State
+    phase: str
+    level_pct: Levels
+    duty_pct: Levels
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A session as it went, from its start to its end."""
+
+    mat: Mat
+    title: str
+    timeline: Timeline
+    trim_pct: int
+    rows: Sequence[Row]
+    changes: Sequence[Changes]
+    """A course of duties a motor, in the order of the mat file."""
+
+
+FORMATS: Final = {
+    "trace": {"vcd": "export:vcd", "csv": "export:csv", "jsonl": "export:jsonl"},
+    "plot": {"svg": "plot:svg", "png": "plot:png"},
+}
+"""By the ending of the file. Each is imported when it is asked for."""
+
+
+class Recorder:
+    """Watches the steps; a row each time that something differs."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self._last: tuple[object, ...] = ()
+
+    def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None:
+        seen = session.state, session.phase, step.level_pct, step.duty_pct
+        if session.started and seen != self._last:
+            self.rows.append(Row(now_ms, *seen))
+            self._last = seen
+
+
+def simulate(args: argparse.Namespace) -> int:
+    """Plays a profile. 0 done, 1 the profile is invalid, 2 a file cannot be read or written."""
+    makers = [
+        (path, _maker(path, what))
+        for path, what in ((args.trace, "trace"), (args.plot, "plot"))
+        if path is not None
+    ]
+    mat = load_mat(args.mat)
+    entry = load_entry(args.profile, mat)
+    if entry.error is not None:
+        print(entry.error, file=sys.stderr)
+        return 1
+    played = play(entry, mat, args.trim)
+    for path, content in [(path, make(played)) for path, make in makers]:
+        _write_whole(path, content)
+    print("\n".join(summary(played)))
+    return 0
+
+
+def play(entry: Entry, mat: Mat, trim_pct: int = 100, watchers: Sequence[Watcher] = ()) -> Played:
+    """Plays a valid entry from its start to its end, from event to event."""
+    assert entry.profile is not None
+    assert entry.timeline is not None
+    clock = VirtualInbox()
+    motors = ModelMotors(mat, clock)
+    recorder = Recorder()
+    # There is no button, so that none has to be seen released first.
+    session = Session(replace(mat, button=None), Catalogue((entry,)))
+    watchers = [recorder, *watchers]
+    daemon = Daemon(session, clock, motors, None, _no_reload, lambda _: None, watchers)
+    daemon.act(Trim(trim_pct))
+    daemon.act(Start(entry.name))
+    wake = Wake()
+    step = daemon.step(wake)
+    while session.state is State.RUNNING and step.wake_at_ms is not None:
+        clock.wait(step.wake_at_ms, (), ())
+        step = daemon.step(wake)
+    return Played(mat, entry.profile.title, entry.timeline, trim_pct, recorder.rows, motors.changes)
+
+
+def summary(played: Played) -> Iterator[str]:
+    """What the session is like, by its rows and by the model of its motors."""
+    mat, timeline = played.mat, played.timeline
+    times_ms = _telling_times_ms(played)
+    current_ma, warmest_k, shaken_ms = [], [], []
+    for motor, changes in zip(mat.motors, played.changes, strict=True):
+        erm = Erm(motor)
+        course = list(moments(erm, changes, times_ms))
+        current_ma.append([moment.current_ma for moment in course])
+        warmest_k.append(max(moment.warmer_k for moment in course))
+        shaken_ms.append(erm.shaken_ms(timeline.end_ms))
+
+    def most(motors: Sequence[int]) -> tuple[float, str]:
+        sums = [sum(one) for one in zip(*(current_ma[i] for i in motors), strict=True)]
+        ma = max(sums)
+        return ma, minutes(times_ms[sums.index(ma)])
+
+    ma, at = most(range(len(mat.motors)))
+    over = "" if ma <= mat.max_ma else ", more than the supply gives"
+    end = "ends at zero" if not any(played.rows[-1].duty_pct) else "does not end at zero"
+    yield f"{timeline.profile}: {played.title}"
+    yield f"  length   {minutes(timeline.end_ms)}, {end}"
+    yield f"  cert     {timeline.cert}"
+    yield f"  trim     {played.trim_pct}%"
+    yield f"  current  {ma:.0f} of {mat.max_ma} mA at {at}{over}"
+    yield ""
+    width = max(len(zone.name) for zone in mat.zones)
+    yield (
+        f"  {'zone':{width}}  playing  level  duty  mean amplitude  highest current      warmest"
+    )
+    for zone in mat.zones:
+        motors = [i for i, motor in enumerate(mat.motors) if motor.zone == zone.name]
+        playing_ms = _playing_ms(played, motors)
+        if not playing_ms:
+            yield f"  {zone.name:{width}}  {'silent' if zone.present else 'not plugged in'}"
+            continue
+        level_pct = max(row.level_pct[i] for row in played.rows for i in motors)
+        duty_pct = max(duty for i in motors for _, duty in played.changes[i])
+        amplitude = sum(shaken_ms[i] for i in motors) / len(motors) / playing_ms
+        ma, at = most(motors)
+        yield (
+            f"  {zone.name:{width}}  {minutes(playing_ms):>7}  {level_pct:>4}%  {duty_pct:>3}%"
+            f"  {amplitude:>14.0%}  {f'{ma:.0f} mA at {at}':<18}"
+            f"  {max(warmest_k[i] for i in motors):>5.1f} K"
+        )
+
+
+def minutes(at_ms: int) -> str:
+    """Minutes and seconds, to a tenth."""
+    return f"{at_ms // 60_000}:{at_ms // 100 % 600 / 10:04.1f}"
+
+
+def _telling_times_ms(played: Played) -> list[int]:
+    """When a maximum can lie: a current's where a duty rises, a warmth's where a phase ends."""
+    times_ms = {segment.end_ms for segment in played.timeline.segments}
+    for changes in played.changes:
+        course = pairwise([(0, 0), *changes])
+        times_ms.update(at_ms for (_, before), (at_ms, duty) in course if duty > before)
+    return sorted(times_ms)
+
+
+def _playing_ms(played: Played, motors: Sequence[int]) -> int:
+    return sum(
+        after.at_ms - row.at_ms
+        for row, after in pairwise(played.rows)
+        if any(row.level_pct[i] for i in motors)
+    )
+
+
+def _no_reload(_: object) -> NoReturn:
+    raise NotImplementedError("nobody is there to ask for it")
+
+
+def _maker(path: str, what: str) -> Callable[[Played], bytes]:
+    """What makes a file of this ending; `DeviceError` where there is none."""
+    formats = FORMATS[what]
+    call = formats.get(path.rpartition(".")[2])
+    if call is None:
+        endings = " or ".join(f".{ending}" for ending in formats)
+        raise DeviceError(f"{path}: a {what} ends in {endings}")
+    module, _, function = call.partition(":")
+    maker: Callable[[Played], bytes] = getattr(import_module(f"firmware_ctl.{module}"), function)
+    return maker
+
+
+def _write_whole(path: str, content: bytes) -> None:
+    """Writes a file beside its place first, so that nothing half-written ever stands there."""
+    place = os.path.realpath(path)
+    beside = f"{place}.{os.getpid()}.part"
+    try:
+        with open(beside, "xb") as file:
+            file.write(content)
+        os.replace(beside, place)
+    except OSError as error:
+        with suppress(OSError):
+            os.unlink(beside)
+        raise DeviceError(f"{path} cannot be written: {error.strerror}") from None

@@ -1,0 +1,126 @@
+"""An eccentric-mass motor as formulas: what turns, shakes, draws current and grows warm.
+
+Between two changes of the duty everything has a closed form, so that it costs the same to look one
+millisecond ahead or an hour. Knows one motor at a time, and nothing of pins, rail or sessions.
+"""
+
+from dataclasses import dataclass
+from math import exp, log
+from typing import Final
+
+from firmware_ctl.mat import Motor
+
+RISE_MS: Final = 40.0
+"""Time constant of spinning up: from rest to 90 % of the amplitude, which is 95 % of the speed, in
+three of them, 120 ms. Data sheets of ERM motors give 50 to 180 ms; Precision Microdrives' step
+response of its 305-000 shows 180 ms to the full amplitude."""
+
+STOP_MS: Final = 100.0
+"""Time constant of running down. A switch to ground cannot brake; data sheets give 50 to 250 ms.
+Here 10 % of the amplitude is left after 97 ms, and the rotor rests after 240 ms."""
+
+FRICTION: Final = 0.1
+"""Brush and bearing friction as a share of the rated speed: where an unpowered rotor is heading, so
+that it comes to rest instead of creeping. Chosen to end within the data sheets' 250 ms."""
+
+SUPPLY_V: Final = 5.0
+"""Rail of the reference mat. What is drawn from it ends as heat in the motor, the shaking too."""
+
+HEAT_K_PER_W: Final = 48.0
+HEAT_MS: Final = 242_000.0
+"""Housing to ambient, and the housing's time constant: FAULHABER 0816 ... SR, a coreless motor of 8
+by 16 mm. No ERM data sheet was found that gives either; a smaller motor in foam will be warmer."""
+
+K_PER_MA: Final = HEAT_K_PER_W * SUPPLY_V / 1_000
+"""How warm a steady mean current makes the housing in the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A motor at one instant."""
+
+    turning: bool
+    speed: float
+    """Share of the speed at the cap; above 1 only where a fault gives more duty than that."""
+    amplitude: float
+    """Share of the amplitude at the cap."""
+    current_ma: float
+    """Mean over the PWM period, drawn from the rail."""
+    warmer_k: float
+    """Housing over ambient."""
+
+
+class Erm:
+    """One motor, cold and at rest at first. Times only go forward.
+
+    From rest it needs `start_pct` to turn; turning, it stays so down to `hold_pct` (DEV-3408E03,
+    rev. 1.00: 2.8 V at most to start, of 3.6 V nominal; the hold is the mat file's). The speed
+    heads for the duty's share of the cap. The force of the eccentric mass is m r w^2, so amplitude
+    goes with the square of the speed, and frequency with the speed (Precision Microdrives AB-029).
+    The current is that of a DC motor: `start_ma` at the cap with a resting rotor, which is the
+    stall current, less what the turning rotor induces, down to `run_ma`; both fall with the duty
+    (Adafruit 1201: 40, 60, 80, 100 mA at 2, 3, 4, 5 V).
+    """
+
+    def __init__(self, motor: Motor) -> None:
+        self._motor = motor
+        self._stall_ma_per_pct = motor.start_ma / motor.cap_pct
+        self._induced_ma = motor.start_ma - motor.run_ma
+        self._speed = 0.0
+        self._warmer_k = 0.0
+        self._shaken_ms = 0.0
+        self._aim(0, 0)
+
+    def set_duty(self, duty_pct: int, now_ms: int) -> None:
+        """What the pin gets from now on, in whole percent, 0 to 100."""
+        if duty_pct != self._duty_pct:
+            self._shaken_ms = self.shaken_ms(now_ms)
+            self._speed, self._warmer_k = self._state_at(now_ms)
+            self._aim(duty_pct, now_ms)
+
+    def at(self, now_ms: int) -> Moment:
+        """The motor at a time that is not before the last change of its duty."""
+        speed, warmer_k = self._state_at(now_ms)
+        turning = self._driven or speed > 0
+        current_ma = max(0.0, self._stalled_ma - self._induced_ma * speed)
+        return Moment(turning, speed, speed * speed, current_ma, warmer_k)
+
+    def shaken_ms(self, now_ms: int) -> float:
+        """The amplitude summed over all time so far: as long at the cap would shake as much."""
+        for_ms: float = now_ms - self._since_ms
+        missing = self._speed - self._target
+        if self._target < 0:
+            # A coasting rotor rests when it is through zero.
+            for_ms = min(for_ms, self._tau_ms * log(missing / -self._target))
+        gone = 1 - exp(-for_ms / self._tau_ms)
+        steady = self._target * self._target * for_ms
+        settling = missing * self._tau_ms * gone * (2 * self._target + missing * (1 - gone / 2))
+        return self._shaken_ms + steady + settling
+
+    def _state_at(self, now_ms: int) -> tuple[float, float]:
+        """Speed and warmth, the two that carry over a change."""
+        for_ms = now_ms - self._since_ms
+        way = exp(-for_ms / self._tau_ms)
+        cooling = exp(-for_ms / HEAT_MS)
+        speed = self._target + (self._speed - self._target) * way
+        warmer_k = self._warm_k + (self._warmer_k - self._warm_k) * cooling
+        return (speed if speed > 0 else 0.0), warmer_k + self._extra_k * (cooling - way)
+
+    def _aim(self, duty_pct: int, now_ms: int) -> None:
+        """Where speed and warmth head for under this duty, and how fast."""
+        motor = self._motor
+        self._duty_pct = duty_pct
+        self._since_ms = now_ms
+        self._driven = duty_pct >= (motor.hold_pct if self._speed > 0 else motor.start_pct)
+        self._target = duty_pct / motor.cap_pct if self._driven else -FRICTION
+        rises = self._target > self._speed
+        self._tau_ms = RISE_MS if rises else STOP_MS
+        self._stalled_ma = self._stall_ma_per_pct * duty_pct
+        steady_ma = self._stalled_ma
+        if self._driven:
+            steady_ma -= self._induced_ma * self._target
+        self._warm_k = steady_ma * K_PER_MA
+        # Spinning up draws more at first, falling off with the rotor's own time constant. Slowing
+        # down draws less, which is left out: the warmth errs upwards.
+        extra_ma = self._induced_ma * (self._target - self._speed) if rises else 0.0
+        self._extra_k = extra_ma * K_PER_MA * RISE_MS / (HEAT_MS - RISE_MS)

@@ -1,0 +1,47 @@
+"""Motors as formulas in the place of pins: they keep what they were given, and when.
+
+How a motor moves is `erm`'s affair; this module only plays a course of duties on it.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from firmware_ctl.mat import Mat
+from firmware_ctl.shaping import Levels
+from firmware_ctl.simulator.clock import VirtualInbox
+from firmware_ctl.simulator.erm import Erm, Moment
+
+Changes = list[tuple[int, int]]
+"""Every change of a motor's duty: its time in ms, and the duty from then on."""
+
+
+class ModelMotors:
+    """The daemon's `Motors` on the clock that jumps."""
+
+    def __init__(self, mat: Mat, clock: VirtualInbox) -> None:
+        self.changes: list[Changes] = [[] for _ in mat.motors]
+        self._clock = clock
+        self._duties: Levels = (0,) * len(mat.motors)
+
+    def apply(self, duty_pct: Levels) -> None:
+        now_ms = self._clock.now_ms()
+        for changes, before, duty in zip(self.changes, self._duties, duty_pct, strict=True):
+            if duty != before:
+                changes.append((now_ms, duty))
+        self._duties = duty_pct
+
+    def all_low(self) -> None:
+        self.apply((0,) * len(self.changes))
+
+
+def moments(erm: Erm, changes: Changes, times_ms: Iterable[int]) -> Iterator[Moment]:
+    """A fresh motor at each of these times, which ascend; a change at the same time has been made.
+
+    Changes after the last time are not made.
+    """
+    coming = iter(changes)
+    change = next(coming, None)
+    for time_ms in times_ms:
+        while change is not None and change[0] <= time_ms:
+            erm.set_duty(change[1], change[0])
+            change = next(coming, None)
+        yield erm.at(time_ms)
