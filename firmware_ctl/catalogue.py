@@ -3,7 +3,7 @@
 A bad one is known by its name alone: it is not listed, and asking for it says what is wrong.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from firmware_ctl.budget import Budget, fit
 from firmware_ctl.errors import AuthorError, CallerError
@@ -19,6 +19,8 @@ class Entry:
     timeline: Timeline | None = None
     budget: Budget | None = None
     error: AuthorError | None = None
+    source: bytes = field(default=b"", repr=False, compare=False)
+    """The file of a good profile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +51,4 @@ def read_entry(name: str, data: bytes, path: str, mat: Mat) -> Entry:
         timeline, budget = fit(profile, mat, path)
     except AuthorError as error:
         return Entry(name, error=error)
-    return Entry(name, profile, timeline, budget)
+    return Entry(name, profile, timeline, budget, source=data)

@@ -4,7 +4,7 @@ Knows nothing of time, and does no I/O beyond reading its file.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from firmware_ctl import limits
@@ -101,6 +101,8 @@ class Mat:
     led_pin: int | None
     gate: Gate | None
     ports: tuple[SerialPort, ...]
+    source: bytes = field(default=b"", repr=False, compare=False)
+    """The file that this was read from."""
 
     @property
     def motors(self) -> tuple[Motor, ...]:
@@ -267,6 +269,7 @@ def read_mat(data: bytes, path: str) -> Mat:
         led_pin=form["led"] and form["led"]["pin"],
         gate=form["gate"] and Gate(form["gate"]["heartbeat"], form["gate"]["rail"]),
         ports=tuple(SerialPort(port["port"], port["baud"]) for port in form["serial"]),
+        source=data,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from firmware_ctl import PROTOCOL, __version__, limits
 from firmware_ctl.errors import CallerError
 from firmware_ctl.explain import explain
+from firmware_ctl.mat import Mat
 from firmware_ctl.profile import Phase, Profile, read_play
 from firmware_ctl.protocol import ERROR_CODES, FAULT_CODES, Connection, fields, text
 from firmware_ctl.session import (
@@ -29,7 +30,7 @@ from firmware_ctl.session import (
     Trim,
     Try,
 )
-from firmware_ctl.timeline import compile_profile
+from firmware_ctl.timeline import Timeline, compile_profile
 
 
 class Desk(Protocol):
@@ -197,15 +198,20 @@ def _trim(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[
 
 
 def _try(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
+    desk.act(Try(try_timeline(words, desk.session.mat), tuple(words)))
+    return [f"ok left={limits.TRY_MS // 1000}"]
+
+
+def try_timeline(words: Sequence[str], mat: Mat) -> Timeline:
+    """Compiles the line of a `try`; `CallerError` says what is wrong with it."""
     target, pattern, level, *rest = words
     if not all(part.partition("=")[1] for part in rest):
         raise CallerError("bad-argument", f"after the level come key=value pairs: {' '.join(rest)}")
     keys = {key: value for key, _, value in (part.partition("=") for part in rest)}
-    play = read_play(target, pattern, level, keys, desk.session.mat)
+    play = read_play(target, pattern, level, keys, mat)
     phase = Phase(TRY, limits.TRY_MS, 1, (play,))
     profile = Profile(TRY, TRY, "", (), False, (phase,))
-    desk.act(Try(compile_profile(profile, desk.session.mat)))
-    return [f"ok left={limits.TRY_MS // 1000}"]
+    return compile_profile(profile, mat)
 
 
 def _status(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
