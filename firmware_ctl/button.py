@@ -23,6 +23,9 @@ class Contact(Enum):
     BOTH = "both"
 
 
+_SOUND: Final = (Contact.PRESSED, Contact.RELEASED)
+
+
 def contact(pressed: bool, released: bool) -> Contact:
     """Reads a change-over contact. A plain one has `released == not pressed`."""
     if pressed:
@@ -85,13 +88,15 @@ class Button:
                 gestures.append(Gesture.TOUCH)
             if self._raw is Contact.RELEASED and self._leave(now_ms):
                 gestures.append(Gesture.PRESS)
-            self._raw, self._raw_since_ms = raw, now_ms
+            if raw in _SOUND or self._raw in _SOUND:
+                self._raw_since_ms = now_ms
+            self._raw = raw
         return gestures
 
     def wait(self, now_ms: int) -> Iterator[Gesture]:
         """The gestures that fall due as time goes by without an edge."""
         for_ms = now_ms - self._raw_since_ms
-        if self._raw in (Contact.PRESSED, Contact.RELEASED):
+        if self._raw in _SOUND:
             self._broken_told = False
             if for_ms >= DEBOUNCE_MS:
                 yield from self._settle()
@@ -107,7 +112,7 @@ class Button:
 
     def wake_at_ms(self) -> int | None:
         """When `wait` next has something to say if no edge comes before."""
-        if self._raw in (Contact.PRESSED, Contact.RELEASED):
+        if self._raw in _SOUND:
             if self._raw is not self._settled or self._settled_anew():
                 return self._raw_since_ms + DEBOUNCE_MS
             if self._raw is Contact.PRESSED and self._counts and self._holds_told < len(_HOLDS):

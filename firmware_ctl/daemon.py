@@ -127,8 +127,9 @@ class Daemon:
         self._watchers = list(watchers)
         self._timers: list[tuple[int, int, Callable[[], object]]] = []
         self._timer_numbers = count()
-        self._leases: dict[Connection, tuple[int, int]] = {}
-        self._owner: Connection | None = None
+        self._lapses_at_ms: dict[Connection, int] = {}
+        self._owner: tuple[Connection, int] | None = None
+        """Who started which session."""
         self._reloading: set[Connection] = set()
         self._wake_at_ms: int | None = None
         self._duties: Levels = ()
@@ -139,7 +140,7 @@ class Daemon:
     def run(self) -> None:
         """Plays until the session is closed. Whatever ends it, every pin is low afterwards."""
         try:
-            self.step(Wake())
+            self.sample()
             self.say(READY)
             for link in self.links:
                 link.connection.answer([READY])
@@ -172,7 +173,7 @@ class Daemon:
             return now_ms
         moving = self.session.state is State.RUNNING or any(self._duties)
         waits = [now_ms - now_ms % TICK_MS + TICK_MS if moving else now_ms + IDLE_SAMPLE_MS]
-        waits += [due_ms for _, due_ms in self._leases.values()]
+        waits += self._lapses_at_ms.values()
         if self._wake_at_ms is not None:
             waits.append(self._wake_at_ms)
         if self._timers:
@@ -207,9 +208,9 @@ class Daemon:
             raise refusal
 
     def lease(self, connection: Connection, seconds: int) -> None:
-        self._leases.pop(connection, None)
-        if seconds:
-            self._leases[connection] = (seconds, self.now_ms() + seconds * 1000)
+        connection.lease_s = seconds
+        self._lapses_at_ms.pop(connection, None)
+        self._renew_lease(connection)
 
     def press(self, for_ms: int) -> None:
         if self._button is None:
@@ -255,9 +256,9 @@ class Daemon:
         now_ms = self.now_ms()
         while self._timers and self._timers[0][0] <= now_ms:
             heapq.heappop(self._timers)[2]()
-        for connection, (_, due_ms) in list(self._leases.items()):
-            if due_ms <= now_ms:
-                self._end_lease(connection)
+        for connection, lapses_at_ms in list(self._lapses_at_ms.items()):
+            if lapses_at_ms <= now_ms:
+                self._lapse(connection)
 
     def _release(self) -> None:
         if self._button is not None:
@@ -268,10 +269,9 @@ class Daemon:
     def _hear(self, link: Link) -> None:
         connection = link.connection
         heard = connection.receive(link.read(), self.session.stops)
-        if heard.stop:
-            self.step(Stop())
-        if heard.stop_byte:
-            connection.stopped(self.now_ms())
+        if heard.stops:
+            self.step(Stop(heard.stops))
+        connection.stopped(heard.stop_bytes, self.now_ms())
         if heard.status:
             connection.status(f"* status {verbs.status(self.session, self.now_ms())}")
             self._renew_lease(connection)
@@ -292,19 +292,20 @@ class Daemon:
             started = self.session.started
             lines = verbs.answer(self, connection, item.line, item.stops != self.session.stops)
             if self.session.started != started:
-                self._owner = connection
+                self._owner = connection, self.session.started
             if lines is not None:
                 connection.answer(lines)
-                if lines[-1].startswith("ok"):
-                    self._renew_lease(connection)
+            if lines is None or lines[-1].startswith("ok"):
+                self._renew_lease(connection)
 
     def _renew_lease(self, connection: Connection) -> None:
-        if connection in self._leases:
-            self.lease(connection, self._leases[connection][0])
+        if connection.lease_s:
+            self._lapses_at_ms[connection] = self.now_ms() + connection.lease_s * 1000
 
-    def _end_lease(self, connection: Connection) -> None:
-        """The session that this connection started stops, if it had promised to stay."""
-        if self._leases.pop(connection, None) is not None and connection is self._owner:
+    def _lapse(self, connection: Connection) -> None:
+        """Stops the session that this connection started; its next line begins the lease anew."""
+        self._lapses_at_ms.pop(connection, None)
+        if connection.lease_s and self._owner == (connection, self.session.started):
             self.step(Stop())
 
     def _publish(self) -> None:
@@ -318,7 +319,7 @@ class Daemon:
 
     def _leave(self, link: Link) -> None:
         self.links.remove(link)
-        self._end_lease(link.connection)
+        self._lapse(link.connection)
         link.close(self)
 
 

@@ -66,9 +66,9 @@ class Complaint:
 class Heard:
     """What acts before any line is looked at."""
 
-    stop: bool = False
-    """By a byte or by a line."""
-    stop_byte: bool = False
+    stops: int = 0
+    """By bytes and by lines."""
+    stop_bytes: int = 0
     status: bool = False
 
 
@@ -78,6 +78,7 @@ class Connection:
     def __init__(self) -> None:
         self.echo = False
         self.events = False
+        self.lease_s = 0
         self.pending: deque[Request | Complaint] = deque()
         self._line = bytearray()
         self._flaw = ""
@@ -95,25 +96,29 @@ class Connection:
         The four immediate bytes, and a whole line that says `stop`, are heard at once, wherever
         they stand in `data`.
         """
-        byte = status = line = False
+        heard = stops
+        stop_bytes = 0
+        status = False
         begin = 0
         for match in _IMMEDIATE.finditer(data):
-            line |= self._lines(data[begin : match.start()], stops + byte)
+            heard = self._lines(data[begin : match.start()], heard)
             begin = match.end()
             if match[0] == b"?":
                 status = True
             else:
-                byte = True
+                heard += 1
+                stop_bytes += 1
+                if self.echo and self._line:
+                    self._put(b"\r\n")
                 self._line.clear()
                 self._flaw = ""
-        line |= self._lines(data[begin:], stops + byte)
-        return Heard(byte or line, byte, status)
+        heard = self._lines(data[begin:], heard)
+        return Heard(heard - stops, stop_bytes, status)
 
-    def _lines(self, data: bytes, stops: int) -> bool:
-        stop = False
+    def _lines(self, data: bytes, stops: int) -> int:
         for token in _TOKENS.findall(data):
             if token in (b"\r", b"\n"):
-                stop |= self._end_line(stops)
+                stops += self._end_line(stops)
                 if self.echo and not (token == b"\n" and self._after_cr):
                     self._put(b"\r\n")
             elif 0x20 <= token[0] <= 0x7E:
@@ -125,7 +130,7 @@ class Connection:
             else:
                 self._flaw = self._flaw or "not-text"
             self._after_cr = token == b"\r"
-        return stop
+        return stops
 
     def _text(self, text: bytes) -> None:
         room = LONGEST_LINE - len(self._line)
@@ -169,12 +174,13 @@ class Connection:
         self._tell_dropped()
         self._put(whole)
 
-    def stopped(self, now_ms: int) -> None:
-        """Answers a stop byte, ten times a second at most."""
+    def stopped(self, count: int, now_ms: int) -> None:
+        """Answers each of `count` stop bytes, ten times a second at most."""
         told = self._stopped_at_ms
-        if len(told) < STOPPED_A_SECOND or now_ms - told[0] >= 1000:
-            told.append(now_ms)
-            self.answer(["* stopped"])
+        for _ in range(min(count, STOPPED_A_SECOND)):
+            if len(told) < STOPPED_A_SECOND or now_ms - told[0] >= 1000:
+                told.append(now_ms)
+                self.answer(["* stopped"])
 
     def status(self, line: str) -> None:
         """Answers `?`, unless an answer to an earlier one is still unsent."""

@@ -67,7 +67,8 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    pass
+    count: int = 1
+    """How many stops came together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +240,7 @@ class Session:
     def handle(self, event: Input, now_ms: int) -> Step:
         """Takes one input at `now_ms`, which never goes back. Never raises for any input."""
         if self.closed:
-            return self._step(now_ms, None)
+            return Step(self._silence, self._silence, (), None)
         self._advance(now_ms)
         refusal = None
         if not isinstance(event, Wake):
@@ -432,8 +433,8 @@ class Session:
         self._change_state(State.RUNNING)
         self._play(self._run, 0)
 
-    def _stop(self, _: Stop, now_ms: int) -> None:
-        self.stops += 1
+    def _stop(self, event: Stop, now_ms: int) -> None:
+        self.stops += event.count
         self._stopped_at_ms = now_ms
         self.button.spend()
         self._end_signal()

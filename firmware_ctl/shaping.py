@@ -177,10 +177,11 @@ class Shaper:
         from_rest = now_ms - self._off_since_ms[i] >= REST_MS
         if self._is_first[i] and now_ms < self._first_at_ms + self._spacing_ms:
             return self._first_at_ms + self._spacing_ms
+        self.longest_wait_ms = max(self.longest_wait_ms, now_ms - self._wants_since_ms[i])
         needs_ma = drive.start_ma if from_rest else drive.ma_at[duty]
         if self._limited and self.draws_ma(now_ms) + needs_ma > self._shape.max_ma:
             return now_ms - now_ms % TICK_MS + TICK_MS
-        self.longest_wait_ms = max(self.longest_wait_ms, now_ms - self._wants_since_ms.pop(i))
+        del self._wants_since_ms[i]
         self._duties[i] = duty
         if from_rest:
             self._started_at_ms[i] = now_ms

@@ -119,16 +119,24 @@ def play(entry: Entry, mat: Mat, trim_pct: int = 100, watchers: Sequence[Watcher
 
 
 def summary(played: Played) -> Iterator[str]:
-    """What the session is like, by its rows and by the model of its motors."""
+    """What the session is like, by its rows and by the model of its motors.
+
+    A motor is stalled while it gets a duty and does not turn; of a zone's motors the longest is
+    told.
+    """
     mat, timeline = played.mat, played.timeline
-    times_ms = _telling_times_ms(played)
-    current_ma, warmest_k, shaken_ms = [], [], []
+    times_ms = telling_times_ms(played)
+    current_ma, warmest_k, shaken_ms, stalled_ms = [], [], [], []
     for motor, changes in zip(mat.motors, played.changes, strict=True):
         erm = Erm(motor)
         course = list(moments(erm, changes, times_ms))
         current_ma.append([moment.current_ma for moment in course])
         warmest_k.append(max(moment.warmer_k for moment in course))
         shaken_ms.append(erm.shaken_ms(timeline.end_ms))
+        spans = zip(course, pairwise(times_ms), strict=False)
+        stalled_ms.append(
+            sum(b - a for moment, (a, b) in spans if moment.current_ma and not moment.turning)
+        )
 
     def most(motors: Sequence[int]) -> tuple[float, str]:
         sums = [sum(one) for one in zip(*(current_ma[i] for i in motors), strict=True)]
@@ -146,7 +154,8 @@ def summary(played: Played) -> Iterator[str]:
     yield ""
     width = max(len(zone.name) for zone in mat.zones)
     yield (
-        f"  {'zone':{width}}  playing  level  duty  mean amplitude  highest current      warmest"
+        f"  {'zone':{width}}  playing  level  duty  mean amplitude  highest current     "
+        " warmest  stalled"
     )
     for zone in mat.zones:
         motors = [i for i, motor in enumerate(mat.motors) if motor.zone == zone.name]
@@ -162,6 +171,7 @@ def summary(played: Played) -> Iterator[str]:
             f"  {zone.name:{width}}  {minutes(playing_ms):>7}  {level_pct:>4}%  {duty_pct:>3}%"
             f"  {amplitude:>14.0%}  {f'{ma:.0f} mA at {at}':<18}"
             f"  {max(warmest_k[i] for i in motors):>5.1f} K"
+            f"  {minutes(max(stalled_ms[i] for i in motors)):>7}"
         )
 
 
@@ -170,12 +180,14 @@ def minutes(at_ms: int) -> str:
     return f"{at_ms // 60_000}:{at_ms // 100 % 600 / 10:04.1f}"
 
 
-def _telling_times_ms(played: Played) -> list[int]:
-    """When a maximum can lie: a current's where a duty rises, a warmth's where a phase ends."""
+def telling_times_ms(played: Played) -> list[int]:
+    """When something can be at its most: a current where a duty rises, a warmth where one ends."""
     times_ms = {segment.end_ms for segment in played.timeline.segments}
     for changes in played.changes:
         course = pairwise([(0, 0), *changes])
-        times_ms.update(at_ms for (_, before), (at_ms, duty) in course if duty > before)
+        times_ms.update(
+            at_ms for (_, before), (at_ms, duty) in course if duty > before or duty == 0
+        )
     return sorted(times_ms)
 
 

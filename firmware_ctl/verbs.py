@@ -208,6 +208,8 @@ def try_timeline(words: Sequence[str], mat: Mat) -> Timeline:
     if not all(part.partition("=")[1] for part in rest):
         raise CallerError("bad-argument", f"after the level come key=value pairs: {' '.join(rest)}")
     keys = {key: value for key, _, value in (part.partition("=") for part in rest)}
+    if len(keys) < len(rest):
+        raise CallerError("bad-argument", f"a key is given twice: {' '.join(rest)}")
     play = read_play(target, pattern, level, keys, mat)
     phase = Phase(TRY, limits.TRY_MS, 1, (play,))
     profile = Profile(TRY, TRY, "", (), False, (phase,))

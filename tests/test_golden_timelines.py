@@ -12,8 +12,8 @@ from firmware_ctl import shipped
 from firmware_ctl.folder import load_mat, read_catalogue
 from firmware_ctl.mat import Mat
 from firmware_ctl.steps import Steps
-from firmware_ctl.timeline import Segment, Timeline, Voice, compile_profile
-from tests.worlds_timeline import changes
+from firmware_ctl.timeline import Segment, Timeline, Voice
+from tests.worlds_timeline import frames, unrepeated
 
 MAT = load_mat(shipped.mat_file())
 CATALOGUE = read_catalogue([shipped.profiles_dir()], MAT)
@@ -51,18 +51,17 @@ def segment_lines(segment: Segment, mat: Mat) -> list[str]:
 
 
 def played_lines(timeline: Timeline) -> list[str]:
-    """The session as it is played: the soft start in full, all of it as a hash."""
-    played = changes(timeline)
+    """The session as it is played: its first and last frames, and all of it as a hash."""
+    played = unrepeated(
+        [(t_ms, (frame.level_pct, frame.duty_pct)) for t_ms, frame in frames(timeline)]
+    )
     rows = [
-        f"{clock(t_ms)} {' '.join(f'{level:2}' for level in levels)}" for t_ms, levels in played
+        f"{clock(t_ms)}  {' '.join(f'{n:2}' for n in levels)}  |  {' '.join(f'{n:2}' for n in duties)}"
+        for t_ms, (levels, duties) in played
     ]
     digest = sha256("\n".join(rows).encode()).hexdigest()[:12]
-    return [
-        f"played: {len(rows)} frames, hash {digest}; the first and the last",
-        *rows[:12],
-        "...",
-        *rows[-3:],
-    ]
+    summary = f"played: {len(rows)} frames, hash {digest}; levels | duties"
+    return [summary, *rows[:20], "...", *rows[-3:]]
 
 
 def timeline_lines(timeline: Timeline, mat: Mat) -> list[str]:
@@ -85,6 +84,6 @@ def test_no_shipped_profile_is_forgotten() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_compiled(name: str, golden: Callable[[str, list[str]], None]) -> None:
-    profile = CATALOGUE.valid(name).profile
-    assert profile is not None
-    golden(f"timeline-{name}.txt", timeline_lines(compile_profile(profile, MAT), MAT))
+    timeline = CATALOGUE.valid(name).timeline
+    assert timeline is not None
+    golden(f"timeline-{name}.txt", timeline_lines(timeline, MAT))

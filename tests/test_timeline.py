@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from firmware_ctl.limits import TICK_MS
 from firmware_ctl.mat import Mat
 from firmware_ctl.profile import Phase, Profile
-from firmware_ctl.timeline import Levels, Playback, Timeline, compile_profile, motors_of
+from firmware_ctl.shaping import Levels
+from firmware_ctl.timeline import Playback, Timeline, compile_profile, motors_of
 from tests.worlds_timeline import (
     MATS,
     PROFILES,
@@ -20,6 +21,7 @@ from tests.worlds_timeline import (
     phase,
     play,
     profile,
+    unrepeated,
 )
 
 OFF = (0,) * 6
@@ -33,8 +35,7 @@ def compiled(*phases: Phase, mat: Mat | None = None) -> Timeline:
 
 def neck_left(found: Changes) -> list[tuple[int, int]]:
     """The changes of the first motor alone."""
-    rows = [(t_ms, levels[0]) for t_ms, levels in found]
-    return [row for i, row in enumerate(rows) if i == 0 or rows[i - 1][1] != row[1]]
+    return unrepeated([(t_ms, levels[0]) for t_ms, levels in found])
 
 
 # --- who plays ---
@@ -293,12 +294,8 @@ def test_exactly_five_minutes_are_not_told() -> None:
 
 def walked(playback: Playback, begin_ms: int, end_ms: int) -> list[tuple[int, int]]:
     """The first motor's changes, asked at every tick."""
-    found: list[tuple[int, int]] = []
-    for t_ms in range(begin_ms, end_ms, TICK_MS):
-        level = playback.at(t_ms).level_pct[0]
-        if not found or found[-1][1] != level:
-            found.append((t_ms, level))
-    return found
+    ticks = range(begin_ms, end_ms, TICK_MS)
+    return unrepeated([(t_ms, playback.at(t_ms).level_pct[0]) for t_ms in ticks])
 
 
 STEADY_10 = compiled(phase(2_000, play("neck", "steady", 10)), mat=make_mat(rise_pct_s=50))
@@ -384,7 +381,7 @@ def test_the_hash_tells_what_decides_what_the_pins_do_and_nothing_else() -> None
 
 # --- for any profile ---
 
-WALK_MS = 1_500
+WALK_MS = 1_000
 
 
 @settings(max_examples=25)
@@ -392,16 +389,15 @@ WALK_MS = 1_500
 def test_nothing_changes_between_two_changes(found: Profile, mat: Mat, data: st.DataObject) -> None:
     timeline = compile_profile(found, mat)
     begin_ms = data.draw(st.integers(0, timeline.end_ms), label="begin")
-    walk = [timeline.frame_at(begin_ms + u_ms) for u_ms in range(WALK_MS)]
+    walk = [Playback(timeline).at(begin_ms + u_ms).level_pct for u_ms in range(WALK_MS)]
     playback = Playback(timeline)
-    assert [playback.at(begin_ms + u_ms).level_pct for u_ms in range(WALK_MS)] == [
-        frame.level_pct for frame in walk
-    ]
-    for u_ms in range(0, WALK_MS, 7):
+    assert [playback.at(begin_ms + u_ms).level_pct for u_ms in range(WALK_MS)] == walk
+    for u_ms in range(0, WALK_MS, 97):
+        assert timeline.frame_at(begin_ms + u_ms).level_pct == walk[u_ms]
         next_ms = timeline.next_change_after(begin_ms + u_ms)
         end_ms = WALK_MS if next_ms is None else min(WALK_MS, next_ms - begin_ms)
         assert end_ms > u_ms
-        assert {frame.level_pct for frame in walk[u_ms:end_ms]} == {walk[u_ms].level_pct}
+        assert set(walk[u_ms:end_ms]) == {walk[u_ms]}
 
 
 @given(PROFILES, MATS)

@@ -1,13 +1,17 @@
 """Small mats and random profiles for the compiler's tests, built from values and not from files."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from hypothesis import strategies as st
 
 from firmware_ctl.mat import Contacts, Mat, MatLimits, Motor, Zone
 from firmware_ctl.patterns import PATTERNS, Side
 from firmware_ctl.profile import Level, Phase, Play, Profile
-from firmware_ctl.timeline import Levels, Playback, Timeline
+from firmware_ctl.shaping import Levels
+from firmware_ctl.timeline import Frame, Playback, Timeline
+
+Row = TypeVar("Row")
 
 AT_ONCE = 1_000_000
 """A rise that no mat may have: the envelope is up at the first tick."""
@@ -54,17 +58,26 @@ def profile(*phases: Phase) -> Profile:
     return Profile("test", "Test", "", (), False, phases)
 
 
-def changes(timeline: Timeline, playback: Playback | None = None) -> list[tuple[int, Levels]]:
-    """Every change of a session as it is played: when, and the levels from then on."""
-    playback = playback or Playback(timeline)
-    found: list[tuple[int, Levels]] = []
+def frames(timeline: Timeline) -> list[tuple[int, Frame]]:
+    """An undisturbed session as it is played: every frame with its time."""
+    playback = Playback(timeline)
+    found: list[tuple[int, Frame]] = []
     t_ms: int | None = 0
     while t_ms is not None:
         frame = playback.at(t_ms)
-        if not found or found[-1][1] != frame.level_pct:
-            found.append((t_ms, frame.level_pct))
+        found.append((t_ms, frame))
         t_ms = frame.until_ms
     return found
+
+
+def changes(timeline: Timeline) -> list[tuple[int, Levels]]:
+    """Every change of a level: when, and the levels from then on."""
+    return unrepeated([(t_ms, frame.level_pct) for t_ms, frame in frames(timeline)])
+
+
+def unrepeated(rows: Sequence[tuple[int, Row]]) -> list[tuple[int, Row]]:
+    """The rows that differ from the one before."""
+    return [row for i, row in enumerate(rows) if i == 0 or rows[i - 1][1] != row[1]]
 
 
 # --- random profiles, valid on a mat with any rise ---

@@ -50,7 +50,7 @@ class SimulatedPin(MockPWMPin):  # type: ignore[misc]
 
     def _get_state(self) -> float:
         board = self.factory.board
-        if board is not None and self._number == board.rail_pin and self._function == "input":
+        if board is not None and self._number == board.rail_pin:
             return float(board.rail_at(self.factory.now_ms()))
         state: float = super()._get_state()
         return state

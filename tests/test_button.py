@@ -1,0 +1,324 @@
+"""The button: scripts of (time, contact), and the gestures that come out, as whole lists."""
+
+import pytest
+
+from firmware_ctl.button import Button, Contact, Gesture, contact
+from firmware_ctl.session import Clear, Contacts, Fault, Pause, Session, Start, State, Stop, Wake
+from tests.worlds import CATALOGUE, MAT, SILENCE, World
+
+R, P, NEITHER, BOTH = Contact
+TOUCH, PRESS, SHORT, HELD, HELD_3_S, BROKEN = Gesture
+
+Script = list[tuple[int, Contact]]
+Told = list[tuple[int, Gesture]]
+
+
+def play(script: Script, until_ms: int, button: Button | None = None) -> Told:
+    """Every gesture with its time; between the edges the button is asked when it wants to be."""
+    button = button or Button()
+    told: Told = []
+    for at_ms, raw in [*script, (until_ms, script[-1][1])]:
+        while (wake_at_ms := button.wake_at_ms()) is not None and wake_at_ms < at_ms:
+            told += [(wake_at_ms, gesture) for gesture in button.wait(wake_at_ms)]
+        told += [(at_ms, gesture) for gesture in button.sense(raw, at_ms)]
+    return told
+
+
+def noise(begin_ms: int, end_ms: int) -> Script:
+    """Faster than the clock: both levels in every millisecond."""
+    return [(at_ms, raw) for at_ms in range(begin_ms, end_ms) for raw in (P, R)]
+
+
+BOOT: Script = [(0, R)]
+
+SCRIPTS: dict[str, tuple[Script, Told]] = {
+    "nothing": (BOOT, []),
+    "short": ([*BOOT, (100, P), (200, R)], [(100, TOUCH), (100, PRESS), (230, SHORT)]),
+    "just short": ([*BOOT, (100, P), (899, R)], [(100, TOUCH), (100, PRESS), (929, SHORT)]),
+    "just held": ([*BOOT, (100, P), (900, R)], [(100, TOUCH), (100, PRESS), (900, HELD)]),
+    "held 3 s": (
+        [*BOOT, (100, P), (5_000, R)],
+        [(100, TOUCH), (100, PRESS), (900, HELD), (3_100, HELD_3_S)],
+    ),
+    "too short to be a press": ([*BOOT, (100, P), (129, R)], [(100, TOUCH), (100, PRESS)]),
+    "as short as a press may be": (
+        [*BOOT, (100, P), (130, R)],
+        [(100, TOUCH), (100, PRESS), (160, SHORT)],
+    ),
+    "bounce of a plain contact": (
+        [*BOOT, (100, P), (101, R), (103, P), (106, R), (107, P), (300, R), (301, P), (305, R)],
+        [(100, TOUCH), (100, PRESS), (103, TOUCH), (107, TOUCH), (301, TOUCH), (335, SHORT)],
+    ),
+    "bounce of a change-over contact": (
+        [*BOOT, (100, NEITHER), (101, R), (102, NEITHER), (110, P), (300, NEITHER), (308, R)],
+        [
+            (100, TOUCH),
+            (100, PRESS),
+            (102, TOUCH),
+            (110, TOUCH),
+            (300, TOUCH),
+            (338, SHORT),
+        ],
+    ),
+    "a hold is counted from its first edge": (
+        [*BOOT, (100, P), (110, R), (120, P), (2_000, R)],
+        [(100, TOUCH), (100, PRESS), (120, TOUCH), (900, HELD)],
+    ),
+    "two presses": (
+        [*BOOT, (100, P), (200, R), (400, P), (500, R)],
+        [
+            (100, TOUCH),
+            (100, PRESS),
+            (230, SHORT),
+            (400, TOUCH),
+            (400, PRESS),
+            (530, SHORT),
+        ],
+    ),
+    "noise of 5 kHz": (
+        [*BOOT, *noise(100, 200)],
+        [(100, TOUCH), (100, PRESS), *((at_ms, TOUCH) for at_ms in range(101, 200))],
+    ),
+    "held at boot": ([(0, P), (9_000, R)], []),
+    "held at boot, then pressed": (
+        [(0, P), (5_000, R), (5_100, P), (5_200, R)],
+        [(5_100, TOUCH), (5_100, PRESS), (5_230, SHORT)],
+    ),
+    "not yet seen released when pressed": (
+        [(0, P), (5_000, R), (5_020, P), (5_200, R)],
+        [(5_020, TOUCH)],
+    ),
+    "broken wire": ([*BOOT, (100, NEITHER)], [(100, TOUCH), (100, PRESS), (600, BROKEN)]),
+    "both sides closed": ([*BOOT, (100, BOTH)], [(100, TOUCH), (100, PRESS), (600, BROKEN)]),
+    "broken at boot": ([(0, NEITHER)], [(0, TOUCH), (500, BROKEN)]),
+    "broken in a press": (
+        [*BOOT, (100, P), (300, NEITHER), (2_000, R), (2_200, P), (2_300, R)],
+        [
+            (100, TOUCH),
+            (100, PRESS),
+            (300, TOUCH),
+            (800, BROKEN),
+            (2_200, TOUCH),
+            (2_200, PRESS),
+            (2_330, SHORT),
+        ],
+    ),
+    "broken twice": (
+        [*BOOT, (100, NEITHER), (1_000, R), (2_000, BOTH)],
+        [
+            (100, TOUCH),
+            (100, PRESS),
+            (600, BROKEN),
+            (2_000, TOUCH),
+            (2_000, PRESS),
+            (2_500, BROKEN),
+        ],
+    ),
+    "wire flutters between broken and shorted": (
+        [*BOOT, *((100 + 100 * i, (NEITHER, BOTH)[i % 2]) for i in range(10))],
+        [
+            (100, TOUCH),
+            (100, PRESS),
+            *((200 + 100 * i, TOUCH) for i in range(4)),
+            (600, BROKEN),
+            *((600 + 100 * i, TOUCH) for i in range(5)),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_gestures(name: str) -> None:
+    script, told = SCRIPTS[name]
+
+    assert play(script, 10_000) == told
+
+
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if "noise" not in name])
+def test_samples_between_the_edges_change_nothing(name: str) -> None:
+    script, told = SCRIPTS[name]
+    sampled: Script = []
+    for (at_ms, raw), (next_ms, _) in zip(script, [*script[1:], (10_000, R)], strict=True):
+        sampled += [(at_ms, raw), *((t, raw) for t in range(at_ms + 1, next_ms, 7))]
+
+    late = [(at_ms, gesture) for at_ms, gesture in play(sampled, 10_000)]
+    assert late == told
+
+
+def test_contacts_read() -> None:
+    assert {(p, r): contact(p, r) for p in (False, True) for r in (False, True)} == {
+        (False, False): NEITHER,
+        (False, True): R,
+        (True, False): P,
+        (True, True): BOTH,
+    }
+
+
+# --- the lock ---------------------------------------------------------------------------------
+
+# When it is locked, what the contacts do then, and when the first press counts.
+LOCKS: dict[str, tuple[int, Script, list[int]]] = {
+    "pressed too early": (1_000, [(2_499, P), (2_600, R)], []),
+    "pressed late enough": (1_000, [(2_500, P), (2_600, R)], [2_630]),
+    "an early press begins it anew": (
+        1_000,
+        [(2_000, P), (2_100, R), (3_599, P), (3_700, R), (5_200, P), (5_300, R)],
+        [5_330],
+    ),
+    "a blink of the contact is a break": (
+        1_000,
+        [(2_000, NEITHER), (2_001, R), (3_500, P), (3_600, R), (5_100, P), (5_200, R)],
+        [5_230],
+    ),
+    "ten presses in three seconds": (
+        1_000,
+        [edge for i in range(10) for edge in ((1_000 + 300 * i, P), (1_100 + 300 * i, R))],
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_the_lock_wants_a_second_and_a_half_without_a_break(name: str) -> None:
+    locked_at_ms, script, shorts = LOCKS[name]
+    button = Button()
+    play(BOOT, locked_at_ms, button)
+    button.lock(locked_at_ms)
+
+    told = play(script, 10_000, button)
+
+    assert [at_ms for at_ms, gesture in told if gesture is SHORT] == shorts
+    assert {gesture for _, gesture in told} <= {TOUCH, PRESS, SHORT}
+
+
+def test_a_press_that_goes_on_when_the_lock_comes_does_nothing_more() -> None:
+    button = Button()
+    play([*BOOT, (100, P)], 200, button)
+    button.lock(200)
+
+    assert play([(9_000, R)], 10_000, button) == []
+
+
+# --- through the session ----------------------------------------------------------------------
+
+
+def test_a_short_press_starts_the_selected_profile() -> None:
+    world = World()
+    world.press(1_000)
+
+    assert world.notices() == [
+        (1_130, "state", {"state": "running", "profile": "calm"}),
+        (1_130, "phase", {"phase": "rest"}),
+    ]
+
+
+@pytest.mark.parametrize("contact", [P, NEITHER, BOTH])
+@pytest.mark.parametrize("for_ms", [1, 100, 1_000, 4_000])
+def test_any_edge_stops_and_a_press_that_stopped_never_starts(
+    contact: Contact, for_ms: int
+) -> None:
+    world = World()
+    world.at(1_000, Start("calm"))
+    assert world.contact(5_000, contact).duty_pct == SILENCE
+    world.contact(5_000 + for_ms, R)
+    world.at(20_000)
+
+    assert world.levels(5_000) == [(5_000, SILENCE)]
+    assert (world.session.started, world.session.stops) == (
+        1,
+        2 if for_ms >= 500 and contact is not P else 1,  # a broken wire is a fault as well
+    )
+
+
+def test_a_press_while_paused_stops() -> None:
+    world = World()
+    world.at(1_000, Start("calm"))
+    world.at(2_000, Pause())
+    world.press(3_000)
+    world.at(20_000)
+
+    assert world.notices(3_000) == [(3_000, "state", {"state": "idle", "profile": "calm"})]
+
+
+def test_ten_presses_in_three_seconds_leave_it_off() -> None:
+    world = World()
+    world.at(1_000, Start("calm"))
+    for i in range(10):
+        world.press(5_000 + 300 * i)
+    world.at(20_000)
+
+    assert world.levels(5_000) == [(5_000, SILENCE)]
+    world.press(20_000)
+    assert world.session.state is State.RUNNING
+
+
+def test_noise_stops_a_session_and_starts_none() -> None:
+    world = World()
+    world.at(1_000, Start("calm"))
+    for at_ms, raw in noise(2_000, 2_200):
+        world.contact(at_ms, raw)
+    for at_ms, raw in noise(6_000, 6_200):
+        world.contact(at_ms, raw)
+    world.at(20_000)
+
+    assert world.levels(2_000) == [(2_000, SILENCE)]
+    assert world.session.started == 1
+
+
+@pytest.mark.parametrize("ends", ["by itself", "stopped", "fault"])
+def test_after_every_end_the_button_is_locked(ends: str) -> None:
+    world = World()
+    world.at(1_000, Start("quick"))
+    if ends == "stopped":
+        world.at(5_000, Stop())
+    if ends == "fault":
+        world.at(5_000, Fault("rail", "the rail is off"))
+        world.at(5_000, Clear())
+    world.press(6_499)
+    world.at(9_000)
+    assert world.session.started == 1
+    world.press(9_000)
+    assert world.session.started == 2
+
+
+def test_a_stop_in_the_middle_of_a_press_spends_it() -> None:
+    for stopped_at_ms in (1_050, 1_110):
+        world = World()
+        world.contact(1_000, P)
+        if stopped_at_ms > 1_100:
+            world.contact(1_100, R)
+        world.at(stopped_at_ms, Stop())
+        world.contact(1_300, R)
+        world.at(9_000)
+
+        assert (world.levels(), world.session.started) == ([], 0)
+        world.press(9_000)
+        assert world.session.started == 1
+
+
+def test_a_stop_in_the_middle_of_a_hold_spends_it() -> None:
+    world = World()
+    world.contact(1_000, P)
+    world.at(1_500, Stop())
+    world.at(9_000)
+
+    assert world.notices() == []
+
+
+def test_while_running_a_hold_selects_nothing() -> None:
+    world = World()
+    world.at(1_000, Start("calm"))
+    world.press(5_000, 4_000)
+    world.at(20_000)
+
+    assert world.session.selected is not None
+    assert world.session.selected.name == "calm"
+
+
+def test_a_held_button_at_boot_starts_nothing() -> None:
+    session = Session(MAT, CATALOGUE)
+    script = [(0, P), (5_000, R), (5_010, P), (5_300, R)]
+    steps = [session.handle(Contacts(raw), at_ms) for at_ms, raw in script]
+    steps += [session.handle(Wake(), at_ms) for at_ms in range(5_320, 8_000, 20)]
+
+    assert {step.duty_pct for step in steps} == {SILENCE}

@@ -1,0 +1,47 @@
+"""The profiles that are served, and what is said of those that are not."""
+
+import pytest
+
+from firmware_ctl.catalogue import Catalogue, read_entry
+from firmware_ctl.errors import CallerError
+from tests.worlds import BAD, CALM, CATALOGUE, MAT, QUICK
+
+GOOD = b"""
+title: Short
+phases:
+  - {name: all of it, for: 10s, play: {back: 30%}}
+"""
+
+
+def test_the_first_good_one_is_first() -> None:
+    assert CATALOGUE.first() is CALM
+    assert Catalogue((BAD,)).first() is None
+    assert Catalogue().first() is None
+
+
+def test_a_bad_one_says_where_and_an_unknown_one_what_there_is() -> None:
+    assert CATALOGUE.valid("quick") is QUICK
+    said = []
+    for name in ("bad", "nobody", ""):
+        with pytest.raises(CallerError) as refused:
+            CATALOGUE.valid(name)
+        said.append((refused.value.code, str(refused.value)))
+
+    assert said == [
+        ("invalid-profile", "bad.yaml:3:7: level: 140% is above the most, 100%"),
+        ("unknown-profile", "there is no profile nobody; there are: calm, quick, steps"),
+        ("unknown-profile", "there is no profile ; there are: calm, quick, steps"),
+    ]
+    assert (CATALOGUE.find_valid("bad"), CATALOGUE.find_valid("calm")) == (None, CALM)
+
+
+def test_reading_makes_a_good_entry_or_one_that_says_what_is_wrong() -> None:
+    good = read_entry("short", GOOD, "dir/short.yaml", MAT)
+    bad = read_entry("short", GOOD.replace(b"30%", b"130%"), "dir/short.yaml", MAT)
+
+    assert good.profile is not None
+    assert good.timeline is not None
+    assert (good.profile.length_ms, good.timeline.end_ms, good.error) == (10_000, 10_000, None)
+    assert (bad.profile, bad.timeline) == (None, None)
+    assert bad.error is not None
+    assert str(bad.error).startswith("dir/short.yaml:4:")

@@ -1,0 +1,489 @@
+"""The loop on a clock that jumps: what the pins get, when it wakes, and what ends it."""
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from firmware_ctl import daemon as loop
+from firmware_ctl import shipped
+from firmware_ctl.button import Contact
+from firmware_ctl.catalogue import Catalogue, Entry
+from firmware_ctl.daemon import Daemon, Link, Source
+from firmware_ctl.errors import CallerError
+from firmware_ctl.folder import load_mat, read_catalogue
+from firmware_ctl.limits import TICK_MS
+from firmware_ctl.mat import Mat
+from firmware_ctl.profile import Phase
+from firmware_ctl.protocol import Connection
+from firmware_ctl.session import Close, Session, Start, State, Step
+from firmware_ctl.shaping import Levels
+from firmware_ctl.simulator.clock import VirtualInbox
+from firmware_ctl.timeline import Playback, compile_profile
+from tests.worlds_timeline import changes, frames, make_mat, phase, play, profile, unrepeated
+
+SHIPPED_MAT = load_mat(shipped.mat_file())
+SHIPPED = read_catalogue([shipped.profiles_dir()], SHIPPED_MAT)
+
+MAT = make_mat(rise_pct_s=50, button=True)
+OFF = (0,) * 6
+
+
+def entry(name: str, *phases: Phase) -> Entry:
+    played = replace(profile(*phases), name=name)
+    return Entry(name, played, compile_profile(played, MAT))
+
+
+CATALOGUE = Catalogue(
+    (
+        entry("alpha", phase(1_000, play("all", "steady", 2))),
+        entry("beta", phase(60_000, play("neck", "steady", 50))),
+    )
+)
+
+
+class Motors:
+    """Every write, with its time."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self.writes: list[tuple[int, Levels]] = []
+        self.lows_at_ms: list[int] = []
+        self.fails = False
+
+    def apply(self, duty_pct: Levels) -> None:
+        if self.fails:
+            raise OSError(5, "Input/output error")
+        self.writes.append((self._now_ms(), duty_pct))
+
+    def all_low(self) -> None:
+        self.lows_at_ms.append(self._now_ms())
+
+
+class Finger:
+    """A button whose edges can be lost: the loop only ever samples it."""
+
+    def __init__(self) -> None:
+        self.contact = Contact.RELEASED
+        self.reads = 0
+
+    def read(self) -> Contact:
+        self.reads += 1
+        return self.contact
+
+    def press(self, is_down: bool) -> None:
+        self.contact = Contact.PRESSED if is_down else Contact.RELEASED
+
+
+class Wire:
+    """A link in memory: `hears` gives it bytes, `said` is what came back."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.connection = Connection()
+        self.ended = False
+        self.closed = 0
+        self._heard = b""
+        self._said = b""
+        self.takes = 1 << 20
+        self._daemon = daemon
+        daemon.join(self)
+
+    def fileno(self) -> int:
+        return -1
+
+    def read(self) -> bytes:
+        heard, self._heard = self._heard, b""
+        self.ended = not heard
+        return heard
+
+    def write(self, data: bytes) -> int:
+        self._said += data[: self.takes]
+        return len(data[: self.takes])
+
+    def close(self, daemon: Daemon) -> None:
+        self.closed += 1
+
+    def hears(self, data: bytes) -> None:
+        """To be called while the loop waits: the link is readable now."""
+        self._heard = data
+        self._daemon._hear(self)
+
+    @property
+    def said(self) -> list[str]:
+        return self._said.decode().splitlines()
+
+
+class World:
+    """A daemon of fakes. `at` scripts what happens; `run` plays until `until_ms`."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue = CATALOGUE,
+        mat: Mat = MAT,
+        inbox: VirtualInbox | None = None,
+        finger: bool = True,
+    ) -> None:
+        self.inbox = inbox or VirtualInbox()
+        self.motors = Motors(self.inbox.now_ms)
+        self.finger = Finger()
+        self.said: list[str] = []
+        self.rows: list[tuple[int, State, Levels, Levels]] = []
+        self.readers: list[FakeReader] = []
+        self.session = Session(mat, catalogue)
+        self.daemon = Daemon(
+            self.session,
+            self.inbox,
+            self.motors,
+            self.finger if finger else None,
+            self.read_profiles,
+            self.said.append,
+            [self],
+        )
+
+    def step(self, session: Session, event: object, step: Step, now_ms: int) -> None:
+        """Watches as a trace does: the time since the start, at every step."""
+        at_ms = session.since_start_ms(now_ms)
+        self.rows.append((at_ms, session.state, step.level_pct, step.duty_pct))
+
+    def read_profiles(self, done: Callable[[Catalogue | str], None]) -> Source:
+        self.readers.append(FakeReader(done))
+        return self.readers[-1]
+
+    def at(self, at_ms: int, do: Callable[[Daemon], object]) -> None:
+        self.inbox.at(at_ms, do)
+
+    def run(self, until_ms: int) -> None:
+        self.at(until_ms, lambda daemon: daemon.step(Close()))
+        self.daemon.run()
+
+    def played(self) -> list[tuple[int, tuple[Levels, Levels]]]:
+        """What changed while it ran: levels and duties, with the time since the start."""
+        running = [row for row in self.rows if row[1] is State.RUNNING]
+        return unrepeated([(at_ms, (levels, duties)) for at_ms, _, levels, duties in running])
+
+    def offs_at_ms(self) -> list[int]:
+        """When all motors went off, beside at the begin."""
+        return [at_ms for at_ms, duties in self.motors.writes[1:] if not any(duties)]
+
+
+class FakeReader:
+    def __init__(self, done: Callable[[Catalogue | str], None]) -> None:
+        self.done = done
+
+    def fileno(self) -> int:
+        return -1
+
+    def ready(self, daemon: Daemon) -> None:
+        raise AssertionError
+
+
+# --- what plays is the timeline ---
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in SHIPPED.entries])
+def test_an_undisturbed_session_is_its_timeline_frame_for_frame(name: str) -> None:
+    timeline = SHIPPED.valid(name).timeline
+    assert timeline is not None
+    world = World(SHIPPED, SHIPPED_MAT)
+    world.at(700, lambda daemon: daemon.act(Start(name)))
+    world.run(700 + timeline.end_ms + 2_000)
+    played = unrepeated(
+        [(t_ms, (frame.level_pct, frame.duty_pct)) for t_ms, frame in frames(timeline)]
+    )
+    assert world.played() == [row for row in played if row[0] < timeline.end_ms]
+    off_at_ms = next(t_ms for t_ms, levels in reversed(changes(timeline)) if not any(levels))
+    assert world.motors.writes[-1] == (700 + off_at_ms, (0,) * 8)
+    assert {state for at_ms, state, *_ in world.rows if at_ms == timeline.end_ms} == {State.IDLE}
+    assert world.motors.lows_at_ms == [700 + timeline.end_ms + 2_000]
+
+
+class LateInbox(VirtualInbox):
+    """Comes back late by turns, and once after a stall of two seconds."""
+
+    def __init__(self, late_ms: tuple[int, ...]) -> None:
+        super().__init__()
+        self._late_ms = late_ms
+        self._turn = 0
+
+    def wait(
+        self, until_ms: int, readers: Collection[Link | Source], writers: Collection[Link]
+    ) -> Collection[Link | Source]:
+        found = super().wait(until_ms, readers, writers)
+        self._turn += 1
+        self._now_ms += self._late_ms[self._turn % len(self._late_ms)]
+        return found
+
+
+@pytest.mark.parametrize("late_ms", [(0, 7, 1, 0, 13), (0,) * 99 + (2_000,), (19, 31)])
+def test_a_late_wake_shifts_nothing_and_a_stall_skips(late_ms: tuple[int, ...]) -> None:
+    timeline = SHIPPED.valid("first-time").timeline
+    assert timeline is not None
+    world = World(SHIPPED, SHIPPED_MAT, LateInbox(late_ms))
+    world.at(700, lambda daemon: daemon.act(Start("first-time")))
+    world.run(700 + timeline.end_ms + 4_000)
+    played = unrepeated([(at_ms, levels) for at_ms, (levels, _) in world.played()])
+    assert played == [(at_ms, Playback(timeline).at(at_ms).level_pct) for at_ms, _ in played]
+    assert len(played) > len(changes(timeline)) // 4
+    assert [at_ms for at_ms, _ in played] == sorted({at_ms for at_ms, _ in played})
+    assert world.session.state is State.IDLE
+    assert world.motors.writes[-1][1] == (0,) * 8
+
+
+def test_while_running_it_ticks_every_20_ms_and_writes_only_changes() -> None:
+    world = World()
+    world.at(700, lambda daemon: daemon.act(Start("alpha")))
+    world.run(3_000)
+    # Level 1 at 720 is duty 30, level 2 at 740 too; first starts are one after another.
+    assert world.motors.writes == [
+        (0, OFF),
+        *((720 + 20 * i, (30,) * (i + 1) + (0,) * (5 - i)) for i in range(6)),
+        (1_700, OFF),
+    ]
+    ticks = [at_ms for at_ms, state, *_ in world.rows if state is State.RUNNING]
+    assert sorted(set(ticks)) == list(range(0, 1_000, TICK_MS))
+
+
+def test_idle_wakes_twice_a_second() -> None:
+    world = World()
+    world.run(60_000)
+    assert 120 <= world.finger.reads <= 124
+    assert world.motors.writes == [(0, OFF)]
+
+
+def test_idle_without_a_button_wakes_no_more_often() -> None:
+    world = World(mat=make_mat(), finger=False)
+    world.run(60_000)
+    assert 120 <= len(world.rows) <= 124
+
+
+def test_paused_it_is_all_off_and_wakes_at_the_end_of_the_five_minutes() -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    world.at(700, lambda _: wire.hears(b"start beta\n"))
+    world.at(5_700, lambda _: wire.hears(b"pause\n"))
+    world.run(400_000)
+    assert wire.said[-2:] == ["ok profile=beta left=60", "ok"]
+    assert world.motors.writes[-1] == (5_700, OFF)
+    paused = [at_ms for at_ms, state, *_ in world.rows if state is State.PAUSED]
+    assert paused[-1] < 305_000
+    assert (305_000, State.IDLE) in [row[:2] for row in world.rows]
+
+
+# --- ways out ---
+
+
+@pytest.mark.parametrize("where", ["motors", "watcher", "source", "button"])
+def test_an_exception_anywhere_leaves_the_pins_low(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+
+    def fail(*_: object) -> Any:
+        raise RuntimeError("a mistake in the program")
+
+    def break_it(daemon: Daemon) -> None:
+        if where == "motors":
+            world.motors.fails = True
+        if where == "watcher":
+            monkeypatch.setattr(world, "step", fail)
+        if where == "button":
+            monkeypatch.setattr(world.finger, "read", fail)
+        if where == "source":
+            fail()
+
+    world.at(700, lambda daemon: daemon.act(Start("beta")))
+    world.at(900, break_it)
+    with pytest.raises((RuntimeError, OSError)):
+        world.daemon.run()
+    assert len(world.motors.lows_at_ms) == 1
+    assert 900 <= world.motors.lows_at_ms[0] <= 920
+
+
+def test_closing_is_off_first() -> None:
+    world = World()
+    world.at(700, lambda daemon: daemon.act(Start("beta")))
+    world.run(2_000)
+    assert world.motors.writes[-1] == (2_000, OFF)
+    assert world.motors.lows_at_ms == [2_000]
+    assert world.said[0] == loop.READY
+
+
+# --- the button ---
+
+
+def test_a_press_whose_edges_are_lost_is_sampled_and_stops_within_a_tick() -> None:
+    world = World()
+    world.at(700, lambda daemon: daemon.act(Start("beta")))
+    world.at(2_001, lambda _: setattr(world.finger, "contact", Contact.PRESSED))
+    world.run(4_000)
+    assert len(world.offs_at_ms()) == 1
+    assert 2_001 <= world.offs_at_ms()[0] <= 2_001 + TICK_MS
+    assert world.session.state is State.IDLE
+
+
+def test_a_press_command_goes_down_and_comes_up_by_itself() -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    world.at(700, lambda _: wire.hears(b"press\n"))
+    world.at(750, lambda _: wire.hears(b"press\n"))
+    world.at(1_500, lambda _: wire.hears(b"press 0.5\n"))
+    world.run(3_000)
+    assert wire.said[1:] == ["ok", "err busy the button is still down", "ok"]
+    assert len(world.motors.writes) > 1
+    assert world.offs_at_ms() == [1_500]
+
+
+def test_a_mat_without_a_button_has_none_to_press() -> None:
+    world = World(mat=make_mat(), finger=False)
+    wire = Wire(world.daemon)
+    world.at(700, lambda _: wire.hears(b"press\n"))
+    world.run(1_000)
+    assert wire.said[1:] == ["err not-here this mat has no start button"]
+
+
+# --- timers and leases ---
+
+
+def test_timers_come_when_they_are_due_in_their_order() -> None:
+    world = World()
+    found: list[tuple[int, str]] = []
+
+    def note(word: str) -> Callable[[], None]:
+        return lambda: found.append((world.inbox.now_ms(), word))
+
+    def begin(daemon: Daemon) -> None:
+        for after_ms, word in ((333, "c"), (0, "a"), (111, "b"), (333, "d")):
+            daemon.later(after_ms, note(word))
+
+    world.at(100, begin)
+    world.run(1_000)
+    assert found == [(100, "a"), (211, "b"), (433, "c"), (433, "d")]
+
+
+def lease_script(world: World, said: list[tuple[int, bytes]]) -> Wire:
+    wire = Wire(world.daemon)
+    for at_ms, data in said:
+        world.at(at_ms, lambda _, data=data: wire.hears(data))
+    return wire
+
+
+@pytest.mark.parametrize(
+    ("said", "stops_at_ms"),
+    [
+        ([(700, b"lease 2\nstart beta\n")], 2_700),
+        ([(700, b"start beta\nlease 2\n")], 2_700),
+        ([(700, b"lease 2\nstart beta\n"), (2_000, b"ping\n")], 4_000),
+        ([(700, b"lease 2\nstart beta\n"), (2_000, b"?")], 4_000),
+        ([(700, b"lease 2\nstart beta\n"), (2_000, b"nonsense\n")], 2_700),
+        ([(700, b"lease 2\nstart beta\n"), (2_000, b"half a li")], 2_700),
+        ([(700, b"lease 2\nstart beta\n"), (2_000, b"lease 0\n")], None),
+        ([(700, b"start beta\n")], None),
+    ],
+)
+def test_lease(said: list[tuple[int, bytes]], stops_at_ms: int | None) -> None:
+    world = World()
+    lease_script(world, said)
+    world.run(10_000)
+    assert world.offs_at_ms() == [stops_at_ms or 10_000]
+
+
+def test_a_lease_of_another_connection_stops_nothing() -> None:
+    world = World()
+    lease_script(world, [(600, b"lease 1\n")])
+    lease_script(world, [(700, b"start beta\n")])
+    world.run(5_000)
+    assert world.offs_at_ms() == [5_000]
+
+
+@pytest.mark.parametrize(("lease", "stops_at_ms"), [(b"lease 60\n", 3_000), (b"", 5_000)])
+def test_a_link_that_ends_is_let_go_once_and_its_lease_ends(lease: bytes, stops_at_ms: int) -> None:
+    world = World()
+    wire = lease_script(world, [(700, lease + b"start beta\n"), (3_000, b"")])
+    world.run(5_000)
+    assert wire.closed == 1
+    assert world.daemon.links == []
+    assert world.offs_at_ms() == [stops_at_ms]
+
+
+# --- many requests ---
+
+
+def test_a_flood_is_answered_in_order_and_no_tick_is_late() -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    world.at(700, lambda _: wire.hears(b"start beta\n" + b"ping\n" * 500 + b"status\n"))
+    world.run(2_000)
+    assert wire.said[1:502] == ["ok profile=beta left=60", *["ok"] * 500]
+    assert wire.said[502].startswith("ok state=running")
+    assert len(wire.said) == 503
+
+
+def test_a_client_that_takes_little_gets_it_all_in_the_end() -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    wire.takes = 3
+    world.at(700, lambda _: wire.hears(b"help\nhello\n"))
+    world.run(400_000)
+    assert wire.said[0] == loop.READY
+    assert wire.said[-2] == "ok"
+    assert wire.said[-1].startswith("ok firmware-ctl ")
+
+
+def test_events_go_to_those_who_asked() -> None:
+    world = World()
+    eager, other = Wire(world.daemon), Wire(world.daemon)
+    world.at(600, lambda _: eager.hears(b"events on\n"))
+    world.at(700, lambda _: other.hears(b"start alpha\n"))
+    world.run(3_000)
+    assert other.said[1:] == ["ok profile=alpha left=1"]
+    assert [line.split()[1] for line in eager.said[2:]] == [
+        "event=state",
+        "event=phase",
+        "event=state",
+    ]
+
+
+# --- reload ---
+
+
+def test_reload_answers_when_all_is_read_and_holds_up_nothing_else() -> None:
+    world = World()
+    asks, other = Wire(world.daemon), Wire(world.daemon)
+    world.at(700, lambda _: asks.hears(b"reload\nping\n"))
+    world.at(800, lambda _: other.hears(b"ping\n"))
+    before: list[list[str]] = []
+
+    def read(daemon: Daemon) -> None:
+        before.extend([asks.said, other.said])
+        assert daemon.sources == [world.readers[0]]
+        world.readers[0].done(Catalogue((CATALOGUE.entries[1],)))
+
+    world.at(900, read)
+    world.run(2_000)
+    assert before == [[loop.READY], [loop.READY, "ok"]]
+    assert asks.said == [loop.READY, "ok count=1", "ok"]
+    assert world.daemon.sources == []
+    assert world.session.selected is CATALOGUE.entries[1]
+
+
+def test_a_reload_that_fails_changes_nothing_and_says_why() -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    world.at(700, lambda _: wire.hears(b"reload\n"))
+    world.at(900, lambda _: world.readers[0].done("the folder is gone"))
+    world.run(2_000)
+    assert wire.said[1:] == ["err not-ready the folder is gone"]
+    assert world.session.catalogue is CATALOGUE
+
+
+def test_a_refusal_is_raised_to_who_asked() -> None:
+    world = World()
+    world.at(700, lambda daemon: daemon.act(Start("beta")))
+
+    def start_another(daemon: Daemon) -> None:
+        with pytest.raises(CallerError, match="beta is running; stop it first"):
+            daemon.act(Start("alpha"))
+
+    world.at(800, start_another)
+    world.run(1_000)

@@ -1,0 +1,693 @@
+"""The session: the contract's state table, and the limits that no input can move."""
+
+from dataclasses import replace
+
+import pytest
+
+from firmware_ctl.button import Contact
+from firmware_ctl.catalogue import Catalogue
+from firmware_ctl.errors import CallerError
+from firmware_ctl.profile import Phase, Profile
+from firmware_ctl.session import (
+    TRY,
+    Clear,
+    Close,
+    Contacts,
+    Fault,
+    Input,
+    Pause,
+    Reload,
+    Resume,
+    Select,
+    Session,
+    Start,
+    State,
+    Stop,
+    Trim,
+    Try,
+    Wake,
+)
+from firmware_ctl.shaping import duty_table
+from firmware_ctl.timeline import compile_profile
+from tests.worlds import (
+    BACK,
+    CALM,
+    CATALOGUE,
+    LIMITS,
+    MAT,
+    MINUTE_MS,
+    NECK,
+    QUICK,
+    SILENCE,
+    World,
+    entry,
+    steady,
+    world_in,
+)
+
+TRIAL = compile_profile(
+    Profile(TRY, TRY, "", (), False, (Phase(TRY, 10_000, 1, (steady("neck", 30),)),)), MAT
+)
+
+INPUTS: dict[str, Input] = {
+    "wake": Wake(),
+    "start": Start(),
+    "start the same": Start("calm"),
+    "start another": Start("quick"),
+    "start unknown": Start("nobody"),
+    "start a bad one": Start("bad"),
+    "try": Try(TRIAL),
+    "stop": Stop(),
+    "pause": Pause(),
+    "resume": Resume(),
+    "select": Select("quick"),
+    "select unknown": Select("nobody"),
+    "select a bad one": Select("bad"),
+    "trim": Trim(50),
+    "reload": Reload(Catalogue((QUICK,))),
+    "clear": Clear(),
+    "fault": Fault("internal", "a mistake"),
+    "close": Close(),
+}
+
+# What each input gives in each state: ok or the error's code, and the state afterwards.
+TABLE = """
+                  idle                    running          paused           fault
+wake            | ok idle               | ok running     | ok paused      | ok fault
+start           | ok running            | ok running     | busy paused    | fault fault
+start the same  | ok running            | ok running     | busy paused    | fault fault
+start another   | ok running            | busy running   | busy paused    | fault fault
+start unknown   | unknown-profile idle  | busy running   | busy paused    | fault fault
+start a bad one | invalid-profile idle  | busy running   | busy paused    | fault fault
+try             | ok running            | busy running   | busy paused    | fault fault
+stop            | ok idle               | ok idle        | ok idle        | ok fault
+pause           | not-running idle      | ok paused      | ok paused      | fault fault
+resume          | not-running idle      | ok running     | ok running     | fault fault
+select          | ok idle               | ok running     | ok paused      | ok fault
+select unknown  | unknown-profile idle  | unknown-profile running | unknown-profile paused | unknown-profile fault
+select a bad one| invalid-profile idle  | invalid-profile running | invalid-profile paused | invalid-profile fault
+trim            | ok idle               | ok running     | ok paused      | ok fault
+reload          | ok idle               | ok running     | ok paused      | ok fault
+clear           | ok idle               | ok running     | ok paused      | ok idle
+fault           | ok fault              | ok fault       | ok fault       | ok fault
+close           | ok idle               | ok idle        | ok idle        | ok fault
+"""
+ROWS = [[cell.strip() for cell in row.split("|")] for row in TABLE.splitlines()[2:]]
+PAIRS = [
+    (name, state, cell) for name, *cells in ROWS for state, cell in zip(State, cells, strict=True)
+]
+
+
+@pytest.mark.parametrize(("name", "state", "cell"), PAIRS)
+def test_every_input_in_every_state(name: str, state: State, cell: str) -> None:
+    world = world_in(state)
+    left_ms = world.session.left_ms(10_000)
+
+    step = world.at(10_000, INPUTS[name])
+
+    refusal = step.refusal
+    code = refusal.code if refusal else "ok"
+    assert f"{code} {world.session.state.value}" == cell
+    if world.session.state is not State.RUNNING:
+        assert (step.level_pct, step.duty_pct) == (SILENCE, SILENCE)
+    if state is State.RUNNING and world.session.state is state:
+        assert step.level_pct == (40, 40, 40)  # `trim` too: it counts from the next tick
+        assert world.session.left_ms(10_000) == left_ms
+    if state is State.IDLE and world.session.state is State.RUNNING:
+        assert step.level_pct == SILENCE  # softly, from 0
+
+
+def test_the_table_names_every_input() -> None:
+    assert [name for name, *_ in ROWS] == list(INPUTS)
+    assert {type(event) for event in INPUTS.values()} == set(Input.__args__) - {Contacts}
+
+
+# --- what is told, as whole lists -------------------------------------------------------------
+
+
+def test_a_session_tells_what_it_does_and_ends_by_itself_at_zero() -> None:
+    world = World()
+    world.at(1_000, Start("steps"))
+    world.at(20_000)
+
+    assert world.notices() == [
+        (1_000, "state", {"state": "running", "profile": "steps"}),
+        (1_000, "phase", {"phase": "one"}),
+        (5_000, "cue", {"cue": "KI3"}),
+        (5_000, "phase", {"phase": "hand"}),
+        (6_000, "signal", {"signal": "cue-begin"}),
+        (6_600, "signal", {"signal": ""}),
+        (10_000, "signal", {"signal": "cue-end"}),
+        (11_000, "cue", {"cue": ""}),
+        (11_000, "phase", {"phase": "two"}),
+        (11_000, "signal", {"signal": ""}),
+        (13_000, "state", {"state": "idle", "profile": "steps"}),
+    ]
+    assert world.levels()[-1] == (13_000, SILENCE)
+    assert world.session.selected is CATALOGUE.entries[3]
+
+
+def test_signals_of_a_session_are_gaps_and_never_add() -> None:
+    world = World()
+    world.at(1_000, Start("steps"))
+    world.at(20_000)
+
+    assert world.levels(5_801) == [
+        (6_000, (0, 0, 0)),
+        (6_200, (0, 40, 40)),
+        (6_400, (0, 0, 0)),
+        (6_600, (0, 40, 40)),
+        (10_000, (0, 0, 0)),
+        (10_200, (0, 40, 40)),
+        (10_400, (0, 0, 0)),
+        (10_600, (0, 40, 40)),
+        (10_800, (0, 0, 0)),
+        (11_000, (0, 10, 10)),
+        *((11_000 + 20 * i, (i, 10, 10)) for i in range(1, 11)),
+        (13_000, (0, 0, 0)),
+    ]
+
+
+def test_five_minutes_left_is_told_by_five_gaps() -> None:
+    world = World()
+    world.at(1_000, Start("calm"))
+    world.at(1_000 + 5 * MINUTE_MS + 2_000)
+
+    begin_ms = 1_000 + 5 * MINUTE_MS
+    gaps = [
+        change
+        for i in range(5)
+        for change in (
+            (begin_ms + 400 * i, SILENCE),
+            (begin_ms + 400 * i + 200, (40, 40, 40)),
+        )
+    ]
+    assert world.levels(begin_ms) == gaps
+    assert world.notices(begin_ms) == [
+        (begin_ms, "signal", {"signal": "five-minutes-left"}),
+        (begin_ms + 1_800, "signal", {"signal": ""}),
+    ]
+
+
+def test_a_start_is_soft_and_its_duties_are_the_tables() -> None:
+    world = World()
+    world.at(1_000, Start("quick"))
+    world.at(2_000)
+
+    assert world.levels() == [(1_000 + 20 * i, (0, i, i)) for i in range(1, 41)]
+    table = duty_table(MAT.motors[1], MAT)
+    assert [step.duty_pct for _, step in world.steps] == [
+        tuple(table[level] for level in step.level_pct) for _, step in world.steps
+    ]
+    assert (table[0], table[1], table[100]) == (0, 20, 80)
+
+
+def test_select_trim_fault_and_clear_are_told() -> None:
+    world = World()
+    world.at(1_000, Select("quick"))
+    world.at(2_000, Trim(70))
+    world.at(3_000, Start())
+    world.at(4_000, Fault("rail", "the rail is off"))
+    world.at(5_000, Fault("internal", "a later one does not hide the first"))
+    world.at(6_000, Clear())
+
+    assert world.notices() == [
+        (1_000, "state", {"profile": "quick"}),
+        (2_000, "state", {"trim": "70"}),
+        (3_000, "state", {"state": "running", "profile": "quick"}),
+        (3_000, "phase", {"phase": "only"}),
+        (4_000, "state", {"state": "idle", "profile": "quick"}),
+        (4_000, "fault", {"state": "fault", "fault": "rail"}),
+        (6_000, "state", {"state": "idle", "profile": "quick", "fault": ""}),
+    ]
+
+
+def test_select_while_running_is_for_the_next_start_and_tells_nothing() -> None:
+    world = world_in(State.RUNNING)
+    world.at(10_000, Select("quick"))
+
+    assert world.notices(10_000) == []
+    assert world.session.profile == "calm"
+    world.at(11_000, Stop())
+    world.at(12_000, Start())
+    assert world.session.profile == "quick"
+
+
+def test_a_refusal_says_what_to_do() -> None:
+    world = world_in(State.FAULT)
+
+    assert [
+        str(world.at(10_000, event).refusal) for event in (Start(), Pause(), Select("bad"))
+    ] == [
+        "rail: the rail is off; then clear",
+        "rail: the rail is off; then clear",
+        "bad.yaml:3:7: level: 140% is above the most, 100%",
+    ]
+
+
+# --- stops and starts -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("after_ms", "code"), [(0, "busy"), (99, "busy"), (100, "ok")])
+@pytest.mark.parametrize("stopped", [State.IDLE, State.RUNNING, State.PAUSED])
+def test_a_start_within_100_ms_after_a_stop_is_refused(
+    stopped: State, after_ms: int, code: str
+) -> None:
+    for start in (Start(), Try(TRIAL)):
+        world = world_in(stopped)
+        world.at(10_000, Stop())
+
+        refusal = world.at(10_000 + after_ms, start).refusal
+
+        assert (refusal.code if refusal else "ok") == code
+
+
+def test_nothing_extends_a_session() -> None:
+    world = World()
+    world.at(1_000, Start("quick"))
+    for at_ms in range(1_010, 4_990, 10):
+        world.at(at_ms, Start("quick" if at_ms % 20 else None))
+        world.at(at_ms, Trim(100 if at_ms % 20 else 90))
+        world.at(at_ms, Resume())
+        world.at(at_ms, Select("calm"))
+        world.at(at_ms, Select("quick"))
+    world.at(6_000)
+
+    assert world.session.started == 1
+    assert world.levels()[-1] == (5_000, SILENCE)
+    assert world.notices()[-1] == (5_000, "state", {"state": "idle", "profile": "quick"})
+
+
+def test_a_late_wake_shifts_nothing_that_follows() -> None:
+    world = World()
+    world.session.handle(Start("quick"), 1_000)
+    steps = [world.session.handle(Wake(), at_ms) for at_ms in (1_333, 4_999, 5_000)]
+
+    assert [step.level_pct for step in steps] == [(0, 16, 16), (0, 40, 40), SILENCE]
+    assert steps[0].wake_at_ms == 1_340
+
+
+def test_start_while_a_try_plays_is_refused() -> None:
+    world = World()
+    world.at(1_000, Try(TRIAL))
+
+    assert [world.at(2_000, event).refusal is None for event in (Start(), Start("calm"))] == [
+        False,
+        False,
+    ]
+    world.at(12_000)
+    assert world.levels()[-1] == (11_000, SILENCE)
+    assert world.session.selected is CALM
+
+
+def test_a_button_that_is_not_released_refuses_every_start() -> None:
+    for contact in (Contact.PRESSED, Contact.NEITHER, Contact.BOTH):
+        world = World()
+        world.contact(1_000, contact)
+        codes = [world.at(1_100, start).refusal for start in (Start(), Try(TRIAL))]
+
+        assert [code and code.code for code in codes] == ["not-ready", "not-ready"]
+
+
+def test_a_mat_without_a_button_starts_by_command() -> None:
+    session = Session(replace(MAT, button=None), CATALOGUE)
+
+    assert session.handle(Start(), 0).refusal is None
+    assert session.handle(Wake(), 1_000).level_pct == (40, 40, 40)
+
+
+def test_no_profile_at_all_refuses_a_start_and_a_fault_comes_first() -> None:
+    world = World(Catalogue())
+    empty = world.at(1_000, Start()).refusal
+    world.at(1_000, Fault("rail", "the rail is off"))
+    fault = world.at(2_000, Start()).refusal
+
+    assert [error and error.code for error in (empty, fault)] == ["unknown-profile", "fault"]
+    assert (world.session.profile, world.session.cert) == ("", "")
+
+
+def test_after_a_close_nothing_moves_whatever_comes() -> None:
+    world = World()
+    world.contact(1_000, Contact.PRESSED)
+    world.contact(1_100, Contact.RELEASED)
+    world.at(1_110, Close())
+    for at_ms in range(1_120, 3_000, 10):
+        for event in (Start(), Try(TRIAL), Resume(), Wake()):
+            assert world.at(at_ms, event).duty_pct == SILENCE
+    assert world.session.started == 0
+
+
+# --- pauses -----------------------------------------------------------------------------------
+
+
+def test_a_pause_is_off_and_a_resume_begins_softly_where_it_was() -> None:
+    world = World()
+    world.at(1_000, Start("quick"))
+    world.at(3_000, Pause())
+    world.at(60_000, Resume())
+    world.at(60_100)
+
+    assert world.levels(3_000) == [
+        (3_000, SILENCE),
+        *((60_000 + 20 * i, (0, i, i)) for i in range(1, 5)),
+        (60_100, (0, 5, 5)),
+    ]
+    assert world.session.left_ms(60_000) == 2_000
+    world.at(70_000)
+    assert world.levels()[-1] == (62_000, SILENCE)
+
+
+def test_pauses_together_end_a_session_after_five_minutes() -> None:
+    world = World()
+    world.at(1_000, Start("calm"))
+    world.at(2_000, Pause())
+    world.at(2_000 + 4 * MINUTE_MS, Resume())
+    world.at(3_000 + 4 * MINUTE_MS, Pause())
+    world.at(20 * MINUTE_MS)
+
+    ended_at_ms = 3_000 + 5 * MINUTE_MS
+    assert world.notices(ended_at_ms - 1) == [
+        (ended_at_ms, "state", {"state": "idle", "profile": "calm"})
+    ]
+    assert world.session.used_ms(world.now_ms) == 2_000
+
+
+def test_a_second_pause_does_not_begin_the_five_minutes_anew() -> None:
+    world = World()
+    world.at(1_000, Start("calm"))
+    for at_ms in range(2_000, 6 * MINUTE_MS, 10_000):
+        world.at(at_ms, Pause())
+
+    assert world.notices()[-1] == (
+        2_000 + 5 * MINUTE_MS,
+        "state",
+        {"state": "idle", "profile": "calm"},
+    )
+
+
+# --- trim -------------------------------------------------------------------------------------
+
+
+def test_trim_falls_at_once_and_climbs_at_the_rise() -> None:
+    world = World()
+    world.at(1_000, Start("quick"))
+    world.at(2_000, Trim(50))
+    world.at(2_000)
+    world.at(2_500, Trim(100))
+    world.at(3_000)
+
+    assert world.levels(2_000) == [
+        (2_000, (0, 20, 20)),
+        *((2_500 + 20 * i, (0, 20 + i, 20 + i)) for i in range(1, 21)),
+    ]
+
+
+def test_a_trim_holds_from_session_to_session() -> None:
+    world = World()
+    world.at(500, Trim(25))
+    world.at(1_000, Start("quick"))
+    world.at(2_000)
+
+    assert world.session.trim_pct == 25
+    assert world.levels() == [(1_000 + 20 * i, (0, i, i)) for i in range(1, 11)]
+
+
+def test_a_trim_while_paused_moves_nothing_and_counts_after_it() -> None:
+    world = World()
+    world.at(1_000, Start("quick"))
+    world.at(3_000, Pause())
+    assert world.at(4_000, Trim(10)).level_pct == SILENCE
+    world.at(5_000, Resume())
+    world.at(6_000)
+
+    assert world.levels(3_000) == [(3_000, SILENCE)] + [
+        (5_000 + 20 * i, (0, i, i)) for i in range(1, 5)
+    ]
+
+
+# --- speed and allowance ----------------------------------------------------------------------
+
+
+def test_speed_makes_phases_pauses_and_allowance_faster_but_not_the_restart_lock() -> None:
+    world = World(speed=10)
+    world.at(1_000, Start("calm"))
+    assert world.session.left_ms(2_000) == 10 * MINUTE_MS - 10_000
+    world.at(2_000, Pause())
+    states = []
+    for at_ms in (2_000 + 29_999, 2_000 + 30_000):
+        world.at(at_ms)
+        states.append(world.session.state)
+    assert states == [State.PAUSED, State.IDLE]
+    world.at(40_000, Start("quick"))
+    world.at(41_000)
+    assert world.levels()[-1] == (40_400, SILENCE)
+    assert world.session.used_ms(41_000) == 14_000
+    world.at(42_000, Stop())
+    refusal = world.at(42_099, Start()).refusal
+    assert refusal is not None
+    assert refusal.code == "busy"
+
+
+def test_a_session_starts_only_if_all_of_it_fits_and_the_wait_is_exact() -> None:
+    world = World(mat=replace(MAT, limits=replace(LIMITS, daily_ms=12 * MINUTE_MS)))
+    world.at(1_000, Start("calm"))
+    world.at(1_000 + 10 * MINUTE_MS)
+    refusal = world.at(20 * MINUTE_MS, Start("calm")).refusal
+    assert refusal is not None
+    assert refusal.code == "allowance"
+    wait_s = int(str(refusal).split()[0])
+    assert str(refusal).startswith("85201 the session takes 600 s and 120 s of today's 720 s")
+    assert world.session.used_ms(world.now_ms) == 10 * MINUTE_MS
+
+    again = world.at(20 * MINUTE_MS + (wait_s - 1) * 1_000, Start("calm")).refusal
+    assert again is not None
+    assert again.code == "allowance"
+    assert world.at(20 * MINUTE_MS + wait_s * 1_000, Start("calm")).refusal is None
+
+
+def test_a_stop_gives_back_what_was_not_played() -> None:
+    world = World()
+    world.at(1_000, Start("calm"))
+    assert world.session.used_ms(1_000) == 0
+    world.at(31_000, Pause())
+    world.at(61_000, Stop())
+
+    assert world.session.used_ms(61_000) == 30_000
+
+
+def test_a_session_over_the_end_of_the_day_leaves_no_more_than_a_day() -> None:
+    world = World()
+    world.at(1_000, Start("quick"))
+    day_ms = 24 * 3_600_000
+    world.at(day_ms - 9_000, Start("calm"))
+
+    used = [world.session.used_ms(day_ms + after_ms) for after_ms in (999, 1_000, 60_000)]
+    assert used == [4_000 + 9_999, 0, 0]
+
+
+# --- signals while idle -----------------------------------------------------------------------
+
+
+def hold(world: World, at_ms: int) -> None:
+    """Held for a second, through both sides of a change-over contact that bounces."""
+    for after_ms, contact in (
+        (0, Contact.NEITHER),
+        (4, Contact.PRESSED),
+        (1_000, Contact.NEITHER),
+        (1_002, Contact.PRESSED),
+        (1_003, Contact.NEITHER),
+        (1_005, Contact.RELEASED),
+        (1_006, Contact.NEITHER),
+        (1_007, Contact.RELEASED),
+    ):
+        world.contact(at_ms + after_ms, contact)
+
+
+def test_a_hold_selects_the_next_profile_and_signals_its_number() -> None:
+    world = World()
+    hold(world, 2_000)
+    world.at(5_000)
+
+    assert world.notices() == [
+        (2_800, "state", {"profile": "quick"}),
+        (2_800, "signal", {"signal": "profile-2"}),
+        (3_600, "signal", {"signal": ""}),
+    ]
+    assert world.levels() == [
+        (2_800, (0, 30, 30)),
+        (3_000, SILENCE),
+        (3_200, (0, 30, 30)),
+        (3_400, SILENCE),
+    ]
+
+
+def test_holds_go_round_the_good_profiles() -> None:
+    world = World()
+    for i in range(4):
+        hold(world, 2_000 + 5_000 * i)
+
+    profiles = [fields["profile"] for _, kind, fields in world.notices() if kind == "state"]
+    assert profiles == ["quick", "steps", "calm", "quick"]
+
+
+def test_a_refused_press_is_felt_in_one_zone_only() -> None:
+    world = World(mat=replace(MAT, limits=replace(LIMITS, daily_ms=MINUTE_MS)))
+    world.press(2_000)
+    world.at(5_000)
+
+    (at_ms, kind, fields), *signals = world.notices()
+    assert (at_ms, kind, fields["code"]) == (2_130, "refused", "allowance")
+    assert signals == [
+        (2_130, "signal", {"signal": "refused"}),
+        (3_330, "signal", {"signal": ""}),
+    ]
+    assert world.levels() == [(2_130, (0, 30, 30)), (3_130, SILENCE)]
+
+
+def test_a_signal_keeps_to_the_zones_cap() -> None:
+    mat = replace(MAT, zones=(replace(NECK, cap_pct=12), replace(BACK, present=False)))
+    profile = entry("only", Phase("only", 1_000, 1, (steady("neck", 10),)), mat=mat)
+    world = World(Catalogue((profile,)), mat)
+    hold(world, 2_000)
+    world.at(5_000)
+
+    assert world.levels() == [(2_800, (12, 0, 0)), (3_000, SILENCE)]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [Stop(), Start(), Try(TRIAL), Fault("rail", "off"), Close()],
+    ids=lambda e: type(e).__name__,
+)
+def test_every_stop_and_every_start_ends_a_signal(event: Input) -> None:
+    world = World()
+    hold(world, 2_000)
+    world.at(3_300)
+    assert world.session.signal(3_300) == "profile-2"
+    step = world.at(3_300, event)
+
+    told = [dict(notice.fields) for notice in step.notices if notice.kind == "signal"]
+    assert (told, world.session.signal(3_300)) == ([{"signal": ""}], "")
+    assert (step.level_pct, step.duty_pct) == (SILENCE, SILENCE)
+
+
+def test_a_press_ends_a_signal_and_starts_nothing() -> None:
+    world = World()
+    hold(world, 2_000)
+    world.contact(3_300, Contact.PRESSED)
+    world.contact(3_400, Contact.RELEASED)
+    world.at(9_000)
+
+    assert world.levels(3_300) == [(3_300, SILENCE)]
+    assert world.session.started == 0
+
+
+def test_signals_have_sixty_seconds_a_day_of_their_own() -> None:
+    world = World()
+    for i in range(100):
+        hold(world, 2_000 + 5_000 * i)
+        world.at(2_000 + 5_000 * i + 4_900)
+    names = [fields["signal"] for _, kind, fields in world.notices() if kind == "signal"]
+    felt_ms = sum(400 * int(name.removeprefix("profile-")) for name in names if name)
+
+    assert 60_000 - 1_200 < felt_ms <= 60_000
+    assert world.session.used_ms(world.now_ms) == 0
+    before = len(names)
+    hold(world, 24 * 3_600_000 + 1_000)
+    world.at(24 * 3_600_000 + 9_000)
+    assert len([kind for _, kind, _ in world.notices() if kind == "signal"]) == before + 2
+
+
+@pytest.mark.parametrize("count", [1, 12, 13, 100])
+def test_no_number_is_longer_than_five_seconds(count: int) -> None:
+    entries = tuple(replace(QUICK, name=f"p{i:03}") for i in range(count))
+    world = World(Catalogue(entries))
+    world.at(1_000, Select(entries[-2 if count > 1 else -1].name))
+    hold(world, 2_000)
+    world.at(9_000)
+
+    last_ms = world.levels()[-1]
+    assert last_ms == (2_800 + min(count, 12) * 400 - 200, SILENCE)
+    assert max(level for _, levels in world.levels() for level in levels) == 30
+
+
+# --- faults -----------------------------------------------------------------------------------
+
+
+def test_a_broken_wire_is_a_fault_that_clears_only_once_it_is_whole() -> None:
+    world = World()
+    world.at(1_000, Start())
+    world.contact(2_000, Contact.NEITHER)
+    world.at(2_600)
+    refusal = world.at(3_000, Clear()).refusal
+    world.contact(4_000, Contact.RELEASED)
+    world.at(4_030)
+    again = world.at(4_030, Clear()).refusal
+
+    assert world.levels(2_000) == [(2_000, SILENCE)]
+    assert world.notices(2_000) == [
+        (2_000, "state", {"state": "idle", "profile": "calm"}),
+        (2_500, "fault", {"state": "fault", "fault": "button"}),
+        (4_030, "state", {"state": "idle", "profile": "calm", "fault": ""}),
+    ]
+    assert (refusal and refusal.code, again) == ("fault", None)
+
+
+def test_in_a_fault_a_hold_of_three_seconds_clears_and_starts_nothing() -> None:
+    world = world_in(State.FAULT)
+    world.press(11_000, 500)
+    world.press(13_000, 1_000)
+    assert world.session.state is State.FAULT
+    world.press(16_000, 3_500)
+    world.at(30_000)
+
+    assert world.notices(10_000) == [
+        (19_000, "state", {"state": "idle", "profile": "calm", "fault": ""})
+    ]
+    assert world.levels() == []
+
+
+# --- reload -----------------------------------------------------------------------------------
+
+
+def test_a_reload_keeps_the_running_sessions_own_profile() -> None:
+    world = World()
+    world.at(1_000, Start("quick"))
+    louder = entry("quick", Phase("louder", 8_000, 1, (steady("back", 90),)))
+    world.at(3_000, Reload(Catalogue((louder,))))
+    assert world.at(3_500, Start("quick")).refusal is None
+    world.at(4_999)
+    assert world.levels()[-1][1] == (0, 40, 40)
+    world.at(6_000)
+    assert world.levels()[-1] == (5_000, SILENCE)
+    world.at(7_000, Start())
+    assert world.session.left_ms(7_000) == 8_000
+
+
+def test_a_start_of_the_running_profile_is_ok_even_when_its_file_is_gone_or_bad() -> None:
+    world = World()
+    world.at(1_000, Start("quick"))
+    world.at(2_000, Reload(Catalogue((CALM,))))
+
+    assert world.at(2_000, Start("quick")).refusal is None
+    assert world.session.left_ms(2_000) == 3_000
+
+
+def test_a_reload_tells_when_the_selected_profile_is_another() -> None:
+    world = World()
+    world.at(1_000, Reload(CATALOGUE))
+    world.at(2_000, Reload(Catalogue((QUICK,))))
+    world.at(3_000, Reload(Catalogue()))
+    world.at(4_000, Reload(CATALOGUE))
+
+    assert world.notices() == [
+        (2_000, "state", {"profile": "quick"}),
+        (3_000, "state", {"profile": ""}),
+        (4_000, "state", {"profile": "calm"}),
+    ]
+
+
+def test_refusals_are_errors_of_the_caller() -> None:
+    refusal = World().at(1_000, Pause()).refusal
+    assert isinstance(refusal, CallerError)
+    assert str(refusal) == "no session is running; start one first"

@@ -1,0 +1,33 @@
+"""The rhythm of signals, as whole lists."""
+
+from firmware_ctl.limits import SIGNAL_LEVEL_PCT, SIGNAL_MS
+from firmware_ctl.signals import GAPS, felt, felt_length_ms, number, refused
+from firmware_ctl.steps import Steps
+
+
+def test_a_number_is_that_many_pulses() -> None:
+    assert number(2) == Steps((0, 200, 400, 600), (30, 0, 30, 0), 800)
+    assert number(12) == number(100)
+
+
+def test_refused_is_one_long_pulse() -> None:
+    assert refused() == Steps((0, 1_000), (30, 0), 1_200)
+
+
+def test_no_idle_signal_is_longer_or_stronger_than_its_limit() -> None:
+    every = [refused(), *map(number, range(1, 200))]
+
+    assert max(steps.cycle_ms for steps in every) <= SIGNAL_MS
+    assert {level for steps in every for level in steps.level_pct} == {0, SIGNAL_LEVEL_PCT}
+    assert {steps.level_pct[-1] for steps in every} == {0}
+
+
+def test_the_signals_of_a_session_are_told_apart_by_their_gaps() -> None:
+    assert GAPS == {"cue-begin": 2, "cue-end": 3, "five-minutes-left": 5}
+    signal = felt("cue-end", 1_000)
+    assert [(gap.begin_ms, gap.end_ms) for gap in signal.gaps] == [
+        (1_000, 1_200),
+        (1_400, 1_600),
+        (1_800, 2_000),
+    ]
+    assert signal.end_ms - signal.begin_ms == felt_length_ms("cue-end")
