@@ -128,8 +128,9 @@ class Ring:
         self._rows += 1
         _COUNT.pack_into(self._map, _ROWS_AT, self._rows)
 
-    def lines(self, why: str) -> bytes:
-        return _lines(self._map, why)
+    def copy(self) -> bytes:
+        """All that is written, as it lies there: one copy of memory, the rest is `lines`."""
+        return self._map[: _HEAD.size + TEXTS + min(self._rows, ROWS) * self._width]
 
     def close(self) -> None:
         """The daemon ends by itself: nobody will look for the ring."""
@@ -149,18 +150,22 @@ def left_behind(path: str, process: str) -> bytes:
         return b""
     if len(data) < _HEAD.size or data[:8] != _MAGIC or str(_HEAD.unpack_from(data)[1]) != process:
         return b""
-    return _lines(data, "killed")
+    return data
 
 
-def _lines(data: bytes | mmap.mmap, why: str) -> bytes:
-    """Everything in the order of time, and a last line that says how much it is."""
-    _, _, width, count, texts_end, lost = _HEAD.unpack_from(data)
+def lines(ring: bytes, why: str) -> list[bytes]:
+    """A ring's lines in the order of time, and a last one that says how much it is.
+
+    Empty when nothing had happened yet.
+    """
+    _, _, width, count, texts_end, lost = _HEAD.unpack_from(ring)
+    texts = ring[_HEAD.size : _HEAD.size + texts_end].splitlines()
     rows_at = _HEAD.size + TEXTS
-    begin, end = rows_at + count % ROWS * width, rows_at + min(count, ROWS) * width
-    rows = data[begin:end] + data[rows_at:begin] if count > ROWS else data[rows_at:end]
-    lines = data[_HEAD.size : _HEAD.size + texts_end] + rows
-    last = {"why": why, "whole": not lost and count <= ROWS, "lines": lines.count(b"\n")}
-    return lines + json.dumps(last).encode() + b"\n" if texts_end else b""
+    first = count - min(count, ROWS)
+    begins = (rows_at + n % ROWS * width for n in range(first, count))
+    rows = [ring[begin : begin + width].rstrip() for begin in begins]
+    last = {"why": why, "whole": not lost and not first, "lines": len(texts) + len(rows)}
+    return [*texts, *rows, json.dumps(last).encode()] if texts else []
 
 
 class Shelf:
@@ -173,23 +178,25 @@ class Shelf:
         # While the disk hangs only the newest waits.
         self._waiting: deque[tuple[str, bytes]] = deque(maxlen=1)
 
-    def keep(self, why: str, lines: bytes) -> None:
+    def keep(self, why: str, ring: bytes) -> None:
         """Has the disk's thread put it aside and say where. Never waits."""
-        if lines:
-            self._waiting.append((why, lines))
-            self._disk.submit(self._write)
+        self._waiting.append((why, ring))
+        self._disk.submit(self._write)
 
     def _write(self) -> None:
         if not self._waiting:
             return
-        why, lines = self._waiting.popleft()
+        why, ring = self._waiting.popleft()
+        found = lines(ring, why) if ring else []
+        if not found:
+            return
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         path = os.path.join(self._folder, f"incident-{moment}-{why}.jsonl.gz")
         others = sorted(name for name in os.listdir(self._folder) if _KEPT_NAME.fullmatch(name))
         for name in others[: -(KEPT - 1)]:
             os.unlink(os.path.join(self._folder, name))
         with open(f"{path}.part", "wb") as file:
-            file.write(gzip.compress(lines, 6))
+            file.write(gzip.compress(b"\n".join([*found, b""])))
         os.replace(f"{path}.part", path)
         self._say(
             f"the last minutes are kept in {path}; `firmware-ctl simulate --replay {path}` plays "
@@ -255,7 +262,7 @@ class Recorder:
                 self.keep(f"fault-{self._fault.code}")
 
     def keep(self, why: str) -> None:
-        self._shelf.keep(why, self._ring.lines(why))
+        self._shelf.keep(why, self._ring.copy())
 
     def __enter__(self) -> "Recorder":
         return self
