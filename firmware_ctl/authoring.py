@@ -103,6 +103,8 @@ _PERCENTS: Final = (
 
 def new(args: argparse.Namespace) -> int:
     """Writes a profile to start from; never over a file that is there."""
+    if os.path.basename(args.name) != args.name:
+        raise DeviceError(f"{args.name} is no name; use a-z, 0-9 and '-', and --profiles DIR")
     path = os.path.join(args.profiles or "", f"{args.name}.yaml")
     entry = read_entry(args.name, TEMPLATE.encode(), path, load_mat(args.mat))
     if entry.error is not None:

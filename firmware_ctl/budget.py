@@ -98,37 +98,24 @@ def worst(timeline: Timeline, limited: bool = True) -> tuple[Worst, int]:
     """
     found = Worst()
     longest_wait_ms = 0
-    for bound_ma, segment in sorted(
-        ((_bound_ma(timeline, segment), segment) for segment in timeline.segments),
-        key=lambda pair: -pair[0],
-    ):
-        if bound_ma <= min(found.ma, timeline.shape.max_ma):
-            break
-        for begin_ms, end_ms in _windows(timeline, segment):
-            at_ms, ma, motors, wait_ms = _walk(timeline, begin_ms, end_ms, limited)
-            if (ma, -at_ms) > (found.ma, -found.at_ms):
-                found = Worst(at_ms, ma, motors)
-            longest_wait_ms = max(longest_wait_ms, wait_ms)
-    return found, longest_wait_ms
-
-
-def _walk(
-    timeline: Timeline, begin_ms: int, end_ms: int, limited: bool
-) -> tuple[int, float, tuple[int, ...], int]:
     playback = Playback(timeline, limited=limited)
-    shaper = playback.shaper
-    playback.settle(max(0, begin_ms - HISTORY_MS))
-    frame = playback.walk_to(begin_ms)
-    at_ms, most_ma = begin_ms, 0.0
-    motors: tuple[int, ...] = ()
-    now_ms: int | None = begin_ms
-    while now_ms is not None and now_ms < end_ms:
-        frame = playback.at(now_ms)
-        ma = shaper.draws_ma(now_ms)
-        if ma > most_ma:
-            at_ms, most_ma, motors = now_ms, ma, tuple(shaper.motors_drawing())
-        now_ms = frame.until_ms
-    return at_ms, most_ma, motors, shaper.longest_wait_ms
+    walked_ms = 0
+    for segment in timeline.segments:
+        if _bound_ma(timeline, segment) <= min(found.ma, timeline.shape.max_ma):
+            continue
+        for begin_ms, end_ms in _windows(timeline, segment):
+            if begin_ms - HISTORY_MS > walked_ms:
+                playback.settle(begin_ms - HISTORY_MS)
+            playback.walk_to(begin_ms)
+            now_ms: int | None = begin_ms
+            while now_ms is not None and now_ms < end_ms:
+                until_ms = playback.at(now_ms).until_ms
+                ma = playback.shaper.draws_ma(now_ms)
+                if ma > found.ma:
+                    found = Worst(now_ms, ma, tuple(playback.shaper.motors_drawing()))
+                walked_ms, now_ms = now_ms, until_ms
+            longest_wait_ms = max(longest_wait_ms, playback.shaper.longest_wait_ms)
+    return found, longest_wait_ms
 
 
 def _bound_ma(timeline: Timeline, segment: Segment) -> float:

@@ -66,6 +66,11 @@ class Button:
     def is_released(self) -> bool:
         return self._settled is Contact.RELEASED and self._raw is Contact.RELEASED
 
+    @property
+    def is_sound(self) -> bool:
+        """The contacts read one of the two, and have done so for long enough."""
+        return self._raw in (Contact.PRESSED, Contact.RELEASED) and self._raw is self._settled
+
     def lock(self, now_ms: int) -> None:
         """As `spend`, and the next press needs 1.5 s of release before it."""
         self._locked_since_ms = now_ms
@@ -73,7 +78,6 @@ class Button:
 
     def spend(self) -> None:
         """Whatever is pressed now does nothing more."""
-        self._short_spent = True
         self._counts = False
 
     def spend_short(self) -> None:
@@ -86,7 +90,7 @@ class Button:
         if raw is not self._raw:
             if raw is not Contact.RELEASED:
                 gestures.append(Gesture.TOUCH)
-            if self._raw is Contact.RELEASED and self._leave(now_ms):
+            if self._leave(now_ms):
                 gestures.append(Gesture.PRESS)
             if raw in _SOUND or self._raw in _SOUND:
                 self._raw_since_ms = now_ms

@@ -4,6 +4,7 @@ Each command's module is imported when it is called, so that `--help` and `check
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -171,6 +172,10 @@ COMMANDS: dict[str, tuple[str, str, Sequence[Option], dict[str, object]]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    # With a standard stream closed, the next file opened would take its number and get its output.
+    while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(null)
     parser = _parser()
     args = parser.parse_args(arguments)
     module, _, function = args.call.partition(":")

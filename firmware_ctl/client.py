@@ -35,16 +35,19 @@ class Client:
 
     def ask(self, request: str) -> list[str]:
         """Sends a line; gives back the data lines and, last, `ok …` or `err …`."""
+        data = request.encode("ascii", "replace") + b"\n"
+        if request.split()[:1] == ["stop"]:
+            data = b"!" + data  # stops even behind a line that someone has half typed
         try:
-            self._stream.write(request.encode("ascii", "replace") + b"\n")
+            self._stream.write(data)
             self._stream.flush()
-            lines = []
-            for line in self.lines():
-                lines.append(line)
-                if line.split(" ", 1)[0] in ("ok", "err"):
-                    return lines
         except OSError as error:
             raise NoDaemonError(f"{self.where} does not answer: {error}") from None
+        lines = []
+        for line in self.lines():
+            lines.append(line)
+            if line.split(" ", 1)[0] in ("ok", "err"):
+                return lines
         raise NoDaemonError(f"{self.where} does not answer within {ANSWER_S:.0f} s")
 
     def lines(self) -> Iterator[str]:
@@ -57,8 +60,11 @@ class Client:
         return (line for line in self._read() if line.startswith("* event="))
 
     def _read(self) -> Iterator[str]:
-        while raw := self._stream.readline():
-            yield raw.decode("ascii", "replace").rstrip("\r\n")
+        try:
+            while raw := self._stream.readline():
+                yield raw.decode("ascii", "replace").rstrip("\r\n")
+        except OSError as error:
+            raise NoDaemonError(f"{self.where} does not answer: {error}") from None
 
 
 def open_port(device: str) -> Client:
@@ -117,8 +123,13 @@ def ask(args: argparse.Namespace) -> int:
     words = getattr(args, "words", None) or []
     request = " ".join([args.verb, *([words] if isinstance(words, str) else words)])
     failed = False
+    silent = []
     for client in find(args, every=args.verb == "stop"):
-        *data, final = client.ask(request)
+        try:
+            *data, final = client.ask(request)
+        except NoDaemonError as error:
+            silent.append(str(error))
+            continue
         for line in data:
             print(line.removeprefix("- "))
         failed |= final.startswith("err")
@@ -127,6 +138,8 @@ def ask(args: argparse.Namespace) -> int:
             print(f"firmware-ctl: {code}: {message}", file=sys.stderr)
         elif final != "ok" or not data:
             print(final)
+    if silent:
+        raise NoDaemonError("; ".join(silent))
     return 1 if failed else 0
 
 

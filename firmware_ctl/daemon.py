@@ -5,7 +5,7 @@ pins have their duties before anything is told to anyone.
 """
 
 import heapq
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from itertools import count
 from typing import Final, Protocol, runtime_checkable
 
@@ -32,7 +32,18 @@ IDLE_SAMPLE_MS: Final = 500
 """While nothing runs the contacts are sampled this often, beside their edges."""
 
 REQUESTS_A_ROUND: Final = 16
-"""Requests of one connection that are answered before the ports are read again."""
+DIGEST_BYTES: Final = 2048
+SERVE_MS: Final = 5
+"""What is done for one connection, and for all, before button and ports are looked at again."""
+
+MOST_LINKS: Final = 64
+"""Clients at once; one more is turned away."""
+
+SETTLE_MS: Final = 50
+"""At the start the button is looked at for this long before anything is ready."""
+
+RELOAD_MS: Final = 10_000
+"""A folder that is not read by then is given up."""
 
 READY: Final = f"* ready firmware-ctl {__version__} protocol={PROTOCOL}"
 
@@ -46,8 +57,8 @@ class Motors(Protocol):
 
 
 class StartButton(Protocol):
-    def read(self) -> Contact:
-        """What the contacts say now."""
+    def read(self) -> Sequence[Contact]:
+        """What the contacts said at each edge since the last call, and what they say now."""
 
     def press(self, is_down: bool) -> None:
         """Moves the simulated button; `CallerError` where it is a real one."""
@@ -98,7 +109,12 @@ class Watcher(Protocol):
     def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None: ...
 
 
-ReadProfiles = Callable[[Callable[[Catalogue | str], None]], Source]
+class Job(Source, Protocol):
+    def give_up(self) -> None:
+        """Ends it, if it still runs; it calls back with why."""
+
+
+ReadProfiles = Callable[[Callable[[Catalogue | str], None]], Job]
 """Begins to read all profiles elsewhere; calls back with them, or with why that failed."""
 
 
@@ -141,6 +157,9 @@ class Daemon:
         """Plays until the session is closed. Whatever ends it, every pin is low afterwards."""
         try:
             self.sample()
+            while self._button is not None and self.now_ms() < SETTLE_MS:
+                self._inbox.wait(SETTLE_MS, (), ())
+                self.sample()
             self.say(READY)
             for link in self.links:
                 link.connection.answer([READY])
@@ -151,7 +170,9 @@ class Daemon:
 
     def _round(self) -> None:
         writers = [link for link in self.links if link.connection.unsent]
-        readable = self._inbox.wait(self._until_ms(), [*self.sources, *self.links], writers)
+        readers: list[Link | Source] = [*self.sources]
+        readers += [link for link in self.links if not link.ended]
+        readable = self._inbox.wait(self._until_ms(), readers, writers)
         self.sample()
         self._timers_due()
         for reader in readable:
@@ -159,17 +180,16 @@ class Daemon:
                 self._hear(reader)
             else:
                 reader.ready(self)
-        for link in self.links:
-            self._answer(link.connection)
+        self._serve()
+        for link in [link for link in self.links if link.ended and self._is_done(link)]:
+            self._leave(link)
         self._publish()
         for link in self.links:
             _flush(link)
-        for link in [link for link in self.links if link.ended]:
-            self._leave(link)
 
     def _until_ms(self) -> int:
         now_ms = self.now_ms()
-        if any(self._answerable(link.connection) for link in self.links):
+        if any(self._has_work(link.connection) for link in self.links):
             return now_ms
         moving = self.session.state is State.RUNNING or any(self._duties)
         waits = [now_ms - now_ms % TICK_MS + TICK_MS if moving else now_ms + IDLE_SAMPLE_MS]
@@ -182,7 +202,11 @@ class Daemon:
 
     def sample(self) -> None:
         """One tick: what the button says now, and what time has brought."""
-        self.step(Wake() if self._button is None else Contacts(self._button.read()))
+        if self._button is None:
+            self.step(Wake())
+            return
+        for contact in self._button.read():
+            self.step(Contacts(contact))
 
     def step(self, event: Input) -> Step:
         """The one way from an input to the pins."""
@@ -210,7 +234,6 @@ class Daemon:
     def lease(self, connection: Connection, seconds: int) -> None:
         connection.lease_s = seconds
         self._lapses_at_ms.pop(connection, None)
-        self._renew_lease(connection)
 
     def press(self, for_ms: int) -> None:
         if self._button is None:
@@ -223,27 +246,38 @@ class Daemon:
         self.later(for_ms, self._release)
 
     def reload(self, connection: Connection) -> None:
+        if self._reloading:
+            raise CallerError("busy", "the profiles are being read already; ask again")
+
         def done(result: Catalogue | str) -> None:
-            self.sources.remove(source)
+            if connection not in self._reloading:
+                return  # given up before
             self._reloading.discard(connection)
+            self.sources.remove(source)
             if isinstance(result, str):
                 connection.answer([f"err not-ready {result}"])
                 return
             for entry in result.entries:
                 if entry.error is not None:
-                    self.say(str(entry.error))
+                    self.say(entry.error.summary())
             self.step(Reload(result))
             good = [entry for entry in result.entries if entry.timeline is not None]
             connection.answer([f"ok count={len(good)}"])
 
-        self._reloading.add(connection)
         source = self._read_profiles(done)
+        self._reloading.add(connection)
         self.sources.append(source)
+        self.later(RELOAD_MS, source.give_up)
 
     # --- what links and sources ask for ---
 
-    def join(self, link: Link) -> None:
+    def join(self, link: Link) -> bool:
+        """Takes a new client; False: there are too many, and it has to be closed."""
+        if len(self.links) >= MOST_LINKS:
+            self.say(f"{MOST_LINKS} clients are connected; one more was turned away")
+            return False
         self.links.append(link)
+        return True
 
     def later(self, after_ms: int, call: Callable[[], object]) -> None:
         """Calls once, on the loop, when the time has passed."""
@@ -269,19 +303,39 @@ class Daemon:
     def _hear(self, link: Link) -> None:
         connection = link.connection
         heard = connection.receive(link.read(), self.session.stops)
-        if heard.stops:
-            self.step(Stop(heard.stops))
-        connection.stopped(heard.stop_bytes, self.now_ms())
+        if heard.stop_bytes:
+            self.step(Stop(heard.stop_bytes))
+            connection.stopped(heard.stop_bytes, self.now_ms())
         if heard.status:
             connection.status(f"* status {verbs.status(self.session, self.now_ms())}")
             self._renew_lease(connection)
 
-    def _answerable(self, connection: Connection) -> bool:
-        return bool(connection.pending) and connection not in self._reloading
+    def _has_work(self, connection: Connection) -> bool:
+        if connection in self._reloading:
+            return False
+        return bool(connection.pending) or not connection.is_digested
+
+    def _is_done(self, link: Link) -> bool:
+        """Nothing more can be answered: it ended, and all that it asked was seen to."""
+        connection = link.connection
+        return not (connection.unsent or connection.pending) and connection.is_digested
+
+    def _serve(self) -> None:
+        """Answers some of what is asked, each client in turn, and comes back soon for the rest."""
+        until_ms = self.now_ms() + SERVE_MS
+        for _ in range(len(self.links)):
+            link = self.links[0]
+            self.links.append(self.links.pop(0))
+            stop_lines = link.connection.digest(DIGEST_BYTES)
+            if stop_lines:
+                self.step(Stop(stop_lines))
+            self._answer(link.connection)
+            if self.now_ms() >= until_ms:
+                return
 
     def _answer(self, connection: Connection) -> None:
         for _ in range(REQUESTS_A_ROUND):
-            if not self._answerable(connection):
+            if not connection.pending or connection in self._reloading or self.session.closed:
                 return
             item = connection.pending.popleft()
             if isinstance(item, Complaint):

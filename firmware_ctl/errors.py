@@ -32,6 +32,15 @@ class AuthorError(FirmwareError, ValueError):
         self.mistakes = tuple(sorted(mistakes))
         super().__init__("\n".join(map(str, self.mistakes)))
 
+    def __reduce__(self) -> "tuple[type[AuthorError], tuple[list[Mistake]]]":
+        return type(self), (list(self.mistakes),)
+
+    def summary(self) -> str:
+        """The first mistake, and how many there are beside it."""
+        others = len(self.mistakes) - 1
+        more = f" (and {others} more; `firmware-ctl check` shows all)" if others else ""
+        return f"{self.mistakes[0]}{more}"
+
 
 class CallerError(FirmwareError, ValueError):
     """A request that cannot be done now; `code` is one of the protocol's error codes."""
@@ -39,6 +48,9 @@ class CallerError(FirmwareError, ValueError):
     def __init__(self, code: str, message: str) -> None:
         self.code = code
         super().__init__(message)
+
+    def __reduce__(self) -> "tuple[type[CallerError], tuple[str, str]]":
+        return type(self), (self.code, str(self))
 
 
 class DeviceError(FirmwareError, OSError):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from errno import ENOENT
 
 from firmware_ctl import places
 from firmware_ctl.catalogue import Catalogue, Entry, read_entry
@@ -46,13 +47,17 @@ def profile_files(folders: Sequence[str]) -> dict[str, str]:
             ) from None
         for name in names:
             stem, dot, ending = name.rpartition(".")
-            if dot and ending in ("yaml", "yml") and not stem.startswith("."):
+            if dot and ending == "yaml" and not stem.startswith("."):
                 files[stem] = os.path.join(folder, name)
     return files
 
 
 def read_file(path: str) -> bytes:
     """At most a byte more than a profile may have, so that no file is too large to be refused."""
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            ENOENT, "there is no such file" if not os.path.exists(path) else "it is no file"
+        )
     with open(path, "rb") as file:
         return file.read(BYTES_MAX + 1)
 

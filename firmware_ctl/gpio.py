@@ -4,6 +4,7 @@ The pin factory is named by the caller and never chosen by gpiozero, which would
 another with a warning.
 """
 
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from math import nextafter
@@ -20,6 +21,9 @@ from firmware_ctl.shaping import Levels
 # lgpio's pin truncates value * 100, so that 29, 57 and 58 % come out one low (gpiozero #1209).
 # The next float above k / 100 mends all of them; 0 stays exactly 0.
 VALUES: Final = (0.0, *(nextafter(duty / 100, 1) for duty in range(1, 101)))
+
+MOST_EDGES: Final = 64
+"""Edges kept between two looks of the loop; of a contact that chatters faster, the newest."""
 
 
 class GpioMotors:
@@ -61,17 +65,33 @@ class GpioButton:
         pins = [contacts.pressed_pin]
         if contacts.released_pin is not None:
             pins.append(contacts.released_pin)
-        self._devices = []
+        self._devices: list[Any] = []
+        self._edges: deque[Contact] = deque(maxlen=MOST_EDGES)
         for pin in pins:
             with _named(f"the start button on GPIO {pin}"):
                 device = DigitalInputDevice(pin, pull_up=True, pin_factory=factory)
-            device.when_activated = device.when_deactivated = lambda: edge()  # gpiozero inspects it
             self._devices.append(device)
+        for which, device in enumerate(self._devices):
+            device.when_activated = self._handler(which, True, edge)
+            device.when_deactivated = self._handler(which, False, edge)
 
-    def read(self) -> Contact:
-        pressed = bool(self._devices[0].value)
-        released = bool(self._devices[1].value) if len(self._devices) > 1 else not pressed
-        return contact(pressed, released)
+    def read(self) -> list[Contact]:
+        contacts = [self._edges.popleft() for _ in range(len(self._edges))]
+        return [*contacts, self._contact([bool(device.value) for device in self._devices])]
+
+    def _handler(self, which: int, is_closed: bool, edge: Callable[[], None]) -> Callable[[], None]:
+        def changed() -> None:
+            # A tap may be over before the loop looks: what the edge said is kept for it.
+            closed = [bool(device.value) for device in self._devices]
+            closed[which] = is_closed
+            self._edges.append(self._contact(closed))
+            edge()
+
+        return changed
+
+    def _contact(self, closed: list[bool]) -> Contact:
+        pressed = closed[0]
+        return contact(pressed, closed[1] if len(closed) > 1 else not pressed)
 
     def press(self, is_down: bool) -> None:
         raise CallerError("not-here", "press works on a mock; here a hand has to do it")

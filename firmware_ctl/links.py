@@ -141,13 +141,13 @@ def open_serial(port: SerialPort, daemon: Daemon, again: bool = False) -> None:
 
     try:
         opened = serial.Serial(port.device, port.baud, timeout=0, write_timeout=0, exclusive=True)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # pyserial lets termios.error through, which is no OSError
         if not again:
             daemon.say(f"{port.device} cannot be opened yet ({error}); it is tried again")
         daemon.later(REOPEN_MS, lambda: open_serial(port, daemon, again=True))
         return
     link = SerialLink(port, opened)
-    daemon.join(link)
+    daemon.links.append(link)
     daemon.say(f"{port.device} is open at {port.baud} baud")
 
 
@@ -171,7 +171,8 @@ class Listener:
             client, _ = self._socket.accept()
         except OSError:
             return
-        daemon.join(SocketLink(client))
+        if not daemon.join(SocketLink(client)):
+            client.close()
 
     def close(self) -> None:
         self._socket.close()

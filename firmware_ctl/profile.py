@@ -343,6 +343,10 @@ def _check_name(form: Form, stem: str, report: Report) -> None:
         report.add(form.at("name"), sentence)
     else:
         _NAME.read(Text(1, 1, stem), "the name of the file", report)
+    if stem == "try":
+        report.add(
+            Text(1, 1, stem), "the name of the file: try is taken by the command; use another"
+        )
 
 
 def _check_length(form: Form, mat: Mat, report: Report) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 LONGEST_LINE: Final = 96
 MOST_PENDING: Final = 1024
 """Requests read but not answered; what a client sends beyond them is answered `err busy`."""
+MOST_UNREAD: Final = 64 * 1024
 MOST_UNSENT: Final = 64 * 1024
 STOPPED_A_SECOND: Final = 10
 
@@ -22,7 +23,7 @@ ERROR_CODES: Final[Mapping[str, str]] = {
     "bad-argument": "an argument is missing, too many, or out of its range",
     "unknown-profile": "no profile of that name",
     "invalid-profile": "the profile's file has a mistake; the message gives its place",
-    "busy": "something runs or has only just stopped",
+    "busy": "something runs, has only just stopped, or too much was asked at once",
     "not-running": "nothing runs",
     "not-ready": "the device cannot start now",
     "allowance": "today's running time is used up; the first word is the wait in seconds, or -",
@@ -43,7 +44,9 @@ FAULT_CODES: Final[Mapping[str, str]] = {
 }
 
 _TOKENS: Final = re.compile(rb"[ -~]+|[^ -~]", re.DOTALL)
-_IMMEDIATE: Final = re.compile(rb"[!?\x18\x03]")
+_STOP_BYTES: Final = b"!\x18\x03"
+_IMMEDIATE: Final = re.compile(rb"[!?\x18\x03]+")
+_LINE_ENDS: Final = re.compile(rb"[^\r\n][\r\n]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,6 @@ class Complaint:
 class Heard:
     """What acts before any line is looked at."""
 
-    stops: int = 0
-    """By bytes and by lines."""
     stop_bytes: int = 0
     status: bool = False
 
@@ -80,6 +81,8 @@ class Connection:
         self.events = False
         self.lease_s = 0
         self.pending: deque[Request | Complaint] = deque()
+        self._unread: deque[tuple[bytes | None, int]] = deque()
+        self._unread_bytes = 0
         self._line = bytearray()
         self._flaw = ""
         self._after_cr = False
@@ -91,29 +94,59 @@ class Connection:
     # --- in ---
 
     def receive(self, data: bytes, stops: int = 0) -> Heard:
-        """Takes bytes as they came, cut anywhere. Whole lines go to `pending`.
+        """Takes bytes as they came, cut anywhere, and hears the immediate ones at once.
 
-        The four immediate bytes, and a whole line that says `stop`, are heard at once, wherever
-        they stand in `data`.
+        Cheap: lines are put together later, by `digest`, so that a stop byte is found behind any
+        flood. What a client sends beyond `MOST_UNREAD` is not kept; its lines are answered busy.
         """
-        heard = stops
-        stop_bytes = 0
-        status = False
-        begin = 0
+        stop_bytes = _count_stops(data)
+        if self._unread_bytes + len(data) > MOST_UNREAD:
+            self._unread.append((None, len(_LINE_ENDS.findall(data))))
+        else:
+            self._unread.append((data, stops))
+            self._unread_bytes += len(data)
+        return Heard(stop_bytes, b"?" in data)
+
+    def digest(self, most_bytes: int = MOST_UNREAD) -> int:
+        """Puts lines together out of what was received; whole ones go to `pending`.
+
+        Gives back how many of them say `stop`: they act before their turn.
+        """
+        found = 0
+        while self._unread and most_bytes > 0:
+            data, stops = self._unread.popleft()
+            if data is None:
+                self._flaw = "busy"
+                self._queue(Complaint("busy", stops))
+                continue
+            self._unread_bytes -= len(data)
+            if len(data) > most_bytes:
+                data, rest = data[:most_bytes], data[most_bytes:]
+                self._unread.appendleft((rest, stops + _count_stops(data)))
+                self._unread_bytes += len(rest)
+            most_bytes -= len(data)
+            found += self._digest(data, stops)
+        return found
+
+    @property
+    def is_digested(self) -> bool:
+        return not self._unread
+
+    def _digest(self, data: bytes, stops: int) -> int:
+        begin = stops
+        cut = 0
         for match in _IMMEDIATE.finditer(data):
-            heard = self._lines(data[begin : match.start()], heard)
-            begin = match.end()
-            if match[0] == b"?":
-                status = True
-            else:
-                heard += 1
-                stop_bytes += 1
+            stops = self._lines(data[cut : match.start()], stops)
+            cut = match.end()
+            stop_bytes = _count_stops(match[0])
+            if stop_bytes:
+                stops += stop_bytes
+                begin += stop_bytes
                 if self.echo and self._line:
                     self._put(b"\r\n")
                 self._line.clear()
                 self._flaw = ""
-        heard = self._lines(data[begin:], heard)
-        return Heard(heard - stops, stop_bytes, status)
+        return self._lines(data[cut:], stops) - begin
 
     def _lines(self, data: bytes, stops: int) -> int:
         for token in _TOKENS.findall(data):
@@ -151,28 +184,29 @@ class Connection:
         if not words:
             return False
         self._queue(Request(line, stops))
-        return len(words) == 1 and words[0].lower() == "stop"
+        return words[0].lower() == "stop"
 
     def _queue(self, item: Request | Complaint) -> None:
         if len(self.pending) < MOST_PENDING:
             self.pending.append(item)
             return
         last = self.pending[-1]
+        count = item.count if isinstance(item, Complaint) else 1
         if isinstance(last, Complaint) and last.code == "busy":
-            self.pending[-1] = Complaint("busy", last.count + 1)
+            self.pending[-1] = Complaint("busy", last.count + count)
         else:
-            self.pending.append(Complaint("busy"))
+            self.pending.append(Complaint("busy", count))
 
     # --- out ---
 
     def answer(self, lines: Iterable[str]) -> None:
         """Queues the lines as one whole; they are sent whole or dropped whole, and counted."""
         whole = "".join(f"{line}\r\n" for line in lines).encode("ascii", "backslashreplace")
-        if len(self._unsent) + len(whole) > MOST_UNSENT:
+        if self._unsent and len(self._unsent) + len(whole) > MOST_UNSENT:
             self._dropped += 1
             return
         self._tell_dropped()
-        self._put(whole)
+        self._unsent += whole
 
     def stopped(self, count: int, now_ms: int) -> None:
         """Answers each of `count` stop bytes, ten times a second at most."""
@@ -207,6 +241,10 @@ class Connection:
     def _put(self, data: bytes) -> None:
         if len(self._unsent) + len(data) <= MOST_UNSENT + 64:
             self._unsent += data
+
+
+def _count_stops(data: bytes) -> int:
+    return len(data) - len(data.translate(None, _STOP_BYTES))
 
 
 def text(value: str) -> str:

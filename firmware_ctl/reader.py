@@ -5,12 +5,17 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
 
 from firmware_ctl.catalogue import Catalogue
 from firmware_ctl.daemon import Daemon
-from firmware_ctl.errors import DeviceError
+from firmware_ctl.errors import CallerError, DeviceError
 from firmware_ctl.folder import read_catalogue
 from firmware_ctl.mat import Mat
+
+MOST_BYTES: Final = 4 << 20
+"""More than this would hold up the loop that takes it over."""
 
 
 class Reader:
@@ -19,36 +24,51 @@ class Reader:
     def __init__(
         self, folders: Sequence[str], mat: Mat, done: Callable[[Catalogue | str], None]
     ) -> None:
+        """`CallerError` where no process can be started."""
         self._done = done
         self._read = bytearray()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "firmware_ctl.reader"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "firmware_ctl.reader"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+        except OSError as error:
+            raise CallerError("not-ready", f"no process can be started: {error.strerror}") from None
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._stdout = self._process.stdout
         os.set_blocking(self._stdout.fileno(), False)
-        pickle.dump((list(folders), mat), self._process.stdin)
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):  # it died; the end of its output tells
+            pickle.dump((list(folders), mat), self._process.stdin)
+            self._process.stdin.close()
 
     def fileno(self) -> int:
         return self._stdout.fileno()
 
     def ready(self, daemon: Daemon) -> None:
         chunk = os.read(self.fileno(), 1 << 20)
-        if chunk:
-            self._read += chunk
-            return
-        self._stdout.close()
+        self._read += chunk
+        if len(self._read) > MOST_BYTES:
+            self._end("the profiles together are too large")
+        elif not chunk:
+            try:
+                result: Catalogue | str = pickle.loads(self._read)
+            except Exception:  # a child that died, or that runs another version of the program
+                result = "the profiles could not be read"
+            self._end(result)
+
+    def give_up(self) -> None:
+        if not self._stdout.closed:
+            self._end("reading the profiles takes too long")
+
+    def _end(self, result: Catalogue | str) -> None:
         self._process.kill()
         self._process.wait()
-        try:
-            result: Catalogue | str = pickle.loads(self._read)
-        except (EOFError, pickle.UnpicklingError):
-            result = "the profiles could not be read; the daemon's own list stands"
+        if isinstance(result, str):
+            result += "; the daemon keeps those that it has"
         self._done(result)
+        self._stdout.close()
 
 
 def _main() -> None:
@@ -56,7 +76,7 @@ def _main() -> None:
     try:
         result: Catalogue | str = read_catalogue(folders, mat)
     except DeviceError as error:
-        result = f"{error}; the profiles are as they were"
+        result = str(error)
     sys.stdout.buffer.write(pickle.dumps(result))
 
 

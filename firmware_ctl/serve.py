@@ -8,11 +8,11 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, TextIO
+from typing import Any
 
 from firmware_ctl import links, places
 from firmware_ctl.catalogue import Catalogue
-from firmware_ctl.daemon import Daemon, Source, StartButton, Watcher
+from firmware_ctl.daemon import Daemon, StartButton, Watcher
 from firmware_ctl.disk import Disk
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.feed import Feed
@@ -39,18 +39,20 @@ class ViewLink(links.SocketLink):
 
 def run(args: argparse.Namespace) -> int:
     """The daemon on the pins of this machine."""
-    with ExitStack() as stack:
-        parts = _Parts(args, stack, args.state or places.SERVICE_STATE, _log)
-        # lgpio keeps a FIFO in its working folder, and makes that the process's own.
-        os.environ.setdefault("LG_WD", os.path.abspath(args.state or places.SERVICE_STATE))
-        from firmware_ctl import gpio
+    state = os.path.abspath(args.state or places.SERVICE_STATE)
+    # lgpio keeps a FIFO in a folder that it makes the process's own: so paths are made absolute.
+    os.environ.setdefault("LG_WD", state if os.path.isdir(state) else tempfile.gettempdir())
+    for name in ("mat", "profiles", "socket", "trace"):
+        if getattr(args, name):
+            setattr(args, name, os.path.abspath(getattr(args, name)))
+    from firmware_ctl import gpio
 
-        try:
-            factory = gpio.lgpio_factory()
-        except DeviceError as error:
-            raise DeviceError(
-                f"{error}; `firmware-ctl mock` plays the same daemon without pins"
-            ) from None
+    try:
+        factory = gpio.lgpio_factory()
+    except DeviceError as error:
+        raise DeviceError(f"{error}; `firmware-ctl mock` plays the same without pins") from None
+    with ExitStack() as stack:
+        parts = _Parts(args, stack, state, _log)
         watchers: list[Watcher] = []
         if parts.mat.led_pin is not None:
             watchers.append(gpio.GpioLed(parts.mat.led_pin, factory))
@@ -73,7 +75,7 @@ def mock(args: argparse.Namespace) -> int:
     first_line = f"serial port: {pty.path}" if pty else ""
     if first_line:
         print(first_line, flush=True)
-    if args.no_view or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if args.no_view or not (os.isatty(0) and os.isatty(1)):
         return _mock_daemon(args, pty, None, _log)
     ours, theirs = socket.socketpair()
     errors, errors_in = os.pipe()
@@ -154,12 +156,8 @@ class _Parts:
         self._say = say
         folder = StateFolder(state)
         stack.callback(folder.close)
-        trace = self._open_trace(args.trace) if args.trace else None
         self._disk = Disk(say)
         stack.callback(self._disk.close)
-        self._watchers: list[Watcher] = []
-        if trace is not None:
-            self._watchers.append(Trace(lambda line: self._disk.submit(lambda: trace.write(line))))
         self._shelf = Shelf(os.path.abspath(state), self._disk, say)
         self._ring = places.ring_file(state)
         if folder.killed:
@@ -168,8 +166,9 @@ class _Parts:
         self._catalogue = read_catalogue(self._folders, self.mat)
         for entry in self._catalogue.entries:
             if entry.error is not None:
-                say(str(entry.error))
+                say(entry.error.summary())
         self.waker = Waker()
+        self._trace = self._open_trace(args.trace) if args.trace else None
         self._recorder: Recorder | None = None
         ends = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         self._signals = Signals(ends, {signal.SIGUSR1: self._keep})
@@ -177,7 +176,8 @@ class _Parts:
     def daemon(
         self, motors: Any, button: StartButton | None, speed: float, watchers: list[Watcher]
     ) -> Daemon:
-        watchers = [*watchers, *self._watchers]
+        if self._trace is not None:
+            watchers = [*watchers, self._trace]
         session = Session(self.mat, self._catalogue, speed)
         try:
             ring = Ring(self._ring, len(self.mat.motors))
@@ -185,7 +185,7 @@ class _Parts:
             self._say(f"no incident can be kept, {self._ring} cannot be made: {error.strerror}")
         else:
             self._recorder = Recorder(session, ring, self._shelf)
-            watchers.append(self._stack.enter_context(self._recorder))
+            watchers = [*watchers, self._stack.enter_context(self._recorder)]
         daemon = Daemon(
             session, RealInbox(), motors, button, self._read_profiles, self._say, watchers
         )
@@ -204,15 +204,16 @@ class _Parts:
         daemon.sources.append(listener)
         self._say(f"control socket: {path}")
 
-    def _read_profiles(self, done: Callable[[Catalogue | str], None]) -> Source:
+    def _read_profiles(self, done: Callable[[Catalogue | str], None]) -> Reader:
         return Reader(self._folders, self.mat, done)
 
-    def _open_trace(self, path: str) -> TextIO:
+    def _open_trace(self, path: str) -> Trace:
         try:
-            opened = open(path, "w", encoding="ascii", buffering=1)  # noqa: SIM115, the stack does
+            file = open(path, "w", encoding="ascii", buffering=1)  # noqa: SIM115, the disk closes it
         except OSError as error:
             raise DeviceError(f"the trace {path} cannot be written: {error.strerror}") from None
-        return self._stack.enter_context(opened)
+        self._stack.callback(self._disk.submit, file.close)
+        return Trace(lambda line: self._disk.submit(lambda: file.write(line)))
 
 
 def _ports(args: argparse.Namespace) -> list[SerialPort]:
@@ -235,11 +236,15 @@ def _symlink(path: str, link: str, stack: ExitStack) -> None:
 
 
 def _log(line: str) -> None:
-    """A line to stdout, dropped where no one takes it: telling must never hold up the loop."""
+    """A line to stdout, dropped where no one takes it: telling must never hold up the loop.
+
+    A pipe that is ready takes at least 4096 bytes at once, and may block for more.
+    """
     import select
 
+    data = line.encode(errors="backslashreplace")[:4000] + b"\n"
     try:
         if select.select((), (1,), (), 0)[1]:
-            os.write(1, f"{line}\n".encode(errors="backslashreplace"))
+            os.write(1, data)
     except OSError:
         return

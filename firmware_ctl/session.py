@@ -479,7 +479,7 @@ class Session:
     def _clear(self, _: Clear, __: int) -> None:
         if self.fault is None:
             return
-        if self.fault.code == "button" and not self.button.is_released:
+        if self.fault.code == "button" and not self.button.is_sound:
             raise CallerError("fault", f"button: {self.fault.message}")
         self.fault = None
         self._change_state(State.IDLE, fault="")

@@ -19,17 +19,23 @@ class StateFolder:
             self._fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise DeviceError(f"the state folder {path} cannot be used: {error.strerror}") from None
-        holder = os.pread(self._fd, 32, 0).decode(errors="replace").strip()
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            holder = self._holder()
             os.close(self._fd)
             raise DeviceError(
                 f"another daemon (process {holder}) uses the state folder {path}; stop it first, "
                 "or name another folder with --state"
             ) from None
-        self.killed = holder
-        self._mark(f"{os.getpid()}\n")
+        self.killed = self._holder()
+        try:
+            self._mark(f"{os.getpid()}\n")
+        except OSError as error:
+            raise DeviceError(f"nothing can be written to {path}: {error.strerror}") from None
+
+    def _holder(self) -> str:
+        return os.pread(self._fd, 32, 0).decode(errors="replace").strip()
 
     def close(self) -> None:
         """The daemon ends by itself."""

@@ -26,26 +26,43 @@ _APART_MS = 1_000
 class Voice:
     """What one or more motors do in one pass of a phase, before the envelope and the trim.
 
-    `ramp` is the asked level over the pass; `cycles[i]` is the course drawn at `ramp`'s i-th level.
+    The course is drawn into steps at each level that the ramp asks for, when it is asked for.
     """
 
     after_ms: int
     ramp: Steps
-    cycles: tuple[Steps, ...]
+    """The asked level over the pass."""
+    course: tuple[Piece, ...]
+    cap_pct: int
+    budget_pct: int
 
     @property
     def high_pct(self) -> int:
-        return max(level for cycle in self.cycles for level in cycle.level_pct)
+        return max(self.cycle(max(self.ramp.level_pct)).level_pct)
 
-    def at(self, u_ms: int) -> tuple[int, int]:
-        """The level `u_ms` into the pass, and when it next steps (never later than it changes)."""
+    @property
+    def cycles(self) -> list[Steps]:
+        """One for every level of the ramp."""
+        return [self.cycle(level) for level in self.ramp.level_pct]
+
+    def cycle(self, asked_pct: int) -> Steps:
+        """The course at one level, within the limits."""
+        asked = draw(self.course, asked_pct)
+        played = {n: resolve(n, self.cap_pct, budget_pct=self.budget_pct) for n in asked.level_pct}
+        levels = tuple(played[n].level_pct for n in asked.level_pct)
+        return Steps(asked.at_ms, levels, asked.cycle_ms)
+
+    def at(self, u_ms: int, drawn: dict[int, Steps]) -> tuple[int, int]:
+        """The level `u_ms` into the pass, and when it next steps (never later than it changes).
+
+        `drawn` keeps the cycles by their level, for the next time.
+        """
         if u_ms < self.after_ms:
             return 0, self.after_ms
-        if len(self.cycles) == 1:
-            level, next_ms = self.cycles[0].at(u_ms - self.after_ms)
-            return level, next_ms + self.after_ms
-        level, ramp_next_ms = self.ramp.at(u_ms)
-        cycle = self.cycles[self.ramp.level_pct.index(level)]
+        asked_pct, ramp_next_ms = self.ramp.at(u_ms)
+        cycle = drawn.get(asked_pct)
+        if cycle is None:
+            cycle = drawn[asked_pct] = self.cycle(asked_pct)
         level, next_ms = cycle.at(u_ms - self.after_ms)
         return level, min(next_ms + self.after_ms, ramp_next_ms)
 
@@ -133,10 +150,12 @@ class Playback:
         self._until_ms: int | None = 0
         self._frame = Frame(self._silence, self._silence, (), 0)
         self._index = -1
+        self._drawn: list[dict[int, Steps]] = []
         self._envelope_at_ms = 0
         self._envelope = [0] * len(self._silence)  # thousandths of a percent
         self._target = self._envelope
         self._climbs_until_ms = 0
+        self._limited = limited
         self.shaper = Shaper(timeline.shape, limited)
 
     def rest(self, t_ms: int) -> None:
@@ -157,6 +176,8 @@ class Playback:
         """Goes to `t_ms` as if the motors that play there had been turning for long."""
         if t_ms > 0:
             self._levels, self._until_ms = self._levels_at(t_ms)
+            self._frame = replace(self._frame, until_ms=t_ms)
+            self.shaper = Shaper(self._timeline.shape, self._limited)
             self.shaper.settle(self._levels)
 
     def at(self, t_ms: int) -> Frame:
@@ -209,8 +230,8 @@ class Playback:
         in_pass_ms = t_ms - pass_begin_ms
         voices = []
         next_ms = segment.pass_ms
-        for voice in segment.voices:
-            level, steps_at_ms = voice.at(in_pass_ms)
+        for voice, drawn in zip(segment.voices, self._drawn, strict=True):
+            level, steps_at_ms = voice.at(in_pass_ms, drawn)
             voices.append(level)
             if steps_at_ms < next_ms:
                 next_ms = steps_at_ms
@@ -240,6 +261,7 @@ class Playback:
             if self._index >= 0:
                 self._climb_to(begin_ms)
             self._index += 1
+            self._drawn = [{} for _ in self.segment.voices]
             self._aim(max(begin_ms, self._envelope_at_ms))
 
     def _aim(self, t_ms: int) -> None:
@@ -348,14 +370,7 @@ def _voice(
     """The voice of a motor. For keyframes the course itself holds the levels, as asked."""
     asked = Level(100, 100) if play.frames else play.level
     ramp = draw((Piece(pass_ms, asked.from_pct / 100, asked.to_pct / 100),), 100)
-    cycles = []
-    for level in ramp.level_pct:
-        cycle = draw(course, level)
-        played = tuple(
-            resolve(n, cap_pct, budget_pct=budget_pct).level_pct for n in cycle.level_pct
-        )
-        cycles.append(Steps(cycle.at_ms, played, cycle.cycle_ms))
-    return Voice(play.after_ms, ramp, tuple(cycles))
+    return Voice(play.after_ms, ramp, course, cap_pct, budget_pct)
 
 
 def _signals(segments: Sequence[Segment]) -> tuple[Felt, ...]:

@@ -11,7 +11,8 @@ from math import ceil
 from typing import Final, Protocol
 
 from firmware_ctl import PROTOCOL, __version__, limits
-from firmware_ctl.errors import CallerError
+from firmware_ctl.budget import fit
+from firmware_ctl.errors import AuthorError, CallerError
 from firmware_ctl.explain import explain
 from firmware_ctl.mat import Mat
 from firmware_ctl.profile import Phase, Profile, read_play
@@ -30,7 +31,7 @@ from firmware_ctl.session import (
     Trim,
     Try,
 )
-from firmware_ctl.timeline import Timeline, compile_profile
+from firmware_ctl.timeline import Timeline
 
 
 class Desk(Protocol):
@@ -213,7 +214,11 @@ def try_timeline(words: Sequence[str], mat: Mat) -> Timeline:
     play = read_play(target, pattern, level, keys, mat)
     phase = Phase(TRY, limits.TRY_MS, 1, (play,))
     profile = Profile(TRY, TRY, "", (), False, (phase,))
-    return compile_profile(profile, mat)
+    try:
+        timeline, _ = fit(profile, mat)
+    except AuthorError as error:
+        raise CallerError("bad-argument", error.mistakes[0].sentence) from None
+    return timeline
 
 
 def _status(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
@@ -312,9 +317,9 @@ VERBS: Final[Mapping[str, Verb]] = {
         Verb("select", "NAME", "choose a profile for the next start", _select, 1, 1),
         Verb("start", "[NAME]", "start the selected profile, or select one and start it", _start,
              most=1, moves=True),
-        Verb("stop", "", "all motors off, now; so do the single bytes ! and Ctrl-C", _stop),
+        Verb("stop", "", "all motors off, now; so do the bytes ! and Ctrl-C", _stop, most=48),
         Verb("pause", "", "all motors off; the session waits, five minutes in all", _pause),
-        Verb("resume", "", "go on after a pause, softly", _resume, moves=True),
+        Verb("resume", "", "go on after a pause, softly", _resume),
         Verb("trim", "PCT", "scale every level, 10 to 100 percent", _trim, 1, 1),
         Verb("try", "TARGET PATTERN LEVEL [key=value...]", "play one line for 10 s", _try, 3, 12,
              moves=True),

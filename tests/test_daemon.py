@@ -68,9 +68,9 @@ class Finger:
         self.contact = Contact.RELEASED
         self.reads = 0
 
-    def read(self) -> Contact:
+    def read(self) -> list[Contact]:
         self.reads += 1
-        return self.contact
+        return [self.contact]
 
     def press(self, is_down: bool) -> None:
         self.contact = Contact.PRESSED if is_down else Contact.RELEASED
@@ -173,6 +173,9 @@ class FakeReader:
 
     def fileno(self) -> int:
         return -1
+
+    def give_up(self) -> None:
+        self.done("reading the profiles takes too long")
 
     def ready(self, daemon: Daemon) -> None:
         raise AssertionError

@@ -226,7 +226,7 @@ def test_the_led_is_on_in_a_session_and_blinks_in_a_fault(factory: MockFactory) 
         (2_000, Wake()),
     ]
     for now_ms, event in script:
-        led.step(session, session.handle(event, now_ms), now_ms)
+        led.step(session, event, session.handle(event, now_ms), now_ms)
     assert written(factory, 7) == [0, 100, 0, 100, 0, 100]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from firmware_ctl.protocol import MOST_UNSENT, STOPPED_A_SECOND, Connection
 from firmware_ctl.session import Clear, Fault, State
-from firmware_ctl.timeline import Levels
+from firmware_ctl.shaping import Levels
 from tests.worlds import SILENCE, Bench, Wire
 
 BUSY = "err busy a stop overtook this start; send it again"
@@ -169,6 +169,7 @@ def test_status_is_merged_while_one_is_unsent() -> None:
 def test_half_typed_lines_survive_a_question_and_not_a_stop() -> None:
     connection = Connection()
     connection.receive(b"pi?ng\rpi!ng\r\xff!ping\r")
+    connection.digest()
 
     assert [getattr(item, "line", item) for item in connection.pending] == ["ping", "ng", "ping"]
 

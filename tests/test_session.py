@@ -196,10 +196,12 @@ def test_a_start_is_soft_and_its_duties_are_the_tables() -> None:
 
     assert world.levels() == [(1_000 + 20 * i, (0, i, i)) for i in range(1, 41)]
     table = duty_table(MAT.motors[1], MAT)
-    assert [step.duty_pct for _, step in world.steps] == [
-        tuple(table[level] for level in step.level_pct) for _, step in world.steps
-    ]
     assert (table[0], table[1], table[100]) == (0, 20, 80)
+    right_begins_ms = 1_070  # motors start one after another
+    assert [(at_ms, step.duty_pct) for at_ms, step in world.steps] == [
+        (at_ms, (0, table[level], table[level] if at_ms >= right_begins_ms else 0))
+        for at_ms, (_, level, _) in ((at_ms, step.level_pct) for at_ms, step in world.steps)
+    ]
 
 
 def test_select_trim_fault_and_clear_are_told() -> None:

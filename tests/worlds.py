@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
+from firmware_ctl.budget import fit
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue, Entry
 from firmware_ctl.daemon import Daemon, Link, Source
@@ -17,8 +18,8 @@ from firmware_ctl.profile import Level, Phase, Play, Profile
 from firmware_ctl.protocol import Connection
 from firmware_ctl.session import Close, Fault, Input, Pause, Session, Start, State, Step, Wake
 from firmware_ctl.session import Contacts as Sensed
+from firmware_ctl.shaping import Levels
 from firmware_ctl.simulator.clock import VirtualInbox
-from firmware_ctl.timeline import Levels, compile_profile
 
 MINUTE_MS = 60_000
 
@@ -44,7 +45,8 @@ def steady(target: str, level_pct: int) -> Play:
 
 def entry(name: str, *phases: Phase, mat: Mat = MAT) -> Entry:
     profile = Profile(name, f"The {name} one", "", (), False, phases)
-    return Entry(name, profile, compile_profile(profile, mat))
+    timeline, budget = fit(profile, mat, f"{name}.yaml")
+    return Entry(name, profile, timeline, budget)
 
 
 BAD = Entry(
@@ -188,8 +190,8 @@ class Finger:
     def __init__(self) -> None:
         self.contact = Contact.RELEASED
 
-    def read(self) -> Contact:
-        return self.contact
+    def read(self) -> list[Contact]:
+        return [self.contact]
 
     def press(self, is_down: bool) -> None:
         self.contact = Contact.PRESSED if is_down else Contact.RELEASED
