@@ -10,10 +10,15 @@ from firmware_ctl.limits import DAY_MS
 class Allowance:
     """Running time of one day. What a session may use is taken at its start."""
 
-    def __init__(self, daily_ms: int) -> None:
+    def __init__(self, daily_ms: int, used_ms: int = 0, day_began_at_ms: int | None = None) -> None:
         self.daily_ms = daily_ms
-        self._used_ms = 0
-        self._day_began_at_ms: int | None = None
+        self._used_ms = used_ms
+        self._day_began_at_ms = day_began_at_ms
+
+    @property
+    def account(self) -> tuple[int, int | None]:
+        """What was used, and since when: enough to go on from it."""
+        return self._used_ms, self._day_began_at_ms
 
     def used_ms(self, now_ms: int) -> int:
         if self._day_began_at_ms is None or now_ms - self._day_began_at_ms >= DAY_MS:

@@ -7,15 +7,18 @@ all levels are scaled by one factor; what then still does not fit is the author'
 
 from collections.abc import Iterator
 from math import lcm
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from firmware_ctl.errors import AuthorError, Mistake
 from firmware_ctl.limits import INRUSH_MS, REST_MS, STAGGER_MS
 from firmware_ctl.mat import Mat
 from firmware_ctl.profile import Phase, Profile
-from firmware_ctl.timeline import HISTORY_MS, Playback, Segment, Timeline, compile_profile
+from firmware_ctl.timeline import Playback, Segment, Timeline, compile_profile
 
-_AFTERMATH_MS = REST_MS + INRUSH_MS
+HISTORY_MS: Final = 1_000
+"""What a motor did longer ago than this does not show in what it draws."""
+
+_AFTERMATH_MS: Final = REST_MS + INRUSH_MS
 
 
 class Worst(NamedTuple):
@@ -98,12 +101,14 @@ def worst(timeline: Timeline, limited: bool = True) -> tuple[Worst, int]:
     longest_wait_ms = 0
     playback = Playback(timeline, limited=limited)
     walked_ms = 0
+    started: set[int] = set()
     for segment in timeline.segments:
-        if _bound_ma(timeline, segment) <= min(found.ma, timeline.shape.max_ma):
-            continue
-        for begin_ms, end_ms in _windows(timeline, segment):
+        bound_ma = _bound_ma(timeline, segment)
+        is_short = segment.end_ms - segment.begin_ms < 2 * HISTORY_MS  # a start may outlast it
+        is_harmless = bound_ma <= min(found.ma, timeline.shape.max_ma) and not is_short
+        for begin_ms, end_ms in () if is_harmless else _windows(timeline, segment):
             if begin_ms - HISTORY_MS > walked_ms:
-                playback.settle(begin_ms - HISTORY_MS)
+                playback.settle(begin_ms - HISTORY_MS, started)
             playback.walk_to(begin_ms)
             now_ms: int | None = begin_ms
             while now_ms is not None and now_ms < end_ms:
@@ -113,6 +118,7 @@ def worst(timeline: Timeline, limited: bool = True) -> tuple[Worst, int]:
                     found = Worst(now_ms, ma, tuple(playback.shaper.motors_drawing()))
                 walked_ms, now_ms = now_ms, until_ms
             longest_wait_ms = max(longest_wait_ms, playback.shaper.longest_wait_ms)
+        started.update(i for i, high in enumerate(segment.high_pct) if high)
     return found, longest_wait_ms
 
 

@@ -18,6 +18,8 @@ class Entry(NamedTuple):
     timeline: Timeline | None = None
     budget: Budget | None = None
     error: AuthorError | None = None
+    source: bytes = b""
+    """The file of a good profile."""
 
 
 class Catalogue(NamedTuple):
@@ -47,4 +49,4 @@ def read_entry(name: str, data: bytes, path: str, mat: Mat) -> Entry:
         timeline, budget = fit(profile, mat, path)
     except AuthorError as error:
         return Entry(name, error=error)
-    return Entry(name, profile, timeline, budget)
+    return Entry(name, profile, timeline, budget, source=data)

@@ -96,7 +96,8 @@ COMMANDS: dict[str, tuple[str, str, Sequence[Option], dict[str, object]]] = {
         "simulate:simulate",
         "play a whole session at once: what it is like, a trace, a picture",
         (
-            _option("profile", metavar="PROFILE", help="a name or a file"),
+            _option("profile", metavar="PROFILE", nargs="?", help="a name or a file"),
+            _option("--replay", metavar="FILE", help="play a kept incident again instead"),
             _option("--trim", metavar="PCT", type=_trim, default=100,
                     help="scale every level, 10 to 100 percent"),
             _option("--trace", metavar="FILE", help="write what the motors do: .vcd .csv .jsonl"),

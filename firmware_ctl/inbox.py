@@ -7,7 +7,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 
 from firmware_ctl.daemon import Daemon, Link, Source
@@ -51,21 +51,25 @@ class Waker:
 
 
 class Signals:
-    """Turns signals into an orderly end: off first, then exit 0."""
+    """Turns signals into an orderly end: off first, then exit 0. `others` are calls instead."""
 
-    def __init__(self, numbers: Iterable[int]) -> None:
+    def __init__(self, numbers: Iterable[int], others: Mapping[int, Callable[[], object]]) -> None:
         self._receiver, sender = socket.socketpair()
         self._receiver.setblocking(False)
         sender.setblocking(False)
         self._sender = sender
         signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
-        for number in numbers:
+        self._others = others
+        for number in (*numbers, *others):
             signal.signal(number, lambda *_: None)
 
     def fileno(self) -> int:
         return self._receiver.fileno()
 
     def ready(self, daemon: Daemon) -> None:
-        for number in self._receiver.recv(4096):
+        for number in set(self._receiver.recv(4096)):
+            if number in self._others:
+                self._others[number]()
+                continue
             daemon.step(Close())
             daemon.say(f"{signal.Signals(number).name}: all motors are off; the daemon ends")

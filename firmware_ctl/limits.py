@@ -53,6 +53,9 @@ SIGNAL_MS: Final = 5_000
 SIGNALS_DAILY_MS: Final = 60_000
 """Most motor time for idle signals in a day; an account of its own."""
 
+CUE_MS: Final = 3_000
+"""A shorter cue has no room for the signals of its begin and end."""
+
 TICK_MS: Final = 20
 """While motors run the loop checks pins, button and time at least this often."""
 

@@ -93,6 +93,8 @@ class Mat(NamedTuple):
     led_pin: int | None
     gate: Gate | None
     ports: tuple[SerialPort, ...]
+    source: bytes = b""
+    """The file that this was read from."""
 
     @property
     def motors(self) -> tuple[Motor, ...]:
@@ -259,6 +261,7 @@ def read_mat(data: bytes, path: str) -> Mat:
         led_pin=form["led"] and form["led"]["pin"],
         gate=form["gate"] and Gate(form["gate"]["heartbeat"], form["gate"]["rail"]),
         ports=tuple(SerialPort(port["port"], port["baud"]) for port in form["serial"]),
+        source=data,
     )
 
 

@@ -25,6 +25,19 @@ def profile_folders() -> list[str]:
     return [shipped.profiles_dir(), *own]
 
 
+def ring_file(state: str) -> str:
+    """Where the incident ring of a state folder lies while its daemon runs.
+
+    In memory where the machine has a folder for that: a page of a file on a disk that hangs would
+    hold up who writes it.
+    """
+    folder = "/dev/shm"
+    if not os.access(folder, os.W_OK):
+        return os.path.join(state, "ring")
+    found = os.stat(state)
+    return os.path.join(folder, f"firmware-ctl-{found.st_dev:x}-{found.st_ino:x}")
+
+
 def mock_socket() -> str:
     """The control socket of the user's mock, in the user's runtime folder."""
     folder = os.environ.get("XDG_RUNTIME_DIR")

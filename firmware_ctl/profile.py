@@ -38,6 +38,7 @@ from firmware_ctl.document import (
     words,
 )
 from firmware_ctl.errors import CallerError
+from firmware_ctl.limits import CUE_MS
 from firmware_ctl.mat import Mat, zone_name
 from firmware_ctl.patterns import AFTER, LONGEST_MS, PATTERNS, SHORTEST_MS
 from firmware_ctl.points import POINTS
@@ -358,6 +359,9 @@ def _check_length(form: Form, mat: Mat, report: Report) -> None:
 def _phase(form: Form, targets: Mapping[str, Target], report: Report) -> Phase | None:
     if "play" not in form.node.pairs and "cue" not in form.node.pairs:
         report.add(form.node, "play: is missing; a phase needs play, or a cue, or both")
+    if form["cue"] and form["for"] and form["for"] < CUE_MS:
+        sentence = f"a cue takes at least {in_units(CUE_MS)}, to tell its begin and its end"
+        report.add(form.at("for"), f"for: {in_units(form['for'])} is too short; {sentence}")
     plays: dict[str, tuple[Text, Form | None]] = form["play"] or {}
     lines = [_line(name, play, form["for"], report) for name, (_, play) in plays.items()]
     owners: dict[str, str] = {}

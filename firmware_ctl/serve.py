@@ -18,6 +18,7 @@ from firmware_ctl.errors import DeviceError
 from firmware_ctl.feed import Feed
 from firmware_ctl.folder import load_mat, read_catalogue
 from firmware_ctl.inbox import RealInbox, Signals, Waker
+from firmware_ctl.incident import Recorder, Ring, Shelf, left_behind
 from firmware_ctl.mat import SerialPort
 from firmware_ctl.reader import Reader
 from firmware_ctl.session import Close, Session
@@ -155,15 +156,22 @@ class _Parts:
         self._say = say
         folder = StateFolder(state)
         stack.callback(folder.close)
+        self._disk = Disk(say)
+        stack.callback(self._disk.close)
+        self._shelf = Shelf(os.path.abspath(state), self._disk, say)
+        self._ring = places.ring_file(state)
         if folder.killed:
             say(f"the last run on this state folder was killed (process {folder.killed})")
+            self._shelf.keep("killed", left_behind(self._ring, folder.killed))
         self._catalogue = read_catalogue(self._folders, self.mat)
         for entry in self._catalogue.entries:
             if entry.error is not None:
                 say(entry.error.summary())
         self.waker = Waker()
-        self._signals = Signals((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         self._trace = self._open_trace(args.trace) if args.trace else None
+        self._recorder: Recorder | None = None
+        ends = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        self._signals = Signals(ends, {signal.SIGUSR1: self._keep})
 
     def daemon(
         self, motors: Any, button: StartButton | None, speed: float, watchers: list[Watcher]
@@ -171,11 +179,22 @@ class _Parts:
         if self._trace is not None:
             watchers = [*watchers, self._trace]
         session = Session(self.mat, self._catalogue, speed)
+        try:
+            ring = Ring(self._ring, len(self.mat.motors))
+        except OSError as error:
+            self._say(f"no incident can be kept, {self._ring} cannot be made: {error.strerror}")
+        else:
+            self._recorder = Recorder(session, ring, self._shelf)
+            watchers = [*watchers, self._stack.enter_context(self._recorder)]
         daemon = Daemon(
             session, RealInbox(), motors, button, self._read_profiles, self._say, watchers
         )
         daemon.sources += [self.waker, self._signals]
         return daemon
+
+    def _keep(self) -> None:
+        if self._recorder is not None:
+            self._recorder.keep("asked")
 
     def control(self, daemon: Daemon, path: str) -> None:
         if not hasattr(socket, "AF_UNIX"):
@@ -193,10 +212,8 @@ class _Parts:
             file = open(path, "w", encoding="ascii", buffering=1)  # noqa: SIM115, the disk closes it
         except OSError as error:
             raise DeviceError(f"the trace {path} cannot be written: {error.strerror}") from None
-        disk = Disk(self._say)
-        self._stack.callback(disk.close)
-        self._stack.callback(disk.submit, file.close)
-        return Trace(lambda line: disk.submit(lambda: file.write(line)))
+        self._stack.callback(self._disk.submit, file.close)
+        return Trace(lambda line: self._disk.submit(lambda: file.write(line)))
 
 
 def _ports(args: argparse.Namespace) -> list[SerialPort]:

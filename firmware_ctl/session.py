@@ -71,6 +71,8 @@ class Start(NamedTuple):
 
 class Try(NamedTuple):
     timeline: Timeline
+    words: tuple[str, ...] = ()
+    """What it was compiled from."""
 
 
 class Stop(NamedTuple):
@@ -143,12 +145,22 @@ class Step(NamedTuple):
 # --- the session ------------------------------------------------------------------------------
 
 
+class Spent(NamedTuple):
+    """The day's accounts as an earlier session object left them."""
+
+    used_ms: int = 0
+    day_began_at_ms: int | None = None
+    signalled_ms: int = 0
+    signal_day_began_at_ms: int = 0
+
+
+UNSPENT: Final = Spent()
+
+
 class _Run:
     """A session that was started. Its own time stands still while it is paused."""
 
-    def __init__(
-        self, timeline: Timeline, playback: Playback, end_ms: int, now_ms: int
-    ) -> None:
+    def __init__(self, timeline: Timeline, playback: Playback, end_ms: int, now_ms: int) -> None:
         self.timeline = timeline
         self.playback = playback
         self.end_ms = end_ms
@@ -182,7 +194,9 @@ class _Signal(NamedTuple):
 class Session:
     """The state table. Every public value is read only; `handle` is the one way in."""
 
-    def __init__(self, mat: Mat, catalogue: Catalogue, speed: float = 1.0) -> None:
+    def __init__(
+        self, mat: Mat, catalogue: Catalogue, speed: float = 1.0, spent: Spent = UNSPENT
+    ) -> None:
         self.mat = mat
         self.catalogue = catalogue
         self.speed = speed
@@ -192,7 +206,7 @@ class Session:
         self.selected: Entry | None = catalogue.first()
         self.trim_pct = 100
         self.fault: Fault | None = None
-        self.allowance = Allowance(mat.limits.daily_ms)
+        self.allowance = Allowance(mat.limits.daily_ms, spent.used_ms, spent.day_began_at_ms)
         self.button = Button()
         self.started = 0
         """How many sessions have begun."""
@@ -204,8 +218,8 @@ class Session:
         self._run: _Run | None = None
         self._began_at_ms = 0
         self._signal: _Signal | None = None
-        self._signalled_ms = 0
-        self._signal_day_began_at_ms = 0
+        self._signalled_ms = spent.signalled_ms
+        self._signal_day_began_at_ms = spent.signal_day_began_at_ms
         self._stopped_at_ms: int | None = None
         self._told_signal = ""
         self._notices: list[Notice] = []
@@ -302,6 +316,10 @@ class Session:
     def used_ms(self, now_ms: int) -> int:
         """Running time of today; of a session that plays, what it has played so far."""
         return max(0, self.allowance.used_ms(self._scaled(now_ms)) - self.left_ms(now_ms))
+
+    @property
+    def spent(self) -> Spent:
+        return Spent(*self.allowance.account, self._signalled_ms, self._signal_day_began_at_ms)
 
     def zone_levels(self) -> dict[str, int]:
         """For every zone its highest motor's level now."""

@@ -5,6 +5,7 @@ Time is an argument. What a motor did before decides whether it rests, so a `Sha
 and nothing else. It never gives more than its table except in a kick, and a kick only from rest.
 """
 
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from firmware_ctl.limits import DUTY_PCT, FIRST_KICK_PCT, INRUSH_MS, REST_MS, STAGGER_MS, TICK_MS
@@ -105,11 +106,14 @@ class Shaper:
         self._is_first = [True] * len(self._is_first)
         self._first_at_ms = _LONG_AGO
 
-    def settle(self, levels: Levels) -> None:
-        """Takes these levels as turning already, and what is silent as at rest."""
+    def settle(self, levels: Levels, started: Collection[int]) -> None:
+        """Takes these levels as turning already, and what is silent as at rest.
+
+        `started`: the motors that had their first, gentle start before.
+        """
         drives = self._shape.drives
         self._duties = [drive.duty_pct[n] for drive, n in zip(drives, levels, strict=True)]
-        self._is_first = [False] * len(levels)
+        self._is_first = [i not in started for i in range(len(levels))]
 
     def shape(self, levels: Levels, now_ms: int) -> Shaped:
         """The duties for these levels at `now_ms`, which never goes back."""

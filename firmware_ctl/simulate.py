@@ -71,6 +71,12 @@ class Recorder:
 
 def simulate(args: argparse.Namespace) -> int:
     """Plays a profile. 0 done, 1 the profile is invalid, 2 a file cannot be read or written."""
+    if (args.profile is None) == (args.replay is None):
+        raise DeviceError("simulate takes a PROFILE, or --replay FILE")
+    if args.replay is not None:
+        from firmware_ctl.replay import replay
+
+        return replay(args.replay)
     makers = [
         (path, _maker(path, what))
         for path, what in ((args.trace, "trace"), (args.plot, "plot"))

@@ -4,10 +4,11 @@ The segments are closed forms on absolute time: their size grows with the phases
 not with its length. This module never asks what time it is.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from firmware_ctl.limits import TICK_MS, resolve
 from firmware_ctl.mat import Mat
@@ -113,17 +114,23 @@ class Timeline(NamedTuple):
 
     def frame_at(self, t_ms: int) -> Frame:
         """The frame of an undisturbed session `t_ms` after its start."""
-        playback = Playback(self)
-        playback.settle(max(0, t_ms - HISTORY_MS))
-        return playback.walk_to(t_ms)
+        times_ms, frames = _all_frames(self)
+        return frames[bisect_right(times_ms, t_ms) - 1]
 
     def next_change_after(self, t_ms: int) -> int | None:
         """The first instant after `t_ms` at which a level may change; None after the end."""
         return self.frame_at(t_ms).until_ms
 
 
-HISTORY_MS: Final = 1_000
-"""What a motor did longer ago than this does not show in its duty."""
+@lru_cache(maxsize=2)
+def _all_frames(timeline: Timeline) -> tuple[list[int], list[Frame]]:
+    """Every frame of an undisturbed session with its time; only for those who look at any."""
+    playback = Playback(timeline)
+    times_ms, frames = [0], [playback.at(0)]
+    while (until_ms := frames[-1].until_ms) is not None:
+        times_ms.append(until_ms)
+        frames.append(playback.at(until_ms))
+    return times_ms, frames
 
 
 class Playback:
@@ -168,13 +175,13 @@ class Playback:
         self._trim_pct = trim_pct
         self._aim(t_ms)
 
-    def settle(self, t_ms: int) -> None:
+    def settle(self, t_ms: int, started: Collection[int]) -> None:
         """Goes to `t_ms` as if the motors that play there had been turning for long."""
         if t_ms > 0:
             self._levels, self._until_ms = self._levels_at(t_ms)
             self._frame = self._frame._replace(until_ms=t_ms)
             self.shaper = Shaper(self._timeline.shape, self._limited)
-            self.shaper.settle(self._levels)
+            self.shaper.settle(self._levels, started)
 
     def at(self, t_ms: int) -> Frame:
         """The frame at `t_ms`, which must not lie before an earlier call's."""

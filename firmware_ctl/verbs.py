@@ -13,6 +13,7 @@ from firmware_ctl import PROTOCOL, __version__, limits
 from firmware_ctl.budget import fit
 from firmware_ctl.errors import AuthorError, CallerError
 from firmware_ctl.explain import explain
+from firmware_ctl.mat import Mat
 from firmware_ctl.profile import Phase, Profile, read_play
 from firmware_ctl.protocol import ERROR_CODES, FAULT_CODES, Connection, fields, text
 from firmware_ctl.session import (
@@ -29,6 +30,7 @@ from firmware_ctl.session import (
     Trim,
     Try,
 )
+from firmware_ctl.timeline import Timeline
 
 
 class Desk(Protocol):
@@ -195,21 +197,26 @@ def _trim(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[
 
 
 def _try(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
+    desk.act(Try(try_timeline(words, desk.session.mat), tuple(words)))
+    return [f"ok left={limits.TRY_MS // 1000}"]
+
+
+def try_timeline(words: Sequence[str], mat: Mat) -> Timeline:
+    """Compiles the line of a `try`; `CallerError` says what is wrong with it."""
     target, pattern, level, *rest = words
     if not all(part.partition("=")[1] for part in rest):
         raise CallerError("bad-argument", f"after the level come key=value pairs: {' '.join(rest)}")
     keys = {key: value for key, _, value in (part.partition("=") for part in rest)}
     if len(keys) < len(rest):
         raise CallerError("bad-argument", f"a key is given twice: {' '.join(rest)}")
-    play = read_play(target, pattern, level, keys, desk.session.mat)
+    play = read_play(target, pattern, level, keys, mat)
     phase = Phase(TRY, limits.TRY_MS, 1, (play,))
     profile = Profile(TRY, TRY, "", (), False, (phase,))
     try:
-        timeline, _ = fit(profile, desk.session.mat)
+        timeline, _ = fit(profile, mat)
     except AuthorError as error:
         raise CallerError("bad-argument", error.mistakes[0].sentence) from None
-    desk.act(Try(timeline))
-    return [f"ok left={limits.TRY_MS // 1000}"]
+    return timeline
 
 
 def _status(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 # A busy machine must not fail a test: no property here is about how long it takes.
-settings.register_profile("calm", deadline=None, max_examples=60)
+settings.register_profile("calm", deadline=None, max_examples=30)
 settings.load_profile("calm")
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -11,6 +11,7 @@ import yaml
 from hypothesis import strategies as st
 
 from firmware_ctl import limits
+from firmware_ctl.limits import CUE_MS
 from firmware_ctl.mat import Mat, read_mat
 from firmware_ctl.patterns import PATTERNS, Key
 from firmware_ctl.points import POINTS
@@ -236,7 +237,7 @@ def profile_documents(draw: st.DrawFn, mat: Mat) -> Document:
         phase: Document = {"name": draw(titles(60)), "for": f"{for_ms}ms"}
         if repeat > 1:
             phase["repeat"] = repeat
-        if draw(st.booleans()):
+        if for_ms >= CUE_MS and draw(st.booleans()):
             by_hand = sorted(point.name for point in POINTS.values() if point.by_hand)
             phase["cue"] = draw(st.sampled_from(by_hand))
         if "cue" not in phase or draw(st.booleans()):

@@ -61,7 +61,7 @@ MAT = Mat(
 
 
 def test_reads_the_least_a_mat_needs() -> None:
-    assert read_mat(GOOD.encode(), "m.yaml") == MAT
+    assert read_mat(GOOD.encode(), "m.yaml") == MAT._replace(source=GOOD.encode())
 
 
 def test_reads_all_that_a_mat_may_have() -> None:
@@ -81,6 +81,7 @@ schema: 1
         led_pin=7,
         gate=Gate(26, 0),
         ports=(SerialPort("/dev/serial0", 115_200), SerialPort("socket://localhost:5000", 9_600)),
+        source=text.encode(),
     )
 
 

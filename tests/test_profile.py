@@ -154,14 +154,14 @@ def test_reads_a_line_of_play(body: str, play: Play) -> None:
 
 def test_reads_what_a_profile_may_have_beside() -> None:
     text = "schema: 1\nname: p\nneeds: [lower-back]\nstrict: true\n" + HEAD
-    text += "  - {name: a, for: 10ms, cue: 'breathe: slowly', repeat: 100}\n"
+    text += "  - {name: a, for: 3s, cue: 'breathe: slowly', repeat: 100}\n"
     assert unplaced(read_profile(text.encode(), "a/b/p.yaml", MAT)) == Profile(
         name="p",
         title="t",
         about="",
         needs=("lower_back",),
         strict=True,
-        phases=(Phase(name="a", for_ms=10, repeat=100, play=(), cue="breathe: slowly"),),
+        phases=(Phase(name="a", for_ms=3_000, repeat=100, play=(), cue="breathe: slowly"),),
     )
 
 
@@ -385,6 +385,12 @@ def test_an_alias_is_read_in_each_place() -> None:
                 "play: {hips: {pattern: keyframes, frames: [[30s, 10%], [50s, 0%]], after: 20s}}"
             ),
             ["3:81: frames: 50s lies after the end of the phase; 40s is the last moment"],
+        ),
+        (
+            HEAD + "  - {name: a, for: 2500ms, cue: KI3}\n",
+            [
+                "3:20: for: 2.5s is too short; a cue takes at least 3s, to tell its begin and its end",
+            ],
         ),
         (
             phase("cue: KI4"),

@@ -1,0 +1,332 @@
+"""The incident ring: what the session was given and what came of it, where a SIGKILL leaves it.
+
+Every line is text: first the session's condition with the files that it plays, then what inputs
+carry, then a row for each input that changed something. It knows how to write that and how to put
+a copy aside; who plays it again is `replay`.
+"""
+
+import gzip
+import json
+import mmap
+import os
+import re
+import stat
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from struct import Struct
+from typing import Final, NamedTuple
+
+from firmware_ctl import __version__
+from firmware_ctl.button import Contact
+from firmware_ctl.catalogue import Catalogue
+from firmware_ctl.disk import Disk
+from firmware_ctl.errors import FirmwareError
+from firmware_ctl.session import (
+    Contacts,
+    Fault,
+    Input,
+    Reload,
+    Select,
+    Session,
+    Spent,
+    Start,
+    State,
+    Step,
+    Trim,
+    Try,
+    Wake,
+)
+
+FORMAT: Final = 1
+
+ROWS: Final = 32_768
+"""The shipped profiles fill five a second, a mat full of waves fifty."""
+
+TEXTS: Final = 1024 * 1024
+"""Bytes for the condition and for what inputs carry."""
+
+QUIET_MS: Final = 60_000
+"""After this long without anything the next input begins a new record: nothing before it shows."""
+
+KEPT: Final = 4
+"""Incidents in the state folder; the oldest makes room."""
+
+_MAGIC: Final = b"mat ring"
+_HEAD: Final = Struct("<8sIIQQQ")  # magic, process, bytes a row, rows, bytes of text, texts lost
+_ROWS_AT, _TEXTS_AT, _LOST_AT = 16, 24, 32
+_COUNT: Final = Struct("<Q")
+
+
+def row(
+    at_ms: int,
+    kind: str,
+    argument: object,
+    state: State,
+    level_pct: Sequence[int],
+    duty_pct: Sequence[int],
+    kicks: Sequence[int],
+) -> bytes:
+    """An input and the step that came of it, as a line of JSON without its end."""
+    told = json.dumps(argument) if argument is not None else "null"
+    line = f'[{at_ms},"{kind}",{told},"{state.value}",{[*level_pct]},{[*duty_pct]},{[*kicks]}]'
+    return line.replace(" ", "").encode()
+
+
+class Ring:
+    """The memory-mapped file: a head, texts one after the other, and rows of one length, round and
+    round. All of it is there from the start, so that writing never asks for room."""
+
+    def __init__(self, path: str, motors: int) -> None:
+        """Replaces what lies at `path`. Raises OSError where the file cannot be made."""
+        all_on = [100] * motors
+        longest = row(10**13, "contacts", "released", State.RUNNING, all_on, all_on, range(motors))
+        self._width = len(longest) + 1
+        self._path = path
+        if os.path.lexists(path):
+            os.unlink(path)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(fd, "r+b") as file:
+            file.write(bytes(_HEAD.size + TEXTS + ROWS * self._width))
+            file.flush()
+            self._map = mmap.mmap(fd, 0)
+        self._rows = self._texts_end = 0
+        self._lines: dict[bytes, int] = {}
+        _HEAD.pack_into(self._map, 0, _MAGIC, os.getpid(), self._width, 0, 0, 0)
+
+    def begin(self, text: dict[str, object]) -> None:
+        """Forgets all and begins with this line."""
+        self._rows = self._texts_end = 0
+        self._lines.clear()
+        for at in (_ROWS_AT, _TEXTS_AT, _LOST_AT):
+            _COUNT.pack_into(self._map, at, 0)
+        self.tell(text)
+
+    def tell(self, text: dict[str, object]) -> int | None:
+        """The number of the line that says this, from 1; None when there is no room for it."""
+        line = json.dumps(text, separators=(",", ":")).encode() + b"\n"
+        if line in self._lines:
+            return self._lines[line]
+        end = self._texts_end + len(line)
+        if end > TEXTS:
+            self.lose()
+            return None
+        self._map[_HEAD.size + self._texts_end : _HEAD.size + end] = line
+        self._texts_end = end
+        _COUNT.pack_into(self._map, _TEXTS_AT, end)
+        self._lines[line] = len(self._lines) + 1
+        return self._lines[line]
+
+    def lose(self) -> None:
+        """Something does not fit: what is kept can be read, and not be played again."""
+        _COUNT.pack_into(self._map, _LOST_AT, 1)
+
+    def write(self, line: bytes) -> None:
+        begin = _HEAD.size + TEXTS + self._rows % ROWS * self._width
+        self._map[begin : begin + self._width] = line.ljust(self._width - 1) + b"\n"
+        self._rows += 1
+        _COUNT.pack_into(self._map, _ROWS_AT, self._rows)
+
+    def copy(self) -> bytes:
+        """All that is written, as it lies there: one copy of memory, the rest is `lines`."""
+        return self._map[: _HEAD.size + TEXTS + min(self._rows, ROWS) * self._width]
+
+    def close(self) -> None:
+        """The daemon ends by itself: nobody will look for the ring."""
+        self._map.close()
+        os.unlink(self._path)
+
+
+def left_behind(path: str, process: str) -> bytes:
+    """What a process that was killed left in its ring; nothing if the ring is not that one's."""
+    try:
+        found = os.lstat(path)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+            return b""
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError:
+        return b""
+    if len(data) < _HEAD.size or data[:8] != _MAGIC or str(_HEAD.unpack_from(data)[1]) != process:
+        return b""
+    return data
+
+
+def lines(ring: bytes, why: str) -> list[bytes]:
+    """A ring's lines in the order of time, and a last one that says how much it is.
+
+    Empty when nothing had happened yet.
+    """
+    _, _, width, count, texts_end, lost = _HEAD.unpack_from(ring)
+    texts = ring[_HEAD.size : _HEAD.size + texts_end].splitlines()
+    rows_at = _HEAD.size + TEXTS
+    first = count - min(count, ROWS)
+    begins = (rows_at + n % ROWS * width for n in range(first, count))
+    rows = [ring[begin : begin + width].rstrip() for begin in begins]
+    last = {"why": why, "whole": not lost and not first, "lines": len(texts) + len(rows)}
+    return [*texts, *rows, json.dumps(last).encode()] if texts else []
+
+
+class Shelf:
+    """The incidents that are kept in the state folder."""
+
+    def __init__(self, folder: str, disk: Disk, say: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._disk = disk
+        self._say = say
+        # While the disk hangs only the newest waits.
+        self._waiting: deque[tuple[str, bytes]] = deque(maxlen=1)
+
+    def keep(self, why: str, ring: bytes) -> None:
+        """Has the disk's thread put it aside and say where. Never waits."""
+        self._waiting.append((why, ring))
+        self._disk.submit(self._write)
+
+    def _write(self) -> None:
+        if not self._waiting:
+            return
+        why, ring = self._waiting.popleft()
+        found = lines(ring, why) if ring else []
+        if not found:
+            return
+        moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        path = os.path.join(self._folder, f"incident-{moment}-{why}.jsonl.gz")
+        others = sorted(name for name in os.listdir(self._folder) if _KEPT_NAME.fullmatch(name))
+        for name in others[: -(KEPT - 1)]:
+            os.unlink(os.path.join(self._folder, name))
+        with open(f"{path}.part", "wb") as file:
+            file.write(gzip.compress(b"\n".join([*found, b""])))
+        os.replace(f"{path}.part", path)
+        self._say(
+            f"the last minutes are kept in {path}; `firmware-ctl simulate --replay {path}` plays "
+            "them again"
+        )
+
+
+_KEPT_NAME: Final = re.compile(r"incident-.*\.jsonl\.gz(\.part)?")
+
+
+class _Condition(NamedTuple):
+    """All of an idle session that shows in what it does next."""
+
+    since_ms: int
+    catalogue: Catalogue
+    selected: str
+    trim_pct: int
+    released: bool
+    """The button was seen released, and has been since."""
+    spent: Spent
+
+
+class Recorder:
+    """Watches the steps and fills the ring; keeps a copy when a fault comes, or when asked to.
+
+    A wake that changes nothing, not even when the session wants to be asked again, had nothing to
+    do and is left out. So an idle mat writes nothing.
+    """
+
+    def __init__(self, session: Session, ring: Ring, shelf: Shelf) -> None:
+        self._session = session
+        self._ring = ring
+        self._shelf = shelf
+        self._contact: Contact | None = None
+        self._fault: Fault | None = None
+        self._moment: tuple[object, ...] = ()
+        self._row_at_ms = 0
+        self._quiet: _Condition | None = self._condition()
+
+    def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None:
+        if isinstance(event, Contacts):
+            if event.contact is self._contact:
+                event = Wake()
+            else:
+                self._contact = event.contact
+        moment = session.state, step.level_pct, step.duty_pct, step.kicks, step.wake_at_ms
+        if isinstance(event, Wake) and moment == self._moment and not step.notices:
+            if now_ms - self._row_at_ms >= QUIET_MS and self._rests():
+                self._quiet = self._condition()
+            return
+        if self._quiet is not None:
+            self._begin(self._quiet)
+            self._quiet = None
+        self._moment, self._row_at_ms = moment, now_ms
+        kind, argument = type(event).__name__.lower(), self._argument(event)
+        self._ring.write(
+            row(now_ms, kind, argument, session.state, step.level_pct, step.duty_pct, step.kicks)
+        )
+        if session.fault is not self._fault:
+            self._fault = session.fault
+            if self._fault is not None:
+                self.keep(f"fault-{self._fault.code}")
+
+    def keep(self, why: str) -> None:
+        self._shelf.keep(why, self._ring.copy())
+
+    def __enter__(self) -> "Recorder":
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is not None and not isinstance(error, FirmwareError):
+            self.keep("error")
+        self._ring.close()
+
+    def _rests(self) -> bool:
+        session = self._session
+        has_button = session.mat.button is not None
+        return session.state is State.IDLE and (session.button.is_released or not has_button)
+
+    def _condition(self) -> _Condition:
+        session = self._session
+        selected = session.selected.name if session.selected else ""
+        released = self._contact is Contact.RELEASED
+        return _Condition(
+            self._row_at_ms, session.catalogue, selected, session.trim_pct, released, session.spent
+        )
+
+    def _begin(self, condition: _Condition) -> None:
+        profiles = _profiles(condition.catalogue)
+        self._ring.begin(
+            {
+                "incident": FORMAT,
+                "program": __version__,
+                "since_ms": condition.since_ms,
+                "speed": self._session.speed,
+                "selected": condition.selected,
+                "trim": condition.trim_pct,
+                "released": condition.released,
+                "spent": tuple(condition.spent),
+                "mat": self._session.mat.source.decode(),
+                "profiles": profiles,
+            }
+        )
+        if profiles is None:
+            self._ring.lose()
+
+    def _argument(self, event: Input) -> object:
+        """What a row says of its input: a word, a number, or the line that says it."""
+        match event:
+            case Contacts(contact):
+                return contact.value
+            case Trim(trim_pct):
+                return trim_pct
+            case Start(str(name)) | Select(name):
+                return self._ring.tell({"name": name})
+            case Try(_, words):
+                return self._ring.tell({"words": words})
+            case Fault(code, message):
+                return self._ring.tell({"code": code, "message": message})
+            case Reload(catalogue):
+                profiles = _profiles(catalogue)
+                if profiles is None:
+                    self._ring.lose()
+                return self._ring.tell({"profiles": profiles})
+        return None
+
+
+def _profiles(catalogue: Catalogue) -> dict[str, str] | None:
+    """The files of all good profiles; None when they are too many for the ring."""
+    good = [entry for entry in catalogue.entries if entry.timeline is not None]
+    # As JSON a byte takes three at most; a quarter leaves room for the mat's file too.
+    if sum(len(entry.source) for entry in good) > TEXTS // 4:
+        return None
+    return {entry.name: entry.source.decode() for entry in good}

@@ -1,0 +1,279 @@
+"""`simulate --replay`: an incident played again through the session, and compared step by step.
+
+The file may come from a stranger or be damaged: it is text, every value of it is checked before
+anything plays, and what is wrong is told with its line.
+"""
+
+import gzip
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+from firmware_ctl import __version__, limits, verbs
+from firmware_ctl.button import DEBOUNCE_MS, Contact
+from firmware_ctl.catalogue import Catalogue, read_entry
+from firmware_ctl.errors import AuthorError, CallerError, DeviceError, Mistake
+from firmware_ctl.incident import FORMAT
+from firmware_ctl.mat import Mat, read_mat
+from firmware_ctl.protocol import FAULT_CODES
+from firmware_ctl.session import (
+    Clear,
+    Close,
+    Contacts,
+    Fault,
+    Input,
+    Pause,
+    Reload,
+    Resume,
+    Select,
+    Session,
+    Spent,
+    Start,
+    State,
+    Stop,
+    Trim,
+    Try,
+    Wake,
+)
+from firmware_ctl.shaping import Levels
+
+BYTES_MAX: Final = 32 * 1024 * 1024
+"""More than any ring holds."""
+
+PLAIN: Final[dict[str, Callable[[], Input]]] = {
+    "wake": Wake,
+    "start": Start,
+    "stop": Stop,
+    "pause": Pause,
+    "resume": Resume,
+    "clear": Clear,
+    "close": Close,
+}
+"""Inputs that carry nothing."""
+
+TOLD: Final = frozenset(("start", "select", "try", "fault", "reload"))
+"""Inputs whose row names the line that says what they carry."""
+
+AT_MS_MAX: Final = 10**13
+
+
+class Row(NamedTuple):
+    """An input and the step that came of it."""
+
+    line: int
+    at_ms: int
+    words: str
+    event: Input
+    came: "Came"
+
+
+class Came(NamedTuple):
+    """What is compared of a step."""
+
+    state: State
+    level_pct: Levels
+    duty_pct: Levels
+    kicks: tuple[int, ...]
+
+    def __str__(self) -> str:
+        levels, duties, kicks = ([*them] for them in (self.level_pct, self.duty_pct, self.kicks))
+        return f"{self.state.value} level={levels} duty={duties} kicks={kicks}"
+
+
+class Incident(NamedTuple):
+    program: str
+    why: str
+    session: Session | None
+    """As it was before the first row; None: not all is there, nothing can be played again."""
+    rows: Sequence[Row]
+
+
+def replay(path: str) -> int:
+    """Plays a kept incident again. 0 the same steps, 1 others, or not all is there.
+
+    Raises `AuthorError` with the place where the file is damaged, `DeviceError` where it cannot be
+    read.
+    """
+    incident = read_incident(path)
+    print(f"{path}: {incident.why}, recorded by firmware-ctl {incident.program}")
+    session = incident.session
+    state = State.IDLE
+    for row in incident.rows:
+        told = [f"state={row.came.state.value}"] if row.came.state is not state else []
+        state = row.came.state
+        if session is not None:
+            step = session.handle(row.event, row.at_ms)
+            told = [verbs.event(notice).removeprefix("* ") for notice in step.notices]
+            if step.refusal is not None:
+                told.append(f"refused: {json.dumps(str(step.refusal))}")
+        if told or row.words != "wake":
+            print(f"{row.at_ms / 1000:11.3f} s", row.words, *told, sep="  ")
+        if session is not None:
+            came = Came(session.state, step.level_pct, step.duty_pct, step.kicks)
+            if came != row.came:
+                at_s = row.at_ms / 1000
+                print(f"{path}:{row.line}:1: at {at_s:.3f} s the record says {row.came};")
+                print(f"firmware-ctl {__version__} gives {came}")
+                return 1
+    last = incident.rows[-1]
+    print(f"{last.at_ms / 1000:11.3f} s  the last: {last.came}")
+    if session is None:
+        print("more happened than the ring holds: this can be read and not be played again")
+        return 1
+    print(f"played again: the same {len(incident.rows)} steps")
+    return 0
+
+
+def read_incident(path: str) -> Incident:
+    """Reads and checks the whole file."""
+    lines = _lines(path)
+    with _line(path, 1):
+        begin = json.loads(lines[0])
+        program, version = _short(begin["program"]), _whole(begin["incident"], 0, 1_000_000)
+    if version != FORMAT:
+        sentence = f"format {version}, and this is format {FORMAT}; play it with {program}"
+        raise AuthorError(
+            [Mistake(path, 1, 1, f"recorded by firmware-ctl {program} in {sentence}")]
+        )
+    with _line(path, len(lines)):
+        end = json.loads(lines[-1])
+        why, is_whole = _short(end["why"]), bool(end["whole"])
+        if end["lines"] != len(lines) - 1:
+            raise ValueError
+    with _line(path, 1):
+        mat = read_mat(begin["mat"].encode(), os.path.join(path, "mat.yaml"))
+        session = _session(path, begin, mat) if is_whole else None
+        first_at_ms = begin["since_ms"] + (DEBOUNCE_MS if begin["released"] else 0)
+    texts: dict[int, Any] = {}
+    rows: list[Row] = []
+    events: dict[tuple[str, object], tuple[Input, str]] = {}
+    for number, line in enumerate(lines[1:-1], 2):
+        with _line(path, number):
+            read = json.loads(line)
+            if isinstance(read, dict):
+                texts[number] = read
+                continue
+            at_ms, kind, argument, state, *figures = read
+            _whole(at_ms, rows[-1].at_ms if rows else first_at_ms, AT_MS_MAX)
+            key = kind, argument
+            if key not in events:
+                told = texts[argument] if kind in TOLD and argument is not None else argument
+                event = _event(path, mat, kind, told) if is_whole else Wake()
+                events[key] = event, _words(kind, told)
+            event, words = events[key]
+            levels, duties, kicks = (tuple(_whole(n, 0, 100) for n in some) for some in figures)
+            if {len(levels), len(duties)} != {len(mat.motors)}:
+                raise ValueError
+            rows.append(Row(number, at_ms, words, event, Came(State(state), levels, duties, kicks)))
+    if not rows:
+        raise AuthorError([Mistake(path, len(lines), 1, "the file has no inputs: it is damaged")])
+    return Incident(program, why, session, rows)
+
+
+def _lines(path: str) -> list[bytes]:
+    try:
+        with gzip.open(path) as file:
+            data = file.read(BYTES_MAX + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise AuthorError(
+            [Mistake(path, 1, 1, f"no incident, or a damaged one: {error}")]
+        ) from None
+    except OSError as error:
+        raise DeviceError(f"the incident {path} cannot be read: {error.strerror}") from None
+    lines = data.split(b"\n")
+    if len(data) > BYTES_MAX or len(lines) < 3 or lines.pop():
+        raise AuthorError([Mistake(path, len(lines), 1, "no incident, or a damaged one")])
+    return lines
+
+
+@contextmanager
+def _line(path: str, number: int) -> Iterator[None]:
+    """Whatever is wrong inside is wrong in this line, if it has no place of its own."""
+    try:
+        yield
+    except AuthorError:
+        raise
+    except CallerError as error:
+        raise AuthorError([Mistake(path, number, 1, str(error))]) from None
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+        sentence = "the incident is damaged: no recorder writes this line"
+        raise AuthorError([Mistake(path, number, 1, sentence)]) from None
+
+
+def _session(path: str, begin: Any, mat: Mat) -> Session:
+    since_ms, trim_pct = _whole(begin["since_ms"], 0, AT_MS_MAX), begin["trim"]
+    speed = begin["speed"]
+    if not isinstance(speed, float | int) or not 0.1 <= speed <= 1000:
+        raise ValueError
+    used_ms, day_began_at_ms, *signals = begin["spent"]
+    if day_began_at_ms is not None:
+        _whole(day_began_at_ms, 0, AT_MS_MAX * 1000)
+    spent = Spent(
+        _whole(used_ms, 0, limits.DAY_MS),
+        day_began_at_ms,
+        *(_whole(n, 0, AT_MS_MAX) for n in signals),
+    )
+    session = Session(mat, _catalogue(path, mat, begin["profiles"]), float(speed), spent)
+    session.handle(Trim(_whole(trim_pct, *limits.TRIM_PCT)), since_ms)
+    if begin["selected"]:
+        session.handle(Select(_short(begin["selected"])), since_ms)
+    if begin["released"]:
+        session.handle(Contacts(Contact.RELEASED), since_ms)
+        session.handle(Wake(), since_ms + DEBOUNCE_MS)
+    return session
+
+
+def _catalogue(path: str, mat: Mat, profiles: Any) -> Catalogue:
+    entries = [
+        read_entry(_short(name), text.encode(), os.path.join(path, f"{name}.yaml"), mat)
+        for name, text in profiles.items()
+    ]
+    for entry in entries:
+        if entry.error is not None:
+            raise entry.error
+    return Catalogue(tuple(entries))
+
+
+def _event(path: str, mat: Mat, kind: str, told: Any) -> Input:
+    match kind, told:
+        case "contacts", str():
+            return Contacts(Contact(told))
+        case "trim", int():
+            return Trim(_whole(told, *limits.TRIM_PCT))
+        case "start", {"name": str(name)}:
+            return Start(name)
+        case "select", {"name": str(name)}:
+            return Select(name)
+        case "try", {"words": [_, _, _, *_]}:
+            words = tuple(map(_short, told["words"]))
+            return Try(verbs.try_timeline(words, mat), words)
+        case "fault", {"code": str(code), "message": str(message)} if code in FAULT_CODES:
+            return Fault(code, message)
+        case "reload", {"profiles": profiles}:
+            return Reload(_catalogue(path, mat, profiles))
+    if told is not None:
+        raise ValueError
+    return PLAIN[kind]()
+
+
+def _words(kind: str, told: Any) -> str:
+    """The input for a reader. What came from outside is shown as JSON, harmless to a terminal."""
+    carried = told.values() if isinstance(told, dict) and kind != "reload" else [told]
+    shown = [kind, *(json.dumps(value) for value in carried if kind != "reload" and value)]
+    return " ".join(shown)
+
+
+def _whole(value: Any, least: int, most: int) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError
+    return value
+
+
+def _short(value: Any) -> str:
+    """A word from outside: it may be shown, so it holds nothing that a terminal acts on."""
+    if not (isinstance(value, str) and value.isascii() and value.isprintable() and len(value) < 97):
+        raise ValueError
+    return value
