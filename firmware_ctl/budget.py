@@ -10,7 +10,7 @@ from math import lcm
 from typing import Final, NamedTuple
 
 from firmware_ctl.errors import AuthorError, Mistake
-from firmware_ctl.limits import INRUSH_MS, REST_MS, STAGGER_MS
+from firmware_ctl.limits import INRUSH_MS, REST_MS, STAGGER_MS, TICK_MS
 from firmware_ctl.mat import Mat
 from firmware_ctl.profile import Phase, Profile
 from firmware_ctl.timeline import Playback, Segment, Timeline, compile_profile
@@ -132,16 +132,18 @@ def _bound_ma(timeline: Timeline, segment: Segment) -> float:
 
 
 def _windows(timeline: Timeline, segment: Segment) -> Iterator[tuple[int, int]]:
-    cycles = [cycle for voice in segment.voices for cycle in voice.cycles]
-    period_ms = min(lcm(*(cycle.cycle_ms for cycle in cycles)), segment.pass_ms) if cycles else 0
+    changing = [voice for voice in segment.voices if len(voice.course) > 1]
+    period_ms = lcm(*(sum(piece.length_ms for piece in voice.course) for voice in changing))
+    period_ms = min(period_ms, segment.pass_ms)
     after_ms = max((voice.after_ms for voice in segment.voices), default=0)
     climb_ms = max(segment.high_pct) * 1000 // timeline.rise_pct_s
     one_ms = after_ms + period_ms + _AFTERMATH_MS
     pass_end_ms = segment.begin_ms + segment.pass_ms
-    windows = [
-        (segment.begin_ms, segment.begin_ms + climb_ms + one_ms),
-        (pass_end_ms - period_ms, pass_end_ms + (one_ms if segment.repeat > 1 else 0)),
-    ]
+    windows = [(segment.begin_ms, segment.begin_ms + climb_ms + one_ms)]
+    if any(len(voice.ramp.at_ms) > 1 for voice in segment.voices):
+        windows.append((pass_end_ms - period_ms - TICK_MS, pass_end_ms))
+    if segment.repeat > 1:
+        windows.append((pass_end_ms - TICK_MS, pass_end_ms + one_ms))
     for signal in timeline.signals:
         for gap in signal.gaps:
             if segment.begin_ms <= gap.end_ms < segment.end_ms:

@@ -151,21 +151,16 @@ class Shaper:
 
     def draws_ma(self, now_ms: int) -> float:
         """What all motors draw together at `now_ms`, by the budget's model."""
-        return sum(self._motor_ma(i, now_ms) for i in range(len(self._duties)) if self._duties[i])
+        total_ma = 0.0
+        for drive, duty, at_ms in zip(
+            self._shape.drives, self._duties, self._started_at_ms, strict=True
+        ):
+            if duty:
+                total_ma += drive.start_ma if now_ms - at_ms < INRUSH_MS else drive.ma_at[duty]
+        return total_ma
 
     def motors_drawing(self) -> list[int]:
         return [i for i, duty in enumerate(self._duties) if duty]
-
-    def inrush_ends_ms(self, now_ms: int) -> int | None:
-        """When the next start is over, if one is going on."""
-        ends = (at_ms + INRUSH_MS for at_ms in self._started_at_ms)
-        return min((end_ms for end_ms in ends if end_ms > now_ms), default=None)
-
-    def _motor_ma(self, i: int, now_ms: int) -> float:
-        drive = self._shape.drives[i]
-        if now_ms - self._started_at_ms[i] < INRUSH_MS:
-            return drive.start_ma
-        return drive.ma_at[self._duties[i]]
 
     def _turn(self, i: int) -> tuple[int, int]:
         return self._wants_since_ms[i], i

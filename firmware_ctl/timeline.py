@@ -58,7 +58,11 @@ class Voice(NamedTuple):
         """
         if u_ms < self.after_ms:
             return 0, self.after_ms
-        asked_pct, ramp_next_ms = self.ramp.at(u_ms)
+        ramp = self.ramp
+        if len(ramp.at_ms) == 1:
+            asked_pct, ramp_next_ms = ramp.level_pct[0], ramp.cycle_ms
+        else:
+            asked_pct, ramp_next_ms = ramp.at(u_ms)
         cycle = drawn.get(asked_pct)
         if cycle is None:
             cycle = drawn[asked_pct] = self.cycle(asked_pct)
