@@ -1,17 +1,22 @@
 """What the live view is told: an object a line, on the link that it shares with the protocol."""
 
 import json
+from collections.abc import Callable
 
 from firmware_ctl.protocol import Connection
 from firmware_ctl.session import Input, Session, Step
-from firmware_ctl.trace import line
+from firmware_ctl.shaping import Levels
 
 
 class Feed:
     """Watches the steps and tells what changed; what a slow view does not read is dropped."""
 
-    def __init__(self, connection: Connection, serial: str, socket: str) -> None:
+    def __init__(
+        self, connection: Connection, serial: str, socket: str, power_at: Callable[[int], Levels]
+    ) -> None:
+        """`power_at`: the share of a time in ms for which each motor is joined to its supply."""
         self._connection = connection
+        self._power_at = power_at
         self._where = {"serial": serial, "socket": socket}
         self._last_row: tuple[object, ...] = ()
         self._last_status: dict[str, object] = {}
@@ -21,10 +26,12 @@ class Feed:
         if session.catalogue is not self._catalogue:
             self._catalogue = session.catalogue
             self._tell({"hello": self._hello(session)})
-        row = (session.state, step.duty_pct, step.level_pct)
+        row = (step.level_pct, step.duty_pct, step.kicks, self._power_at(now_ms))
         if row != self._last_row:
             self._last_row = row
-            self._connection.answer([line(session.since_start_ms(now_ms), session.state, step)])
+            names = ("level", "duty", "kicks", "power")
+            # On the clock that view and daemon share: a kick keeps its length, however late read.
+            self._tell({"at_ms": now_ms, **dict(zip(names, row, strict=True))})
         status = self._status(session, now_ms)
         if status != self._last_status:
             self._last_status = status
@@ -44,14 +51,12 @@ class Feed:
             "mat": mat.name,
             **self._where,
             "speed": session.speed,
+            "max_ma": mat.max_ma,
             "zones": [
                 {
                     "name": zone.name,
                     "present": zone.present,
-                    "motors": [
-                        {"name": motor.name, "side": motor.side, "pin": motor.pin}
-                        for motor in zone.motors
-                    ],
+                    "motors": [motor._asdict() for motor in zone.motors],
                 }
                 for zone in mat.zones
             ],

@@ -22,6 +22,7 @@ from firmware_ctl.incident import Recorder, Ring, Shelf, left_behind
 from firmware_ctl.mat import SerialPort
 from firmware_ctl.reader import Reader
 from firmware_ctl.session import Close, Session
+from firmware_ctl.shaping import Levels
 from firmware_ctl.state import StateFolder
 from firmware_ctl.trace import Trace
 
@@ -118,7 +119,8 @@ def _mock_daemon(
         from firmware_ctl.simulator import pins
         from firmware_ctl.simulator.board import Board
 
-        factory = pins.mock_factory(Board(parts.mat), RealInbox().now_ms)
+        board = Board(parts.mat)
+        factory = pins.mock_factory(board, RealInbox().now_ms)
         button = None
         if parts.mat.button is not None:
             button = pins.SimulatedButton(parts.mat.button, factory, parts.waker)
@@ -126,7 +128,11 @@ def _mock_daemon(
         path = args.socket or places.mock_socket()
         watchers: list[Watcher] = []
         if view is not None:
-            watchers.append(Feed(view.connection, pty.path if pty else "", path))
+
+            def power_at(now_ms: int) -> Levels:
+                return tuple(board.power_at(motor, now_ms) for motor in parts.mat.motors)
+
+            watchers.append(Feed(view.connection, pty.path if pty else "", path, power_at))
         daemon = parts.daemon(motors, button, args.speed, watchers)
         for link in (pty, view):
             if link is not None:

@@ -1,7 +1,8 @@
 """The live terminal picture of `firmware-ctl mock`: what the daemon reports, drawn; keys, sent on.
 
-It knows the feed and the protocol's lines, the terminal and the child process. It decides nothing
-about the mat: each key becomes the same bytes that any client could send.
+It knows the feed and the protocol's lines, the terminal and the child process; between two reports
+the motors are formulas. It decides nothing about the mat: each key becomes the same bytes that any
+client could send.
 """
 
 import contextlib
@@ -26,7 +27,9 @@ from rich.console import Console
 from rich.text import Text
 
 from firmware_ctl.limits import TRIM_PCT
+from firmware_ctl.mat import Motor
 from firmware_ctl.points import POINTS
+from firmware_ctl.simulator.erm import Erm, Moment
 
 WIDTH: Final = 80
 HEIGHT: Final = 24
@@ -34,6 +37,8 @@ HEIGHT: Final = 24
 
 REDRAW_MS: Final = 100
 MESSAGE_MS: Final = 10_000
+SETTLING_MS: Final = 500
+"""After a change of its duty a motor is drawn as it spins up or down for so long."""
 END_MS: Final = 2_000
 """How long the daemon may take to end by itself once its channel is closed."""
 
@@ -62,6 +67,14 @@ FAULTS: Final[Mapping[str, str]] = {
 }
 """What a person can do about each fault."""
 
+FELT: Final[Mapping[str, str]] = {
+    "cue-begin": "two gaps, the cue begins",
+    "cue-end": "three gaps, the cue ends",
+    "five-minutes-left": "five gaps, five minutes left",
+    "refused": "a long pulse, refused",
+}
+"""What a signal feels like and means; `profile-N` speaks for itself."""
+
 EVENTS: Final[Mapping[str, str]] = {"stopped": "Stopped.", "ready": "The mat is ready."}
 
 BADGES: Final[Mapping[str, str]] = {
@@ -72,7 +85,11 @@ BADGES: Final[Mapping[str, str]] = {
 }
 """Style of each state: the terminal's own colours, and reverse and bold where there is none."""
 
-ASCII: Final = str.maketrans("█▌▐·│━─▸…", "#++.|=->~")
+ROW: Final = ("level", "duty", "kicks", "power")
+
+LEGEND: Final = "bars: modelled amplitude   ▲ kick"
+
+ASCII: Final = str.maketrans("█▌▐·│━─▸▲…", "#++.|=->^~")
 
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-9;?]*[@-~]|O[A-Za-z])")
 
@@ -81,7 +98,7 @@ class Zone(NamedTuple):
     name: str
     present: bool
     pairs: tuple[tuple[int | None, int | None], ...]
-    """Left and right motor of each row, from head to feet, as places in `level` and `duty`."""
+    """Left and right motor of each row, from head to feet, as places in `Hello.motors`."""
 
 
 class Choice(NamedTuple):
@@ -95,6 +112,8 @@ class Hello(NamedTuple):
     serial: str = ""
     socket: str = ""
     speed: float = 1.0
+    max_ma: int = 0
+    motors: tuple[Motor, ...] = ()
     zones: tuple[Zone, ...] = ()
     profiles: tuple[Choice, ...] = ()
 
@@ -123,12 +142,12 @@ def _ascii(text: str) -> str:
 
 def _hello(fields: dict[str, Any]) -> Hello:
     zones = []
-    place = 0
+    motors: list[Motor] = []
     for zone in fields["zones"]:
         sides: dict[str, list[int]] = {"left": [], "right": []}
         for motor in zone["motors"]:
-            sides[motor["side"]].append(place)
-            place += 1
+            sides[motor["side"]].append(len(motors))
+            motors.append(Motor(**motor))
         pairs = tuple(zip_longest(sides["left"], sides["right"]))
         zones.append(Zone(_printable(zone["name"]), bool(zone["present"]), pairs))
     return Hello(
@@ -136,6 +155,8 @@ def _hello(fields: dict[str, Any]) -> Hello:
         serial=_printable(fields["serial"]),
         socket=_printable(fields["socket"]),
         speed=float(fields["speed"]),
+        max_ma=int(fields["max_ma"]),
+        motors=tuple(motors),
         zones=tuple(zones),
         profiles=tuple(
             Choice(_printable(row["name"]), _printable(row["title"]), float(row["minutes"]))
@@ -164,10 +185,15 @@ def _clock(seconds: float) -> str:
     return f"{minutes}:{rest:02}"
 
 
-def _bar(level_pct: int, cells: int, *, mirrored: bool) -> Text:
-    """Grows away from the spine, in half cells; any level above zero shows."""
-    halves = min(round(level_pct * cells / 50), 2 * cells)
-    full, half = divmod(max(halves, min(level_pct, 1)), 2)
+def _line(share: float, cells: int) -> Text:
+    done = int(cells * min(share, 1.0))
+    return Text.assemble(("━" * done, "green"), ("─" * (cells - done), "dim"))
+
+
+def _bar(amplitude: float, cells: int, *, mirrored: bool) -> Text:
+    """Grows away from the spine, in half cells; whatever shakes at all shows."""
+    halves = min(round(amplitude * 2 * cells), 2 * cells)
+    full, half = divmod(max(halves, int(amplitude > 0)), 2)
     rest = "·" * (cells - full - half)
     if mirrored:
         return Text.assemble((rest, "dim"), ("▐" * half + "█" * full, "green"))
@@ -184,6 +210,12 @@ class Picture:
         self._status_at_ms = 0
         self._level: list[int] = []
         self._duty: list[int] = []
+        self._kicks: list[int] = []
+        self._has_power = True
+        self._erms: list[Erm] = []
+        self._changed_at_ms = 0
+        self._settled_at_ms = 0
+        self._most_ma = 0.0
         self._message = ""
         self._message_until_ms = 0
         self._asked: deque[str] = deque()
@@ -203,14 +235,40 @@ class Picture:
 
     def _feed_object(self, fields: dict[str, Any], now_ms: int) -> None:
         if "hello" in fields:
-            self._hello = _hello(fields["hello"])
+            hello = _hello(fields["hello"])
+            if hello.motors != self._hello.motors:  # profiles read anew leave them turning
+                self._erms = [Erm(motor) for motor in hello.motors]
+            self._hello = hello
         elif "status" in fields:
-            self._status = _status(fields["status"])
+            status = _status(fields["status"])
+            if self._status.state not in ("running", "paused"):
+                self._most_ma = 0.0
+            self._status = status
             self._status_at_ms = now_ms
         else:
-            level = [int(pct) for pct in fields["level"]]
-            self._duty = [int(pct) for pct in fields["duty"]]
-            self._level = level
+            self._feed_row(
+                int(fields["at_ms"]),
+                *([int(value) for value in fields[name]] for name in ROW),
+            )
+
+    def _feed_row(
+        self, at_ms: int, level: list[int], duty: list[int], kicks: list[int], power: list[int]
+    ) -> None:
+        self._level, self._duty, self._kicks = level, duty, kicks
+        self._has_power = any(power) or not any(duty)
+        for erm, power_pct in zip(self._erms, power, strict=False):
+            erm.set_duty(power_pct, self._model_ms(at_ms))
+        self._changed_at_ms = at_ms
+        self._settled_at_ms = at_ms + math.ceil(SETTLING_MS / self._hello.speed)
+        self._most_ma = max(self._most_ma, _current_ma(self._moments(at_ms)))
+
+    def _model_ms(self, at_ms: int) -> int:
+        """Motors live as fast as the session, so that a kick does to them what it would."""
+        return int(at_ms * self._hello.speed)
+
+    def _moments(self, now_ms: int) -> list[Moment]:
+        at_ms = self._model_ms(max(now_ms, self._changed_at_ms))
+        return [erm.at(at_ms) for erm in self._erms]
 
     def _feed_answer(self, line: str, now_ms: int) -> None:
         kind, _, rest = _printable(line).partition(" ")
@@ -272,6 +330,8 @@ class Picture:
 
     def wake_after_ms(self, now_ms: int) -> int | None:
         """When the picture changes with no line fed; None: it does not."""
+        if now_ms < self._settled_at_ms:
+            return REDRAW_MS
         if self._status.state == "running":
             return max(REDRAW_MS, int(1000 / max(self._hello.speed, 0.1)))
         left_ms = self._message_until_ms - now_ms
@@ -330,9 +390,17 @@ class Picture:
         elapsed_s, left_s = self._times_s(now_ms)
         begin, end = f" {_clock(elapsed_s)} ", f" {_clock(math.ceil(left_s))} left"
         cells = max(0, width - len(begin) - len(end) - 1)
-        done = int(cells * elapsed_s / (elapsed_s + left_s)) if elapsed_s + left_s else 0
-        bar = (("━" * done, "green"), ("─" * (cells - done), "dim"))
-        return Text.assemble(begin, *bar, (end, "bold"))
+        share = elapsed_s / (elapsed_s + left_s) if elapsed_s + left_s else 0.0
+        return Text.assemble(begin, _line(share, cells), (end, "bold"))
+
+    def _current(self, width: int, moments: list[Moment]) -> Text:
+        """What the motors draw now, of what the supply gives; and the most of this session."""
+        ma, max_ma = _current_ma(moments), self._hello.max_ma
+        figures = f"{ma:.0f} of {max_ma} mA".ljust(18)
+        most = f" most so far {self._most_ma:4.0f} mA"
+        bar = _line(ma / max_ma if max_ma else 0.0, max(0, width - 15 - len(figures) - len(most)))
+        row = Text.assemble((" current      ", "dim"), figures, bar)
+        return row.append(*((most, "") if self._has_power else (" NO MOTOR POWER", "bold reverse")))
 
     def _title(self, width: int) -> Text:
         badge = f" {self._status.state} "
@@ -351,7 +419,9 @@ class Picture:
                 for row, part in enumerate(folded)
             ]
         chosen = next((c for c in self._hello.profiles if c.name == self._status.profile), None)
-        sign = f"felt now: {self._status.signal}" if self._status.signal else ""
+        felt = FELT.get(self._status.signal, self._status.signal.replace("-", " "))
+        sign = f"felt: {felt}" if felt else ""
+        moments = self._moments(now_ms)
         callout, style = self._callout()
         below = [
             Text(),
@@ -361,22 +431,25 @@ class Picture:
                 f"  {chosen.title}" if chosen else "",
             ),
             Text.assemble((" phase        ", "dim"), f"{self._phase():<30}  ", (sign, "bold")),
-            Text.assemble((" trim         ", "dim"), f"{self._status.trim}%"),
+            Text.assemble(
+                (" trim         ", "dim"), f"{self._status.trim}%".ljust(32), (LEGEND, "dim")
+            ),
+            self._current(width, moments),
             self._progress(width, now_ms),
             Text(),
             *_two_lines(callout, width, BADGES[style]),
             *_two_lines(self._spoken(now_ms), width, ""),
         ]
         room = height - len(top) - 1 - len(below) - len(FOOTER)
-        body = self._body(width, min(room, 20))
+        body = self._body(width, min(room, 20), moments)
         spare = [Text()] * (room - len(body))
         return [*top, Text(), *body, *below, *spare, *map(_keys, FOOTER)]
 
-    def _body(self, width: int, room: int) -> list[Text]:
+    def _body(self, width: int, room: int, moments: list[Moment]) -> list[Text]:
         """Profiles on the left, the mat on the right, below one heading."""
         split = max(29, width // 3 + 2)
         profiles = self._profiles(split, room - 1)
-        mat = self._mat(width - split, room - 1)
+        mat = self._mat(width - split, room - 1, moments)
         heading = Text(" profiles", "dim")
         heading.pad_right(split - cell_len(heading.plain))
         cells = _bar_cells(width - split)
@@ -401,11 +474,11 @@ class Picture:
             digit = str(place + 1) if place < 9 else " "
             mark, style = ("▸", "bold") if place == at and self._status.profile else (" ", "")
             row = Text(f" {mark}{digit} {choice.name}", style)
-            row.truncate(width - 10, overflow="ellipsis", pad=True)
-            rows.append(row.append(f" {minutes:>7}"))
+            row.truncate(width - 11, overflow="ellipsis", pad=True)
+            rows.append(row.append(f" {minutes:>8}"))
         return rows
 
-    def _mat(self, width: int, room: int) -> list[Text]:
+    def _mat(self, width: int, room: int, moments: list[Moment]) -> list[Text]:
         """A row a pair of motors, head first; air between the zones where there is room."""
         cells = _bar_cells(width)
         zones = []
@@ -418,9 +491,9 @@ class Picture:
                 [
                     Text.assemble(
                         f"{label if row == 0 else '':<11}",
-                        *self._motor(pair[0], cells, mirrored=True),
+                        *self._motor(pair[0], cells, moments, mirrored=True),
                         (" │ ", "dim"),
-                        *self._motor(pair[1], cells, mirrored=False),
+                        *self._motor(pair[1], cells, moments, mirrored=False),
                     )
                     for row, pair in enumerate(zone.pairs)
                 ]
@@ -435,13 +508,19 @@ class Picture:
     def _pct(self, values: list[int], place: int) -> int:
         return values[place] if place < len(values) else 0
 
-    def _motor(self, place: int | None, cells: int, *, mirrored: bool) -> list[Text]:
+    def _motor(
+        self, place: int | None, cells: int, moments: list[Moment], *, mirrored: bool
+    ) -> list[Text]:
         if place is None:
             return [Text(" " * (cells + 11))]
         level_pct, duty_pct = self._pct(self._level, place), self._pct(self._duty, place)
         level = Text(f"{level_pct:>3}%", "bold" if level_pct else "")
-        duty = Text(f"{duty_pct:>3}%", "dim")
-        bar = _bar(level_pct, cells, mirrored=mirrored)
+        # No duty is above 90 %: the mark takes the place of the hundreds.
+        kick = f"▲{duty_pct:>2}%"
+        duty = Text(kick, "bold") if place in self._kicks else Text(f"{duty_pct:>3}%", "dim")
+        bar = _bar(moments[place].amplitude, cells, mirrored=mirrored)
+        if moments[place].current_ma and not moments[place].turning:
+            bar = Text("stalled".rjust(cells) if mirrored else "stalled".ljust(cells), "bold")
         space = Text("  ")
         parts = [bar, Text(" "), level, space, duty]
         return [duty, space, level, Text(" "), bar] if mirrored else parts
@@ -493,6 +572,10 @@ def _keys(row: tuple[tuple[str, str], ...]) -> Text:
     for key, does in row:
         line.append(f" {key}", "bold").append(f" {does}  ")
     return line
+
+
+def _current_ma(moments: list[Moment]) -> float:
+    return sum(moment.current_ma for moment in moments)
 
 
 def _bar_cells(width: int) -> int:

@@ -14,12 +14,21 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from firmware_ctl.mat import Motor
 from firmware_ctl.view import HELP, MESSAGE_MS, Picture, _verdict
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = ROOT / "tests" / "golden"
 
 ZONES = [("neck", 2), ("lower_back", 4), ("hips", 2)]
+MOTOR = {
+    "start_pct": 56,
+    "hold_pct": 32,
+    "cap_pct": 80,
+    "kick_ms": 120,
+    "run_ma": 120,
+    "start_ma": 150,
+}
 PROFILES = [
     ("first-time", "First time", 3),
     ("full-body", "Mat and pillow together", 15),
@@ -34,7 +43,7 @@ def hello(*, absent: str = "", speed: float = 1.0, mat: str = "Reference mat") -
             "name": name,
             "present": name != absent,
             "motors": [
-                {"name": f"{name}_{place}", "side": ("left", "right")[place % 2], "pin": 16}
+                Motor(name, name, "right" if place % 2 else "left", 16, **MOTOR)._asdict()
                 for place in range(count)
             ],
         }
@@ -42,8 +51,8 @@ def hello(*, absent: str = "", speed: float = 1.0, mat: str = "Reference mat") -
     ]
     profiles = [{"name": n, "title": t, "minutes": m} for n, t, m in PROFILES]
     paths = {"serial": "/dev/pts/5", "socket": "/run/user/1000/firmware-ctl/control.sock"}
-    fields = {"mat": mat, **paths, "speed": speed, "zones": zones, "profiles": profiles}
-    return json.dumps({"hello": fields})
+    fields = {"mat": mat, **paths, "speed": speed, "max_ma": 900, "zones": zones}
+    return json.dumps({"hello": {**fields, "profiles": profiles}})
 
 
 def status(state: str = "idle", **changed: object) -> str:
@@ -54,10 +63,18 @@ def status(state: str = "idle", **changed: object) -> str:
 
 
 RUNNING = status("running", phase="knead", repeat="2/4", t=100.0, left=620.0, trim=70)
-LEVELS = (
-    '{"at_ms":1240,"state":"running",'
-    '"level":[0,1,30,50,80,100,7,93],"duty":[0,31,44,50,68,80,35,77]}'
-)
+
+
+def row(at_ms: int, duty: list[int], *, kicks: tuple[int, ...] = (), power: bool = True) -> str:
+    level = [0, 1, 30, 50, 80, 100, 7, 93]
+    powers = duty if power else [0] * len(duty)
+    fields = {"at_ms": at_ms, "level": level, "duty": duty, "kicks": kicks, "power": powers}
+    return json.dumps(fields)
+
+
+STARTS = row(0, [0, 0, 72, 72, 72, 80, 0, 80], kicks=(2, 3, 4))
+LEVELS = row(120, [0, 72, 44, 50, 68, 80, 35, 77], kicks=(1,))
+"""One is off, one in its kick, one stalled; the others turn."""
 
 
 def fed(*lines: str, ascii_only: bool = False) -> Picture:
@@ -74,7 +91,7 @@ def screen(picture: Picture, width: int = 80, height: int = 24, at_ms: int = 0) 
     return [line.rstrip() for line in capture.get().splitlines()]
 
 
-CUE = status("running", phase="press the hand", cue="LI4", signal="cue begins", t=60, left=660)
+CUE = status("running", phase="press the hand", cue="LI4", signal="cue-begin", t=60, left=660)
 FREE_CUE = status("paused", phase="rest", cue="breathe out slowly", t=60, left=660)
 FAULT = status("fault", fault="pin-write GPIO17")
 
@@ -84,15 +101,15 @@ FAULT = status("fault", fault="pin-write GPIO17")
     [
         ("starting", [], 80, 24, False),
         ("idle", [hello(absent="neck"), status(), "* ready firmware-ctl 0.1.0"], 80, 24, False),
-        ("running", [hello(), RUNNING, LEVELS], 80, 24, False),
-        ("cue-wide", [hello(speed=60), CUE, LEVELS], 120, 40, False),
+        ("running", [hello(), RUNNING, STARTS, LEVELS], 80, 24, False),
+        ("cue-wide", [hello(speed=60), CUE, STARTS, LEVELS], 120, 40, False),
         ("paused", [hello(), FREE_CUE], 80, 24, False),
         ("fault-ascii", [hello(mat="Mätte"), FAULT], 80, 24, True),
         ("small", [hello(absent="hips"), CUE, LEVELS], 50, 14, False),
     ],
 )
 def test_screens(name: str, lines: list[str], width: int, height: int, ascii_only: bool) -> None:
-    shown = screen(fed(*lines, ascii_only=ascii_only), width, height)
+    shown = screen(fed(*lines, ascii_only=ascii_only), width, height, 150)
     golden = (GOLDEN / f"view-{name}.txt").read_text(encoding="utf-8")
     assert shown == golden.splitlines()
 
@@ -118,8 +135,8 @@ def test_more_motors_and_profiles_than_rows_are_cropped_around_the_selected() ->
         "    p11              11 min               0%    0% ······· │ ·······   0%    0%",
         " ▸  p12              12 min               0%    0% ······· │ ·······   0%    0%",
         "    p13              13 min               0%    0% ······· │ ·······   0%    0%",
-        "    p14              14 min               0%    0% ······· │ ·······   0%    0%",
-        "    p15              15 min  … and 6 more rows of motors",
+        "    p14              14 min  … and 7 more rows of motors",
+        "",
     ]
 
 
@@ -144,6 +161,47 @@ def test_it_wakes_only_for_what_moves() -> None:
     pictures = [fed(), fed(hello(), FREE_CUE), fed(RUNNING), fed(hello(speed=60), RUNNING)]
     assert [picture.wake_after_ms(0) for picture in pictures] == [None, None, 1000, 100]
     assert [spoken.wake_after_ms(at_ms) for at_ms in (0, MESSAGE_MS)] == [MESSAGE_MS, None]
+    turning = fed(hello(), status(), LEVELS)
+    assert [turning.wake_after_ms(at_ms) for at_ms in (0, 619, 620)] == [100, 100, None]
+
+
+def current(picture: Picture, at_ms: int) -> str:
+    (line,) = (line for line in screen(picture, at_ms=at_ms) if line.startswith(" current "))
+    return " ".join(line.replace("━", "").replace("─", "").split())
+
+
+def test_the_motors_are_drawn_between_two_reports_and_their_highest_current_is_kept() -> None:
+    picture = fed(hello(), RUNNING, row(0, [80] * 8), hello(mat="read anew"))
+    assert [current(picture, at_ms) for at_ms in (0, 40, 1000)] == [
+        "current 1200 of 900 mA most so far 1200 mA",
+        "current 1048 of 900 mA most so far 1200 mA",
+        "current 960 of 900 mA most so far 1200 mA",
+    ]
+    picture.feed(row(1000, [40] * 8), 1005)
+    assert current(picture, 5000) == "current 480 of 900 mA most so far 1200 mA"
+    picture.feed(row(6000, [40] * 8, power=False), 6000)
+    assert current(picture, 6000) == "current 0 of 900 mA NO MOTOR POWER"
+    picture.feed(status(), 7000)
+    assert current(picture, 7000) == "current 0 of 900 mA NO MOTOR POWER"
+    picture.feed(row(7000, [0] * 8), 7000)
+    picture.feed(RUNNING, 7000)
+    assert current(picture, 7000) == "current 0 of 900 mA most so far 0 mA"
+
+
+@pytest.mark.parametrize(
+    ("signal", "words"),
+    [
+        ("cue-begin", "felt: two gaps, the cue begins"),
+        ("cue-end", "felt: three gaps, the cue ends"),
+        ("five-minutes-left", "felt: five gaps, five minutes left"),
+        ("refused", "felt: a long pulse, refused"),
+        ("profile-3", "felt: profile 3"),
+        ("", ""),
+    ],
+)
+def test_the_signal_being_felt_is_told_in_words(signal: str, words: str) -> None:
+    (line,) = (x for x in screen(fed(hello(), status(signal=signal))) if x.startswith(" phase"))
+    assert line[14:].strip() == words
 
 
 @pytest.mark.parametrize(
@@ -192,7 +250,7 @@ def test_answers_belong_to_requests_in_their_order() -> None:
         '{"hello":{"mat":"x"}}',
         '{"status":null}',
         '{"status":{"state":"running"}}',
-        '{"level":[1,2],"duty":"x"}',
+        '{"at_ms":1,"level":[1,2],"duty":[1,2],"kicks":[],"power":"x"}',
         '{"level":5}',
         '{"at_ms":1}',
         "{\x00\x1b",
