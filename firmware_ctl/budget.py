@@ -10,15 +10,15 @@ from math import lcm
 from typing import Final, NamedTuple
 
 from firmware_ctl.errors import AuthorError, Mistake
-from firmware_ctl.limits import INRUSH_MS, REST_MS, STAGGER_MS, TICK_MS
+from firmware_ctl.limits import INRUSH_MS, REST_MS, SECOND_KICK_MS, STAGGER_MS, TICK_MS
 from firmware_ctl.mat import Mat
 from firmware_ctl.profile import Phase, Profile
 from firmware_ctl.timeline import Playback, Segment, Timeline, compile_profile
 
-HISTORY_MS: Final = 1_000
+HISTORY_MS: Final = 2_000
 """What a motor did longer ago than this does not show in what it draws."""
 
-_AFTERMATH_MS: Final = REST_MS + INRUSH_MS
+_AFTERMATH_MS: Final = REST_MS + SECOND_KICK_MS + INRUSH_MS
 
 
 class Worst(NamedTuple):
@@ -104,7 +104,7 @@ def worst(timeline: Timeline, limited: bool = True) -> tuple[Worst, int]:
     started: set[int] = set()
     for segment in timeline.segments:
         bound_ma = _bound_ma(timeline, segment)
-        is_short = segment.end_ms - segment.begin_ms < 2 * HISTORY_MS  # a start may outlast it
+        is_short = segment.end_ms - segment.begin_ms < HISTORY_MS  # a start may outlast it
         is_harmless = bound_ma <= min(found.ma, timeline.shape.max_ma) and not is_short
         for begin_ms, end_ms in () if is_harmless else _windows(timeline, segment):
             if begin_ms - HISTORY_MS > walked_ms:
