@@ -40,7 +40,7 @@ def check(args: argparse.Namespace) -> int:
             if entry.error is not None:
                 print(entry.error, file=sys.stderr)
             else:
-                print("\n".join(_certificate(path, entry, mat)))
+                print("\n".join(certificate_lines(path, entry, mat)))
     if unreadable:
         return 2
     return 1 if any(entry.error for _, entry in entries) else 0
@@ -71,33 +71,25 @@ def explain(args: argparse.Namespace) -> int:
         return 1
     assert entry.profile is not None
     assert entry.budget is not None
-    rows = [
-        (
-            row.phase,
-            row.zone,
-            *(f"{getattr(row, column)}%" for column in _PERCENTS),
-            row.bound_by,
-        )
-        for row in explain_rows(entry.profile, entry.budget, mat)
-    ]
-    heads = ("phase", "zone", *(column.removesuffix("_pct") for column in _PERCENTS), "bound by")
-    table = [heads, *rows]
+    heads = ("phase", "zone", "asked", "cap", "trim", "supply", "bound by", "level", "duty")
+    table: list[tuple[str, ...]] = [heads]
+    for row in explain_rows(entry.profile, entry.budget, mat):
+        limits = (row.asked_pct, row.cap_pct, row.trim_pct, row.supply_pct)
+        given = (row.level_pct, row.duty_pct)
+        figures = [f"{pct}%" for pct in limits], [f"{pct}%" for pct in given]
+        table.append((row.phase, row.zone, *figures[0], row.bound_by, *figures[1]))
     widths = [max(len(row[i]) for row in table) for i in range(len(heads))]
-    for phase, zone, *figures, bound_by in table:
-        cells = [f"{phase:{widths[0]}}", f"{zone:{widths[1]}}"]
-        cells += [f"{figure:>{width}}" for figure, width in zip(figures, widths[2:-1], strict=True)]
-        print("  ".join((*cells, bound_by)))
+    for cells in table:
+        aligned = (
+            f"{cell:{width}}" if i in _WORDS else f"{cell:>{width}}"
+            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        print("  ".join(aligned))
     return 0
 
 
-_PERCENTS: Final = (
-    "asked_pct",
-    "cap_pct",
-    "trim_pct",
-    "supply_pct",
-    "level_pct",
-    "duty_pct",
-)
+_WORDS: Final = (0, 1, 6)
+"""The columns that are no figures."""
 
 
 def new(args: argparse.Namespace) -> int:
@@ -166,7 +158,7 @@ def _minutes(length_ms: int) -> str:
     return f"{length_ms // 60_000}:{length_ms // 1000 % 60:02} min"
 
 
-def _certificate(path: str, entry: Entry, mat: Mat) -> list[str]:
+def certificate_lines(path: str, entry: Entry, mat: Mat) -> list[str]:
     assert entry.profile is not None
     assert entry.timeline is not None
     assert entry.budget is not None

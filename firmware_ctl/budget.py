@@ -10,15 +10,15 @@ from math import lcm
 from typing import Final, NamedTuple
 
 from firmware_ctl.errors import AuthorError, Mistake
-from firmware_ctl.limits import INRUSH_MS, REST_MS, STAGGER_MS, TICK_MS
+from firmware_ctl.limits import INRUSH_MS, REST_MS, SECOND_KICK_MS, STAGGER_MS, TICK_MS
 from firmware_ctl.mat import Mat
 from firmware_ctl.profile import Phase, Profile
 from firmware_ctl.timeline import Playback, Segment, Timeline, compile_profile
 
-HISTORY_MS: Final = 1_000
+HISTORY_MS: Final = 2_000
 """What a motor did longer ago than this does not show in what it draws."""
 
-_AFTERMATH_MS: Final = REST_MS + INRUSH_MS
+_AFTERMATH_MS: Final = REST_MS + SECOND_KICK_MS + INRUSH_MS
 
 
 class Worst(NamedTuple):
@@ -97,16 +97,26 @@ def worst(timeline: Timeline, limited: bool = True) -> tuple[Worst, int]:
     pass, the ends of its ramps, the gaps of its signals. A segment whose motors all together could
     not draw more than what was found already is passed over.
     """
+    bounds_ma = [_bound_ma(timeline, segment) for segment in timeline.segments]
+    # Where the bound is highest, the most is soon found, and the others need no walk. In a session
+    # with a segment so short that a start may outlast it, all are walked in their order.
+    spans_ms = [segment.end_ms - segment.begin_ms for segment in timeline.segments]
+    by_bound = min(spans_ms) >= HISTORY_MS
+    order = list(range(len(spans_ms)))
+    if by_bound:
+        order.sort(key=lambda i: -bounds_ma[i])
     found = Worst()
     longest_wait_ms = 0
-    playback = Playback(timeline, limited=limited)
-    walked_ms = 0
-    started: set[int] = set()
-    for segment in timeline.segments:
-        bound_ma = _bound_ma(timeline, segment)
-        is_short = segment.end_ms - segment.begin_ms < 2 * HISTORY_MS  # a start may outlast it
-        is_harmless = bound_ma <= min(found.ma, timeline.shape.max_ma) and not is_short
-        for begin_ms, end_ms in () if is_harmless else _windows(timeline, segment):
+    playback, walked_ms = Playback(timeline, limited=limited), 0
+    for index in order:
+        segment = timeline.segments[index]
+        if by_bound and bounds_ma[index] <= min(found.ma, timeline.shape.max_ma):
+            break
+        earlier = timeline.segments[:index]
+        started = {i for before in earlier for i, high in enumerate(before.high_pct) if high}
+        for begin_ms, end_ms in _windows(timeline, segment):
+            if begin_ms < walked_ms:
+                playback, walked_ms = Playback(timeline, limited=limited), 0
             if begin_ms - HISTORY_MS > walked_ms:
                 playback.settle(begin_ms - HISTORY_MS, started)
             playback.walk_to(begin_ms)
@@ -118,7 +128,6 @@ def worst(timeline: Timeline, limited: bool = True) -> tuple[Worst, int]:
                     found = Worst(now_ms, ma, tuple(playback.shaper.motors_drawing()))
                 walked_ms, now_ms = now_ms, until_ms
             longest_wait_ms = max(longest_wait_ms, playback.shaper.longest_wait_ms)
-        started.update(i for i, high in enumerate(segment.high_pct) if high)
     return found, longest_wait_ms
 
 

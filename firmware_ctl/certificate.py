@@ -18,7 +18,7 @@ class ZoneProof(NamedTuple):
     kick_pct: int
     """0: no motor needs one."""
     steps: int
-    """Steps of level in one cycle of everything that it plays."""
+    """Steps of level in one cycle of everything that it plays, motors alike counted once."""
     dead_steps: int
     """Those too small to change a duty."""
 
@@ -50,16 +50,16 @@ def _zone(name: str, timeline: Timeline, mat: Mat) -> ZoneProof:
     for segment in timeline.segments:
         if any(segment.high_pct[i] for i in motors):
             played_ms += segment.end_ms - segment.begin_ms
-        for i in motors:
-            if segment.voice_of[i] < 0:
-                continue
-            for cycle in segment.voices[segment.voice_of[i]].cycles:
-                duties = [drives[i].duty_pct[level] for level in cycle.level_pct]
+        played = {(segment.voice_of[i], drives[i]) for i in motors if segment.voice_of[i] >= 0}
+        for voice, drive in played:
+            weak = False
+            for cycle in segment.voices[voice].cycles:
+                duties = [drive.duty_pct[level] for level in cycle.level_pct]
                 level_pct = max(level_pct, *cycle.level_pct)
                 duty_pct = max(duty_pct, *duties)
-                weak = any(0 < duty < drives[i].start_pct for duty in duties)
-                if timeline.shape.kicks and drives[i].kick_ms and weak:
-                    kick_pct = max(kick_pct, drives[i].highest_pct)
+                weak |= any(0 < duty < drive.start_pct for duty in duties)
                 steps += len(duties) - 1
                 dead_steps += sum(a == b for a, b in pairwise(duties))
+            if timeline.shape.kicks and drive.kick_ms and weak:
+                kick_pct = max(kick_pct, drive.highest_pct)
     return ZoneProof(name, played_ms, level_pct, duty_pct, kick_pct, steps, dead_steps)

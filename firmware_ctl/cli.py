@@ -3,13 +3,16 @@
 Each command's module is imported when it is called, so that `--help` and `check` load no pins.
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from firmware_ctl import __version__
+
+TYPE_CHECKING = False  # as in typing, whose import alone takes as long as Python's start
+if TYPE_CHECKING:
+    import argparse
 
 Option = tuple[tuple[str, ...], dict[str, object]]
 
@@ -21,7 +24,9 @@ def _option(*names: str, **how: object) -> Option:
 def _host_port(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65_535:
-        raise argparse.ArgumentTypeError(f"{text} is not HOST:PORT, such as 127.0.0.1:7000")
+        from argparse import ArgumentTypeError
+
+        raise ArgumentTypeError(f"{text} is not HOST:PORT, such as 127.0.0.1:7000")
     return host, int(port)
 
 
@@ -31,13 +36,17 @@ def _speed(text: str) -> float:
     except ValueError:
         speed = 0
     if not 0.1 <= speed <= 1000:
-        raise argparse.ArgumentTypeError(f"{text} is not a speed from 0.1 to 1000")
+        from argparse import ArgumentTypeError
+
+        raise ArgumentTypeError(f"{text} is not a speed from 0.1 to 1000")
     return speed
 
 
 def _trim(text: str) -> int:
     if not text.isdecimal() or not 10 <= int(text) <= 100:
-        raise argparse.ArgumentTypeError(f"{text} is not a trim from 10 to 100")
+        from argparse import ArgumentTypeError
+
+        raise ArgumentTypeError(f"{text} is not a trim from 10 to 100")
     return int(text)
 
 
@@ -63,7 +72,7 @@ COMMANDS: dict[str, tuple[str, str, Sequence[Option], dict[str, object]]] = {
     "run": ("serve:run", "the daemon, in the foreground, on the real pins", DAEMON, {}),
     "mock": (
         "serve:mock",
-        "the same daemon on simulated pins; on a terminal you see the mat and press its button",
+        "the same daemon on simulated pins, with a live view",
         (
             *DAEMON,
             _option("--link", metavar="PATH", help="symbolic link to the serial port"),
@@ -176,11 +185,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
     while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(null)
-    parser = _parser()
-    args = parser.parse_args(arguments)
-    module, _, function = args.call.partition(":")
+    name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if name in ("-h", "--help"):
+        print(_overview())
+        sys.exit(0)
+    if name == "--version":
+        print(f"firmware-ctl {__version__}")
+        sys.exit(0)
+    if name not in COMMANDS:
+        print(f"firmware-ctl: {name} is no command; try: firmware-ctl --help", file=sys.stderr)
+        sys.exit(2)
+    args = _parser(name).parse_args(rest)
+    module, _, function = COMMANDS[name][0].partition(":")
     command = getattr(import_module(f"firmware_ctl.{module}"), function)
     sys.exit(guarded(lambda: command(args)))
+
+
+def _overview() -> str:
+    """Without argparse, which takes as long to load as Python itself."""
+    commands = "\n".join(f"  {name:9} {about}" for name, (_, about, _, _) in COMMANDS.items())
+    return f"""\
+usage: firmware-ctl COMMAND [--help] ...
+
+Controller of a vibrating acupressure mat and its neck pillow.
+Start with `firmware-ctl mock`: it needs no hardware.
+
+commands:
+{commands}
+
+  firmware-ctl COMMAND --help tells more; --version tells the version."""
 
 
 def guarded(command: Callable[[], int]) -> int:
@@ -201,17 +234,12 @@ def guarded(command: Callable[[], int]) -> int:
     return 2
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="firmware-ctl",
-        description="Controller of a vibrating acupressure mat and its neck pillow.",
-        epilog="Start with `firmware-ctl mock`: it needs no hardware.",
-    )
-    parser.add_argument("--version", action="version", version=f"firmware-ctl {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, (call, about, options, fixed) in COMMANDS.items():
-        command = commands.add_parser(name, help=about, description=about)
-        command.set_defaults(call=call, **fixed)
-        for names, how in options:
-            command.add_argument(*names, **how)  # type: ignore[arg-type]
+def _parser(name: str) -> "argparse.ArgumentParser":
+    import argparse
+
+    _, about, options, fixed = COMMANDS[name]
+    parser = argparse.ArgumentParser(prog=f"firmware-ctl {name}", description=about)
+    parser.set_defaults(**fixed)
+    for names, how in options:
+        parser.add_argument(*names, **how)  # type: ignore[arg-type]
     return parser

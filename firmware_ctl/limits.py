@@ -29,8 +29,11 @@ FIRST_KICK_PCT: Final = 50
 INRUSH_MS: Final = 150
 """How long a motor that starts from rest draws its starting current."""
 
-REST_MS: Final = 250
-"""A motor rests when it has been off for this long: the longest run-down in the data sheets."""
+REST_MS: Final = 150
+"""A motor rests when it has been off for this long: a small one has then all but stopped."""
+
+SECOND_KICK_MS: Final = 1_000
+"""A motor that its gentle first kick could not start gets a full one this much later."""
 
 STAGGER_MS: Final = 100
 """No start is moved by more, so that a session keeps its time."""

@@ -168,6 +168,8 @@ class _Run:
         """Real time at which `played_ms` was true."""
         self.played_ms = 0
         self.pauses_ms = 0
+        self.until_ms = 0
+        """What was shown last holds until then, in the session's own time."""
         self.told: Segment | None = None
         """The phase that was last told."""
 
@@ -361,6 +363,7 @@ class Session:
     def _play(self, run: _Run, played_ms: int) -> None:
         frame = run.playback.at(played_ms)
         self._levels, self._duties, self._kicks = frame.level_pct, frame.duty_pct, frame.kicks
+        run.until_ms = run.end_ms if frame.until_ms is None else min(frame.until_ms, run.end_ms)
         segment = run.playback.segment
         if segment is not run.told:
             if segment.cue != (run.told.cue if run.told else ""):
@@ -378,7 +381,7 @@ class Session:
             self._levels = signal.levels_at(now_ms)
             shaped = signal.shaper.shape(self._levels, now_ms)
             self._duties, self._kicks = shaped.duty_pct, shaped.kicks
-        name = self.signal(now_ms)
+        name = self.signal(now_ms) if self._run is None or self._run.timeline.signals else ""
         if name != self._told_signal:
             self._told_signal = name
             self._tell("signal", signal=name)
@@ -395,9 +398,7 @@ class Session:
             if self.state is State.PAUSED:
                 wakes.append(now_ms + self._real(self._pause_left_ms(run, now_ms)))
             else:
-                until_ms = run.playback.at(self.played_ms(now_ms)).until_ms
-                if until_ms is not None:
-                    wakes.append(run.anchor_at_ms + self._real(until_ms - run.played_ms))
+                wakes.append(run.anchor_at_ms + self._real(run.until_ms - run.played_ms))
         return min([wake for wake in wakes if wake is not None], default=None)
 
     def _tell(self, kind: str, **fields: object) -> None:
@@ -471,6 +472,7 @@ class Session:
         self.trim_pct = event.trim_pct
         if self._run is not None:
             self._run.playback.trim(self.played_ms(now_ms), event.trim_pct)
+            self._run.until_ms = self.played_ms(now_ms)
         self._tell("state", trim=event.trim_pct)
 
     def _reload(self, event: Reload, _: int) -> None:

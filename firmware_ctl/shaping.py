@@ -8,7 +8,15 @@ and nothing else. It never gives more than its table except in a kick, and a kic
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
-from firmware_ctl.limits import DUTY_PCT, FIRST_KICK_PCT, INRUSH_MS, REST_MS, STAGGER_MS, TICK_MS
+from firmware_ctl.limits import (
+    DUTY_PCT,
+    FIRST_KICK_PCT,
+    INRUSH_MS,
+    REST_MS,
+    SECOND_KICK_MS,
+    STAGGER_MS,
+    TICK_MS,
+)
 from firmware_ctl.mat import Mat, Motor
 
 Levels = tuple[int, ...]
@@ -94,6 +102,7 @@ class Shaper:
         self._off_since_ms = [_LONG_AGO] * count
         self._started_at_ms = [_LONG_AGO] * count
         self._kick_until_ms = [_LONG_AGO] * count
+        self._second_at_ms: list[int | None] = [None] * count
         self._is_first = [True] * count
         self._spacing_ms = STAGGER_MS // max(1, count - 1)
         self._first_at_ms = _LONG_AGO
@@ -130,6 +139,7 @@ class Shaper:
                     duties[i] = 0
                     self._off_since_ms[i] = now_ms
                     self._kick_until_ms[i] = _LONG_AGO
+                    self._second_at_ms[i] = None
                 self._wants_since_ms.pop(i, None)
             elif duties[i] == 0:
                 self._wants_since_ms.setdefault(i, now_ms)
@@ -137,6 +147,8 @@ class Shaper:
                 kicks.append(i)
             else:
                 duties[i] = self._shape.drives[i].duty_pct[level]
+                if self._second_at_ms[i] is not None and self._kick_again(i, now_ms):
+                    kicks.append(i)
         if self._wants_since_ms:
             for i in sorted(self._wants_since_ms, key=self._turn):
                 wait_until_ms = self._start(i, now_ms)
@@ -144,6 +156,10 @@ class Shaper:
                     until_ms = min(wait_until_ms, until_ms or wait_until_ms)
                 elif now_ms < self._kick_until_ms[i]:
                     kicks.append(i)
+        for second_at_ms in self._second_at_ms:
+            if second_at_ms is not None:
+                second_at_ms = max(second_at_ms, now_ms - now_ms % TICK_MS + TICK_MS)
+                until_ms = min(second_at_ms, until_ms or second_at_ms)
         for i in kicks:
             until_ms = min(self._kick_until_ms[i], until_ms or self._kick_until_ms[i])
         self._shaped = Shaped(tuple(duties), tuple(kicks), until_ms)
@@ -180,13 +196,32 @@ class Shaper:
         self._duties[i] = duty
         if from_rest:
             self._started_at_ms[i] = now_ms
-            most = (
-                min(drive.highest_pct, FIRST_KICK_PCT) if self._is_first[i] else drive.highest_pct
-            )
-            if self._shape.kicks and drive.kick_ms and duty < min(drive.start_pct, most):
-                self._duties[i] = most
-                self._kick_until_ms[i] = now_ms + drive.kick_ms
+            highest = drive.highest_pct
+            most = min(highest, FIRST_KICK_PCT) if self._is_first[i] else highest
+            if self._shape.kicks and drive.kick_ms and duty < drive.start_pct:
+                self._kick(i, max(duty, most), now_ms)
+                if most < min(drive.start_pct, highest):
+                    self._second_at_ms[i] = now_ms + SECOND_KICK_MS
         if self._is_first[i]:
             self._is_first[i] = False
             self._first_at_ms = now_ms
         return 0
+
+    def _kick(self, i: int, duty: int, now_ms: int) -> None:
+        self._duties[i] = duty
+        self._kick_until_ms[i] = now_ms + self._shape.drives[i].kick_ms
+
+    def _kick_again(self, i: int, now_ms: int) -> bool:
+        """A gentle kick may not start a motor: until then it rests, whatever duty it has."""
+        drive = self._shape.drives[i]
+        second_at_ms = self._second_at_ms[i]
+        if self._duties[i] >= drive.start_pct:
+            self._second_at_ms[i] = None
+        elif second_at_ms is not None and now_ms >= second_at_ms:
+            others_ma = self.draws_ma(now_ms) - drive.ma_at[self._duties[i]]
+            if not self._limited or others_ma + drive.start_ma <= self._shape.max_ma:
+                self._second_at_ms[i] = None
+                self._started_at_ms[i] = now_ms
+                self._kick(i, drive.highest_pct, now_ms)
+                return True
+        return False

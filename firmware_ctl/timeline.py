@@ -47,9 +47,14 @@ class Voice(NamedTuple):
     def cycle(self, asked_pct: int) -> Steps:
         """The course at one level, within the limits."""
         asked = draw(self.course, asked_pct)
-        played = {n: resolve(n, self.cap_pct, budget_pct=self.budget_pct) for n in asked.level_pct}
-        levels = tuple(played[n].level_pct for n in asked.level_pct)
-        return Steps(asked.at_ms, levels, asked.cycle_ms)
+        high = max(asked.level_pct)
+        if self._resolved(high) == high:  # then what is lower stays as it is too
+            return asked
+        levels = {level: self._resolved(level) for level in set(asked.level_pct)}
+        return Steps(asked.at_ms, tuple(levels[n] for n in asked.level_pct), asked.cycle_ms)
+
+    def _resolved(self, level_pct: int) -> int:
+        return resolve(level_pct, self.cap_pct, budget_pct=self.budget_pct).level_pct
 
     def at(self, u_ms: int, drawn: dict[int, Steps]) -> tuple[int, int]:
         """The level `u_ms` into the pass, and when it next steps (never later than it changes).

@@ -58,7 +58,7 @@ def test_zero_is_exactly_zero_and_the_table_ends_at_hold_and_cap() -> None:
 
 def test_the_first_kick_is_gentle_and_the_next_is_full_and_both_come_from_rest() -> None:
     shaper = Shaper(shape(motors=1))
-    script = [(0, 20), (120, 20), (500, 0), (1000, 20), (1120, 20), (1200, 0), (1300, 20)]
+    script = [(0, 20), (120, 20), (500, 0), (1000, 20), (1120, 20), (1200, 0), (1340, 20)]
     seen = [(t, shaper.shape((level,), t)) for t, level in script]
     low = duty_table(MAT.motors[0], MAT)[20]
     assert [(t, s.duty_pct[0], s.kicks) for t, s in seen] == [
@@ -68,7 +68,22 @@ def test_the_first_kick_is_gentle_and_the_next_is_full_and_both_come_from_rest()
         (1000, 72, (0,)),
         (1120, low, ()),
         (1200, 0, ()),
-        (1300, low, ()),  # off for 100 ms only: it still turns
+        (1340, low, ()),  # off for 140 ms only: it still turns
+    ]
+
+
+def test_a_motor_that_its_gentle_kick_cannot_start_gets_a_full_one_later() -> None:
+    shaper = Shaper(shape(motors=1))
+    low = duty_table(MAT.motors[0], MAT)[20]
+    seen = [(t, shaper.shape((20,), t).duty_pct[0]) for t in (0, 120, 999, 1000, 1119, 1120, 9000)]
+    assert seen == [
+        (0, 50),
+        (120, low),
+        (999, low),
+        (1000, 72),
+        (1119, 72),
+        (1120, low),
+        (9000, low),
     ]
 
 
@@ -200,6 +215,6 @@ def test_a_frame_by_itself_is_the_frame_on_the_way(
     assert (alone.level_pct, alone.duty_pct) == (frame.level_pct, frame.duty_pct)
 
 
-def test_inrush_is_shorter_than_a_stagger_and_a_rest_longer() -> None:
+def test_inrush_is_longer_than_a_stagger_and_no_longer_than_a_rest() -> None:
     """What makes staggering alone unable to part starts; the mistake's advice rests on it."""
-    assert STAGGER_MS < INRUSH_MS < REST_MS
+    assert STAGGER_MS < INRUSH_MS <= REST_MS

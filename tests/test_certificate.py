@@ -1,0 +1,80 @@
+"""Certificates of the shipped profiles, and `explain` against what is compiled."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+
+from firmware_ctl import shipped
+from firmware_ctl.authoring import certificate_lines
+from firmware_ctl.budget import fit
+from firmware_ctl.errors import AuthorError
+from firmware_ctl.explain import explain
+from firmware_ctl.folder import load_mat, read_catalogue
+from firmware_ctl.limits import resolve
+from firmware_ctl.mat import Mat
+from firmware_ctl.profile import Profile
+from firmware_ctl.timeline import Timeline, motors_of
+from tests.strategies import mats_and_profiles
+
+MAT = load_mat(shipped.mat_file())
+CATALOGUE = read_catalogue([shipped.profiles_dir()], MAT)
+NAMES = [entry.name for entry in CATALOGUE.entries]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_certificate(name: str, golden: Callable[[str, list[str]], None]) -> None:
+    golden(f"certificate-{name}.txt", certificate_lines(f"{name}.yaml", CATALOGUE.valid(name), MAT))
+
+
+def duties(profile: Profile, timeline: Timeline, mat: Mat) -> list[tuple[str, str, int]]:
+    """For every line of play and zone the highest duty that is compiled, kicks apart."""
+    found = []
+    for phase, segment in zip(profile.phases, timeline.segments, strict=True):
+        for play in phase.play:
+            _, dot, side = play.target.partition(".")
+            for zone in mat.zones:
+                motors = [i for i in motors_of(play.target, mat) if mat.motors[i].zone == zone.name]
+                if motors:
+                    drives = timeline.shape.drives
+                    duty = max(drives[i].duty_pct[segment.high_pct[i]] for i in motors)
+                    found.append((phase.name, zone.name + dot + side, duty))
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_explain_says_is_what_is_compiled(name: str) -> None:
+    entry = CATALOGUE.valid(name)
+    assert entry.profile is not None
+    assert entry.timeline is not None
+    assert entry.budget is not None
+    rows = explain(entry.profile, entry.budget, MAT)
+    said = [(row.phase, row.zone, row.duty_pct) for row in rows]
+    assert said == duties(entry.profile, entry.timeline, MAT)
+
+
+@given(mats_and_profiles())
+def test_explain_and_the_compiler_use_one_resolver(both: tuple[Mat, Profile]) -> None:
+    mat, profile = both
+    try:
+        timeline, budget = fit(profile, mat)
+    except AuthorError:
+        return
+    said = [(row.phase, row.zone, row.duty_pct) for row in explain(profile, budget, mat)]
+    assert said == duties(profile, timeline, mat)
+
+
+@pytest.mark.parametrize(
+    ("limits", "level", "bound_by"),
+    [
+        ((60, 100), 60, "profile"),
+        ((60, 40), 40, "zone cap"),
+        ((60, 100, 50), 30, "trim"),
+        ((60, 100, 100, 80), 48, "supply"),
+        ((60, 40, 50, 80), 16, "trim"),
+        ((3, 100, 10), 1, "trim"),
+        ((0, 100, 10), 0, "profile"),
+    ],
+)
+def test_every_limit_only_lowers(limits: tuple[int, ...], level: int, bound_by: str) -> None:
+    assert tuple(resolve(*limits)) == (level, bound_by)
