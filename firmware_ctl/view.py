@@ -236,7 +236,7 @@ class Picture:
     def _feed_object(self, fields: dict[str, Any], now_ms: int) -> None:
         if "hello" in fields:
             hello = _hello(fields["hello"])
-            if hello.motors != self._hello.motors:  # profiles read anew leave them turning
+            if hello.motors != self._hello.motors:  # a reload of profiles leaves them turning
                 self._erms = [Erm(motor) for motor in hello.motors]
             self._hello = hello
         elif "status" in fields:
@@ -246,21 +246,15 @@ class Picture:
             self._status = status
             self._status_at_ms = now_ms
         else:
-            self._feed_row(
-                int(fields["at_ms"]),
-                *([int(value) for value in fields[name]] for name in ROW),
-            )
-
-    def _feed_row(
-        self, at_ms: int, level: list[int], duty: list[int], kicks: list[int], power: list[int]
-    ) -> None:
-        self._level, self._duty, self._kicks = level, duty, kicks
-        self._has_power = any(power) or not any(duty)
-        for erm, power_pct in zip(self._erms, power, strict=False):
-            erm.set_duty(power_pct, self._model_ms(at_ms))
-        self._changed_at_ms = at_ms
-        self._settled_at_ms = at_ms + math.ceil(SETTLING_MS / self._hello.speed)
-        self._most_ma = max(self._most_ma, _current_ma(self._moments(at_ms)))
+            at_ms = int(fields["at_ms"])
+            level, duty, kicks, power = ([int(value) for value in fields[name]] for name in ROW)
+            self._level, self._duty, self._kicks = level, duty, kicks
+            self._has_power = any(power) or not any(duty)
+            for erm, power_pct in zip(self._erms, power, strict=False):
+                erm.set_duty(power_pct, self._model_ms(at_ms))
+            self._changed_at_ms = at_ms
+            self._settled_at_ms = at_ms + math.ceil(SETTLING_MS / self._hello.speed)
+            self._most_ma = max(self._most_ma, _current_ma(self._moments(at_ms)))
 
     def _model_ms(self, at_ms: int) -> int:
         """Motors live as fast as the session, so that a kick does to them what it would."""
@@ -515,9 +509,8 @@ class Picture:
             return [Text(" " * (cells + 11))]
         level_pct, duty_pct = self._pct(self._level, place), self._pct(self._duty, place)
         level = Text(f"{level_pct:>3}%", "bold" if level_pct else "")
-        # No duty is above 90 %: the mark takes the place of the hundreds.
-        kick = f"▲{duty_pct:>2}%"
-        duty = Text(kick, "bold") if place in self._kicks else Text(f"{duty_pct:>3}%", "dim")
+        mark, style = ("▲", "bold") if place in self._kicks else (" ", "dim")
+        duty = Text(f"{mark}{duty_pct:>2}%", style)  # a duty has two digits at most
         bar = _bar(moments[place].amplitude, cells, mirrored=mirrored)
         if moments[place].current_ma and not moments[place].turning:
             bar = Text("stalled".rjust(cells) if mirrored else "stalled".ljust(cells), "bold")
