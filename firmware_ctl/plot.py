@@ -78,7 +78,8 @@ def png(played: Played) -> bytes:
 def _saved(played: Played, ending: str, metadata: dict[str, None]) -> bytes:
     file = io.BytesIO()
     # The defaults first, so that no setting of the user's changes a byte.
-    with mpl.rc_context({**mpl.rcParamsDefault, **STYLE}):
+    settings: dict[Any, Any] = {**mpl.rcParamsDefault, **STYLE}
+    with mpl.rc_context(settings):
         _drawn(played).savefig(file, format=ending, metadata=metadata, dpi=DPI)
     return file.getvalue()
 
@@ -181,7 +182,7 @@ def _drawn(played: Played) -> Figure:
         top=1 - above_in / height_in,
         bottom=below_in / height_in,
     )
-    strip, *panels, supply = (figure.add_subplot(cell) for cell in grid)
+    strip, *panels, supply = (figure.add_subplot(grid[row]) for row in range(len(heights_in)))
     end_min = played.timeline.end_ms / 60_000
     at_min = [end_min * (column + 0.5) / COLUMNS for column in range(COLUMNS)]
 

@@ -553,7 +553,10 @@ class Session:
         self._signalled_ms += steps.cycle_ms
         zone = max(zones, key=lambda zone: len(zone.motors))
         levels = tuple(zone.cap_pct if m.zone == zone.name else 0 for m in self.mat.motors)
-        self._signal = _Signal(name, steps, levels, Shaper(shape_of(self.mat)), now_ms)
+        shaper = Shaper(shape_of(self.mat))
+        # No start of a session: a gentle first kick would outlast the pulse and not be felt.
+        shaper.settle(self._silence, range(len(self._silence)))
+        self._signal = _Signal(name, steps, levels, shaper, now_ms)
 
     def _end_signal(self) -> None:
         if self._signal is not None:
