@@ -149,8 +149,14 @@ def _windows(timeline: Timeline, segment: Segment) -> Iterator[tuple[int, int]]:
     one_ms = after_ms + period_ms + _AFTERMATH_MS
     pass_end_ms = segment.begin_ms + segment.pass_ms
     windows = [(segment.begin_ms, segment.begin_ms + climb_ms + one_ms)]
-    if any(len(voice.ramp.at_ms) > 1 for voice in segment.voices):
+    ramps = [voice.ramp for voice in segment.voices if len(voice.ramp.at_ms) > 1]
+    if ramps:
         windows.append((pass_end_ms - period_ms - TICK_MS, pass_end_ms))
+    for ramp in ramps:
+        if ramp.level_pct[0] == 0:  # its motors start where it leaves 0
+            for pass_begin_ms in (segment.begin_ms, pass_end_ms)[: min(segment.repeat, 2)]:
+                starts_at_ms = pass_begin_ms + ramp.at_ms[1]
+                windows.append((starts_at_ms - TICK_MS, starts_at_ms + one_ms))
     if segment.repeat > 1:
         windows.append((pass_end_ms - TICK_MS, pass_end_ms + one_ms))
     for signal in timeline.signals:
