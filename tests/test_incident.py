@@ -442,6 +442,7 @@ def test_any_damaged_value_is_a_sentence(good: bytes, capsys: pytest.CaptureFixt
             ":1:1: recorded by firmware-ctl 9.0 in format 2, and this is format 1; play it with 9.0",
         ),
     ],
+    ids=["empty", "a profile", "blank lines", "nested deep", "another format"],
 )  # fmt: skip
 def test_no_incident(data: bytes, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert played(data) == 2
