@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Any, Final
 
-from firmware_ctl import places
+from firmware_ctl import places, shipped
 from firmware_ctl.catalogue import Entry, read_entry
 from firmware_ctl.certificate import certify
 from firmware_ctl.errors import DeviceError
@@ -97,13 +97,15 @@ def new(args: argparse.Namespace) -> int:
     if os.path.basename(args.name) != args.name:
         raise DeviceError(f"{args.name} is no name; use a-z, 0-9 and '-', and --profiles DIR")
     path = os.path.join(args.profiles or "", f"{args.name}.yaml")
-    entry = read_entry(args.name, TEMPLATE.encode(), path, load_mat(args.mat))
+    schema_file = os.path.join(shipped.profiles_dir(), "profile.schema.json")
+    text = f"# yaml-language-server: $schema={schema_file}\n{TEMPLATE}"
+    entry = read_entry(args.name, text.encode(), path, load_mat(args.mat))
     if entry.error is not None:
         # The template fits every mat with a zone; what does not fit is the name.
         raise DeviceError(entry.error.mistakes[0].sentence)
     try:
         with open(path, "x", encoding="utf-8") as file:
-            file.write(TEMPLATE)
+            file.write(text)
     except FileExistsError:
         raise DeviceError(f"{path} is there already; choose another name or edit it") from None
     except OSError as error:
