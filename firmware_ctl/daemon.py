@@ -74,7 +74,7 @@ class Link(Protocol):
     def fileno(self) -> int: ...
 
     def read(self) -> bytes:
-        """What has come, at most 64 KiB."""
+        """What has come, as much as one look of the loop takes."""
 
     def write(self, data: bytes) -> int:
         """How much of it was taken."""

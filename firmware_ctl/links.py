@@ -15,7 +15,7 @@ from firmware_ctl.errors import DeviceError
 from firmware_ctl.mat import SerialPort
 from firmware_ctl.protocol import Connection
 
-READ_AT_ONCE: Final = 64 * 1024
+READ_AT_ONCE: Final = 16 * 1024
 REOPEN_MS: Final = 2_000
 
 
