@@ -62,9 +62,6 @@ CUE_MS: Final = 3_000
 TICK_MS: Final = 20
 """While motors run the loop checks pins, button and time at least this often."""
 
-TICK_LATE_MS: Final = 250
-"""A checked tick later than this is a fault."""
-
 TRIM_PCT: Final = (10, 100)
 TRY_MS: Final = 10_000
 LEASE_S: Final = (1, 60)

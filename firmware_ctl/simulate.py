@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, NoReturn
 
 from firmware_ctl.catalogue import Catalogue, Entry
 from firmware_ctl.daemon import Daemon, Watcher
-from firmware_ctl.errors import DeviceError
+from firmware_ctl.errors import CallerError, DeviceError
 from firmware_ctl.folder import load_entry, load_mat
 from firmware_ctl.mat import Mat
 from firmware_ctl.session import Input, Session, Start, State, Step, Trim, Wake
@@ -193,7 +193,7 @@ def telling_times_ms(played: Played) -> list[int]:
 
 
 def _no_reload(_: object) -> NoReturn:
-    raise NotImplementedError("nobody is there to ask for it")
+    raise CallerError("not-here", "a simulated session keeps the profile that it was given")
 
 
 def _maker(path: str, what: str) -> Callable[[Played], bytes]:

@@ -375,7 +375,6 @@ def _keyframes(frames: Sequence[tuple[int, int]], pass_ms: int) -> tuple[Piece, 
     return (*pieces, Piece(max(pass_ms - at_ms, 1), level / 100, level / 100))
 
 
-@lru_cache(maxsize=256)
 def _voice(
     play: Play, course: tuple[Piece, ...], pass_ms: int, cap_pct: int, budget_pct: int
 ) -> Voice:

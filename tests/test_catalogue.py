@@ -1,9 +1,11 @@
 """The profiles that are served, and what is said of those that are not."""
 
+import pickle
+
 import pytest
 
 from firmware_ctl.catalogue import Catalogue, read_entry
-from firmware_ctl.errors import CallerError
+from firmware_ctl.errors import AuthorError, CallerError, Mistake
 from tests.worlds import BAD, CALM, CATALOGUE, MAT, QUICK
 
 GOOD = b"""
@@ -45,3 +47,12 @@ def test_reading_makes_a_good_entry_or_one_that_says_what_is_wrong() -> None:
     assert (bad.profile, bad.timeline) == (None, None)
     assert bad.error is not None
     assert str(bad.error).startswith("dir/short.yaml:4:")
+
+
+def test_a_mistake_comes_whole_out_of_another_process() -> None:
+    error = AuthorError([Mistake("b.yaml", 2, 1, "second"), Mistake("a.yaml", 1, 1, "first")])
+    assert (
+        str(pickle.loads(pickle.dumps(error)))
+        == str(error)
+        == "a.yaml:1:1: first\nb.yaml:2:1: second"
+    )

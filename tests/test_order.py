@@ -2,6 +2,7 @@
 
 import pytest
 
+from firmware_ctl.daemon import MOST_LINKS
 from firmware_ctl.protocol import MOST_UNSENT, STOPPED_A_SECOND, Connection
 from firmware_ctl.session import Clear, Fault, State
 from firmware_ctl.shaping import Levels
@@ -217,3 +218,9 @@ def test_off_is_written_before_it_is_told() -> None:
 
     assert order[-3:] == ["pins False", "* stopped", "pins False"]
     assert bench.pins.written[-1] == (300, SILENCE)
+
+
+def test_a_client_too_many_is_turned_away() -> None:
+    bench = Bench()
+    taken = [bench.daemon.join(Wire()) for _ in range(MOST_LINKS)]
+    assert taken == [True] * (MOST_LINKS - 2) + [False] * 2

@@ -1,6 +1,10 @@
 """The rhythm of signals, as whole lists."""
 
+from firmware_ctl import shipped
+from firmware_ctl.button import Contact
+from firmware_ctl.folder import load_mat, read_catalogue
 from firmware_ctl.limits import SIGNAL_LEVEL_PCT, SIGNAL_MS
+from firmware_ctl.session import Contacts, Session, Wake
 from firmware_ctl.signals import GAPS, felt, felt_length_ms, number, refused
 from firmware_ctl.steps import Steps
 
@@ -31,3 +35,14 @@ def test_the_signals_of_a_session_are_told_apart_by_their_gaps() -> None:
         (1_800, 2_000),
     ]
     assert signal.end_ms - signal.begin_ms == felt_length_ms("cue-end")
+
+
+def test_an_idle_pulse_begins_with_a_full_kick_so_that_it_is_felt() -> None:
+    mat = load_mat(shipped.mat_file())
+    session = Session(mat, read_catalogue([shipped.profiles_dir()], mat))
+    session.handle(Contacts(Contact.RELEASED), 0)
+    session.handle(Wake(), 100)
+    session.handle(Contacts(Contact.PRESSED), 1_000)
+    step = session.handle(Wake(), 1_800)
+    assert session.signal(1_800) == "profile-2"
+    assert (step.duty_pct, step.kicks) == ((0, 0, 72, 72, 72, 72, 0, 0), (2, 3, 4, 5))
