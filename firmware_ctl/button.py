@@ -42,10 +42,15 @@ class Gesture(Enum):
     """Released within 0.8 s."""
     HELD = "held 0.8 s"
     HELD_3_S = "held 3 s"
+    HELD_5_S = "held 5 s"
     BROKEN = "broken"
 
 
-_HOLDS: Final = ((SHORT_MS, Gesture.HELD), (3_000, Gesture.HELD_3_S))
+_HOLDS: Final = (
+    (SHORT_MS, Gesture.HELD),
+    (3_000, Gesture.HELD_3_S),
+    (5_000, Gesture.HELD_5_S),
+)
 
 
 class Button:

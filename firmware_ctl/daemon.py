@@ -1,4 +1,4 @@
-"""The loop: one thread that waits, asks the session, and writes what it says.
+"""The loop: one thread that waits, asks the session, and has the latch write what it says.
 
 It knows the small interfaces below, and never who stands behind them. Off first, talk later: the
 pins have their duties before anything is told to anyone.
@@ -6,6 +6,7 @@ pins have their duties before anything is told to anyone.
 
 import heapq
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from itertools import count
 from typing import Final, Protocol, runtime_checkable
 
@@ -13,20 +14,26 @@ from firmware_ctl import PROTOCOL, __version__, verbs
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue
 from firmware_ctl.errors import CallerError
-from firmware_ctl.limits import TICK_MS
+from firmware_ctl.latch import Latch
+from firmware_ctl.limits import SUSPEND_MS, TICK_MS
 from firmware_ctl.protocol import Complaint, Connection
+from firmware_ctl.sentries import Sentry
 from firmware_ctl.session import (
     Contacts,
+    Fault,
+    Gone,
     Input,
+    Keep,
+    Kept,
     Notice,
     Reload,
     Session,
-    State,
+    Slept,
     Step,
     Stop,
+    Unkept,
     Wake,
 )
-from firmware_ctl.shaping import Levels
 
 IDLE_SAMPLE_MS: Final = 500
 """While nothing runs the contacts are sampled this often, beside their edges."""
@@ -46,14 +53,6 @@ RELOAD_MS: Final = 10_000
 """A folder that is not read by then is given up."""
 
 READY: Final = f"* ready firmware-ctl {__version__} protocol={PROTOCOL}"
-
-
-class Motors(Protocol):
-    def apply(self, duty_pct: Levels) -> None:
-        """Gives every motor its duty; writes only what changed."""
-
-    def all_low(self) -> None:
-        """Every motor pin low and left so. Safe to repeat; raises nothing."""
 
 
 class StartButton(Protocol):
@@ -102,11 +101,33 @@ class Inbox(Protocol):
     ) -> Collection[Link | Source]:
         """Those to be read, at the latest at `until_ms`; comes back early to write."""
 
+    def slept_ms(self) -> int:
+        """For how long the machine was suspended since this was asked last."""
+
 
 class Watcher(Protocol):
     """Sees every step after the pins have it: traces, the live view."""
 
     def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None: ...
+
+
+class Proof(Protocol):
+    """Tells someone that the loop lives."""
+
+    def checked(self, now_ms: int, is_moving: bool) -> None:
+        """A whole tick was made, and no sentry found anything wrong that would end it."""
+
+
+class Ledger(Protocol):
+    def save(self, keep: Keep, done: Callable[[str], object]) -> None:
+        """Begins to put it on the disk; `done` is called on the loop, with why it failed if so."""
+
+
+class NoLedger:
+    """Where nothing is to outlive the process."""
+
+    def save(self, keep: Keep, done: Callable[[str], object]) -> None:
+        done("")
 
 
 class Job(Source, Protocol):
@@ -125,30 +146,41 @@ class Daemon:
         self,
         session: Session,
         inbox: Inbox,
-        motors: Motors,
+        latch: Latch,
         button: StartButton | None,
+        ledger: Ledger,
         read_profiles: ReadProfiles,
         say: Callable[[str], None],
         watchers: Collection[Watcher] = (),
+        sentries: Collection[Sentry] = (),
+        proofs: Collection[Proof] = (),
     ) -> None:
         self.session = session
         self.links: list[Link] = []
         self.sources: list[Source] = []
+        self.when_ready: list[Callable[[], object]] = []
         self.say = say
         self._inbox = inbox
-        self._motors = motors
+        self._latch = latch
         self._button = button
         self._button_is_down = False
+        self._ledger = ledger
         self._read_profiles = read_profiles
         self._watchers = list(watchers)
+        self._sentries = list(sentries)
+        self._proofs = list(proofs)
+        self._faults: dict[object, Fault] = {}
+        """What a sentry or the latch finds wrong, until it no longer does."""
         self._timers: list[tuple[int, int, Callable[[], object]]] = []
         self._timer_numbers = count()
         self._lapses_at_ms: dict[Connection, int] = {}
         self._owner: tuple[Connection, int] | None = None
         """Who started which session."""
-        self._reloading: set[Connection] = set()
+        self._deferred: set[Connection] = set()
+        """Those whose last request is answered later, and the next ones after it."""
+        self._reloading: Connection | None = None
+        self._starting: tuple[Connection, Callable[[], list[str]]] | None = None
         self._wake_at_ms: int | None = None
-        self._duties: Levels = ()
         self._notices: list[Notice] = []
 
     # --- the loop ---
@@ -160,11 +192,27 @@ class Daemon:
             self.later(0 if self._button is None else SETTLE_MS, self._ready)
             while not self.session.closed:
                 self._round()
+        except Exception as error:
+            self._latch.trip()
+            self._tell_last(Fault("internal", f"{type(error).__name__}: {error}"))
+            raise
         finally:
-            self._motors.all_low()
+            self._latch.close()
+
+    def _tell_last(self, fault: Fault) -> None:
+        """The motors are off; who can still be told is told."""
+        with suppress(Exception):
+            self.step(fault)
+        with suppress(Exception):
+            self._publish()
+        for link in self.links:
+            with suppress(Exception):
+                _flush(link)
 
     def _ready(self) -> None:
         self.say(READY)
+        for call in self.when_ready:
+            call()
         for link in self.links:
             link.connection.answer([READY])
 
@@ -191,7 +239,7 @@ class Daemon:
         now_ms = self.now_ms()
         if any(self._has_work(link.connection) for link in self.links):
             return now_ms
-        moving = self.session.state is State.RUNNING or any(self._duties)
+        moving = self.session.is_moving or self._latch.is_armed
         waits = [now_ms - now_ms % TICK_MS + TICK_MS if moving else now_ms + IDLE_SAMPLE_MS]
         waits += self._lapses_at_ms.values()
         if self._wake_at_ms is not None:
@@ -201,25 +249,63 @@ class Daemon:
         return min(waits)
 
     def sample(self) -> None:
-        """One tick: what the button says now, and what time has brought."""
+        """One tick: what the sentries find, what the button says, and what time has brought."""
+        slept_ms = self._inbox.slept_ms()
+        if slept_ms > SUSPEND_MS:
+            self.step(Slept(slept_ms))
+        now_ms, is_moving = self.now_ms(), self.session.is_moving
+        for sentry in self._sentries:
+            self._look(sentry, sentry.look(now_ms, is_moving))
         if self._button is None:
             self.step(Wake())
-            return
-        for contact in self._button.read():
-            self.step(Contacts(contact))
+        else:
+            for contact in self._button.read():
+                self.step(Contacts(contact))
+        is_moving = self.session.is_moving
+        self._latch.checked(is_moving)
+        self._look(self._latch, self._latch.fault)
+        for proof in self._proofs:
+            proof.checked(now_ms, is_moving)
+
+    def _look(self, finder: object, found: Fault | None) -> None:
+        """Tells the session when something is wrong, and when that is over."""
+        known = self._faults.get(finder)
+        if found is not None and known is None:
+            self._faults[finder] = found
+            self.step(found)
+        elif found is None and known is not None:
+            del self._faults[finder]
+            if known.lasts:
+                self.step(Gone(known.code))
 
     def step(self, event: Input) -> Step:
         """The one way from an input to the pins."""
+        latch, session = self._latch, self.session
+        if type(event) is Fault:
+            latch.trip()
+        was_fault = session.fault
         now_ms = self.now_ms()
-        step = self.session.handle(event, now_ms)
-        if step.duty_pct != self._duties:
-            self._motors.apply(step.duty_pct)
-            self._duties = step.duty_pct
+        step = session.handle(event, now_ms)
+        latch.apply(step.duty_pct)
+        if was_fault is not None and session.fault is None:
+            latch.reset()
         self._wake_at_ms = step.wake_at_ms
         self._notices += step.notices
         for watcher in self._watchers:
-            watcher.step(self.session, event, step, now_ms)
+            watcher.step(session, event, step, now_ms)
+        if self._starting is not None and not session.is_starting:
+            self._answer_start(*self._starting)
+        if latch.fault is not None:
+            self._look(latch, latch.fault)
+        if step.keep is not None:
+            self._save(step.keep)
         return step
+
+    def _save(self, keep: Keep) -> None:
+        def done(trouble: str) -> None:
+            self.step(Unkept(keep.number, trouble) if trouble else Kept(keep.number))
+
+        self._ledger.save(keep, done)
 
     # --- what verbs ask for ---
 
@@ -230,6 +316,24 @@ class Daemon:
         refusal = self.step(event).refusal
         if refusal is not None:
             raise refusal
+
+    def begun(self, connection: Connection, lines: Callable[[], list[str]]) -> list[str] | None:
+        if self.session.is_starting:
+            self._starting = connection, lines
+            self._deferred.add(connection)
+            return None
+        if self.session.not_started is not None:
+            raise self.session.not_started
+        return lines()
+
+    def _answer_start(self, connection: Connection, lines: Callable[[], list[str]]) -> None:
+        self._starting = None
+        self._deferred.discard(connection)
+        refusal = self.session.not_started
+        if refusal is None:
+            self._owner = connection, self.session.started
+            self._renew_lease(connection)
+        connection.answer(lines() if refusal is None else [f"err {refusal.code} {refusal}"])
 
     def lease(self, connection: Connection, seconds: int) -> None:
         connection.lease_s = seconds
@@ -246,13 +350,14 @@ class Daemon:
         self.later(for_ms, self._release)
 
     def reload(self, connection: Connection) -> None:
-        if self._reloading:
+        if self._reloading is not None:
             raise CallerError("busy", "the profiles are being read already; ask again")
 
         def done(result: Catalogue | str) -> None:
-            if connection not in self._reloading:
+            if self._reloading is not connection:
                 return  # given up before
-            self._reloading.discard(connection)
+            self._reloading = None
+            self._deferred.discard(connection)
             self.sources.remove(source)
             if isinstance(result, str):
                 connection.answer([f"err not-ready {result}"])
@@ -265,7 +370,8 @@ class Daemon:
             connection.answer([f"ok count={len(good)}"])
 
         source = self._read_profiles(done)
-        self._reloading.add(connection)
+        self._reloading = connection
+        self._deferred.add(connection)
         self.sources.append(source)
         self.later(RELOAD_MS, source.give_up)
 
@@ -310,7 +416,7 @@ class Daemon:
             self._renew_lease(connection)
 
     def _has_work(self, connection: Connection) -> bool:
-        if connection in self._reloading:
+        if connection in self._deferred:
             return False
         return bool(connection.pending) or not connection.is_digested
 
@@ -335,7 +441,7 @@ class Daemon:
 
     def _answer(self, connection: Connection) -> None:
         for _ in range(REQUESTS_A_ROUND):
-            if not connection.pending or connection in self._reloading or self.session.closed:
+            if not connection.pending or connection in self._deferred or self.session.closed:
                 return
             item = connection.pending.popleft()
             if isinstance(item, Complaint):
@@ -359,7 +465,8 @@ class Daemon:
     def _lapse(self, connection: Connection) -> None:
         """Stops the session that this connection started; its next line begins the lease anew."""
         self._lapses_at_ms.pop(connection, None)
-        if connection.lease_s and self._owner == (connection, self.session.started):
+        starts = self._starting is not None and self._starting[0] is connection
+        if connection.lease_s and (starts or self._owner == (connection, self.session.started)):
             self.step(Stop())
 
     def _publish(self) -> None:

@@ -1,4 +1,4 @@
-"""Motors, start button and status LED on gpiozero's pins. The only module that knows pins.
+"""Motors, gate, start button and status LED on gpiozero's pins. The only module that knows pins.
 
 The pin factory is named by the caller and never chosen by gpiozero, which would fall back to
 another with a warning.
@@ -10,7 +10,13 @@ from contextlib import suppress
 from math import nextafter
 from typing import Any, Final
 
-from gpiozero import LED, DigitalInputDevice, GPIOZeroError, PWMOutputDevice
+from gpiozero import (
+    LED,
+    DigitalInputDevice,
+    DigitalOutputDevice,
+    GPIOZeroError,
+    PWMOutputDevice,
+)
 
 from firmware_ctl import mat
 from firmware_ctl.button import Contact, contact
@@ -31,31 +37,68 @@ class GpioMotors:
 
     def __init__(self, mat: mat.Mat, factory: Any) -> None:
         self._devices: list[Any] = []
+        self._names = [f"motor {motor.name} on GPIO {motor.pin}" for motor in mat.motors]
         self._duties = [0] * len(mat.motors)
-        for motor in mat.motors:
-            with _named(f"motor {motor.name} on GPIO {motor.pin}"):
+        self._pwm_hz = mat.pwm_hz
+        self._is_low = False
+        """The PWM has been ended by `all_low`."""
+        for motor, name in zip(mat.motors, self._names, strict=True):
+            with _named(name):
                 device = PWMOutputDevice(motor.pin, frequency=mat.pwm_hz, pin_factory=factory)
             self._devices.append(device)
 
     def apply(self, duty_pct: Levels) -> None:
         """Writes what changed; falling duties first, so that the sum never overshoots."""
         changed = [i for i, duty in enumerate(duty_pct) if duty != self._duties[i]]
+        if self._is_low:
+            for name, device in zip(self._names, self._devices, strict=True):
+                with _named(name):
+                    device.frequency = self._pwm_hz
+            self._is_low = False
         for i in sorted(changed, key=lambda i: duty_pct[i] - self._duties[i]):
-            self._devices[i].value = VALUES[duty_pct[i]]
+            with _named(self._names[i]):
+                self._devices[i].value = VALUES[duty_pct[i]]
             self._duties[i] = duty_pct[i]
 
-    def all_low(self) -> None:
+    def all_low(self) -> list[str]:
         """Ends the PWM of every pin and drives it low, also where a write fails."""
+        stuck = []
         for device in self._devices:
             with suppress(Exception):
                 device.value = 0
-        for device in self._devices:
+        for name, device in zip(self._names, self._devices, strict=True):
             # Ending lgpio's PWM leaves the level as it was; the write after it makes it low.
             with suppress(Exception):
                 device.pin.frequency = None
-            with suppress(Exception):
+            try:
                 device.pin.state = 0
+            except Exception as error:
+                stuck.append(f"{name} cannot be driven low: {error}")
         self._duties = [0] * len(self._duties)
+        self._is_low = True
+        return stuck
+
+
+class GpioGate:
+    """The motor gate: a heartbeat that holds the rail on, and the pin that reads the rail back."""
+
+    def __init__(self, gate: mat.Gate, factory: Any) -> None:
+        with _named(f"the motor gate's heartbeat on GPIO {gate.heartbeat_pin}"):
+            self._heartbeat = DigitalOutputDevice(gate.heartbeat_pin, pin_factory=factory)
+        self._rail: Any = None
+        if gate.rail_pin is not None:
+            with _named(f"the motor gate's read-back on GPIO {gate.rail_pin}"):
+                self._rail = DigitalInputDevice(gate.rail_pin, pull_up=False, pin_factory=factory)
+
+    def checked(self, now_ms: int, is_moving: bool) -> None:
+        """An edge for each checked tick; none while nothing moves, so that the rail falls."""
+        if is_moving:
+            self._heartbeat.toggle()
+        elif self._heartbeat.value:
+            self._heartbeat.off()
+
+    def is_rail_on(self) -> bool:
+        return self._rail is not None and bool(self._rail.value)
 
 
 class GpioButton:

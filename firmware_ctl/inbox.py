@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 
@@ -19,9 +20,17 @@ class RealInbox:
 
     def __init__(self) -> None:
         self._origin_ns = time.monotonic_ns()
+        self._slept_ns = _slept_ns()
 
     def now_ms(self) -> int:
         return (time.monotonic_ns() - self._origin_ns) // 1_000_000
+
+    def slept_ms(self) -> int:
+        slept_ns = _slept_ns()
+        for_ms = (slept_ns - self._slept_ns) // 1_000_000
+        if for_ms > 0:
+            self._slept_ns = slept_ns
+        return max(0, for_ms)
 
     def wait(
         self, until_ms: int, readers: Collection[Link | Source], writers: Collection[Link]
@@ -31,10 +40,20 @@ class RealInbox:
         return readable
 
 
+def _slept_ns() -> int:
+    """How far the clock that counts suspends is ahead of the one that does not, at least.
+
+    Read first, so that being held up between the two never looks like a suspend.
+    """
+    counting_ns = time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    return counting_ns - time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+
+
 class Waker:
     """Wakes the loop from another thread: an edge handler calls it and does nothing else."""
 
     def __init__(self) -> None:
+        self._calls: deque[Callable[[], object]] = deque()
         self._receiver, self._sender = socket.socketpair()
         self._receiver.setblocking(False)
         self._sender.setblocking(False)
@@ -43,11 +62,18 @@ class Waker:
         with suppress(BlockingIOError):  # then wake-ups enough are waiting
             self._sender.send(b"\0")
 
+    def post(self, call: Callable[[], object]) -> None:
+        """Has the loop call something."""
+        self._calls.append(call)
+        self()
+
     def fileno(self) -> int:
         return self._receiver.fileno()
 
     def ready(self, daemon: Daemon) -> None:
         self._receiver.recv(4096)
+        while self._calls:
+            self._calls.popleft()()
 
 
 class Signals:

@@ -18,27 +18,32 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 from firmware_ctl import __version__
+from firmware_ctl.allowance import Spent
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue
 from firmware_ctl.disk import Disk
 from firmware_ctl.errors import FirmwareError
 from firmware_ctl.session import (
+    Away,
     Contacts,
     Fault,
+    Gone,
     Input,
+    Kept,
     Reload,
     Select,
     Session,
-    Spent,
+    Slept,
     Start,
     State,
     Step,
     Trim,
     Try,
+    Unkept,
     Wake,
 )
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 ROWS: Final = 32_768
 """The shipped profiles fill five a second, a mat full of waves fifty."""
@@ -266,7 +271,8 @@ class Recorder:
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if error is not None and not isinstance(error, FirmwareError):
+        told = self._fault is not None and self._fault.code == "internal"
+        if error is not None and not isinstance(error, FirmwareError) and not told:
             self.keep("error")
         self._ring.close()
 
@@ -294,7 +300,9 @@ class Recorder:
                 "selected": condition.selected,
                 "trim": condition.trim_pct,
                 "released": condition.released,
-                "spent": tuple(condition.spent),
+                "spent": tuple(condition.spent._replace(damage="")),
+                "damage": bool(condition.spent.damage),
+                "barred": bool(self._session.barred),
                 "mat": self._session.mat.source.decode(),
                 "profiles": profiles,
             }
@@ -307,14 +315,18 @@ class Recorder:
         match event:
             case Contacts(contact):
                 return contact.value
-            case Trim(trim_pct):
-                return trim_pct
+            case Trim(number) | Kept(number) | Slept(number) | Away(number):
+                return number
             case Start(str(name)) | Select(name):
                 return self._ring.tell({"name": name})
             case Try(_, words):
                 return self._ring.tell({"words": words})
-            case Fault(code, message):
-                return self._ring.tell({"code": code, "message": message})
+            case Fault(code, message, lasts):
+                return self._ring.tell({"code": code, "message": message, "lasts": lasts})
+            case Gone(code):
+                return self._ring.tell({"code": code})
+            case Unkept(number, why):
+                return self._ring.tell({"number": number, "why": why})
             case Reload(catalogue):
                 profiles = _profiles(catalogue)
                 if profiles is None:

@@ -62,6 +62,39 @@ CUE_MS: Final = 3_000
 TICK_MS: Final = 20
 """While motors run the loop checks pins, button and time at least this often."""
 
+TICK_LATE_MS: Final = 250
+"""A tick that comes later than this after the last one, while motors run, is a fault."""
+
+DEADMAN_DUMP_MS: Final = 250
+"""Without a checked tick for this long every thread's stack is written to stderr."""
+
+DEADMAN_KILL_MS: Final = 400
+"""Without a checked tick for this long the kernel kills the process."""
+
+PING_MS: Final = 400
+"""Systemd hears of a checked tick this often; its watchdog waits for 2 s."""
+
+SLICE_MS: Final = 60_000
+"""Running time is on disk as used before it is used, at most this much ahead."""
+
+SLICE_AGAIN_MS: Final = 30_000
+"""When less than this is left of what is on disk, more is written."""
+
+SLICE_WAIT_MS: Final = 2_000
+"""A start for which the disk takes longer is refused."""
+
+RAIL_ON_MS: Final = 100
+"""So long after the first heartbeat the gate must have the motor rail on."""
+
+RAIL_OFF_MS: Final = 500
+"""So long after the last heartbeat the motor rail must be off; the stage holds it for 400 ms."""
+
+UNDER_VOLTAGE_MS: Final = 2_500
+"""A Pi whose supply is said to sag for longer than this stops; a single sag is told for 2 s."""
+
+SUSPEND_MS: Final = 1_000
+"""A machine that slept for longer than this was suspended."""
+
 TRIM_PCT: Final = (10, 100)
 TRY_MS: Final = 10_000
 LEASE_S: Final = (1, 60)

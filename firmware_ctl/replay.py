@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from firmware_ctl import __version__, limits, verbs
+from firmware_ctl.allowance import Spent
 from firmware_ctl.button import DEBOUNCE_MS, Contact
 from firmware_ctl.catalogue import Catalogue, read_entry
 from firmware_ctl.errors import AuthorError, CallerError, DeviceError, Mistake
@@ -20,22 +21,26 @@ from firmware_ctl.incident import FORMAT
 from firmware_ctl.mat import Mat, read_mat
 from firmware_ctl.protocol import FAULT_CODES
 from firmware_ctl.session import (
+    Away,
     Clear,
     Close,
     Contacts,
     Fault,
+    Gone,
     Input,
+    Kept,
     Pause,
     Reload,
     Resume,
     Select,
     Session,
-    Spent,
+    Slept,
     Start,
     State,
     Stop,
     Trim,
     Try,
+    Unkept,
     Wake,
 )
 from firmware_ctl.shaping import Levels
@@ -54,7 +59,7 @@ PLAIN: Final[dict[str, Callable[[], Input]]] = {
 }
 """Inputs that carry nothing."""
 
-TOLD: Final = frozenset(("start", "select", "try", "fault", "reload"))
+TOLD: Final = frozenset(("start", "select", "try", "fault", "gone", "unkept", "reload"))
 """Inputs whose row names the line that says what they carry."""
 
 AT_MS_MAX: Final = 10**13
@@ -208,15 +213,20 @@ def _session(path: str, begin: Any, mat: Mat) -> Session:
     speed = begin["speed"]
     if not isinstance(speed, float | int) or not 0.1 <= speed <= 1000:
         raise ValueError
-    used_ms, day_began_at_ms, *signals = begin["spent"]
+    used_ms, day_began_at_ms, signalled_ms, signal_day_began_at_ms, may_renew, _ = begin["spent"]
     if day_began_at_ms is not None:
-        _whole(day_began_at_ms, 0, AT_MS_MAX * 1000)
+        _whole(day_began_at_ms, -AT_MS_MAX, AT_MS_MAX * 1000)
     spent = Spent(
         _whole(used_ms, 0, limits.DAY_MS),
         day_began_at_ms,
-        *(_whole(n, 0, AT_MS_MAX) for n in signals),
+        _whole(signalled_ms, 0, limits.DAY_MS),
+        _whole(signal_day_began_at_ms, -AT_MS_MAX, AT_MS_MAX),
+        bool(may_renew),
+        "the ledger was damaged" if begin["damage"] else "",
     )
-    session = Session(mat, _catalogue(path, mat, begin["profiles"]), float(speed), spent)
+    barred = "no session could start on that machine" if begin["barred"] else ""
+    catalogue = _catalogue(path, mat, begin["profiles"])
+    session = Session(mat, catalogue, float(speed), spent, barred)
     session.handle(Trim(_whole(trim_pct, *limits.TRIM_PCT)), since_ms)
     if begin["selected"]:
         session.handle(Select(_short(begin["selected"])), since_ms)
@@ -250,8 +260,20 @@ def _event(path: str, mat: Mat, kind: str, told: Any) -> Input:
         case "try", {"words": [_, _, _, *_]}:
             words = tuple(map(_short, told["words"]))
             return Try(verbs.try_timeline(words, mat), words)
-        case "fault", {"code": str(code), "message": str(message)} if code in FAULT_CODES:
-            return Fault(code, message)
+        case "fault", {"code": str(code), "message": str(message), "lasts": bool(lasts)} if (
+            code in FAULT_CODES
+        ):
+            return Fault(code, message, lasts)
+        case "gone", {"code": str(code)} if code in FAULT_CODES:
+            return Gone(code)
+        case "kept", int():
+            return Kept(_whole(told, 0, AT_MS_MAX))
+        case "unkept", {"number": int(number), "why": str(why)}:
+            return Unkept(_whole(number, 0, AT_MS_MAX), why)
+        case "slept", int():
+            return Slept(_whole(told, 0, AT_MS_MAX))
+        case "away", int():
+            return Away(_whole(told, 0, AT_MS_MAX))
         case "reload", {"profiles": profiles}:
             return Reload(_catalogue(path, mat, profiles))
     if told is not None:

@@ -1,6 +1,7 @@
 """`run` and `mock`: the daemon put together from its parts, on real pins or simulated ones."""
 
 import argparse
+import glob
 import os
 import signal
 import socket
@@ -10,23 +11,31 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from firmware_ctl import links, places
+from firmware_ctl import deadman, links, places
+from firmware_ctl.allowance import NEW_DAY
 from firmware_ctl.catalogue import Catalogue
-from firmware_ctl.daemon import Daemon, StartButton, Watcher
+from firmware_ctl.daemon import Daemon, Proof, StartButton, Watcher
 from firmware_ctl.disk import Disk
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.feed import Feed
 from firmware_ctl.folder import load_mat, read_catalogue
 from firmware_ctl.inbox import RealInbox, Signals, Waker
 from firmware_ctl.incident import Recorder, Ring, Shelf, left_behind
+from firmware_ctl.latch import Deadman, Latch, Motors, NoDeadman
+from firmware_ctl.ledger import Ledger
 from firmware_ctl.mat import SerialPort
+from firmware_ctl.notify import Systemd
 from firmware_ctl.reader import Reader
-from firmware_ctl.session import Close, Session
+from firmware_ctl.sentries import Rail, Sentry, TickLate, UnderVoltage
+from firmware_ctl.session import Away, Close, Session
 from firmware_ctl.shaping import Levels
 from firmware_ctl.state import StateFolder
 from firmware_ctl.trace import Trace
 
 Say = Callable[[str], None]
+
+CLOCK_AGAIN_MS = 60_000
+"""How often a clock is looked at that is not yet synchronised."""
 
 
 class ViewLink(links.SocketLink):
@@ -53,7 +62,9 @@ def run(args: argparse.Namespace) -> int:
     except DeviceError as error:
         raise DeviceError(f"{error}; `firmware-ctl mock` plays the same without pins") from None
     with ExitStack() as stack:
-        parts = _Parts(args, stack, state, _log)
+        systemd = Systemd()
+        stack.callback(systemd.stopping)
+        parts = _Parts(args, stack, state, _log, systemd)
         watchers: list[Watcher] = []
         if parts.mat.led_pin is not None:
             watchers.append(gpio.GpioLed(parts.mat.led_pin, factory))
@@ -62,7 +73,11 @@ def run(args: argparse.Namespace) -> int:
             button = gpio.GpioButton(parts.mat.button, factory, parts.waker)
         motors = gpio.GpioMotors(parts.mat, factory)
         stack.callback(motors.all_low)
-        daemon = parts.daemon(motors, button, 1.0, watchers)
+        sags = _under_voltage_alarm()
+        if sags is not None:
+            parts.sentries.append(UnderVoltage(sags, _log))
+        deadman.lock_memory()
+        daemon = parts.daemon(motors, factory, button, 1.0, watchers)
         for port in (*parts.mat.ports, *_ports(args)):
             links.open_serial(port, daemon)
         parts.control(daemon, args.socket or places.SERVICE_SOCKET)
@@ -133,7 +148,7 @@ def _mock_daemon(
                 return tuple(board.power_at(motor, now_ms) for motor in parts.mat.motors)
 
             watchers.append(Feed(view.connection, pty.path if pty else "", path, power_at))
-        daemon = parts.daemon(motors, button, args.speed, watchers)
+        daemon = parts.daemon(motors, factory, button, args.speed, watchers)
         for link in (pty, view):
             if link is not None:
                 daemon.join(link)
@@ -154,7 +169,16 @@ def _mock_daemon(
 class _Parts:
     """What both daemons are made of; all of it is given back when the stack closes."""
 
-    def __init__(self, args: argparse.Namespace, stack: ExitStack, state: str, say: Say) -> None:
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        stack: ExitStack,
+        state: str,
+        say: Say,
+        systemd: Systemd | None = None,
+    ) -> None:
+        """`systemd`: None for a mock, which answers to no service manager."""
+        proof = deadman.Proof() if sys.platform == "linux" else None
         self.mat = load_mat(args.mat)
         self._folders = [args.profiles] if args.profiles else places.profile_folders()
         self._folders = [os.path.abspath(folder) for folder in self._folders]
@@ -174,17 +198,46 @@ class _Parts:
             if entry.error is not None:
                 say(entry.error.summary())
         self.waker = Waker()
+        self._ledger = Ledger(os.path.abspath(state), self._disk, self.waker.post)
+        if self._ledger.spent.damage:
+            say(f"{self._ledger.spent.damage}; {NEW_DAY}")
+        self.sentries: list[Sentry] = [TickLate()]
+        self._proofs: list[Proof] = [systemd] if systemd else []
+        self._systemd = systemd
+        self._deadman: Deadman = NoDeadman()
+        doubt = systemd.doubt if systemd else ""
+        if proof is None:
+            say("there is no dead-man on this system: a daemon that hangs is not ended")
+        elif unproven := proof.doubt():
+            doubt = f"the dead-man is not proven: {unproven}; no session can start"
+        else:
+            self._deadman = deadman.KernelDeadman()
+        if doubt:
+            say(doubt)
+        self._doubt = doubt
         self._trace = self._open_trace(args.trace) if args.trace else None
         self._recorder: Recorder | None = None
         ends = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         self._signals = Signals(ends, {signal.SIGUSR1: self._keep})
 
     def daemon(
-        self, motors: Any, button: StartButton | None, speed: float, watchers: list[Watcher]
+        self,
+        motors: Motors,
+        factory: Any,
+        button: StartButton | None,
+        speed: float,
+        watchers: list[Watcher],
     ) -> Daemon:
+        from firmware_ctl import gpio
+
         if self._trace is not None:
             watchers = [*watchers, self._trace]
-        session = Session(self.mat, self._catalogue, speed)
+        if self.mat.gate is not None:
+            gate = gpio.GpioGate(self.mat.gate, factory)
+            self._proofs = [gate, *self._proofs]
+            if self.mat.gate.rail_pin is not None:
+                self.sentries.append(Rail(gate.is_rail_on))
+        session = Session(self.mat, self._catalogue, speed, self._ledger.spent, self._doubt)
         try:
             ring = Ring(self._ring, len(self.mat.motors))
         except OSError as error:
@@ -193,10 +246,31 @@ class _Parts:
             self._recorder = Recorder(session, ring, self._shelf)
             watchers = [*watchers, self._stack.enter_context(self._recorder)]
         daemon = Daemon(
-            session, RealInbox(), motors, button, self._read_profiles, self._say, watchers
+            session,
+            RealInbox(),
+            Latch(self.mat, motors, self._deadman),
+            button,
+            self._ledger,
+            self._read_profiles,
+            self._say,
+            watchers,
+            self.sentries,
+            self._proofs,
         )
         daemon.sources += [self.waker, self._signals]
+        self._look_at_the_clock(daemon)
+        if self._systemd is not None:
+            daemon.when_ready.append(self._systemd.ready)
         return daemon
+
+    def _look_at_the_clock(self, daemon: Daemon) -> None:
+        """Until it can be relied on: how long the machine was off may not be known at the start."""
+        if self._ledger.is_unsure_of_time:
+            away_ms = self._ledger.unseen_ms()
+            if away_ms is not None:
+                daemon.step(Away(away_ms))
+            else:
+                daemon.later(CLOCK_AGAIN_MS, lambda: self._look_at_the_clock(daemon))
 
     def _keep(self) -> None:
         if self._recorder is not None:
@@ -239,6 +313,16 @@ def _symlink(path: str, link: str, stack: ExitStack) -> None:
             os.unlink(link)
 
     stack.callback(forget)
+
+
+def _under_voltage_alarm() -> Callable[[], bool] | None:
+    """Reads the kernel's alarm for the Pi's supply; None where there is none."""
+    for path in glob.glob("/sys/class/hwmon/hwmon*/in0_lcrit_alarm"):
+        with open(os.path.join(os.path.dirname(path), "name"), encoding="ascii") as file:
+            if file.read().strip() == "rpi_volt":
+                alarm = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                return lambda: os.pread(alarm, 8, 0).strip() == b"1"
+    return None
 
 
 def _log(line: str) -> None:

@@ -11,11 +11,20 @@ from math import ceil
 from typing import Final, NamedTuple
 
 from firmware_ctl import signals
-from firmware_ctl.allowance import Allowance
+from firmware_ctl.allowance import UNSPENT, Allowance, Spent
 from firmware_ctl.button import Button, Contact, Gesture
 from firmware_ctl.catalogue import Catalogue, Entry
 from firmware_ctl.errors import CallerError
-from firmware_ctl.limits import DAY_MS, PAUSES_MS, RESTART_MS, SIGNALS_DAILY_MS
+from firmware_ctl.limits import (
+    DAY_MS,
+    PAUSES_MS,
+    RAIL_OFF_MS,
+    RESTART_MS,
+    SIGNALS_DAILY_MS,
+    SLICE_AGAIN_MS,
+    SLICE_MS,
+    SLICE_WAIT_MS,
+)
 from firmware_ctl.mat import Mat
 from firmware_ctl.shaping import Levels, Shaper, shape_of
 from firmware_ctl.steps import Steps
@@ -26,6 +35,11 @@ TRY: Final = "try"
 
 BROKEN_BUTTON: Final = (
     "the start button's contacts read neither pressed nor released; check its wires"
+)
+
+
+SLOW_DISK: Final = (
+    "the disk does not take the record of today's running time; see whether it is full or failing"
 )
 
 
@@ -108,6 +122,39 @@ class Fault(NamedTuple):
     code: str
     """One of the protocol's fault codes."""
     message: str
+    lasts: bool = False
+    """No clear helps until `Gone` says that the cause is."""
+
+
+class Gone(NamedTuple):
+    """The cause of a fault that lasts is no longer there."""
+
+    code: str
+
+
+class Kept(NamedTuple):
+    """An account is on the disk, and with it all that were asked for before."""
+
+    number: int
+
+
+class Unkept(NamedTuple):
+    """An account could not be written."""
+
+    number: int
+    why: str
+
+
+class Slept(NamedTuple):
+    """The machine was suspended for that long, on the session's clock too."""
+
+    for_ms: int
+
+
+class Away(NamedTuple):
+    """A clock that can be relied on says for how long the machine had been off before."""
+
+    for_ms: int
 
 
 class Close(_Word):
@@ -116,7 +163,7 @@ class Close(_Word):
 
 Input = (
     Wake | Contacts | Start | Try | Stop | Pause | Resume | Select | Trim | Reload | Clear | Fault
-    | Close
+    | Gone | Kept | Unkept | Slept | Away | Close
 )  # fmt: skip
 
 # --- outputs ----------------------------------------------------------------------------------
@@ -129,6 +176,15 @@ class Notice(NamedTuple):
     fields: Mapping[str, str]
 
 
+class Keep(NamedTuple):
+    """The day's accounts, to be put on the disk; answered by `Kept` or `Unkept`."""
+
+    number: int
+    spent: Spent
+    at_ms: int
+    """Now, on the clock of `spent`."""
+
+
 class Step(NamedTuple):
     """What the world should look like now, and when the session wants to be asked again."""
 
@@ -139,22 +195,11 @@ class Step(NamedTuple):
     wake_at_ms: int | None
     notices: tuple[Notice, ...] = ()
     refusal: CallerError | None = None
-    """Why the input was not done; None: it was."""
+    """Why the input was not done; None: it was, or waits for the disk."""
+    keep: Keep | None = None
 
 
 # --- the session ------------------------------------------------------------------------------
-
-
-class Spent(NamedTuple):
-    """The day's accounts as an earlier session object left them."""
-
-    used_ms: int = 0
-    day_began_at_ms: int | None = None
-    signalled_ms: int = 0
-    signal_day_began_at_ms: int = 0
-
-
-UNSPENT: Final = Spent()
 
 
 class _Run:
@@ -172,6 +217,21 @@ class _Run:
         """What was shown last holds until then, in the session's own time."""
         self.told: Segment | None = None
         """The phase that was last told."""
+        self.kept_ms = min(SLICE_MS, end_ms)
+        """So much of its running time is on the disk as used."""
+        self.asked_ms = self.kept_ms
+        """And so much was asked for, as account `number`."""
+        self.number = 0
+
+
+class _Asked(NamedTuple):
+    """A start that was accepted and waits for its first slice to be on the disk."""
+
+    timeline: Timeline
+    entry: Entry | None
+    number: int
+    by_ms: int
+    pressed: bool
 
 
 class _Signal(NamedTuple):
@@ -197,8 +257,14 @@ class Session:
     """The state table. Every public value is read only; `handle` is the one way in."""
 
     def __init__(
-        self, mat: Mat, catalogue: Catalogue, speed: float = 1.0, spent: Spent = UNSPENT
+        self,
+        mat: Mat,
+        catalogue: Catalogue,
+        speed: float = 1.0,
+        spent: Spent = UNSPENT,
+        barred: str = "",
     ) -> None:
+        """`barred`: why no session may start on this machine; empty: it may."""
         self.mat = mat
         self.catalogue = catalogue
         self.speed = speed
@@ -208,7 +274,10 @@ class Session:
         self.selected: Entry | None = catalogue.first()
         self.trim_pct = 100
         self.fault: Fault | None = None
-        self.allowance = Allowance(mat.limits.daily_ms, spent.used_ms, spent.day_began_at_ms)
+        self.barred = barred
+        self.not_started: CallerError | None = None
+        """Why the last start that waited for the disk came to nothing; None: it did not."""
+        self.allowance = Allowance(mat.limits.daily_ms, spent)
         self.button = Button()
         self.started = 0
         """How many sessions have begun."""
@@ -218,6 +287,13 @@ class Session:
         self._levels = self._duties = self._silence
         self._kicks: tuple[int, ...] = ()
         self._run: _Run | None = None
+        self._asked: _Asked | None = None
+        self._keep: Keep | None = None
+        self._keeps = 0
+        """The number of the last account that was given out to be kept."""
+        self._lasting: dict[str, str] = {}
+        """The faults whose cause is still there, by their codes."""
+        self._moved_until_ms: int | None = None
         self._began_at_ms = 0
         self._signal: _Signal | None = None
         self._signalled_ms = spent.signalled_ms
@@ -237,6 +313,11 @@ class Session:
             Reload: self._reload,
             Clear: self._clear,
             Fault: self._fail,
+            Gone: self._gone,
+            Kept: self._kept,
+            Unkept: self._unkept,
+            Slept: self._slept,
+            Away: self._away,
             Close: self._close,
         }
 
@@ -317,11 +398,29 @@ class Session:
 
     def used_ms(self, now_ms: int) -> int:
         """Running time of today; of a session that plays, what it has played so far."""
-        return max(0, self.allowance.used_ms(self._scaled(now_ms)) - self.left_ms(now_ms))
+        reserved_ms = self._asked.timeline.end_ms if self._asked else self.left_ms(now_ms)
+        return max(0, self.allowance.used_ms(self._scaled(now_ms)) - reserved_ms)
+
+    @property
+    def is_starting(self) -> bool:
+        """A start was accepted and waits for the disk."""
+        return self._asked is not None
+
+    @property
+    def is_moving(self) -> bool:
+        """Motors may have a duty now or at any time."""
+        return self.state is State.RUNNING or self._signal is not None
 
     @property
     def spent(self) -> Spent:
-        return Spent(*self.allowance.account, self._signalled_ms, self._signal_day_began_at_ms)
+        allowance = self.allowance
+        return Spent(
+            *allowance.account,
+            self._signalled_ms,
+            self._signal_day_began_at_ms,
+            allowance.may_renew,
+            allowance.damage,
+        )
 
     def zone_levels(self) -> dict[str, int]:
         """For every zone its highest motor's level now."""
@@ -345,6 +444,8 @@ class Session:
         signal = self._signal
         if signal is not None and now_ms - signal.began_at_ms >= signal.steps.cycle_ms:
             self._end_signal()
+        if self._asked is not None and now_ms >= self._asked.by_ms:
+            self._give_up(CallerError("not-ready", SLOW_DISK), now_ms)
         run = self._run
         if run is None:
             return
@@ -352,18 +453,27 @@ class Session:
             played_ms = self.played_ms(now_ms)
             if played_ms >= run.end_ms:
                 self._end(now_ms)
+            elif played_ms >= run.kept_ms:
+                self._tell("refused", code="not-ready", message=SLOW_DISK)
+                self._end(now_ms)
             else:
-                self._play(run, played_ms)
+                self._play(run, played_ms, now_ms)
         elif self._pause_left_ms(run, now_ms) <= 0:
             self._end(now_ms)
 
     def _pause_left_ms(self, run: _Run, now_ms: int) -> int:
         return PAUSES_MS - run.pauses_ms - self._scaled(now_ms - run.anchor_at_ms)
 
-    def _play(self, run: _Run, played_ms: int) -> None:
+    def _play(self, run: _Run, played_ms: int, now_ms: int) -> None:
         frame = run.playback.at(played_ms)
         self._levels, self._duties, self._kicks = frame.level_pct, frame.duty_pct, frame.kicks
         run.until_ms = run.end_ms if frame.until_ms is None else min(frame.until_ms, run.end_ms)
+        if run.kept_ms < run.end_ms:
+            again_ms = run.kept_ms - SLICE_AGAIN_MS
+            if played_ms >= again_ms and run.asked_ms == run.kept_ms:
+                run.asked_ms = min(played_ms + SLICE_MS, run.end_ms)
+                run.number = self._ask_to_keep(now_ms)
+            run.until_ms = min(run.until_ms, again_ms if played_ms < again_ms else run.kept_ms)
         segment = run.playback.segment
         if segment is not run.told:
             if segment.cue != (run.told.cue if run.told else ""):
@@ -386,11 +496,14 @@ class Session:
             self._told_signal = name
             self._tell("signal", signal=name)
         notices, self._notices = tuple(self._notices), []
+        keep, self._keep = self._keep, None
+        if self.is_moving:
+            self._moved_until_ms = now_ms
         wake_at_ms = self._wake_at_ms(now_ms)
-        return Step(self._levels, self._duties, self._kicks, wake_at_ms, notices, refusal)
+        return Step(self._levels, self._duties, self._kicks, wake_at_ms, notices, refusal, keep)
 
     def _wake_at_ms(self, now_ms: int) -> int | None:
-        wakes = [self.button.wake_at_ms()]
+        wakes = [self.button.wake_at_ms(), self._asked.by_ms if self._asked else None]
         if self._signal is not None:
             wakes.append(self._signal.next_ms(now_ms))
         run = self._run
@@ -416,34 +529,84 @@ class Session:
         entry = self.selected if event.name is None else self.catalogue.valid(event.name)
         if entry is None or entry.timeline is None:
             raise CallerError("unknown-profile", "no profile is loaded; add one, then reload")
-        self._begin(entry.timeline, now_ms)
-        self.selected = entry
+        self._begin(entry.timeline, entry, now_ms)
 
     def _try(self, event: Try, now_ms: int) -> None:
         if self.state is State.RUNNING:
             raise CallerError("busy", f"{self.profile} is running; stop it first")
         self._refuse_unless_idle()
-        self._begin(event.timeline, now_ms)
+        self._begin(event.timeline, None, now_ms)
 
-    def _begin(self, timeline: Timeline, now_ms: int) -> None:
+    def _begin(self, timeline: Timeline, entry: Entry | None, now_ms: int) -> None:
+        """Accepts a start, which then waits for its first slice to be on the disk."""
+        if self.barred:
+            raise CallerError("not-ready", self.barred)
+        if self._asked is not None:
+            raise CallerError("busy", f"{self._asked.timeline.profile} is about to start")
         if self._stopped_at_ms is not None and now_ms - self._stopped_at_ms < RESTART_MS:
             raise CallerError("busy", f"stopped less than {RESTART_MS} ms ago; start again")
+        if self._rail_may_be_on(now_ms):
+            raise CallerError("busy", "the motors' supply is still on from before; start again")
         if self.mat.button is not None and not self.button.is_released:
             raise CallerError("not-ready", "the start button is not released; let go of it first")
         self.allowance.take(timeline.end_ms, self._scaled(now_ms))
+        self.not_started = None
+        by_ms = now_ms + SLICE_WAIT_MS
+        self._asked = _Asked(timeline, entry, self._next_keep(now_ms), by_ms, pressed=False)
+        self._ask_to_keep(now_ms)
+
+    def _rail_may_be_on(self, now_ms: int) -> bool:
+        """The gate's read-back cannot yet prove before this start that the rail goes off."""
+        if self.mat.gate is None or self.mat.gate.rail_pin is None or self._moved_until_ms is None:
+            return False
+        return now_ms - self._moved_until_ms < RAIL_OFF_MS
+
+    def _kept(self, event: Kept, now_ms: int) -> None:
+        asked, run = self._asked, self._run
+        if asked is not None and event.number >= asked.number:
+            self._asked = None
+            self._go(asked, now_ms)
+        elif run is not None and event.number >= run.number:
+            run.kept_ms = run.asked_ms
+
+    def _unkept(self, event: Unkept, now_ms: int) -> None:
+        if self._asked is not None and event.number >= self._asked.number:
+            self._give_up(CallerError("not-ready", f"{event.why}; no session can start"), now_ms)
+
+    def _go(self, asked: _Asked, now_ms: int) -> None:
         self._end_signal()
+        timeline = asked.timeline
         playback = Playback(timeline, self.trim_pct)
         self._run = _Run(timeline, playback, timeline.end_ms, now_ms)
         self._began_at_ms = now_ms
         self.started += 1
+        if asked.entry is not None:
+            self.selected = asked.entry
         self._change_state(State.RUNNING)
-        self._play(self._run, 0)
+        self._play(self._run, 0, now_ms)
+
+    def _give_up(self, why: CallerError, now_ms: int) -> None:
+        """The start that waits for the disk comes to nothing."""
+        if self._asked is not None:
+            pressed = self._asked.pressed
+            self._cancel(why, now_ms)
+            if pressed:
+                self._refuse_press(why, now_ms)
+
+    def _cancel(self, why: CallerError, now_ms: int) -> None:
+        if self._asked is not None:
+            self.allowance.give_back(self._asked.timeline.end_ms)
+            self._asked, self.not_started = None, why
+            self._ask_to_keep(now_ms)
 
     def _stop(self, event: Stop, now_ms: int) -> None:
         self.stops += event.times
         self._stopped_at_ms = now_ms
         self.button.spend()
         self._end_signal()
+        if self._asked is not None:
+            self._cancel(CallerError("busy", "a stop came before it began; start again"), now_ms)
+            self.button.lock(now_ms)
         if self._run is not None:
             self._end(now_ms)
 
@@ -461,7 +624,7 @@ class Session:
             run.anchor_at_ms = now_ms
             run.playback.rest(run.played_ms)
             self._change_state(State.RUNNING)
-            self._play(run, run.played_ms)
+            self._play(run, run.played_ms, now_ms)
 
     def _select(self, event: Select, _: int) -> None:
         self.selected = self.catalogue.valid(event.name)
@@ -488,16 +651,37 @@ class Session:
             return
         if self.fault.code == "button" and not self.button.is_sound:
             raise CallerError("fault", f"button: {self.fault.message}")
+        for code, message in self._lasting.items():
+            raise CallerError("fault", f"{code}: {message}")
         self.fault = None
         self._change_state(State.IDLE, fault="")
 
     def _fail(self, event: Fault, now_ms: int) -> None:
+        if event.lasts:
+            self._lasting[event.code] = event.message
         self._stop(Stop(), now_ms)
         self.button.lock(now_ms)
         if self.fault is None:
             self.fault = event
             self.state = State.FAULT
             self._tell("fault", state=self.state.value, fault=event.code)
+
+    def _gone(self, event: Gone, _: int) -> None:
+        self._lasting.pop(event.code, None)
+
+    def _slept(self, event: Slept, now_ms: int) -> None:
+        self._age(event.for_ms)
+        if self._run is not None:
+            slept_s = event.for_ms // 1000
+            self._fail(Fault("suspend", f"the machine was suspended for {slept_s} s"), now_ms)
+
+    def _away(self, event: Away, _: int) -> None:
+        self._age(event.for_ms)
+        self.allowance.may_renew = False
+
+    def _age(self, by_ms: int) -> None:
+        self.allowance.age(by_ms)
+        self._signal_day_began_at_ms -= by_ms
 
     def _close(self, _: Close, now_ms: int) -> None:
         self._stop(Stop(), now_ms)
@@ -513,7 +697,7 @@ class Session:
         if gesture is Gesture.BROKEN:
             self._fail(Fault("button", BROKEN_BUTTON), now_ms)
         elif gesture is Gesture.TOUCH:
-            if self._run is not None:
+            if self._run is not None or self._asked is not None:
                 self._stop(Stop(), now_ms)
         elif gesture is Gesture.PRESS:
             if self._signal is not None:
@@ -523,15 +707,26 @@ class Session:
             try:
                 self._start(Start(), now_ms)
             except CallerError as error:
-                self._tell("refused", code=error.code, message=error)
-                self._begin_signal("refused", signals.refused(), now_ms)
+                self._refuse_press(error, now_ms)
+            if self._asked is not None:
+                self._asked = self._asked._replace(pressed=True)
         elif gesture is Gesture.HELD and self.state is State.IDLE:
-            self._select_next(now_ms)
+            if not self.allowance.damage:
+                self._select_next(now_ms)
+        elif gesture is Gesture.HELD_5_S and self.state is State.IDLE:
+            if self.allowance.renew():
+                self._ask_to_keep(now_ms)
+                self._begin_signal("new-day", signals.new_day(), now_ms)
         elif gesture is Gesture.HELD_3_S and self.state is State.FAULT:
+            self.button.spend()
             try:
                 self._clear(Clear(), now_ms)
             except CallerError as error:
                 self._tell("refused", code=error.code, message=error)
+
+    def _refuse_press(self, why: CallerError, now_ms: int) -> None:
+        self._tell("refused", code=why.code, message=why)
+        self._begin_signal("refused", signals.refused(), now_ms)
 
     def _select_next(self, now_ms: int) -> None:
         names = [entry.name for entry in self.catalogue.entries if entry.timeline is not None]
@@ -551,6 +746,7 @@ class Session:
         if self._signalled_ms + steps.cycle_ms > SIGNALS_DAILY_MS or not zones:
             return
         self._signalled_ms += steps.cycle_ms
+        self._ask_to_keep(now_ms)
         zone = max(zones, key=lambda zone: len(zone.motors))
         levels = tuple(zone.cap_pct if m.zone == zone.name else 0 for m in self.mat.motors)
         shaper = Shaper(shape_of(self.mat))
@@ -562,6 +758,27 @@ class Session:
         if self._signal is not None:
             self._signal = None
             self._silent()
+
+    # --- the accounts on the disk ---
+
+    def _next_keep(self, now_ms: int) -> int:
+        # By the clock, so that a replay that begins in the middle counts the same.
+        return max(self._keeps + 1, now_ms)
+
+    def _ask_to_keep(self, now_ms: int) -> int:
+        """Has the accounts put on the disk: of a session only what is about to be used."""
+        self._keeps = self._next_keep(now_ms)
+        if self.allowance.damage:
+            return self._keeps  # what cannot be read stays, until the button begins a new day
+        unused_ms = 0
+        if self._run is not None:
+            unused_ms = self._run.end_ms - self._run.asked_ms
+        elif self._asked is not None:
+            unused_ms = max(0, self._asked.timeline.end_ms - SLICE_MS)
+        spent = self.spent
+        spent = spent._replace(used_ms=max(0, spent.used_ms - unused_ms))
+        self._keep = Keep(self._keeps, spent, self._scaled(now_ms))
+        return self._keeps
 
     # --- common ---
 
@@ -586,6 +803,7 @@ class Session:
         self._run = None
         self._silent()
         self.button.lock(now_ms)
+        self._ask_to_keep(now_ms)
         self._change_state(State.IDLE)
 
     def _change_state(self, state: State, **fields: object) -> None:

@@ -69,3 +69,9 @@ def number(count: int) -> Steps:
 def refused() -> Steps:
     """One long pulse: the press was understood, and nothing starts."""
     return draw((Piece(1_000, 1.0, 1.0), Piece(200, 0.0, 0.0)), SIGNAL_LEVEL_PCT)
+
+
+def new_day() -> Steps:
+    """Two long pulses: the button began a new day of running time."""
+    pulse = (Piece(600, 1.0, 1.0), Piece(300, 0.0, 0.0))
+    return draw(pulse * 2, SIGNAL_LEVEL_PCT)

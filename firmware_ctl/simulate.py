@@ -14,9 +14,10 @@ from itertools import pairwise
 from typing import Final, NamedTuple, NoReturn
 
 from firmware_ctl.catalogue import Catalogue, Entry
-from firmware_ctl.daemon import Daemon, Watcher
+from firmware_ctl.daemon import Daemon, NoLedger, Watcher
 from firmware_ctl.errors import CallerError, DeviceError
 from firmware_ctl.folder import load_entry, load_mat
+from firmware_ctl.latch import Latch, NoDeadman
 from firmware_ctl.mat import Mat
 from firmware_ctl.session import Input, Session, Start, State, Step, Trim, Wake
 from firmware_ctl.shaping import Levels
@@ -104,7 +105,8 @@ def play(entry: Entry, mat: Mat, trim_pct: int = 100, watchers: Sequence[Watcher
     # There is no button, so that none has to be seen released first.
     session = Session(mat._replace(button=None), Catalogue((entry,)))
     watchers = [recorder, *watchers]
-    daemon = Daemon(session, clock, motors, None, _no_reload, lambda _: None, watchers)
+    latch = Latch(mat, motors, NoDeadman())
+    daemon = Daemon(session, clock, latch, None, NoLedger(), _no_reload, lambda _: None, watchers)
     daemon.act(Trim(trim_pct))
     daemon.act(Start(entry.name))
     wake = Wake()

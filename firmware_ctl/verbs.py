@@ -43,6 +43,9 @@ class Desk(Protocol):
 
     def now_ms(self) -> int: ...
 
+    def begun(self, connection: Connection, lines: Callable[[], list[str]]) -> list[str] | None:
+        """The lines, if the session has begun; None: they come when it has, or why it did not."""
+
     def lease(self, connection: Connection, seconds: int) -> None: ...
 
     def press(self, for_ms: int) -> None:
@@ -169,10 +172,13 @@ def _select(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterabl
     return [f"ok profile={words[0]}"]
 
 
-def _start(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
+def _start(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str] | None:
+    def lines() -> list[str]:
+        left_s = ceil(desk.session.left_ms(desk.now_ms()) / 1000)
+        return [f"ok profile={desk.session.profile} left={left_s}"]
+
     desk.act(Start(words[0] if words else None))
-    left_s = ceil(desk.session.left_ms(desk.now_ms()) / 1000)
-    return [f"ok profile={desk.session.profile} left={left_s}"]
+    return desk.begun(connection, lines)
 
 
 def _stop(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
@@ -196,9 +202,9 @@ def _trim(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[
     return [f"ok trim={trim_pct}"]
 
 
-def _try(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
+def _try(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str] | None:
     desk.act(Try(try_timeline(words, desk.session.mat), tuple(words)))
-    return [f"ok left={limits.TRY_MS // 1000}"]
+    return desk.begun(connection, lambda: [f"ok left={limits.TRY_MS // 1000}"])
 
 
 def try_timeline(words: Sequence[str], mat: Mat) -> Timeline:

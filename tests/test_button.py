@@ -7,7 +7,7 @@ from firmware_ctl.session import Clear, Contacts, Fault, Pause, Session, Start, 
 from tests.worlds import CATALOGUE, MAT, SILENCE, World
 
 R, P, NEITHER, BOTH = Contact
-TOUCH, PRESS, SHORT, HELD, HELD_3_S, BROKEN = Gesture
+TOUCH, PRESS, SHORT, HELD, HELD_3_S, HELD_5_S, BROKEN = Gesture
 
 Script = list[tuple[int, Contact]]
 Told = list[tuple[int, Gesture]]

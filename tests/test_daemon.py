@@ -10,15 +10,16 @@ from firmware_ctl import daemon as loop
 from firmware_ctl import shipped
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue, Entry
-from firmware_ctl.daemon import RELOAD_MS, SETTLE_MS, Daemon, Job, Link, Source
+from firmware_ctl.daemon import RELOAD_MS, SETTLE_MS, Daemon, Job, Link, NoLedger, Source
 from firmware_ctl.errors import CallerError
 from firmware_ctl.folder import load_mat, read_catalogue
+from firmware_ctl.latch import Latch, NoDeadman
 from firmware_ctl.limits import TICK_MS
 from firmware_ctl.links import SocketLink
 from firmware_ctl.mat import Mat
 from firmware_ctl.profile import Phase
 from firmware_ctl.protocol import Connection
-from firmware_ctl.session import Close, Input, Session, Start, State, Step
+from firmware_ctl.session import Clear, Close, Fault, Input, Session, Start, State, Step
 from firmware_ctl.shaping import Levels
 from firmware_ctl.simulator.clock import VirtualInbox
 from firmware_ctl.timeline import Playback, compile_profile
@@ -58,8 +59,9 @@ class Motors:
             raise OSError(5, "Input/output error")
         self.writes.append((self._now_ms(), duty_pct))
 
-    def all_low(self) -> None:
+    def all_low(self) -> list[str]:
         self.lows_at_ms.append(self._now_ms())
+        return ["motor left on GPIO 22 cannot be driven low"] if self.fails else []
 
 
 class Finger:
@@ -137,8 +139,9 @@ class World:
         self.daemon = Daemon(
             self.session,
             self.inbox,
-            self.motors,
+            Latch(mat, self.motors, NoDeadman()),
             self.finger if finger else None,
+            NoLedger(),
             self.read_profiles,
             self.said.append,
             [self],
@@ -167,7 +170,7 @@ class World:
 
     def offs_at_ms(self) -> list[int]:
         """When all motors went off, beside at the begin."""
-        return [at_ms for at_ms, duties in self.motors.writes[1:] if not any(duties)]
+        return [at_ms for at_ms, duties in self.motors.writes if not any(duties)]
 
 
 class FakeReader:
@@ -242,7 +245,6 @@ def test_while_running_it_ticks_every_20_ms_and_writes_only_changes() -> None:
     world.run(3_000)
     # Level 1 at 720 is duty 30, level 2 at 740 too; first starts are one after another.
     assert world.motors.writes == [
-        (0, OFF),
         *((720 + 20 * i, (30,) * (i + 1) + (0,) * (5 - i)) for i in range(6)),
         (1_700, OFF),
     ]
@@ -254,7 +256,7 @@ def test_idle_wakes_twice_a_second() -> None:
     world = World()
     world.run(60_000)
     assert 120 <= world.finger.reads <= 124
-    assert world.motors.writes == [(0, OFF)]
+    assert world.motors.writes == []
 
 
 def test_idle_without_a_button_wakes_no_more_often() -> None:
@@ -279,7 +281,7 @@ def test_paused_it_is_all_off_and_wakes_at_the_end_of_the_five_minutes() -> None
 # --- ways out ---
 
 
-@pytest.mark.parametrize("where", ["motors", "watcher", "source", "button"])
+@pytest.mark.parametrize("where", ["watcher", "source", "button"])
 def test_an_exception_anywhere_leaves_the_pins_low(
     where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,8 +291,6 @@ def test_an_exception_anywhere_leaves_the_pins_low(
         raise RuntimeError("a mistake in the program")
 
     def break_it(daemon: Daemon) -> None:
-        if where == "motors":
-            world.motors.fails = True
         if where == "watcher":
             monkeypatch.setattr(world, "step", fail)
         if where == "button":
@@ -300,10 +300,34 @@ def test_an_exception_anywhere_leaves_the_pins_low(
 
     world.at(700, lambda daemon: daemon.act(Start("beta")))
     world.at(900, break_it)
-    with pytest.raises((RuntimeError, OSError)):
+    with pytest.raises(RuntimeError):
         world.daemon.run()
-    assert len(world.motors.lows_at_ms) == 1
     assert 900 <= world.motors.lows_at_ms[0] <= 920
+    assert world.session.state is State.FAULT
+    assert world.session.fault == Fault("internal", "RuntimeError: a mistake in the program")
+
+
+def test_a_pin_that_cannot_be_written_is_a_fault_that_lasts_until_it_can() -> None:
+    world = World()
+    codes: list[str] = []
+
+    def clear(daemon: Daemon) -> None:
+        refusal = daemon.step(Clear()).refusal
+        codes.append(refusal.code if refusal else "ok")
+
+    world.at(700, lambda daemon: daemon.act(Start("beta")))
+    world.at(900, lambda _: setattr(world.motors, "fails", True))
+    world.at(1_500, clear)
+    world.at(2_000, lambda _: setattr(world.motors, "fails", False))
+    world.at(2_100, clear)
+    world.run(3_000)
+    assert codes == ["fault", "ok"]
+    assert 900 <= world.motors.lows_at_ms[0] <= 940
+    told = [line for line in world.said if "fault" in line]
+    assert [line.partition(" profile")[0] for line in told] == [
+        "event=fault state=fault fault=pin-write",
+        "event=state state=idle",
+    ]
 
 
 def test_closing_is_off_first() -> None:
@@ -343,7 +367,7 @@ def test_a_start_while_the_button_is_held_from_the_begin_is_refused() -> None:
     world.at(700, lambda _: wire.hears(b"start beta\n"))
     world.run(1_000)
     assert wire.said[1:] == ["err not-ready the start button is not released; let go of it first"]
-    assert world.motors.writes == [(0, OFF)]
+    assert world.motors.writes == []
 
 
 def test_ten_presses_in_three_seconds_leave_it_off() -> None:

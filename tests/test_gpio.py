@@ -15,7 +15,7 @@ from firmware_ctl.catalogue import Catalogue, Entry
 from firmware_ctl.errors import CallerError, DeviceError
 from firmware_ctl.gpio import MOST_EDGES, VALUES, GpioButton, GpioLed, GpioMotors, lgpio_factory
 from firmware_ctl.mat import Contacts
-from firmware_ctl.session import Fault, Input, Pause, Session, Start, Stop, Wake
+from firmware_ctl.session import Fault, Input, Kept, Pause, Session, Start, Stop, Wake
 from firmware_ctl.simulator.pins import SimulatedButton, mock_factory
 from firmware_ctl.timeline import compile_profile
 from tests.worlds_timeline import make_mat, phase, play, profile
@@ -220,6 +220,7 @@ def test_the_led_is_on_in_a_session_and_blinks_in_a_fault(factory: MockFactory) 
     script: list[tuple[int, Input]] = [
         (0, Wake()),
         (10, Start()),
+        (10, Kept(10)),
         (20, Wake()),
         (30, Pause()),
         (40, Stop()),

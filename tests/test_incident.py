@@ -32,6 +32,7 @@ from firmware_ctl.session import (
     Contacts,
     Fault,
     Input,
+    Kept,
     Pause,
     Reload,
     Resume,
@@ -109,6 +110,8 @@ class World:
         self._wake_at_ms = step.wake_at_ms
         self.recorder.step(self.session, event, step, self.now_ms)
         self.came.append(Came(self.session.state, step.level_pct, step.duty_pct, step.kicks))
+        if step.keep is not None:
+            self.do(Kept(step.keep.number))
 
     def wait(self, for_ms: int) -> None:
         """Ticks and deadlines for so long; with a seed some come late, as on a busy machine."""
@@ -208,7 +211,8 @@ def test_a_whole_session_is_told(world: World, capsys: pytest.CaptureFixture[str
     assert first == f"{path}: asked, recorded by firmware-ctl 0.1.0"
     assert told == [
         '      0.000 s  contacts "released"',
-        f'      2.000 s  start "taps"  event=state state=running profile=taps cert={cert}  event=phase phase="t"',
+        '      2.000 s  start "taps"',
+        f'      2.000 s  kept 2000  event=state state=running profile=taps cert={cert}  event=phase phase="t"',
         "      3.000 s  trim 50  event=state trim=50",
         '      3.000 s  start "waves"  refused: "taps is running; stop it first"',
         '      6.000 s  wake  event=cue cue="KI3"  event=phase phase="end"',
@@ -216,6 +220,7 @@ def test_a_whole_session_is_told(world: World, capsys: pytest.CaptureFixture[str
         "      7.350 s  wake  event=signal signal=",
         "      8.000 s  wake  event=signal signal=cue-end",
         f"      9.000 s  wake  event=state state=idle profile=taps cert={cert}  event=signal signal=",
+        "      9.000 s  kept 9000",
         "      9.000 s  the last: idle level=[0, 0, 0] duty=[0, 0, 0] kicks=[]",
     ]
     assert last == f"played again: the same {len(read_incident(path).rows)} steps"
@@ -258,16 +263,17 @@ def test_an_idle_mat_writes_nothing_and_a_quiet_minute_begins_anew(world: World)
     world.wait(3_600_000)
     assert world.ring.copy() == before
     world.do(Start())
-    begin, row, end = map(json.loads, incident.lines(world.ring.copy(), "asked"))
+    begin, row, kept, end = map(json.loads, incident.lines(world.ring.copy(), "asked"))
     assert {key: begin[key] for key in ("since_ms", "selected", "trim", "released", "spent")} == {
         "since_ms": 7_100,
         "selected": "taps",
         "trim": 80,
         "released": True,
-        "spent": [7_000, 100, 0, 0],
+        "spent": [7_000, 100, 0, 0, False, ""],
     }
-    assert row[:4] == [world.now_ms, "start", None, "running"]
-    assert end == {"why": "asked", "whole": True, "lines": 2}
+    assert row[:4] == [world.now_ms, "start", None, "idle"]
+    assert kept[:4] == [world.now_ms, "kept", world.now_ms, "running"]
+    assert end == {"why": "asked", "whole": True, "lines": 3}
     assert replay(world.keep()) == 0
 
 
@@ -438,8 +444,8 @@ def test_any_damaged_value_is_a_sentence(good: bytes, capsys: pytest.CaptureFixt
         (gzip.compress(b"\n" * 9), ":1:1: the incident is damaged: no recorder writes this line"),
         (gzip.compress(b"[" * 99_999 + b"\n\n\n"), ":1:1: the incident is damaged: no recorder writes this line"),
         (
-            gzip.compress(b'{"incident":2,"program":"9.0"}\n{}\n{}\n'),
-            ":1:1: recorded by firmware-ctl 9.0 in format 2, and this is format 1; play it with 9.0",
+            gzip.compress(b'{"incident":3,"program":"9.0"}\n{}\n{}\n'),
+            ":1:1: recorded by firmware-ctl 9.0 in format 3, and this is format 2; play it with 9.0",
         ),
     ],
     ids=["empty", "a profile", "blank lines", "nested deep", "another format"],
@@ -471,7 +477,7 @@ def test_the_first_difference_is_told(
 ) -> None:
     path = tmp_path / "incident.jsonl.gz"
     lines = gzip.decompress(good).splitlines()
-    at = next(n for n, line in enumerate(lines) if b'"start"' in line)
+    at = next(n for n, line in enumerate(lines) if b'"kept"' in line)
     row = json.loads(lines[at])
     row[5] = [0, 0, 7]
     lines[at] = json.dumps(row).encode()

@@ -8,21 +8,25 @@ from firmware_ctl.errors import CallerError
 from firmware_ctl.profile import Phase, Profile
 from firmware_ctl.session import (
     TRY,
+    Away,
     Clear,
     Close,
     Contacts,
     Fault,
+    Gone,
     Input,
+    Kept,
     Pause,
     Reload,
     Resume,
     Select,
-    Session,
+    Slept,
     Start,
     State,
     Stop,
     Trim,
     Try,
+    Unkept,
     Wake,
 )
 from firmware_ctl.shaping import duty_table
@@ -65,6 +69,11 @@ INPUTS: dict[str, Input] = {
     "reload": Reload(Catalogue((QUICK,))),
     "clear": Clear(),
     "fault": Fault("internal", "a mistake"),
+    "gone": Gone("rail"),
+    "kept": Kept(99_999),
+    "unkept": Unkept(99_999, "the disk is full"),
+    "slept": Slept(5_000),
+    "away": Away(5_000),
     "close": Close(),
 }
 
@@ -88,6 +97,11 @@ trim            | ok idle               | ok running     | ok paused      | ok f
 reload          | ok idle               | ok running     | ok paused      | ok fault
 clear           | ok idle               | ok running     | ok paused      | ok idle
 fault           | ok fault              | ok fault       | ok fault       | ok fault
+gone            | ok idle               | ok running     | ok paused      | ok fault
+kept            | ok idle               | ok running     | ok paused      | ok fault
+unkept          | ok idle               | ok running     | ok paused      | ok fault
+slept           | ok idle               | ok fault       | ok fault       | ok fault
+away            | ok idle               | ok running     | ok paused      | ok fault
 close           | ok idle               | ok idle        | ok idle        | ok fault
 """
 ROWS = [[cell.strip() for cell in row.split("|")] for row in TABLE.splitlines()[2:]]
@@ -280,7 +294,7 @@ def test_nothing_extends_a_session() -> None:
 
 def test_a_late_wake_shifts_nothing_that_follows() -> None:
     world = World()
-    world.session.handle(Start("quick"), 1_000)
+    world.at(1_000, Start("quick"))
     steps = [world.session.handle(Wake(), at_ms) for at_ms in (1_333, 4_999, 5_000)]
 
     assert [step.level_pct for step in steps] == [(0, 16, 16), (0, 40, 40), SILENCE]
@@ -310,10 +324,10 @@ def test_a_button_that_is_not_released_refuses_every_start() -> None:
 
 
 def test_a_mat_without_a_button_starts_by_command() -> None:
-    session = Session(MAT._replace(button=None), CATALOGUE)
+    world = World(mat=MAT._replace(button=None))
 
-    assert session.handle(Start(), 0).refusal is None
-    assert session.handle(Wake(), 1_000).level_pct == (40, 40, 40)
+    assert world.at(200, Start()).refusal is None
+    assert world.at(1_200).level_pct == (40, 40, 40)
 
 
 def test_no_profile_at_all_refuses_a_start_and_a_fault_comes_first() -> None:

@@ -9,13 +9,25 @@ from collections.abc import Callable, Collection
 from firmware_ctl.budget import fit
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue, Entry
-from firmware_ctl.daemon import Daemon, Link, Source
+from firmware_ctl.daemon import Daemon, Link, NoLedger, Source
 from firmware_ctl.errors import AuthorError, CallerError, Mistake
+from firmware_ctl.latch import Latch, NoDeadman
 from firmware_ctl.mat import Contacts, Mat, MatLimits, Motor, Zone
 from firmware_ctl.patterns import Side
 from firmware_ctl.profile import Level, Phase, Play, Profile
 from firmware_ctl.protocol import Connection
-from firmware_ctl.session import Close, Fault, Input, Pause, Session, Start, State, Step, Wake
+from firmware_ctl.session import (
+    Close,
+    Fault,
+    Input,
+    Kept,
+    Pause,
+    Session,
+    Start,
+    State,
+    Step,
+    Wake,
+)
 from firmware_ctl.session import Contacts as Sensed
 from firmware_ctl.shaping import Levels
 from firmware_ctl.simulator.clock import VirtualInbox
@@ -68,6 +80,7 @@ class World:
     def __init__(self, catalogue: Catalogue = CATALOGUE, mat: Mat = MAT, speed: float = 1) -> None:
         self.session = Session(mat, catalogue, speed)
         self.now_ms = 0
+        self.disk_is_sound = True
         self.steps: list[tuple[int, Step]] = []
         self.contact(0, Contact.RELEASED)
         self.at(100)
@@ -113,6 +126,11 @@ class World:
     def _handle(self, at_ms: int, event: Input) -> Step:
         self.now_ms = at_ms
         step = self.session.handle(event, at_ms)
+        if step.keep is not None and self.disk_is_sound:
+            # The disk has it at once; what came of both is one step to the world.
+            kept = self.session.handle(Kept(step.keep.number), at_ms)
+            notices = (*step.notices, *kept.notices)
+            step = kept._replace(notices=notices, refusal=step.refusal, keep=step.keep)
         self.steps.append((at_ms, step))
         return step
 
@@ -175,8 +193,9 @@ class Pins:
     def apply(self, duty_pct: Levels) -> None:
         self.written.append((self._now_ms(), duty_pct))
 
-    def all_low(self) -> None:
+    def all_low(self) -> list[str]:
         self.apply(SILENCE)
+        return []
 
     @property
     def are_low(self) -> bool:
@@ -224,7 +243,13 @@ class Bench:
         self.reloads: deque[Catalogue | str] = deque()
         self.reload_ms = 5
         self.daemon = Daemon(
-            self.session, self.inbox, self.pins, self.finger, self._reload, self.said.append
+            self.session,
+            self.inbox,
+            Latch(mat, self.pins, NoDeadman()),
+            self.finger,
+            NoLedger(),
+            self._reload,
+            self.said.append,
         )
         self.wires = (Wire(), Wire())
         for wire in self.wires:

@@ -35,6 +35,9 @@ class VirtualInbox:
     def now_ms(self) -> int:
         return self._now_ms
 
+    def slept_ms(self) -> int:
+        return 0
+
     def wait(
         self, until_ms: int, readers: Collection[Link | Source], writers: Collection[Link]
     ) -> Collection[Link | Source]:

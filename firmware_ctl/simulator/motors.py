@@ -29,8 +29,9 @@ class ModelMotors:
                 changes.append((now_ms, duty))
         self._duties = duty_pct
 
-    def all_low(self) -> None:
+    def all_low(self) -> tuple[str, ...]:
         self.apply((0,) * len(self.changes))
+        return ()
 
 
 def moments(erm: Erm, changes: Changes, times_ms: Iterable[int]) -> Iterator[Moment]:

@@ -1,0 +1,242 @@
+"""The ledger: what is used of today's running time, where no death and no power cut loses it.
+
+One line of text with its checksum, written beside its place, synced, and moved over it. It knows
+the disk and the kernel's clocks; what an account means is `allowance`'s affair.
+"""
+
+import binascii
+import json
+import os
+import time
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from firmware_ctl.allowance import UNSPENT, Spent
+from firmware_ctl.disk import Disk
+from firmware_ctl.session import Keep
+
+FORMAT: Final = 1
+MOST_BYTES: Final = 4096
+BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
+RTCS: Final = "/sys/class/rtc"
+
+
+class Clock(NamedTuple):
+    """The machine's clocks at one moment."""
+
+    boot: str
+    """Which boot this is."""
+    up_ms: int
+    """Time since that boot, suspends included; no one can set it."""
+    wall_ms: int | None
+    """The time of day, where the kernel calls it synchronised or an RTC set it."""
+
+
+def read_clock() -> Clock:
+    up_ms = time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)) // 10**6
+    wall_ms = time.time_ns() // 10**6 if _is_synchronised() or _rtc_set_the_clock() else None
+    return Clock(_line(BOOT_ID), up_ms, wall_ms)
+
+
+class Files:
+    """The system calls of a save, one a method, in the order in which they are made."""
+
+    def create(self, path: str) -> int:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+
+    def write(self, fd: int, data: bytes) -> int:
+        return os.write(fd, data)
+
+    def sync(self, fd: int) -> None:
+        os.fsync(fd)
+
+    def close(self, fd: int) -> None:
+        os.close(fd)
+
+    def move(self, source: str, target: str) -> None:
+        os.replace(source, target)
+
+    def sync_folder(self, path: str) -> None:
+        """Until then a power cut may undo the move."""
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+class Ledger:
+    """The file `ledger` of a state folder. `spent`: what it held, as of time 0 of a new session."""
+
+    def __init__(
+        self,
+        folder: str,
+        disk: Disk,
+        post: Callable[[Callable[[], object]], None],
+        clock: Callable[[], Clock] = read_clock,
+        files: Files | None = None,
+    ) -> None:
+        """`post` has the loop call something; the disk's thread uses it."""
+        self._path = os.path.join(folder, "ledger")
+        self._disk = disk
+        self._post = post
+        self._clock = clock
+        self._files = files or Files()
+        self._wall_before_ms: int | None = None
+        """The time of day when an earlier boot wrote; the time since is not all counted."""
+        try:
+            self.spent = self._read()
+        except _DamagedError as error:
+            self.spent = Spent(damage=f"the record of today's running time, {self._path}, {error}")
+
+    def save(self, keep: Keep, done: Callable[[str], object]) -> None:
+        """Has the disk's thread write it; `done` is called on the loop, with what failed."""
+
+        def job() -> None:
+            try:
+                self._write(keep)
+            except OSError as error:
+                why = f"{self._path} cannot be written: {error.strerror}"
+                self._post(lambda: done(why))
+                raise
+            self._post(lambda: done(""))
+
+        self._disk.submit(job)
+
+    @property
+    def is_unsure_of_time(self) -> bool:
+        """The time for which the machine was off may yet become known."""
+        return self._wall_before_ms is not None
+
+    def unseen_ms(self) -> int | None:
+        """For how long the machine was off, once the clock can say so; None: it cannot, or did."""
+        if self._wall_before_ms is None or (now := self._clock()).wall_ms is None:
+            return None
+        before_ms, self._wall_before_ms = self._wall_before_ms, None
+        return max(0, now.wall_ms - before_ms - now.up_ms)
+
+    def _read(self) -> Spent:
+        try:
+            with open(self._path, "rb") as file:
+                data = file.read(MOST_BYTES + 1)
+        except FileNotFoundError:
+            return UNSPENT
+        except OSError as error:
+            raise _DamagedError(f"cannot be read: {error.strerror}") from None
+        record = _parse(data)
+        now = self._clock()
+        wall_ms: int | None = record["wall_ms"]
+        unsure: bool = record["unsure"]
+        if record["boot"] == now.boot:
+            away_ms = now.up_ms - record["up_ms"]
+        elif wall_ms is not None and now.wall_ms is not None:
+            away_ms = now.wall_ms - wall_ms
+        else:
+            away_ms, unsure = now.up_ms, True
+            self._wall_before_ms = wall_ms
+        if away_ms < 0:
+            raise _DamagedError("is from the future: the clock was set back")
+        day_ms, signal_day_ms = record["day_ms"], record["signal_day_ms"]
+        return Spent(
+            record["used_ms"],
+            None if day_ms is None else -(day_ms + away_ms),
+            record["signalled_ms"],
+            -(signal_day_ms + away_ms),
+            may_renew=unsure,
+        )
+
+    def _write(self, keep: Keep) -> None:
+        spent, now = keep.spent, self._clock()
+        began_at_ms = spent.day_began_at_ms
+        data = _sealed(
+            {
+                "ledger": FORMAT,
+                "boot": now.boot,
+                "up_ms": now.up_ms,
+                "wall_ms": now.wall_ms,
+                "used_ms": spent.used_ms,
+                "day_ms": None if began_at_ms is None else keep.at_ms - began_at_ms,
+                "signalled_ms": spent.signalled_ms,
+                "signal_day_ms": keep.at_ms - spent.signal_day_began_at_ms,
+                "unsure": spent.may_renew,
+            }
+        )
+        files, beside = self._files, f"{self._path}.part"
+        fd = files.create(beside)
+        try:
+            while data:
+                data = data[files.write(fd, data) :]
+            files.sync(fd)
+        finally:
+            files.close(fd)
+        files.move(beside, self._path)
+        files.sync_folder(os.path.dirname(self._path))
+
+
+class _DamagedError(Exception):
+    """The file says nothing that can be relied on; the text goes on after the file's name."""
+
+
+def _sealed(record: dict[str, object]) -> bytes:
+    text = json.dumps(record, separators=(",", ":")).encode()
+    return b"%b %08x\n" % (text, binascii.crc32(text))
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    """The record, with every value of it checked."""
+    text, _, seal = data.rpartition(b" ")
+    if seal != b"%08x\n" % binascii.crc32(text):
+        raise _DamagedError("is damaged")
+    try:
+        record: dict[str, Any] = json.loads(text)
+        version = record["ledger"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise _DamagedError("was not written by firmware-ctl") from None
+    if version != FORMAT:
+        raise _DamagedError(f"has format {version} and this program knows {FORMAT}")
+    if set(record) != {"ledger", *_FIELDS} or not all(
+        type(record[name]) in kinds and (type(record[name]) is not int or record[name] >= 0)
+        for name, kinds in _FIELDS.items()
+    ):
+        raise _DamagedError("is damaged")
+    return record
+
+
+_FIELDS: Final = {
+    "boot": (str,),
+    "up_ms": (int,),
+    "wall_ms": (int, type(None)),
+    "used_ms": (int,),
+    "day_ms": (int, type(None)),
+    "signalled_ms": (int,),
+    "signal_day_ms": (int,),
+    "unsure": (bool,),
+}
+"""What a record holds beside its format; whole numbers are 0 or more."""
+
+
+def _is_synchronised() -> bool:
+    """What the kernel says of its clock (adjtimex(2): TIME_ERROR while nothing disciplines it)."""
+    import ctypes
+
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "adjtimex"):
+        return True  # not Linux: a desktop, whose clock is kept
+    timex = ctypes.create_string_buffer(512)  # modes 0: only reads; the struct has 208 bytes
+    return libc.adjtimex(timex) not in (-1, 5)
+
+
+def _rtc_set_the_clock() -> bool:
+    try:
+        clocks = os.listdir(RTCS)
+    except OSError:
+        return False
+    return any(_line(os.path.join(RTCS, name, "hctosys")) == "1" for name in clocks)
+
+
+def _line(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.readline().strip()
+    except OSError:
+        return ""
