@@ -102,13 +102,15 @@ class Shaper:
         self._off_since_ms = [_LONG_AGO] * count
         self._started_at_ms = [_LONG_AGO] * count
         self._kick_until_ms = [_LONG_AGO] * count
-        self._second_at_ms: list[int | None] = [None] * count
+        self._second_at_ms: dict[int, int] = {}
         self._is_first = [True] * count
         self._spacing_ms = STAGGER_MS // max(1, count - 1)
         self._first_at_ms = _LONG_AGO
         self._shaped = Shaped(self._levels, (), None)
         self.longest_wait_ms = 0
         self._wants_since_ms: dict[int, int] = {}
+        self._unsettled: set[int] = set()
+        """The motors to be looked at though their level stays: they wait, or have a kick to end."""
 
     def rest(self) -> None:
         """A session goes on after a pause: first kicks are gentle again, one after another."""
@@ -123,23 +125,26 @@ class Shaper:
         drives = self._shape.drives
         self._duties = [drive.duty_pct[n] for drive, n in zip(drives, levels, strict=True)]
         self._is_first = [i not in started for i in range(len(levels))]
+        self._unsettled = set(range(len(levels)))
 
     def shape(self, levels: Levels, now_ms: int) -> Shaped:
         """The duties for these levels at `now_ms`, which never goes back."""
         until_ms = self._shaped.until_ms
         if levels == self._levels and (until_ms is None or now_ms < until_ms):
             return self._shaped
-        self._levels = levels
+        before, self._levels = self._levels, levels
         duties = self._duties
         until_ms = None
         kicks = []
         for i, level in enumerate(levels):
+            if level == before[i] and i not in self._unsettled:
+                continue
             if level == 0:
                 if duties[i]:
                     duties[i] = 0
                     self._off_since_ms[i] = now_ms
                     self._kick_until_ms[i] = _LONG_AGO
-                    self._second_at_ms[i] = None
+                    self._second_at_ms.pop(i, None)
                 self._wants_since_ms.pop(i, None)
             elif duties[i] == 0:
                 self._wants_since_ms.setdefault(i, now_ms)
@@ -147,7 +152,7 @@ class Shaper:
                 kicks.append(i)
             else:
                 duties[i] = self._shape.drives[i].duty_pct[level]
-                if self._second_at_ms[i] is not None and self._kick_again(i, now_ms):
+                if i in self._second_at_ms and self._kick_again(i, now_ms):
                     kicks.append(i)
         if self._wants_since_ms:
             for i in sorted(self._wants_since_ms, key=self._turn):
@@ -156,12 +161,12 @@ class Shaper:
                     until_ms = min(wait_until_ms, until_ms or wait_until_ms)
                 elif now_ms < self._kick_until_ms[i]:
                     kicks.append(i)
-        for second_at_ms in self._second_at_ms:
-            if second_at_ms is not None:
-                second_at_ms = max(second_at_ms, now_ms - now_ms % TICK_MS + TICK_MS)
-                until_ms = min(second_at_ms, until_ms or second_at_ms)
+        for second_at_ms in self._second_at_ms.values():
+            second_at_ms = max(second_at_ms, now_ms - now_ms % TICK_MS + TICK_MS)
+            until_ms = min(second_at_ms, until_ms or second_at_ms)
         for i in kicks:
             until_ms = min(self._kick_until_ms[i], until_ms or self._kick_until_ms[i])
+        self._unsettled = {*kicks, *self._wants_since_ms, *self._second_at_ms}
         self._shaped = Shaped(tuple(duties), tuple(kicks), until_ms)
         return self._shaped
 
@@ -214,13 +219,12 @@ class Shaper:
     def _kick_again(self, i: int, now_ms: int) -> bool:
         """A gentle kick may not start a motor: until then it rests, whatever duty it has."""
         drive = self._shape.drives[i]
-        second_at_ms = self._second_at_ms[i]
         if self._duties[i] >= drive.start_pct:
-            self._second_at_ms[i] = None
-        elif second_at_ms is not None and now_ms >= second_at_ms:
+            del self._second_at_ms[i]
+        elif now_ms >= self._second_at_ms[i]:
             others_ma = self.draws_ma(now_ms) - drive.ma_at[self._duties[i]]
             if not self._limited or others_ma + drive.start_ma <= self._shape.max_ma:
-                self._second_at_ms[i] = None
+                del self._second_at_ms[i]
                 self._started_at_ms[i] = now_ms
                 self._kick(i, drive.highest_pct, now_ms)
                 return True

@@ -8,18 +8,20 @@ from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from firmware_ctl.limits import TICK_MS, resolve
 from firmware_ctl.mat import Mat
 from firmware_ctl.patterns import PATTERNS, Piece, Seat
 from firmware_ctl.profile import Level, Phase, Play, Profile
 from firmware_ctl.shaping import Levels, Shape, Shaper, shape_of
-from firmware_ctl.signals import FIVE_MINUTES_MS, Felt, felt, felt_length_ms
+from firmware_ctl.signals import FIVE_MINUTES_MS, Felt, Gap, felt, felt_length_ms
 from firmware_ctl.steps import Steps, draw
 
 _APART_MS = 1_000
 """Least time between the five minutes that are left and a cue's signal."""
+
+_NO_GAP: Final = Gap(1 << 60, 1 << 60)
 
 
 class Voice(NamedTuple):
@@ -142,6 +144,16 @@ def _all_frames(timeline: Timeline) -> tuple[list[int], list[Frame]]:
     return times_ms, frames
 
 
+class _Part:
+    """A voice as it plays: its level, which holds until `until_ms`."""
+
+    def __init__(self, voice: Voice) -> None:
+        self.voice = voice
+        self.drawn: dict[int, Steps] = {}
+        self.level_pct = 0
+        self.until_ms = 0
+
+
 class Playback:
     """A timeline as it is played: forward only, under a trim, from a soft start.
 
@@ -155,14 +167,17 @@ class Playback:
         self._timeline = timeline
         self._end_ms = timeline.end_ms
         self._silence: Levels = (0,) * len(timeline.segments[0].voice_of)
-        self._gaps = sorted(gap for signal in timeline.signals for gap in signal.gaps)
-        self._gap = 0
+        self._gaps = iter(sorted(gap for signal in timeline.signals for gap in signal.gaps))
+        self._gap = next(self._gaps, _NO_GAP)
         self._trim_pct = trim_pct
         self._levels = self._silence
         self._until_ms: int | None = 0
         self._frame = Frame(self._silence, self._silence, (), 0)
         self._index = -1
-        self._drawn: list[dict[int, Steps]] = []
+        self.segment = timeline.segments[0]
+        """The phase of the last frame."""
+        self._pass_end_ms = 0
+        self._parts: list[_Part] = []
         self._envelope_at_ms = 0
         self._envelope = [0] * len(self._silence)  # thousandths of a percent
         self._target = self._envelope
@@ -198,11 +213,10 @@ class Playback:
         if until_ms is not None and t_ms >= until_ms:
             if self._until_ms is not None and t_ms >= self._until_ms:
                 self._levels, self._until_ms = self._levels_at(t_ms)
-            shaped = self.shaper.shape(self._levels, t_ms)
-            ends = [ms for ms in (self._until_ms, shaped.until_ms) if ms is not None]
-            self._frame = Frame(
-                self._levels, shaped.duty_pct, shaped.kicks, min(ends, default=None)
-            )
+            duties, kicks, until_ms = self.shaper.shape(self._levels, t_ms)
+            if until_ms is None or (self._until_ms is not None and self._until_ms < until_ms):
+                until_ms = self._until_ms
+            self._frame = Frame(self._levels, duties, kicks, until_ms)
         return self._frame
 
     def walk_to(self, t_ms: int) -> Frame:
@@ -212,51 +226,39 @@ class Playback:
             frame = self.at(frame.until_ms)
         return frame
 
-    @property
-    def segment(self) -> Segment:
-        """The phase of the last frame."""
-        return self._timeline.segments[max(self._index, 0)]
-
     def _levels_at(self, t_ms: int) -> tuple[Levels, int | None]:
-        if t_ms >= self._end_ms:
-            self._index = len(self._timeline.segments) - 1
-            return self._silence, None
-        segment = self.segment
-        if self._index < 0 or t_ms >= segment.end_ms:
-            self._enter(t_ms)
-            segment = self.segment
-        pass_begin_ms = t_ms - (t_ms - segment.begin_ms) % segment.pass_ms
-        until_ms = pass_begin_ms + segment.pass_ms
-        while self._gap < len(self._gaps) and t_ms >= self._gaps[self._gap].end_ms:
-            self._gap += 1
-        if self._gap < len(self._gaps):
-            gap = self._gaps[self._gap]
-            if t_ms >= gap.begin_ms:
-                return self._silence, min(until_ms, gap.end_ms)
-            until_ms = min(until_ms, gap.begin_ms)
+        if t_ms >= self._pass_end_ms:
+            if t_ms >= self._end_ms:
+                self.segment = self._timeline.segments[-1]
+                return self._silence, None
+            if self._index < 0 or t_ms >= self.segment.end_ms:
+                self._enter(t_ms)
+            in_pass_ms = (t_ms - self.segment.begin_ms) % self.segment.pass_ms
+            self._pass_end_ms = t_ms - in_pass_ms + self.segment.pass_ms
+        while t_ms >= self._gap.end_ms:
+            self._gap = next(self._gaps, _NO_GAP)
+        if t_ms >= self._gap.begin_ms:
+            return self._silence, min(self._pass_end_ms, self._gap.end_ms)
+        until_ms = min(self._pass_end_ms, self._gap.begin_ms)
         is_up = t_ms >= self._climbs_until_ms
         if not is_up:
             until_ms = min(until_ms, t_ms - t_ms % TICK_MS + TICK_MS)
         if self._envelope_at_ms < self._climbs_until_ms:
             self._climb_to(t_ms)
-        in_pass_ms = t_ms - pass_begin_ms
-        voices = []
-        next_ms = segment.pass_ms
-        for voice, drawn in zip(segment.voices, self._drawn, strict=True):
-            level, steps_at_ms = voice.at(in_pass_ms, drawn)
-            voices.append(level)
-            if steps_at_ms < next_ms:
-                next_ms = steps_at_ms
-        voices.append(0)  # of the silent motors, whose voice is -1
-        until_ms = min(until_ms, pass_begin_ms + next_ms)
-        if is_up and self._trim_pct == 100:
-            levels = tuple([voices[voice] for voice in segment.voice_of])
-        else:
-            levels = tuple(
-                self._under_envelope(voices[voice], motor)
-                for motor, voice in enumerate(segment.voice_of)
-            )
-        return levels, until_ms
+        pass_begin_ms = self._pass_end_ms - self.segment.pass_ms
+        levels = []
+        for part in self._parts:
+            if t_ms >= part.until_ms:
+                part.level_pct, in_pass_ms = part.voice.at(t_ms - pass_begin_ms, part.drawn)
+                part.until_ms = min(pass_begin_ms + in_pass_ms, self._pass_end_ms)
+            levels.append(part.level_pct)
+            if part.until_ms < until_ms:
+                until_ms = part.until_ms
+        levels.append(0)  # of the silent motors, whose voice is -1
+        levels = [levels[voice] for voice in self.segment.voice_of]
+        if not is_up or self._trim_pct != 100:
+            levels = [self._under_envelope(level, motor) for motor, level in enumerate(levels)]
+        return tuple(levels), until_ms
 
     def _under_envelope(self, level: int, motor: int) -> int:
         envelope = self._envelope[motor]
@@ -273,7 +275,8 @@ class Playback:
             if self._index >= 0:
                 self._climb_to(begin_ms)
             self._index += 1
-            self._drawn = [{} for _ in self.segment.voices]
+            self.segment = segments[self._index]
+            self._parts = [_Part(voice) for voice in self.segment.voices]
             self._aim(max(begin_ms, self._envelope_at_ms))
 
     def _aim(self, t_ms: int) -> None:
