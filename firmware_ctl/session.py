@@ -209,6 +209,7 @@ class _Run:
         self.timeline = timeline
         self.playback = playback
         self.end_ms = end_ms
+        self.signals = [(felt.begin_ms, felt.end_ms, felt.name) for felt in timeline.signals]
         self.anchor_at_ms = now_ms
         """Real time at which `played_ms` was true."""
         self.played_ms = 0
@@ -373,11 +374,11 @@ class Session:
         if self._run is None or self.state is not State.RUNNING:
             return ""
         played_ms = self.played_ms(now_ms)
-        for signal in self._run.timeline.signals:
-            if played_ms < signal.begin_ms:
+        for begin_ms, end_ms, name in self._run.signals:
+            if played_ms < begin_ms:
                 break
-            if played_ms < signal.end_ms:
-                return signal.name
+            if played_ms < end_ms:
+                return name
         return ""
 
     def played_ms(self, now_ms: int) -> int:
@@ -491,7 +492,7 @@ class Session:
             self._levels = signal.levels_at(now_ms)
             shaped = signal.shaper.shape(self._levels, now_ms)
             self._duties, self._kicks = shaped.duty_pct, shaped.kicks
-        name = self.signal(now_ms) if self._run is None or self._run.timeline.signals else ""
+        name = self.signal(now_ms) if self._run is None or self._run.signals else ""
         if name != self._told_signal:
             self._told_signal = name
             self._tell("signal", signal=name)
@@ -503,7 +504,11 @@ class Session:
         return Step(self._levels, self._duties, self._kicks, wake_at_ms, notices, refusal, keep)
 
     def _wake_at_ms(self, now_ms: int) -> int | None:
-        wakes = [self.button.wake_at_ms(), self._asked.by_ms if self._asked else None]
+        wakes = []
+        if (button_at_ms := self.button.wake_at_ms()) is not None:
+            wakes.append(button_at_ms)
+        if self._asked is not None:
+            wakes.append(self._asked.by_ms)
         if self._signal is not None:
             wakes.append(self._signal.next_ms(now_ms))
         run = self._run
@@ -512,7 +517,7 @@ class Session:
                 wakes.append(now_ms + self._real(self._pause_left_ms(run, now_ms)))
             else:
                 wakes.append(run.anchor_at_ms + self._real(run.until_ms - run.played_ms))
-        return min([wake for wake in wakes if wake is not None], default=None)
+        return min(wakes, default=None)
 
     def _tell(self, kind: str, **fields: object) -> None:
         self._notices.append(Notice(kind, {key: str(value) for key, value in fields.items()}))

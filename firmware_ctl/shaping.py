@@ -133,11 +133,11 @@ class Shaper:
         if levels == self._levels and (until_ms is None or now_ms < until_ms):
             return self._shaped
         before, self._levels = self._levels, levels
-        duties = self._duties
+        duties, unsettled = self._duties, self._unsettled
         until_ms = None
         kicks = []
         for i, level in enumerate(levels):
-            if level == before[i] and i not in self._unsettled:
+            if level == before[i] and i not in unsettled:
                 continue
             if level == 0:
                 if duties[i]:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import Final, NamedTuple, NoReturn
 
 from firmware_ctl.catalogue import Catalogue, Entry
@@ -125,17 +125,16 @@ def summary(played: Played) -> Iterator[str]:
     """
     mat, timeline = played.mat, played.timeline
     times_ms = telling_times_ms(played)
+    spans_ms = [after_ms - at_ms for at_ms, after_ms in pairwise(times_ms)]
     current_ma, warmest_k, shaken_ms, stalled_ms = [], [], [], []
     for motor, changes in zip(mat.motors, played.changes, strict=True):
         erm = Erm(motor)
-        course = list(moments(erm, changes, times_ms))
-        current_ma.append([moment.current_ma for moment in course])
-        warmest_k.append(max(moment.warmer_k for moment in course))
+        turning, _, _, ma, warmer_k = zip(*moments(erm, changes, times_ms), strict=True)
+        current_ma.append(ma)
+        warmest_k.append(max(warmer_k))
         shaken_ms.append(erm.shaken_ms(timeline.end_ms))
-        spans = zip(course, pairwise(times_ms), strict=False)
-        stalled_ms.append(
-            sum(b - a for moment, (a, b) in spans if moment.current_ma and not moment.turning)
-        )
+        stalls = (draws and not turns for draws, turns in zip(ma, turning, strict=True))
+        stalled_ms.append(sum(compress(spans_ms, stalls)))
 
     def most(motors: Sequence[int]) -> tuple[float, str]:
         sums = list(map(sum, zip(*(current_ma[i] for i in motors), strict=True)))
@@ -161,7 +160,7 @@ def summary(played: Played) -> Iterator[str]:
     for zone in mat.zones:
         motors = [i for i, motor in enumerate(mat.motors) if motor.zone == zone.name]
         levels = zip(*(levels_pct[i] for i in motors), strict=True)
-        playing_ms = sum(ms for ms, now in zip(lengths_ms, levels, strict=False) if any(now))
+        playing_ms = sum(compress(lengths_ms, map(any, levels)))
         if not playing_ms:
             yield f"  {zone.name:{width}}  {'silent' if zone.present else 'not plugged in'}"
             continue

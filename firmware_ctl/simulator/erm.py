@@ -72,37 +72,43 @@ class Erm:
     def set_duty(self, duty_pct: int, now_ms: int) -> None:
         """What the pin gets from now on, in whole percent, 0 to 100."""
         if duty_pct != self._duty_pct:
-            self._shaken_ms = self.shaken_ms(now_ms)
-            self._speed, self._warmer_k = self._state_at(now_ms)
+            self._speed, self._warmer_k, self._shaken_ms = self._state_at(now_ms)
             self._aim(duty_pct, now_ms)
 
     def at(self, now_ms: int) -> Moment:
         """The motor at a time that is not before the last change of its duty."""
-        speed, warmer_k = self._state_at(now_ms)
+        speed, warmer_k, _ = self._state_at(now_ms)
         turning = self._driven or speed > 0
-        current_ma = max(0.0, self._stalled_ma - self._induced_ma * speed)
+        current_ma = self._stalled_ma - self._induced_ma * speed
+        if current_ma < 0:
+            current_ma = 0.0
         return Moment(turning, speed, speed * speed, current_ma, warmer_k)
 
     def shaken_ms(self, now_ms: int) -> float:
         """The amplitude summed over all time so far: as long at the cap would shake as much."""
-        for_ms: float = now_ms - self._since_ms
-        missing = self._speed - self._target
-        if self._target < 0:
-            # A coasting rotor rests when it is through zero.
-            for_ms = min(for_ms, self._tau_ms * log(missing / -self._target))
-        gone = 1 - exp(-for_ms / self._tau_ms)
-        steady = self._target * self._target * for_ms
-        settling = missing * self._tau_ms * gone * (2 * self._target + missing * (1 - gone / 2))
-        return self._shaken_ms + steady + settling
+        return self._state_at(now_ms)[2]
 
-    def _state_at(self, now_ms: int) -> tuple[float, float]:
-        """Speed and warmth, the two that carry over a change."""
-        for_ms = now_ms - self._since_ms
+    def _state_at(self, now_ms: int) -> tuple[float, float, float]:
+        """Speed, warmth and shaking so far: what carries over a change."""
+        for_ms: float = now_ms - self._since_ms
+        if not for_ms:
+            return self._speed, self._warmer_k, self._shaken_ms
+        target = self._target
+        missing = self._speed - target
         way = exp(-for_ms / self._tau_ms)
         cooling = exp(-for_ms / HEAT_MS)
-        speed = self._target + (self._speed - self._target) * way
         warmer_k = self._warm_k + (self._warmer_k - self._warm_k) * cooling
-        return (speed if speed > 0 else 0.0), warmer_k + self._extra_k * (cooling - way)
+        warmer_k += self._extra_k * (cooling - way)
+        speed = target + missing * way
+        if speed <= 0:
+            # A coasting rotor rests when it is through zero.
+            speed = 0.0
+            way = -target / missing
+            for_ms = -self._tau_ms * log(way)
+        gone = 1 - way
+        steady = target * target * for_ms
+        settling = missing * self._tau_ms * gone * (2 * target + missing * (1 - gone / 2))
+        return speed, warmer_k, self._shaken_ms + steady + settling
 
     def _aim(self, duty_pct: int, now_ms: int) -> None:
         """Where speed and warmth head for under this duty, and how fast."""
