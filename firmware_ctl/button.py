@@ -108,7 +108,7 @@ class Button:
         for_ms = now_ms - self._raw_since_ms
         if self._raw in _SOUND:
             self._broken_told = False
-            if for_ms >= DEBOUNCE_MS and self._unsettled():
+            if for_ms >= DEBOUNCE_MS:
                 yield from self._settle()
         elif for_ms >= BROKEN_MS and not self._broken_told:
             self._broken_told = True
@@ -123,7 +123,7 @@ class Button:
     def wake_at_ms(self) -> int | None:
         """When `wait` next has something to say if no edge comes before."""
         if self._raw in _SOUND:
-            if self._unsettled():
+            if self._raw is not self._settled or self._settled_anew():
                 return self._raw_since_ms + DEBOUNCE_MS
             if self._raw is Contact.PRESSED and self._counts and self._holds_told < len(_HOLDS):
                 return self._pressed_at_ms + _HOLDS[self._holds_told][0]
@@ -148,9 +148,7 @@ class Button:
     def _pressed_at_ms(self) -> int:
         return self._raw_since_ms if self._touched_at_ms is None else self._touched_at_ms
 
-    def _unsettled(self) -> bool:
-        if self._raw is not self._settled:
-            return True
+    def _settled_anew(self) -> bool:
         return self._raw is Contact.RELEASED and self._touched_at_ms is not None
 
     def _settle(self) -> Iterator[Gesture]:

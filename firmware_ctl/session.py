@@ -280,6 +280,8 @@ class Session:
         """Why the last start that waited for the disk came to nothing; None: it did not."""
         self.allowance = Allowance(mat.limits.daily_ms, spent)
         self.button = Button()
+        self._button_at_ms: int | None = None
+        """When it next has something to say without an edge."""
         self.started = 0
         """How many sessions have begun."""
         self.stops = 0
@@ -388,7 +390,8 @@ class Session:
             return 0
         if self.state is not State.RUNNING:
             return run.played_ms
-        return min(run.played_ms + self._scaled(now_ms - run.anchor_at_ms), run.end_ms)
+        played_ms = run.played_ms + self._scaled(now_ms - run.anchor_at_ms)
+        return played_ms if played_ms < run.end_ms else run.end_ms
 
     def since_start_ms(self, now_ms: int) -> int:
         """Time since the last session began, pauses included: the time of a trace."""
@@ -440,8 +443,9 @@ class Session:
 
     def _advance(self, now_ms: int) -> None:
         """Lets everything happen that is due by itself."""
-        for gesture in self.button.wait(now_ms):
-            self._gesture(gesture, now_ms)
+        if self._button_at_ms is not None and now_ms >= self._button_at_ms:
+            for gesture in self.button.wait(now_ms):
+                self._gesture(gesture, now_ms)
         signal = self._signal
         if signal is not None and now_ms - signal.began_at_ms >= signal.steps.cycle_ms:
             self._end_signal()
@@ -466,9 +470,8 @@ class Session:
         return PAUSES_MS - run.pauses_ms - self._scaled(now_ms - run.anchor_at_ms)
 
     def _play(self, run: _Run, played_ms: int, now_ms: int) -> None:
-        frame = run.playback.at(played_ms)
-        self._levels, self._duties, self._kicks = frame.level_pct, frame.duty_pct, frame.kicks
-        run.until_ms = run.end_ms if frame.until_ms is None else min(frame.until_ms, run.end_ms)
+        self._levels, self._duties, self._kicks, until_ms = run.playback.at(played_ms)
+        run.until_ms = run.end_ms if until_ms is None or until_ms > run.end_ms else until_ms
         if run.kept_ms < run.end_ms:
             again_ms = run.kept_ms - SLICE_AGAIN_MS
             if played_ms >= again_ms and run.asked_ms == run.kept_ms:
@@ -504,9 +507,8 @@ class Session:
         return Step(self._levels, self._duties, self._kicks, wake_at_ms, notices, refusal, keep)
 
     def _wake_at_ms(self, now_ms: int) -> int | None:
-        wakes = []
-        if (button_at_ms := self.button.wake_at_ms()) is not None:
-            wakes.append(button_at_ms)
+        self._button_at_ms = self.button.wake_at_ms()
+        wakes = [] if self._button_at_ms is None else [self._button_at_ms]
         if self._asked is not None:
             wakes.append(self._asked.by_ms)
         if self._signal is not None:
@@ -517,7 +519,7 @@ class Session:
                 wakes.append(now_ms + self._real(self._pause_left_ms(run, now_ms)))
             else:
                 wakes.append(run.anchor_at_ms + self._real(run.until_ms - run.played_ms))
-        return min(wakes, default=None)
+        return min(wakes) if wakes else None
 
     def _tell(self, kind: str, **fields: object) -> None:
         self._notices.append(Notice(kind, {key: str(value) for key, value in fields.items()}))

@@ -22,10 +22,11 @@ class Steps(NamedTuple):
 
     def at(self, t_ms: int) -> tuple[int, int]:
         """The level at `t_ms`, and the time of the next step after it."""
-        in_cycle_ms = t_ms % self.cycle_ms
-        i = bisect_right(self.at_ms, in_cycle_ms)
-        next_ms = self.at_ms[i] if i < len(self.at_ms) else self.cycle_ms
-        return self.level_pct[i - 1], t_ms - in_cycle_ms + next_ms
+        at_ms, level_pct, cycle_ms = self
+        in_cycle_ms = t_ms % cycle_ms
+        i = bisect_right(at_ms, in_cycle_ms)
+        next_ms = at_ms[i] if i < len(at_ms) else cycle_ms
+        return level_pct[i - 1], t_ms - in_cycle_ms + next_ms
 
 
 def draw(pieces: Iterable[Piece], level_pct: int) -> Steps:
