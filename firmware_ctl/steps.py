@@ -24,6 +24,8 @@ class Steps(NamedTuple):
         """The level at `t_ms`, and the time of the next step after it."""
         at_ms, level_pct, cycle_ms = self
         in_cycle_ms = t_ms % cycle_ms
+        if len(at_ms) == 1:
+            return level_pct[0], t_ms - in_cycle_ms + cycle_ms
         i = bisect_right(at_ms, in_cycle_ms)
         next_ms = at_ms[i] if i < len(at_ms) else cycle_ms
         return level_pct[i - 1], t_ms - in_cycle_ms + next_ms

@@ -63,18 +63,15 @@ class Voice(NamedTuple):
 
         `drawn` keeps the cycles by their level, for the next time.
         """
-        if u_ms < self.after_ms:
-            return 0, self.after_ms
-        ramp = self.ramp
-        if len(ramp.at_ms) == 1:
-            asked_pct, ramp_next_ms = ramp.level_pct[0], ramp.cycle_ms
-        else:
-            asked_pct, ramp_next_ms = ramp.at(u_ms)
+        after_ms = self.after_ms
+        if u_ms < after_ms:
+            return 0, after_ms
+        asked_pct, ramp_next_ms = self.ramp.at(u_ms)
         cycle = drawn.get(asked_pct)
         if cycle is None:
             cycle = drawn[asked_pct] = self.cycle(asked_pct)
-        level, next_ms = cycle.at(u_ms - self.after_ms)
-        return level, min(next_ms + self.after_ms, ramp_next_ms)
+        level, next_ms = cycle.at(u_ms - after_ms)
+        return level, min(next_ms + after_ms, ramp_next_ms)
 
 
 class Segment(NamedTuple):
@@ -245,12 +242,12 @@ class Playback:
             until_ms = min(until_ms, t_ms - t_ms % TICK_MS + TICK_MS)
         if self._envelope_at_ms < self._climbs_until_ms:
             self._climb_to(t_ms)
-        pass_begin_ms = self._pass_end_ms - self.segment.pass_ms
         levels = []
         for part in self._parts:
             if t_ms >= part.until_ms:
-                part.level_pct, in_pass_ms = part.voice.at(t_ms - pass_begin_ms, part.drawn)
-                part.until_ms = min(pass_begin_ms + in_pass_ms, self._pass_end_ms)
+                pass_begin_ms = self._pass_end_ms - self.segment.pass_ms
+                part.level_pct, next_ms = part.voice.at(t_ms - pass_begin_ms, part.drawn)
+                part.until_ms = pass_begin_ms + next_ms
             levels.append(part.level_pct)
             if part.until_ms < until_ms:
                 until_ms = part.until_ms
