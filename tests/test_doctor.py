@@ -199,7 +199,7 @@ def test_whole_machines(
     name: str, files: dict[str, str], changed: dict[str, object], machine: Make, golden: Golden
 ) -> None:
     findings = examine(machine(files, **changed))
-    lines = [*lines_of(findings), "", summary(findings)]
+    lines = [*lines_of(findings), "", *summary(findings).splitlines()]
     golden(f"doctor-{name}.txt", lines)
     assert max(map(len, lines)) < 80
 
@@ -329,7 +329,7 @@ KEEPS = "BAD a killed daemon leaves its motors as they were: this kernel"
         pytest.param(
             {"dev/serial0": None, CONFIG: SOUND_CONFIG.replace("enable_uart=1\n", "")},
             {},
-            [f"BAD there is no /dev/serial0: it is not switched on > {ADD} enable_uart=1"],
+            [f"BAD there is no /dev/serial0: it is not switched on > take it out of the mat file where nothing is wired to it, or {ADD} enable_uart=1"],
             id="no UART",
         ),
         pytest.param(
@@ -373,6 +373,12 @@ KEEPS = "BAD a killed daemon leaves its motors as they were: this kernel"
             id="adapter not plugged in",
         ),
         pytest.param(
+            {"etc/firmware-ctl/mat.yaml": GATED.replace("/dev/serial0", "socket://pi:7000")},
+            {},
+            [],
+            id="a port of pyserial that is no device",
+        ),
+        pytest.param(
             {
                 "etc/firmware-ctl/mat.yaml": GATED.replace("/dev/serial0", "/dev/ttyGS0"),
                 CONFIG: SOUND_CONFIG + "dtoverlay=dwc2\n",
@@ -385,13 +391,14 @@ KEEPS = "BAD a killed daemon leaves its motors as they were: this kernel"
             id="gadget set up",
         ),
         pytest.param(
-            {UNIT_FILE + ".d/50-mine.conf": "[Service]\nWatchdogSec=0\nExecStopPost=\n"},
+            {UNIT_FILE + ".d/50-mine.conf": "[Service]\nWatchdogSec=0\nExecStopPost=\nPrivatePIDs=yes\n"},
             {},
             [
                 f"BAD it {what} > {INSTALL}; drop-ins: `systemctl cat firmware-ctl`"
                 for what in [
                     "has no watchdog (WatchdogSec=)",
                     "leaves the pins as they are (no ExecStopPost=)",
+                    "cannot be killed from inside (PrivatePIDs=)",
                 ]
             ],
             id="drop-in without watchdog",
@@ -493,6 +500,19 @@ KEEPS = "BAD a killed daemon leaves its motors as they were: this kernel"
             ],
             id="plain button, gate without read-back",
         ),
+        pytest.param(
+            {
+                "etc/firmware-ctl/mat.yaml": GATED.replace(
+                    "button: {pressed: 5, released: 6}", ""
+                )
+            },
+            {"clock_is_kept": lambda: False},
+            [
+                "note no start button: who lies on the mat has the stop switch alone > fit one, and name its pins in the mat file",
+                "note no one sets it: time without power does not count towards the 24 hours of an allowance; only hours with the Pi on do > join a network (`timedatectl` shows it), or fit a real-time clock with its battery",
+            ],
+            id="neither button nor clock",
+        ),
     ],
 )  # fmt: skip
 def test_one_change_is_one_finding(
@@ -510,6 +530,20 @@ def test_a_python_without_lgpio_is_told_how_to_get_it(machine: Make) -> None:
         r"`/usr/bin/python3 -m venv --system-site-packages`",
         fault,
     )
+
+
+def test_without_a_mat_file_the_shipped_one_stands_for_it(machine: Make) -> None:
+    here = machine({name: text for name, text in SOUND.items() if not name.endswith("mat.yaml")})
+    assert [fault.replace(str(ROOT), "") for fault in faults(here)][:1] == [
+        "note no mat file of your own: the shipped one (Reference mat) stands for your wiring > copy /hw/mat.yaml to /etc/firmware-ctl/mat.yaml and change it"
+    ]
+
+
+def test_a_mat_file_that_is_not_there_is_named(machine: Make, tmp_path: Path) -> None:
+    missing = str(tmp_path / "my.yaml")
+    found = [finding for _, finding in examine(machine(), missing) if finding.word == "BAD"]
+    sentence = f"the mat file {missing} cannot be read: there is no such file"
+    assert found == [Finding("BAD", sentence, "name one that is there with --mat")]
 
 
 def test_mistakes_of_the_mat_file_are_told_and_the_rest_is_still_looked_at(machine: Make) -> None:
@@ -589,7 +623,7 @@ def test_a_file_that_cannot_be_written_is_told(machine: Make) -> None:
 @pytest.mark.parametrize(
     ("terminal", "uid", "asks", "last"),
     [
-        (False, 0, False, "3 BAD"),
+        (False, 0, False, "The mat is unsafe or unable to run until"),
         (True, 1000, False, "`sudo firmware-ctl doctor` adds the lines for you, and asks before"),
         (True, 0, True, "nothing was added"),
     ],

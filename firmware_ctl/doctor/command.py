@@ -172,10 +172,13 @@ def doctor(args: argparse.Namespace) -> int:
 
 
 def summary(findings: list[Told]) -> str:
-    words = [finding.word for _, finding in findings]
-    worst, notes = words.count("BAD"), words.count("note")
+    subjects = [subject for subject, finding in findings if finding.word == "BAD"]
+    notes = [finding.word for _, finding in findings].count("note")
     advice = f"{notes or 'no'} note{'s' * (notes != 1)}"
-    if not worst:
+    if not subjects:
         return f"Nothing found that makes the mat unsafe or unable to run; {advice}."
-    until = "it is" if worst == 1 else "they are"
-    return f"{worst} BAD: the mat is unsafe or unable to run until {until} mended; {advice}."
+    where = listed(list(dict.fromkeys(subjects)))
+    return (
+        f"{len(subjects)} BAD, under {where}; {advice}.\n"
+        "The mat is unsafe or unable to run until what is BAD is mended."
+    )

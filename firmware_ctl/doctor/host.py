@@ -18,6 +18,7 @@ WATCHDOG_MAX_S: Final = 15
 WATCHDOG_FILE: Final = "/etc/systemd/system.conf.d/zz-firmware-ctl.conf"
 
 FREE_MIB: Final = 16
+TRUE: Final = ("1", "yes", "true", "on")
 FORGETFUL: Final = ("overlay", "tmpfs", "ramfs")
 
 
@@ -72,7 +73,7 @@ def service(machine: Machine, mat: Mat) -> Findings:
     unit = machine.unit
     if not unit:
         yield note(
-            "it is not installed: nothing starts the mat with the Pi, lets it go first under load, "
+            "it is not installed: nothing starts the mat with the Pi, puts it first under load, "
             "ends it when it hangs, or drives its pins low after a crash",
             INSTALL,
         )
@@ -87,6 +88,8 @@ def service(machine: Machine, mat: Mat) -> Findings:
             (not seconds(unit.last("WatchdogSec", "0")), "has no watchdog (WatchdogSec=)"),
             (signal not in ("SIGKILL", "9"), f"is ended by {signal}, which a hung one ignores"),
             (not unit.every("ExecStopPost"), "leaves the pins as they are (no ExecStopPost=)"),
+            # The dead-man's kill does nothing to PID 1 of a namespace.
+            (unit.last("PrivatePIDs", "no") in TRUE, "cannot be killed from inside (PrivatePIDs=)"),
             (bool(lacks), f"runs as {user}, who is not in the group {listed(lacks or [''])}"),
         )
         if is_wrong
@@ -125,8 +128,9 @@ def watchdog(machine: Machine, mat: Mat) -> Findings:
     if asked_s == 0:
         yield bad("the Pi's watchdog is off: a kernel that hangs leaves motors on", edit=edit)
     elif asked_s is None or asked_s > WATCHDOG_MAX_S:
+        given = f"`{text}`" if asked_s is None else f"{asked_s:g} s"
         yield bad(
-            f"the Pi's watchdog is set to {text} but counts to {WATCHDOG_MAX_S} s: after a hang "
+            f"the Pi's watchdog is set to {given} but counts to {WATCHDOG_MAX_S} s: after a hang "
             "motors stay on for longer, or for good",
             edit=edit,
         )

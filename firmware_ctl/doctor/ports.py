@@ -75,7 +75,11 @@ def _missing(machine: Machine, device: str) -> Findings:
         if line in machine.config:
             yield bad(f"there is no {device}", f"config.txt has `{line}` already: `sudo reboot`")
         else:
-            yield bad(f"there is no {device}: it is not switched on", edit=Edit(config, (line,)))
+            yield bad(
+                f"there is no {device}: it is not switched on",
+                "take it out of the mat file where nothing is wired to it, or",
+                Edit(config, (line,)),
+            )
     else:
         there = machine.find("/dev/serial/by-id/*")
         instead = f", or name another in the mat file: {listed(there)}" if there else ""
