@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from firmware_ctl import links, places
+from firmware_ctl import links, off, places
 from firmware_ctl.catalogue import Catalogue
 from firmware_ctl.daemon import Daemon, StartButton, Watcher
 from firmware_ctl.disk import Disk
@@ -54,6 +54,10 @@ def run(args: argparse.Namespace) -> int:
         raise DeviceError(f"{error}; `firmware-ctl mock` plays the same without pins") from None
     with ExitStack() as stack:
         parts = _Parts(args, stack, state, _log)
+        try:
+            off.write_lines(state, f"/dev/gpiochip{factory.chip}", parts.mat.power_pins)
+        except OSError as error:
+            raise DeviceError(f"nothing can be written to {state}: {error.strerror}") from None
         watchers: list[Watcher] = []
         if parts.mat.led_pin is not None:
             watchers.append(gpio.GpioLed(parts.mat.led_pin, factory))
