@@ -178,6 +178,15 @@ COMMANDS: dict[str, tuple[str, str, Sequence[Option], dict[str, object]]] = {
         (MAT, STATE, SOCKET),
         {},
     ),
+    "service": (
+        "service:service",
+        "the systemd service in place on a Pi, or what is in place",
+        (
+            _option("action", choices=("install", "uninstall", "status")),
+            _option("--dry-run", action="store_true", help="only print what would be done"),
+        ),
+        {},
+    ),
     "send": (
         "client:send",
         "send one line of the serial protocol",
