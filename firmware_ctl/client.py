@@ -173,8 +173,9 @@ def all_low(args: argparse.Namespace) -> int:
         failed, more = off.drive_low(chip, pins, idle)
         said += [*more, *off.told(pins, failed)]
     else:
-        failed = {} if found else dict.fromkeys(pins, "no GPIO chip of a Pi can be opened here")
-        said += off.told([], failed)
+        why = "no GPIO chip of a Pi can be opened here"
+        failed = {} if found else dict.fromkeys(pins, why)
+        said += off.told([], failed) or [f"{why}, so there are no pins to drive"]
     for line in said:
         print(f"firmware-ctl: {line}")
     return 1 if failed or not pins else 0

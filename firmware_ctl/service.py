@@ -34,9 +34,9 @@ INSTALLED: Final = (
     ("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/firmware-ctl.conf"),
     *UDEV,
     ("systemctl", "daemon-reload"),
+    ("systemctl", "enable", UNIT),
+    ("systemctl", "restart", UNIT),
 )
-ENABLE: Final = ("systemctl", "enable", UNIT)
-RESTART: Final = ("systemctl", "restart", UNIT)
 REMOVE: Final = ("systemctl", "disable", "--now", UNIT)
 REMOVED: Final = (("systemctl", "daemon-reload"), *UDEV)
 IS_ENABLED: Final = ("systemctl", "is-enabled", "--quiet", UNIT)
@@ -136,13 +136,9 @@ def install(machine: Machine, dry_run: bool) -> None:
         folder = os.path.dirname(shipped.mat_file())
         texts[places.SERVICE_MAT] = mat.replace("$schema=.", f"$schema={folder}")
     changed = [_write(machine, path, text, dry_run) for path, text in texts.items()]
-    if any(changed):
+    if any(changed) or not _is(machine, IS_ENABLED) or not _is(machine, IS_ACTIVE):
         _commands(machine, INSTALLED, dry_run)
-    if any(changed) or not _is(machine, IS_ENABLED):
-        _commands(machine, [ENABLE], dry_run)
-    if any(changed) or not _is(machine, IS_ACTIVE):
-        _commands(machine, [RESTART], dry_run)
-    elif _is(machine, IS_ENABLED):
+    else:
         print("the service is in place and runs; nothing to change")
 
 
@@ -219,6 +215,8 @@ def _write(machine: Machine, path: str, text: str, dry_run: bool) -> bool:
 
 def _commands(machine: Machine, commands: Sequence[Sequence[str]], dry_run: bool) -> None:
     for words in commands:
+        if words in UDEV and not os.path.exists(machine.path("/run/udev/control")):
+            continue  # in a container, say
         print(f"$ {' '.join(words)}", flush=True)
         if dry_run:
             continue

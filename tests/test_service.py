@@ -11,6 +11,7 @@ import pytest
 
 from firmware_ctl import places, shipped
 from firmware_ctl.mat import read_mat
+from firmware_ctl.reader import Reader
 from firmware_ctl.service import FILES, Machine, ServiceError, act
 from tests.process import ROOT, call
 
@@ -20,13 +21,12 @@ EVERYWHERE = ["/etc/firmware-ctl/mat.yaml", *FILES]
 SYSUSERS = "systemd-sysusers /etc/sysusers.d/firmware-ctl.conf"
 TMPFILES = "systemd-tmpfiles --create /etc/tmpfiles.d/firmware-ctl.conf"
 UDEV = ["udevadm control --reload", "udevadm trigger --subsystem-match=gpio"]
-PLACED = [SYSUSERS, TMPFILES, *UDEV, "systemctl daemon-reload"]
-ENABLE = "systemctl enable firmware-ctl.service"
-RESTART = "systemctl restart firmware-ctl.service"
-ASKED = [
-    "systemctl is-enabled --quiet firmware-ctl.service",
-    "systemctl is-active --quiet firmware-ctl.service",
+STARTED = [
+    "systemctl daemon-reload",
+    "systemctl enable firmware-ctl.service",
+    "systemctl restart firmware-ctl.service",
 ]
+PLACED = [SYSUSERS, TMPFILES, *UDEV, *STARTED]
 
 
 class Pi:
@@ -34,6 +34,8 @@ class Pi:
 
     def __init__(self, root: Path) -> None:
         (root / "run" / "systemd" / "system").mkdir(parents=True)
+        (root / "run" / "udev").mkdir()
+        (root / "run" / "udev" / "control").touch()
         self.root = root
         self.ran: list[str] = []
         self.fails: set[str] = set()
@@ -49,7 +51,8 @@ class Pi:
 
     def files(self) -> list[str]:
         found = [path for path in self.root.rglob("*") if path.is_file()]
-        return sorted(f"/{path.relative_to(self.root)}" for path in found)
+        paths = [f"/{path.relative_to(self.root)}" for path in found]
+        return sorted(path for path in paths if not path.startswith("/run/"))
 
 
 @pytest.fixture
@@ -116,6 +119,18 @@ def test_the_unit_leaves_open_what_the_daemon_needs(key: str) -> None:
     assert not [line for line in lines if line.startswith(f"{key}=")]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has these policies")
+def test_who_reads_the_profiles_gives_up_the_priority_of_the_loop() -> None:
+    # SCHED_BATCH stands for the unit's fifo, which takes rights; a child inherits both.
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    try:
+        reader = Reader([], read_mat(Path(shipped.mat_file()).read_bytes(), ""), lambda _: None)
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    assert os.sched_getscheduler(reader._process.pid) == os.SCHED_OTHER
+    reader.give_up()
+
+
 # --- install, status, uninstall ---
 
 
@@ -124,7 +139,7 @@ def test_install_puts_all_in_place_and_says_each_line(
 ) -> None:
     assert act(pi.machine, "install", False) == 0
     assert pi.files() == sorted(EVERYWHERE)
-    assert pi.ran == [*PLACED, ENABLE, RESTART]
+    assert pi.ran == PLACED
     lines = capsys.readouterr().out.splitlines()
     for path in pi.files():
         text = (pi.root / path[1:]).read_text()
@@ -150,13 +165,23 @@ def test_again_it_changes_nothing(pi: Pi, capsys: pytest.CaptureFixture[str]) ->
     assert act(pi.machine, "install", False) == 0
     assert pi.ran == []
     assert capsys.readouterr().out == "the service is in place and runs; nothing to change\n"
-    pi.fails = {"systemctl is-active"}
-    act(pi.machine, "install", False)
-    assert pi.ran == [RESTART]
+
+
+@pytest.mark.parametrize("question", ["is-enabled", "is-active"])
+def test_what_was_cut_short_is_done_again(pi: Pi, question: str) -> None:
+    pi.fails = {"systemctl daemon-reload"}
+    with pytest.raises(ServiceError, match="systemctl daemon-reload failed"):
+        act(pi.machine, "install", False)
     pi.ran.clear()
-    pi.fails = {"systemctl is-enabled"}
+    pi.fails = {f"systemctl {question}"}
     act(pi.machine, "install", False)
-    assert pi.ran == [ENABLE]
+    assert pi.ran == PLACED
+
+
+def test_where_no_udev_runs_it_is_not_asked(pi: Pi) -> None:
+    (pi.root / "run/udev/control").unlink()
+    act(pi.machine, "install", False)
+    assert pi.ran == [SYSUSERS, TMPFILES, *STARTED]
 
 
 def test_what_differs_is_put_right_and_the_mat_file_left_alone(
@@ -186,7 +211,7 @@ def test_what_differs_is_put_right_and_the_mat_file_left_alone(
         "+WatchdogSec=2",
     ]
     assert (unit.read_text(), mat.read_text()) == (right, "mine\n")
-    assert pi.ran == [*PLACED, ENABLE, RESTART]
+    assert pi.ran == PLACED
     assert act(pi.machine, "status", False) == 0
 
 
