@@ -11,6 +11,7 @@ import fcntl
 import os
 import struct
 import sys
+from errno import EBUSY
 from time import monotonic, sleep
 
 TYPE_CHECKING = False  # as in typing, whose import alone takes as long as Python's start
@@ -25,6 +26,7 @@ SIGKILL = 9
 
 # struct gpio_v2_line_request of linux/gpio.h: the offsets, who asks, flags, one attribute (what
 # it is, the values, for which lines) and nine unused, the number of lines, the descriptor given.
+MOST_LINES = 64
 LINE_REQUEST = struct.Struct("=64I32sQI20xIIQQ216xII20xi")
 GET_LINE = 0xC250B407
 """GPIO_V2_GET_LINE_IOCTL: _IOWR(0xB4, 0x07, struct gpio_v2_line_request)."""
@@ -64,11 +66,12 @@ def read_lines(folder: str) -> tuple[str, list[int]]:
     """
     path = os.path.join(folder, "lines")
     try:
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="ascii", errors="replace") as file:
             chip, *pins = file.read().split() or [""]
     except FileNotFoundError:
         return "", []
-    if not chip.startswith("/") or not pins or not all(pin.isdecimal() for pin in pins):
+    are_pins = 0 < len(pins) <= MOST_LINES and all(pin.isdecimal() and len(pin) < 4 for pin in pins)
+    if not chip.startswith("/") or not are_pins:
         raise ValueError(f"{path} does not name a chip and its pins; start the daemon once")
     return chip, [int(pin) for pin in pins]
 
@@ -166,29 +169,32 @@ def drive_low(chip: str, pins: "Sequence[int]", idle: int = 0) -> tuple[dict[int
     try:
         if not _request(fd, pins):
             return {}, []
-        failed = {pin: why for pin in pins if (why := _request(fd, [pin]))}
+        failed = {pin: code for pin in pins if (code := _request(fd, [pin]))}
+        busy = [pin for pin in failed if failed[pin] == EBUSY]
+        held = {pin: pid for pin, pid in _holders(chip) if pin in busy}
         said = []
-        held = {pin: pid for pin, pid in _holders(chip) if pin in failed}
         for pid in sorted({*held.values()} - {idle, os.getpid()}):
             of = _words(pin for pin in held if held[pin] == pid)
             said.append(f"GPIO {of} held by another: {_kill(pid)}")
         # Who holds a line may be hidden, by rights or by an old kernel: then it is the idle daemon.
-        kept = [pin for pin in failed if idle and held.get(pin, idle) == idle]
+        for pin in busy:
+            if idle and held.get(pin, idle) == idle:
+                del failed[pin]
         freed_at = monotonic() + FREED_WITHIN_S
-        while (left := [pin for pin in failed if pin not in kept]) and monotonic() < freed_at:
+        while (left := [pin for pin in busy if pin in failed]) and monotonic() < freed_at:
             for pin in left:
                 failed[pin] = _request(fd, [pin])
                 if not failed[pin]:
                     del failed[pin]
             sleep(0.005)
-        return {pin: failed[pin] for pin in left}, said
+        return {pin: os.strerror(code) for pin, code in failed.items()}, said
     finally:
         os.close(fd)
 
 
-def _request(fd: int, pins: "Sequence[int]") -> str:
-    """Takes the lines as outputs at 0 and gives them back. Why not, or nothing."""
-    offsets = [*pins, *[0] * (64 - len(pins))]
+def _request(fd: int, pins: "Sequence[int]") -> int:
+    """Takes the lines as outputs at 0 and gives them back. 0, or the error's number."""
+    offsets = [*pins, *[0] * (MOST_LINES - len(pins))]
     mask = (1 << len(pins)) - 1
     request = bytearray(
         LINE_REQUEST.pack(
@@ -200,9 +206,9 @@ def _request(fd: int, pins: "Sequence[int]") -> str:
     try:
         _ioctl(fd, GET_LINE, request)
     except OSError as error:
-        return str(error.strerror)
+        return error.errno or -1
     os.close(LINE_REQUEST.unpack(request)[-1])
-    return ""
+    return 0
 
 
 def _ioctl(fd: int, number: int, data: bytearray) -> None:

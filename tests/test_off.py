@@ -170,8 +170,11 @@ def test_the_idle_daemon_keeps_its_lines_and_its_life(
     kernel: Kernel, child: "subprocess.Popen[bytes]"
 ) -> None:
     kernel.held = dict.fromkeys([17, 27], child.pid)
-    assert off.drive_low(kernel.chip, [17, 27, 22], idle=child.pid) == ({}, [])
-    assert kernel.requests == [[17, 27, 22], [17], [27], [22]]
+    assert off.drive_low(kernel.chip, [17, 27, 22, 60], idle=child.pid) == (
+        {60: "Invalid argument"},
+        [],
+    )
+    assert kernel.requests == [[17, 27, 22, 60], [17], [27], [22], [60]]
     assert child.poll() is None
 
 
@@ -239,7 +242,11 @@ def test_lines_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert [(path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [
         ("lines", 0o644)
     ]
-    for text in ("", "/dev/gpiochip0", "17 27", "/dev/gpiochip0 17 -1"):
+    for chip_and in ("", " 17 -1", " 17 99999", " 1" * 65, " \u00b2", "\0" * 99):
+        (tmp_path / "lines").write_text(f"/dev/gpiochip0{chip_and}")
+        with pytest.raises(ValueError, match="does not name a chip and its pins"):
+            off.read_lines(folder)
+    for text in ("", "17 27"):
         (tmp_path / "lines").write_text(text)
         with pytest.raises(ValueError, match="does not name a chip and its pins"):
             off.read_lines(folder)
@@ -487,4 +494,13 @@ def test_holders_are_found_by_what_the_kernel_says_of_a_descriptor(
 
 def test_the_script_is_free_of_the_package_and_runs_without_it() -> None:
     imports = re.findall(r"^\s*(?:import|from) (\S+)", SCRIPT.read_text(), re.MULTILINE)
-    assert imports == ["_socket", "fcntl", "os", "struct", "sys", "time", "collections.abc"]
+    assert imports == [
+        "_socket",
+        "fcntl",
+        "os",
+        "struct",
+        "sys",
+        "errno",
+        "time",
+        "collections.abc",
+    ]
