@@ -101,6 +101,7 @@ class Button:
             if raw in _SOUND or self._raw in _SOUND:
                 self._raw_since_ms = now_ms
             self._raw = raw
+            gestures += self.wait(now_ms)
         return gestures
 
     def wait(self, now_ms: int) -> Iterator[Gesture]:

@@ -53,6 +53,7 @@ def _trim(text: str) -> int:
 MAT = _option("--mat", metavar="FILE", help="mat file (default: the service's, else the shipped)")
 PROFILES = _option("--profiles", metavar="DIR", help="take profiles from here and nowhere else")
 SOCKET = _option("--socket", metavar="PATH", help="control socket")
+STATE = _option("--state", metavar="DIR", help="state folder; one daemon at a time")
 CLIENT = (
     SOCKET,
     _option("--port", metavar="DEV", help="ask over a serial port (any pyserial URL) instead"),
@@ -60,7 +61,7 @@ CLIENT = (
 DAEMON = (
     MAT,
     PROFILES,
-    _option("--state", metavar="DIR", help="state folder; one daemon at a time"),
+    STATE,
     SOCKET,
     _option("--port", metavar="DEV", action="append", default=[],
             help="serial port to answer on, beside the mat file's; may be given again"),
@@ -169,6 +170,21 @@ COMMANDS: dict[str, tuple[str, str, Sequence[Option], dict[str, object]]] = {
             _option("--watch", action="store_true", help="and again at every change"),
             _option("--json", action="store_true"),
             *CLIENT,
+        ),
+        {},
+    ),
+    "off": (
+        "client:all_low",
+        "every motor pin low, also when the daemon hangs or is gone; safe to repeat",
+        (MAT, STATE, SOCKET),
+        {},
+    ),
+    "service": (
+        "service:service",
+        "the systemd service in place on a Pi, or what is in place",
+        (
+            _option("action", choices=("install", "uninstall", "status")),
+            _option("--dry-run", action="store_true", help="only print what would be done"),
         ),
         {},
     ),

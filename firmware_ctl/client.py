@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from firmware_ctl import places
-from firmware_ctl.errors import DeviceError
+from firmware_ctl.errors import DeviceError, FirmwareError
 
 ANSWER_S: Final = 5.0
 
@@ -141,6 +141,44 @@ def ask(args: argparse.Namespace) -> int:
     if silent:
         raise NoDaemonError("; ".join(silent))
     return 1 if failed else 0
+
+
+def all_low(args: argparse.Namespace) -> int:
+    """`off`: stops the daemon or kills it, then drives every motor's pin low.
+
+    0 all are low, or there is nothing to drive · 1 some could not be taken.
+    """
+    from firmware_ctl import off
+
+    idle, sentence = off.silence(args.socket or places.SERVICE_SOCKET)
+    said = [sentence]
+    found = os.path.exists(args.socket or places.SERVICE_SOCKET)
+    if not args.socket and os.path.exists(places.mock_socket()):
+        found = True
+        said.append(off.silence(places.mock_socket())[1])
+    # The daemon was stopped before anything that takes long is loaded.
+    from firmware_ctl.folder import load_mat
+
+    chip, pins = "", list[int]()
+    try:
+        chip, pins = off.read_lines(args.state or places.SERVICE_STATE)
+    except (OSError, ValueError) as error:
+        said.append(str(error))
+    try:
+        pins += load_mat(args.mat).power_pins
+    except FirmwareError as error:
+        said.append(str(error))
+    chip = chip or off.find_chip()
+    if chip:
+        failed, more = off.drive_low(chip, pins, idle)
+        said += [*more, *off.told(pins, failed)]
+    else:
+        why = "no GPIO chip of a Pi can be opened here"
+        failed = {} if found else dict.fromkeys(pins, why)
+        said += off.told([], failed) or [f"{why}, so there are no pins to drive"]
+    for line in said:
+        print(f"firmware-ctl: {line}")
+    return 1 if failed or not pins else 0
 
 
 def send(args: argparse.Namespace) -> int:

@@ -101,6 +101,12 @@ class Mat(NamedTuple):
         """Every motor in the order of the file: the order of levels, duties and traces."""
         return tuple(motor for zone in self.zones for motor in zone.motors)
 
+    @property
+    def power_pins(self) -> tuple[int, ...]:
+        """With all of these low nothing moves: every motor's pin and the gate's heartbeat."""
+        gate = (self.gate.heartbeat_pin,) if self.gate else ()
+        return (*(motor.pin for motor in self.motors), *gate)
+
 
 # ---- the file
 

@@ -32,6 +32,7 @@ class Reader:
                 [sys.executable, "-m", "firmware_ctl.reader"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                preexec_fn=_give_way,
             )
         except OSError as error:
             raise CallerError("not-ready", f"no process can be started: {error.strerror}") from None
@@ -69,6 +70,14 @@ class Reader:
             result += "; the daemon keeps those that it has"
         self._done(result)
         self._stdout.close()
+
+
+def _give_way() -> None:
+    """As a service the loop has real-time priority, and what it starts would inherit it."""
+    if sys.platform != "linux":
+        return
+    with suppress(OSError):  # a sandbox may forbid it
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _main() -> None:

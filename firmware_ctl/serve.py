@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from firmware_ctl import deadman, links, places
+from firmware_ctl import deadman, links, off, places
 from firmware_ctl.allowance import NEW_DAY
 from firmware_ctl.catalogue import Catalogue
 from firmware_ctl.daemon import Daemon, Proof, StartButton, Watcher
@@ -65,6 +65,10 @@ def run(args: argparse.Namespace) -> int:
         systemd = Systemd()
         stack.callback(systemd.stopping)
         parts = _Parts(args, stack, state, _log, systemd)
+        try:
+            off.write_lines(state, f"/dev/gpiochip{factory.chip}", parts.mat.power_pins)
+        except OSError as error:
+            raise DeviceError(f"nothing can be written to {state}: {error.strerror}") from None
         watchers: list[Watcher] = []
         if parts.mat.led_pin is not None:
             watchers.append(gpio.GpioLed(parts.mat.led_pin, factory))

@@ -129,11 +129,11 @@ def summary(played: Played) -> Iterator[str]:
     current_ma, warmest_k, shaken_ms, stalled_ms = [], [], [], []
     for motor, changes in zip(mat.motors, played.changes, strict=True):
         erm = Erm(motor)
-        turning, _, _, ma, warmer_k = zip(*moments(erm, changes, times_ms), strict=True)
-        current_ma.append(ma)
+        turning, _, _, draws_ma, warmer_k = zip(*moments(erm, changes, times_ms), strict=True)
+        current_ma.append(draws_ma)
         warmest_k.append(max(warmer_k))
         shaken_ms.append(erm.shaken_ms(timeline.end_ms))
-        stalls = (draws and not turns for draws, turns in zip(ma, turning, strict=True))
+        stalls = (draws and not turns for draws, turns in zip(draws_ma, turning, strict=True))
         stalled_ms.append(sum(compress(spans_ms, stalls)))
 
     def most(motors: Sequence[int]) -> tuple[float, str]:

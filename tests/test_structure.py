@@ -44,7 +44,9 @@ def test_what_needs_no_pins_and_no_port_loads_neither(words: list[str], tmp_path
     assert not names & {"gpiozero", "serial", "rich", "socket", "lgpio", "matplotlib"}
 
 
-@pytest.mark.parametrize("name", ["run", "mock", "check", "start", "status", "send"])
+@pytest.mark.parametrize(
+    "name", ["run", "mock", "check", "start", "status", "send", "off", "service"]
+)
 def test_every_command_explains_itself(name: str, tmp_path: Path) -> None:
     found = call(tmp_path, name, "--help")
     assert (found.returncode, found.stderr) == (0, "")

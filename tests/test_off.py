@@ -1,0 +1,506 @@
+"""`off`: what it asks of the kernel, byte by byte, and whom it kills; with no pin of this machine."""
+
+import argparse
+import ctypes
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from errno import EBUSY, EINVAL
+from pathlib import Path
+
+import pytest
+
+from firmware_ctl import client, off, shipped
+from firmware_ctl.folder import load_mat
+from tests.process import PATIENCE_S, ROOT, Client, Mock, environment
+
+MAT_PINS = [17, 27, 22, 23, 24, 25, 12, 13]
+SCRIPT = ROOT / "firmware_ctl" / "off.py"
+
+
+# linux/gpio.h, in the compiler's own layout
+
+
+class Attribute(ctypes.Structure):
+    _fields_ = (
+        ("id", ctypes.c_uint32),
+        ("padding", ctypes.c_uint32),
+        ("values", ctypes.c_uint64),
+        ("mask", ctypes.c_uint64),
+    )
+
+
+class LineRequest(ctypes.Structure):
+    _fields_ = (
+        ("offsets", ctypes.c_uint32 * 64),
+        ("consumer", ctypes.c_char * 32),
+        ("flags", ctypes.c_uint64),
+        ("num_attrs", ctypes.c_uint32),
+        ("config_padding", ctypes.c_uint32 * 5),
+        ("attrs", Attribute * 10),
+        ("num_lines", ctypes.c_uint32),
+        ("event_buffer_size", ctypes.c_uint32),
+        ("padding", ctypes.c_uint32 * 5),
+        ("fd", ctypes.c_int32),
+    )
+
+
+def iowr(direction: int, number: int, size: int) -> int:
+    return direction << 30 | size << 16 | 0xB4 << 8 | number
+
+
+class Kernel:
+    """A chip: what was asked of it, and who holds which line."""
+
+    def __init__(self, chip: Path) -> None:
+        self.chip = str(chip)
+        self.requests: list[list[int]] = []
+        self.data: list[bytes] = []
+        self.given: list[int] = []
+        self.held: dict[int, int] = {}
+        """Lines and the processes that hold them; 0: the kernel itself."""
+        self.lines = 54
+        chip.touch()
+
+    def ioctl(self, fd: int, number: int, data: bytearray) -> None:
+        assert os.readlink(f"/proc/self/fd/{fd}") == self.chip
+        assert number == off.GET_LINE
+        self.data.append(bytes(data))
+        request = LineRequest.from_buffer(data)
+        pins = list(request.offsets[: request.num_lines])
+        self.requests.append(pins)
+        if max(pins) >= self.lines:
+            raise OSError(EINVAL, "Invalid argument")
+        if any(self.is_held(pin) for pin in pins):
+            raise OSError(EBUSY, "Device or resource busy")
+        request.fd = os.open(os.devnull, os.O_RDWR)
+        self.given.append(request.fd)
+
+    def is_held(self, pin: int) -> bool:
+        pid = self.held.get(pin)
+        return pid is not None and (pid in (0, 1) or os.waitid(os.P_PID, pid, GONE) is None)
+
+    def holders(self, chip: str) -> Iterator[tuple[int, int]]:
+        assert chip == self.chip
+        return ((pin, pid) for pin, pid in self.held.items() if pid and self.is_held(pin))
+
+
+GONE = os.WEXITED | os.WNOHANG | os.WNOWAIT
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    made = Kernel(tmp_path / "gpiochip0")
+    monkeypatch.setattr(off, "_ioctl", made.ioctl)
+    monkeypatch.setattr(off, "_holders", made.holders)
+    return made
+
+
+@pytest.fixture
+def child() -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+# --- what is asked of the kernel ---
+
+
+def test_the_numbers_are_those_of_the_kernels_header() -> None:
+    assert off.LINE_REQUEST.size == ctypes.sizeof(LineRequest) == 592
+    assert iowr(3, 0x07, 592) == off.GET_LINE
+    assert off.CHIP_INFO.size == 68
+    assert iowr(2, 0x01, 68) == off.GET_CHIP
+
+
+def test_one_request_takes_all_lines_as_outputs_at_0_and_gives_them_back(kernel: Kernel) -> None:
+    assert off.drive_low(kernel.chip, [17, 27, 17, 22]) == ({}, [])
+    expected = LineRequest(
+        consumer=b"firmware-ctl off", flags=1 << 3, num_attrs=1, num_lines=3
+    )  # all that is not named is 0
+    expected.offsets[:3] = [17, 27, 22]
+    expected.attrs[0] = Attribute(id=2, values=0, mask=0b111)
+    assert kernel.data == [bytes(expected)]
+    for fd in kernel.given:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(fd)
+
+
+def test_beside_a_busy_line_each_other_line_is_driven(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(off, "FREED_WITHIN_S", 0)
+    kernel.held = {27: 0}
+    kernel.lines = 24
+    assert off.drive_low(kernel.chip, [17, 27, 22, 25]) == (
+        {25: "Invalid argument", 27: "Invalid argument"},
+        [],
+    )
+    kernel.lines = 54
+    kernel.requests.clear()
+    failed, said = off.drive_low(kernel.chip, [17, 27, 22])
+    assert kernel.requests == [[17, 27, 22], [17], [27], [22]]
+    assert (failed, said) == ({27: "Device or resource busy"}, [])
+    assert off.told([17, 27, 22], failed) == [
+        "GPIO 17, 22 low",
+        "GPIO 27 cannot be driven low: Device or resource busy",
+    ]
+
+
+def test_who_holds_a_line_is_killed_and_the_line_driven(
+    kernel: Kernel, child: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(off, "FREED_WITHIN_S", PATIENCE_S)
+    kernel.held = {17: child.pid, 22: child.pid, 5: 1}
+    assert off.drive_low(kernel.chip, [17, 27, 22]) == (
+        {},
+        [f"GPIO 17, 22 held by another: process {child.pid} was killed"],
+    )
+    assert child.wait() == -signal.SIGKILL
+    assert {17, 27, 22} <= {pin for pins in kernel.requests for pin in pins}
+
+
+def test_the_idle_daemon_keeps_its_lines_and_its_life(
+    kernel: Kernel, child: "subprocess.Popen[bytes]"
+) -> None:
+    kernel.held = dict.fromkeys([17, 27], child.pid)
+    assert off.drive_low(kernel.chip, [17, 27, 22, 60], idle=child.pid) == (
+        {60: "Invalid argument"},
+        [],
+    )
+    assert kernel.requests == [[17, 27, 22, 60], [17], [27], [22], [60]]
+    assert child.poll() is None
+
+
+def test_it_never_kills_itself(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(off, "FREED_WITHIN_S", 0)
+    monkeypatch.setattr(off, "_holders", lambda chip: iter([(17, os.getpid())]))
+    kernel.held = {17: 0}
+    assert off.drive_low(kernel.chip, [17]) == ({17: "Device or resource busy"}, [])
+
+
+def test_a_chip_that_is_not_there_or_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chip = str(tmp_path / "gpiochip9")
+    assert off.drive_low(chip, [17, 27]) == (
+        dict.fromkeys([17, 27], f"{chip}: No such file or directory"),
+        [],
+    )
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert off.drive_low(chip, [17]) == ({17: f"{chip}: Permission denied; try it with sudo"}, [])
+
+
+# --- the file that the daemon leaves ---
+
+
+FIRST_PIN = """\
+import argparse, sys
+from firmware_ctl import cli, gpio
+gpio.lgpio_factory = lambda: argparse.Namespace(chip=4)
+gpio.GpioLed = lambda pin, factory: sys.exit(open(sys.argv[2] + "/lines").read())
+cli.main(sys.argv[1:2] + ["--state"] + sys.argv[2:])
+"""
+
+
+def test_the_daemon_leaves_word_before_it_takes_a_pin(tmp_path: Path) -> None:
+    words = ["run", str(tmp_path / "state"), "--mat", shipped.mat_file()]
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_PIN, *words],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert done.stderr == "/dev/gpiochip4 17 27 22 23 24 25 12 13\n\n"
+
+
+def test_the_gates_heartbeat_is_a_line_to_drive(tmp_path: Path) -> None:
+    path = tmp_path / "mat.yaml"
+    text = Path(shipped.mat_file()).read_text()
+    path.write_text(text.replace("#   gate: {", "gate: {"))
+    assert load_mat(str(path)).power_pins == (*MAT_PINS, 26)
+
+
+def test_lines_are_read_as_they_were_written(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    assert off.read_lines(folder) == ("", [])
+    before = os.umask(0o077)
+    off.write_lines(folder, "/dev/gpiochip0", (17, 27))
+    os.umask(before)
+    assert off.read_lines(folder) == ("/dev/gpiochip0", [17, 27])
+    assert [(path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [
+        ("lines", 0o644)
+    ]
+    for chip_and in ("", " 17 -1", " 17 99999", " 1" * 65, " \u00b2", "\0" * 99):
+        (tmp_path / "lines").write_text(f"/dev/gpiochip0{chip_and}")
+        with pytest.raises(ValueError, match="does not name a chip and its pins"):
+            off.read_lines(folder)
+    for text in ("", "17 27"):
+        (tmp_path / "lines").write_text(text)
+        with pytest.raises(ValueError, match="does not name a chip and its pins"):
+            off.read_lines(folder)
+
+
+# --- the daemon ---
+
+
+def test_a_daemon_that_answers_is_idle_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(off, "IDLE_WITHIN_S", 10 * PATIENCE_S)  # a wait would be seen
+    with Mock(tmp_path) as mock, Client(mock.port) as port:
+        port.start("long")
+        for _ in range(2):
+            pid = mock.process.pid
+            assert off.silence(mock.socket) == (pid, f"the daemon (process {pid}) is idle")
+        assert port.status()["state"] == "idle"
+        assert mock.end() == (0, "")
+
+
+def test_a_daemon_that_hangs_is_killed(tmp_path: Path) -> None:
+    with Mock(tmp_path) as mock, Client(mock.port) as port:
+        port.start("long")
+        mock.process.send_signal(signal.SIGSTOP)
+        os.waitpid(mock.process.pid, os.WUNTRACED)
+        pid, sentence = off.silence(mock.socket)
+        assert (pid, sentence) == (
+            0,
+            f"the daemon on {mock.socket} was not idle within 0.2 s: "
+            f"process {mock.process.pid} was killed",
+        )
+        assert mock.process.wait(PATIENCE_S) == -signal.SIGKILL
+    assert off.silence(mock.socket) == (0, f"no daemon answers on {mock.socket}")
+
+
+def test_where_no_daemon_is_nothing_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(off, "IDLE_WITHIN_S", 10 * PATIENCE_S)
+    path = str(tmp_path / "control.sock")
+    assert off.silence(path) == (0, f"no daemon runs: there is no {path}")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+    assert off.silence(path) == (0, f"no daemon answers on {path}")
+    too_long = str(tmp_path / ("x" * 200))
+    assert off.silence(too_long)[0] == 0
+
+
+@pytest.mark.parametrize("answer", [b"* status state=fault profile= \r\n", b"", b"* status state="])
+def test_only_idle_is_idle(tmp_path: Path, answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed = []
+    monkeypatch.setattr(off, "_kill", lambda pid: killed.append(pid) or "done")
+    path = str(tmp_path / "control.sock")
+    asked = []
+
+    def serve_one() -> None:
+        there, _ = listener.accept()
+        with there:
+            asked.append(there.recv(64))
+            there.sendall(answer)
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        thread = threading.Thread(target=serve_one)
+        thread.start()
+        assert off.silence(path) == (
+            0,
+            f"the daemon on {path} was not idle within 0.2 s: done",
+        )
+        thread.join()
+    assert (asked, killed) == ([b"!?"], [os.getpid()])
+
+
+def test_nobody_is_killed_by_mistake() -> None:
+    assert [off._kill(pid) for pid in (0, 1, -1, os.getpid())] == [
+        "its process cannot be found from here"
+    ] * 4
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert off._kill(ended.pid) == f"process {ended.pid} has ended"
+
+
+# --- as the unit runs it ---
+
+
+def script(*words: str, options: tuple[str, ...] = ()) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, *options, "-I", "-S", str(SCRIPT), *words],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+
+
+def test_the_file_runs_alone_and_loads_next_to_nothing(tmp_path: Path) -> None:
+    done = script(str(tmp_path), str(tmp_path / "s"), options=("-X", "importtime"))
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"firmware-ctl off: no daemon runs: there is no {tmp_path}/s\n"
+        f"firmware-ctl off: no daemon on {tmp_path} ever took a pin\n",
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert {"_socket", "fcntl", "_struct"} <= loaded
+    assert not loaded & {"site", "socket", "enum", "re", "typing", "signal", "firmware_ctl"}
+
+
+def test_the_script_names_each_pin_that_it_cannot_take(tmp_path: Path) -> None:
+    off.write_lines(str(tmp_path), "/dev/no-such-chip", (17, 27))
+    done = script(str(tmp_path), str(tmp_path / "s"))
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[1:] == [
+        "firmware-ctl off: GPIO 17, 27 cannot be driven low: "
+        "/dev/no-such-chip: No such file or directory"
+    ]
+    (tmp_path / "lines").write_text("rubbish")
+    done = script(str(tmp_path), str(tmp_path / "s"))
+    assert (done.returncode, done.stderr) == (1, "")
+    assert script().returncode == 2
+
+
+def test_the_script_needs_no_one_to_listen(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    words = [sys.executable, "-I", "-S", str(SCRIPT), str(tmp_path), str(tmp_path / "s")]
+    done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, timeout=PATIENCE_S)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+# --- the command ---
+
+
+def by_hand(
+    capsys: pytest.CaptureFixture[str], path: str, state: Path, mat: str | None = None
+) -> tuple[int, list[str]]:
+    mat = mat or shipped.mat_file()
+    code = client.all_low(argparse.Namespace(socket=path, state=str(state), mat=mat))
+    return code, capsys.readouterr().out.splitlines()
+
+
+def test_by_hand_the_pins_are_the_mats_and_those_of_the_last_daemon(
+    tmp_path: Path,
+    kernel: Kernel,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = str(tmp_path / "s")
+    nobody = f"firmware-ctl: no daemon runs: there is no {path}"
+    low = "firmware-ctl: GPIO 12, 13, 17, 22, 23, 24, 25, 27 low"
+    monkeypatch.setattr(off, "find_chip", lambda: kernel.chip)
+    assert by_hand(capsys, path, tmp_path) == (0, [nobody, low])
+    off.write_lines(str(tmp_path), kernel.chip, (9, 17))
+    monkeypatch.setattr(off, "find_chip", lambda: "")
+    assert by_hand(capsys, path, tmp_path) == (0, [nobody, low.replace("12", "9, 12", 1)])
+    assert kernel.requests == [MAT_PINS, [9, 17, *MAT_PINS[1:]]]
+    code, said = by_hand(capsys, path, tmp_path, str(tmp_path / "none.yaml"))
+    assert (code, said[-1]) == (0, "firmware-ctl: GPIO 9, 17 low")
+    assert "none.yaml cannot be read" in said[1]
+
+
+def test_by_hand_without_pins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(off, "find_chip", lambda: "")
+    monkeypatch.setattr(off, "IDLE_WITHIN_S", PATIENCE_S)
+    with Mock(tmp_path / "mock") as mock:
+        pid = mock.process.pid
+        assert by_hand(capsys, mock.socket, tmp_path) == (
+            0,
+            [
+                f"firmware-ctl: the daemon (process {pid}) is idle",
+                "firmware-ctl: no GPIO chip of a Pi can be opened here, so there are no pins to drive",
+            ],
+        )
+    path = str(tmp_path / "s")
+    assert by_hand(capsys, path, tmp_path) == (
+        1,
+        [
+            f"firmware-ctl: no daemon runs: there is no {path}",
+            "firmware-ctl: GPIO 12, 13, 17, 22, 23, 24, 25, 27 cannot be driven low: "
+            "no GPIO chip of a Pi can be opened here",
+        ],
+    )
+
+
+def test_the_chip_of_the_header_is_known_by_its_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = {"/dev/gpiochip0": b"gpio-brcmstb", "/dev/gpiochip4": b"pinctrl-rp1"}
+    opened: dict[int, str] = {}
+
+    def ioctl(fd: int, number: int, data: bytearray) -> None:
+        assert number == off.GET_CHIP
+        data[:] = off.CHIP_INFO.pack(b"", labels[opened[fd]], 54)
+
+    def open_chip(path: str, flags: int) -> int:
+        if path not in labels:
+            raise PermissionError(13, "Permission denied")
+        fd = real_open(os.devnull, flags)
+        opened[fd] = path
+        return fd
+
+    real_open = os.open
+    names = ["tty", "gpiochip4", "gpiochip0", "gpiochip1"]
+    monkeypatch.setattr(os, "listdir", lambda _: names)
+    monkeypatch.setattr(os, "open", open_chip)
+    monkeypatch.setattr(off, "_ioctl", ioctl)
+    assert off.find_chip() == "/dev/gpiochip4"
+    names.remove("gpiochip4")
+    assert off.find_chip() == ""
+
+
+def test_holders_are_found_by_what_the_kernel_says_of_a_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The text is that of linereq_show_fdinfo in drivers/gpio/gpiolib-cdev.c."""
+    facts = {
+        "/proc/12/fdinfo/3": "pos:\t0\nflags:\t02\ngpio-chip:\tgpiochip0\ngpio-line:\t17\ngpio-line:\t27\n",
+        "/proc/12/fdinfo/4": "pos:\t0\nflags:\t02\ngpio-chip:\tgpiochip1\ngpio-line:\t22\n",
+        "/proc/13/fdinfo/3": "pos:\t0\nflags:\t02\n",
+    }
+    folders = {
+        "/proc": ["12", "13", "14", "self"],
+        "/proc/12/fd": ["0", "3", "4"],
+        "/proc/13/fd": ["3"],
+    }
+
+    def listdir(path: str) -> list[str]:
+        if path not in folders:
+            raise PermissionError(13, "Permission denied")
+        return folders[path]
+
+    def readlink(path: str) -> str:
+        return "anon_inode:gpio-line" if path.endswith(("/3", "/4")) else "/dev/null"
+
+    def opened(path: str, **_: object) -> object:
+        (tmp_path / "facts").write_text(facts[path])
+        return open(tmp_path / "facts")
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    monkeypatch.setattr(os, "readlink", readlink)
+    monkeypatch.setattr(off, "open", opened, raising=False)
+    assert list(off._holders("/dev/gpiochip0")) == [(17, 12), (27, 12)]
+
+
+def test_the_script_is_free_of_the_package_and_runs_without_it() -> None:
+    imports = re.findall(r"^\s*(?:import|from) (\S+)", SCRIPT.read_text(), re.MULTILINE)
+    assert imports == [
+        "_socket",
+        "fcntl",
+        "os",
+        "struct",
+        "sys",
+        "errno",
+        "time",
+        "collections.abc",
+    ]
