@@ -281,13 +281,12 @@ class Daemon:
     def step(self, event: Input) -> Step:
         """The one way from an input to the pins."""
         latch, session = self._latch, self.session
-        if type(event) is Fault:
-            latch.trip()
-        was_fault = session.fault
         now_ms = self.now_ms()
         step = session.handle(event, now_ms)
+        if session.fault is not None and not latch.is_tripped:
+            latch.trip()
         latch.apply(step.duty_pct)
-        if was_fault is not None and session.fault is None:
+        if session.fault is None and latch.is_tripped and latch.fault is None:
             latch.reset()
         self._wake_at_ms = step.wake_at_ms
         self._notices += step.notices

@@ -86,8 +86,11 @@ SLICE_WAIT_MS: Final = 2_000
 RAIL_ON_MS: Final = 100
 """So long after the first heartbeat the gate must have the motor rail on."""
 
-RAIL_OFF_MS: Final = 500
+RAIL_OFF_MS: Final = 460
 """So long after the last heartbeat the motor rail must be off; the stage holds it for 400 ms."""
+
+RAIL_PROVEN_MS: Final = 500
+"""No session begins sooner after the last movement, where the rail can be read back."""
 
 UNDER_VOLTAGE_MS: Final = 2_500
 """A Pi whose supply is said to sag for longer than this stops; a single sag is told for 2 s."""

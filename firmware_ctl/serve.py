@@ -63,7 +63,6 @@ def run(args: argparse.Namespace) -> int:
         raise DeviceError(f"{error}; `firmware-ctl mock` plays the same without pins") from None
     with ExitStack() as stack:
         systemd = Systemd()
-        stack.callback(systemd.stopping)
         parts = _Parts(args, stack, state, _log, systemd)
         try:
             off.write_lines(state, f"/dev/gpiochip{factory.chip}", parts.mat.power_pins)
@@ -85,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
         for port in (*parts.mat.ports, *_ports(args)):
             links.open_serial(port, daemon)
         parts.control(daemon, args.socket or places.SERVICE_SOCKET)
+        stack.callback(systemd.stopping)
         daemon.run()
     return 0
 

@@ -18,7 +18,7 @@ from firmware_ctl.errors import CallerError
 from firmware_ctl.limits import (
     DAY_MS,
     PAUSES_MS,
-    RAIL_OFF_MS,
+    RAIL_PROVEN_MS,
     RESTART_MS,
     SIGNALS_DAILY_MS,
     SLICE_AGAIN_MS,
@@ -232,7 +232,11 @@ class _Asked(NamedTuple):
     entry: Entry | None
     number: int
     by_ms: int
-    pressed: bool
+    """When it must be there."""
+    not_before_ms: int
+    """When the gate's read-back has had time to prove that the rail goes off."""
+    is_kept: bool = False
+    is_pressed: bool = False
 
 
 class _Signal(NamedTuple):
@@ -296,7 +300,7 @@ class Session:
         """The number of the last account that was given out to be kept."""
         self._lasting: dict[str, str] = {}
         """The faults whose cause is still there, by their codes."""
-        self._moved_until_ms: int | None = None
+        self._moved_until_ms = 0
         self._began_at_ms = 0
         self._signal: _Signal | None = None
         self._signalled_ms = spent.signalled_ms
@@ -449,8 +453,11 @@ class Session:
         signal = self._signal
         if signal is not None and now_ms - signal.began_at_ms >= signal.steps.cycle_ms:
             self._end_signal()
-        if self._asked is not None and now_ms >= self._asked.by_ms:
-            self._give_up(CallerError("not-ready", SLOW_DISK), now_ms)
+        if self._asked is not None:
+            if self._asked.is_kept:
+                self._go(self._asked, now_ms)
+            elif now_ms >= self._asked.by_ms:
+                self._give_up(CallerError("not-ready", SLOW_DISK), now_ms)
         run = self._run
         if run is None:
             return
@@ -510,7 +517,8 @@ class Session:
         self._button_at_ms = self.button.wake_at_ms()
         wakes = [] if self._button_at_ms is None else [self._button_at_ms]
         if self._asked is not None:
-            wakes.append(self._asked.by_ms)
+            kept = self._asked.is_kept
+            wakes.append(self._asked.not_before_ms if kept else self._asked.by_ms)
         if self._signal is not None:
             wakes.append(self._signal.next_ms(now_ms))
         run = self._run
@@ -552,27 +560,25 @@ class Session:
             raise CallerError("busy", f"{self._asked.timeline.profile} is about to start")
         if self._stopped_at_ms is not None and now_ms - self._stopped_at_ms < RESTART_MS:
             raise CallerError("busy", f"stopped less than {RESTART_MS} ms ago; start again")
-        if self._rail_may_be_on(now_ms):
-            raise CallerError("busy", "the motors' supply is still on from before; start again")
         if self.mat.button is not None and not self.button.is_released:
             raise CallerError("not-ready", "the start button is not released; let go of it first")
         self.allowance.take(timeline.end_ms, self._scaled(now_ms))
         self.not_started = None
+        if self._signal is not None:
+            self._end_signal()
+            self._moved_until_ms = now_ms
+        reads_rail = self.mat.gate is not None and self.mat.gate.rail_pin is not None
+        not_before_ms = self._moved_until_ms + RAIL_PROVEN_MS if reads_rail else now_ms
         by_ms = now_ms + SLICE_WAIT_MS
-        self._asked = _Asked(timeline, entry, self._next_keep(now_ms), by_ms, pressed=False)
+        number = self._next_keep(now_ms)
+        self._asked = _Asked(timeline, entry, number, by_ms, not_before_ms)
         self._ask_to_keep(now_ms)
-
-    def _rail_may_be_on(self, now_ms: int) -> bool:
-        """The gate's read-back cannot yet prove before this start that the rail goes off."""
-        if self.mat.gate is None or self.mat.gate.rail_pin is None or self._moved_until_ms is None:
-            return False
-        return now_ms - self._moved_until_ms < RAIL_OFF_MS
 
     def _kept(self, event: Kept, now_ms: int) -> None:
         asked, run = self._asked, self._run
         if asked is not None and event.number >= asked.number:
-            self._asked = None
-            self._go(asked, now_ms)
+            self._asked = asked._replace(is_kept=True)
+            self._go(self._asked, now_ms)
         elif run is not None and event.number >= run.number:
             run.kept_ms = run.asked_ms
 
@@ -581,7 +587,9 @@ class Session:
             self._give_up(CallerError("not-ready", f"{event.why}; no session can start"), now_ms)
 
     def _go(self, asked: _Asked, now_ms: int) -> None:
-        self._end_signal()
+        if now_ms < asked.not_before_ms:
+            return
+        self._asked = None
         timeline = asked.timeline
         playback = Playback(timeline, self.trim_pct)
         self._run = _Run(timeline, playback, timeline.end_ms, now_ms)
@@ -595,9 +603,9 @@ class Session:
     def _give_up(self, why: CallerError, now_ms: int) -> None:
         """The start that waits for the disk comes to nothing."""
         if self._asked is not None:
-            pressed = self._asked.pressed
+            is_pressed = self._asked.is_pressed
             self._cancel(why, now_ms)
-            if pressed:
+            if is_pressed:
                 self._refuse_press(why, now_ms)
 
     def _cancel(self, why: CallerError, now_ms: int) -> None:
@@ -716,7 +724,7 @@ class Session:
             except CallerError as error:
                 self._refuse_press(error, now_ms)
             if self._asked is not None:
-                self._asked = self._asked._replace(pressed=True)
+                self._asked = self._asked._replace(is_pressed=True)
         elif gesture is Gesture.HELD and self.state is State.IDLE:
             if not self.allowance.damage:
                 self._select_next(now_ms)
