@@ -109,3 +109,8 @@ class Proof:
         if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
             return ""
         return "a kernel timer did not kill the process that it was tried on"
+
+
+def deadman_doubt() -> str:
+    """As `Proof.doubt`, all at once."""
+    return Proof().doubt()

@@ -30,12 +30,15 @@ class Clock(NamedTuple):
     """Time since that boot, suspends included; no one can set it."""
     wall_ms: int | None
     """The time of day, where the kernel calls it synchronised or an RTC set it."""
+    is_synchronised: bool = True
+    """False: an RTC set it, which without a battery begins anew with each power cut."""
 
 
 def read_clock() -> Clock:
     up_ms = time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)) // 10**6
-    wall_ms = time.time_ns() // 10**6 if _is_synchronised() or _rtc_set_the_clock() else None
-    return Clock(_line(BOOT_ID), up_ms, wall_ms)
+    is_synchronised = clock_is_synchronised()
+    wall_ms = time.time_ns() // 10**6 if is_synchronised or _rtc_set_the_clock() else None
+    return Clock(_line(BOOT_ID), up_ms, wall_ms, is_synchronised)
 
 
 class Files:
@@ -129,7 +132,11 @@ class Ledger:
         unsure: bool = record["unsure"]
         if record["boot"] == now.boot:
             away_ms = now.up_ms - record["up_ms"]
-        elif wall_ms is not None and now.wall_ms is not None:
+        elif (
+            wall_ms is not None
+            and now.wall_ms is not None
+            and (now.is_synchronised or now.wall_ms >= wall_ms)
+        ):
             away_ms = now.wall_ms - wall_ms
         else:
             away_ms, unsure = now.up_ms, True
@@ -215,7 +222,7 @@ _FIELDS: Final = {
 """What a record holds beside its format; whole numbers are 0 or more."""
 
 
-def _is_synchronised() -> bool:
+def clock_is_synchronised() -> bool:
     """What the kernel says of its clock (adjtimex(2): TIME_ERROR while nothing disciplines it)."""
     import ctypes
 

@@ -140,6 +140,7 @@ def calls(**changed: object) -> Calls:
         space=lambda path: Space(20_000, False),
         user=lambda: "pi",
         clock_is_kept=lambda: True,
+        deadman_doubt=lambda: "",
         has_module=lambda name: True,
         environ={},
     )
@@ -678,6 +679,7 @@ def test_it_reads_this_very_machine_without_pins_and_ports(tmp_path: Path) -> No
 def test_the_kernels_own_calls_answer_here() -> None:
     own = Calls()
     assert own.clock_is_kept() in (True, False)
+    assert own.deadman_doubt() == ""
     assert own.has_module("json")
     assert own.space("/").free_mib >= 0
     assert own.user()

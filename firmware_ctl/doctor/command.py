@@ -77,6 +77,7 @@ CHECKS: Final = (
     Check("ports", ports.serial_ports, of_the_mat=True),
     Check("service", host.service),
     Check("service", host.realtime),
+    Check("service", host.deadman),
     Check("watchdog", host.watchdog),
     Check("state", host.state),
     Check("clock", host.clock),

@@ -169,6 +169,17 @@ def state(machine: Machine, mat: Mat) -> Findings:
         yield ok(f"{folder}, {space.free_mib} MiB free")
 
 
+def deadman(machine: Machine, mat: Mat) -> Findings:
+    doubt = machine.calls.deadman_doubt()
+    if doubt:
+        yield bad(
+            f"the dead-man is not proven: {doubt}",
+            "run it on a kernel with POSIX timers, and not as the first process of a container",
+        )
+    else:
+        yield ok("the kernel ends a daemon that hangs: tried on a child")
+
+
 def clock(machine: Machine, mat: Mat) -> Findings:
     if any(machine.text(path) == "1" for path in machine.find("/sys/class/rtc/rtc*/hctosys")):
         yield ok("set by a real-time clock")

@@ -12,6 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from firmware_ctl.deadman import deadman_doubt
+from firmware_ctl.ledger import clock_is_synchronised
+
 UNIT: Final = "system/firmware-ctl.service"
 
 # linux/gpio.h: struct gpiochip_info, struct gpio_v2_line_info and the calls that fill them in.
@@ -20,8 +23,6 @@ _CHIP_INFO: Final = 0x8044B401
 _LINE: Final = struct.Struct("=32s32sIIQ160s16s")
 _LINE_INFO: Final = 0xC100B405
 _LINE_USED: Final = 1
-
-_TIME_ERROR: Final = 5  # adjtimex(2): no one keeps this clock right
 
 # Which [filters] of config.txt a board passes, by what its model begins with (Raspberry Pi's
 # documentation of conditional filters); the first that fits.
@@ -90,13 +91,6 @@ def _user() -> str:
         return str(os.geteuid())
 
 
-def _clock_is_kept() -> bool:
-    import ctypes
-
-    asks_only = ctypes.create_string_buffer(512)  # struct timex, all 0: nothing is set
-    return bool(ctypes.CDLL(None).adjtimex(asks_only) != _TIME_ERROR)
-
-
 def _has_module(name: str) -> bool:
     from importlib.util import find_spec
 
@@ -110,7 +104,8 @@ class Calls(NamedTuple):
     may: Callable[[str, int], bool] = os.access
     space: Callable[[str], Space] = _space
     user: Callable[[], str] = _user
-    clock_is_kept: Callable[[], bool] = _clock_is_kept
+    clock_is_kept: Callable[[], bool] = clock_is_synchronised
+    deadman_doubt: Callable[[], str] = deadman_doubt
     has_module: Callable[[str], bool] = _has_module
     environ: Mapping[str, str] = os.environ
 
