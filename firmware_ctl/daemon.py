@@ -16,22 +16,18 @@ from firmware_ctl.catalogue import Catalogue
 from firmware_ctl.errors import CallerError
 from firmware_ctl.latch import Latch
 from firmware_ctl.limits import SUSPEND_MS, TICK_MS
+from firmware_ctl.player import Ledger, Player, Proof, Watcher
 from firmware_ctl.protocol import Complaint, Connection
 from firmware_ctl.sentries import Sentry
 from firmware_ctl.session import (
     Contacts,
     Fault,
-    Gone,
-    Input,
-    Keep,
-    Kept,
     Notice,
     Reload,
     Session,
     Slept,
     Step,
     Stop,
-    Unkept,
     Wake,
 )
 
@@ -105,31 +101,6 @@ class Inbox(Protocol):
         """For how long the machine was suspended since this was asked last."""
 
 
-class Watcher(Protocol):
-    """Sees every step after the pins have it: traces, the live view."""
-
-    def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None: ...
-
-
-class Proof(Protocol):
-    """Tells someone that the loop lives."""
-
-    def checked(self, now_ms: int, is_moving: bool) -> None:
-        """A whole tick was made, and no sentry found anything wrong that would end it."""
-
-
-class Ledger(Protocol):
-    def save(self, keep: Keep, done: Callable[[str], object]) -> None:
-        """Begins to put it on the disk; `done` is called on the loop, with why it failed if so."""
-
-
-class NoLedger:
-    """Where nothing is to outlive the process."""
-
-    def save(self, keep: Keep, done: Callable[[str], object]) -> None:
-        done("")
-
-
 class Job(Source, Protocol):
     def give_up(self) -> None:
         """Ends it, if it still runs; it calls back with why."""
@@ -139,7 +110,7 @@ ReadProfiles = Callable[[Callable[[Catalogue | str], None]], Job]
 """Begins to read all profiles elsewhere; calls back with them, or with why that failed."""
 
 
-class Daemon:
+class Daemon(Player):
     """The session with its pins, its button and its clients."""
 
     def __init__(
@@ -155,22 +126,15 @@ class Daemon:
         sentries: Collection[Sentry] = (),
         proofs: Collection[Proof] = (),
     ) -> None:
-        self.session = session
+        super().__init__(session, inbox.now_ms, latch, ledger, watchers, sentries, proofs)
         self.links: list[Link] = []
         self.sources: list[Source] = []
         self.when_ready: list[Callable[[], object]] = []
         self.say = say
         self._inbox = inbox
-        self._latch = latch
         self._button = button
         self._button_is_down = False
-        self._ledger = ledger
         self._read_profiles = read_profiles
-        self._watchers = list(watchers)
-        self._sentries = list(sentries)
-        self._proofs = list(proofs)
-        self._faults: dict[object, Fault] = {}
-        """What a sentry or the latch finds wrong, until it no longer does."""
         self._timers: list[tuple[int, int, Callable[[], object]]] = []
         self._timer_numbers = count()
         self._lapses_at_ms: dict[Connection, int] = {}
@@ -249,72 +213,22 @@ class Daemon:
         return min(waits)
 
     def sample(self) -> None:
-        """One tick: what the sentries find, what the button says, and what time has brought."""
+        """One tick: what the button says now, and what time has brought."""
         slept_ms = self._inbox.slept_ms()
         if slept_ms > SUSPEND_MS:
             self.step(Slept(slept_ms))
-        now_ms, is_moving = self.now_ms(), self.session.is_moving
-        for sentry in self._sentries:
-            self._look(sentry, sentry.look(now_ms, is_moving))
         if self._button is None:
-            self.step(Wake())
+            self.tick([Wake()])
         else:
-            for contact in self._button.read():
-                self.step(Contacts(contact))
-        is_moving = self.session.is_moving
-        self._latch.checked(is_moving)
-        self._look(self._latch, self._latch.fault)
-        for proof in self._proofs:
-            proof.checked(now_ms, is_moving)
+            self.tick(map(Contacts, self._button.read()))
 
-    def _look(self, finder: object, found: Fault | None) -> None:
-        """Tells the session when something is wrong, and when that is over."""
-        known = self._faults.get(finder)
-        if found is not None and known is None:
-            self._faults[finder] = found
-            self.step(found)
-        elif found is None and known is not None:
-            del self._faults[finder]
-            if known.lasts:
-                self.step(Gone(known.code))
-
-    def step(self, event: Input) -> Step:
-        """The one way from an input to the pins."""
-        latch, session = self._latch, self.session
-        now_ms = self.now_ms()
-        step = session.handle(event, now_ms)
-        if session.fault is not None and not latch.is_tripped:
-            latch.trip()
-        latch.apply(step.duty_pct)
-        if session.fault is None and latch.is_tripped and latch.fault is None:
-            latch.reset()
+    def _tell(self, step: Step) -> None:
         self._wake_at_ms = step.wake_at_ms
         self._notices += step.notices
-        for watcher in self._watchers:
-            watcher.step(session, event, step, now_ms)
-        if self._starting is not None and not session.is_starting:
+        if self._starting is not None and not self.session.is_starting:
             self._answer_start(*self._starting)
-        if latch.fault is not None:
-            self._look(latch, latch.fault)
-        if step.keep is not None:
-            self._save(step.keep)
-        return step
-
-    def _save(self, keep: Keep) -> None:
-        def done(trouble: str) -> None:
-            self.step(Unkept(keep.number, trouble) if trouble else Kept(keep.number))
-
-        self._ledger.save(keep, done)
 
     # --- what verbs ask for ---
-
-    def now_ms(self) -> int:
-        return self._inbox.now_ms()
-
-    def act(self, event: Input) -> None:
-        refusal = self.step(event).refusal
-        if refusal is not None:
-            raise refusal
 
     def begun(self, connection: Connection, lines: Callable[[], list[str]]) -> list[str] | None:
         if self.session.is_starting:

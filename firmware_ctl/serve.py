@@ -14,7 +14,7 @@ from typing import Any
 from firmware_ctl import deadman, links, off, places
 from firmware_ctl.allowance import NEW_DAY
 from firmware_ctl.catalogue import Catalogue
-from firmware_ctl.daemon import Daemon, Proof, StartButton, Watcher
+from firmware_ctl.daemon import Daemon, StartButton
 from firmware_ctl.disk import Disk
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.feed import Feed
@@ -25,6 +25,7 @@ from firmware_ctl.latch import Deadman, Latch, Motors, NoDeadman
 from firmware_ctl.ledger import Ledger
 from firmware_ctl.mat import SerialPort
 from firmware_ctl.notify import Systemd
+from firmware_ctl.player import Proof, Watcher
 from firmware_ctl.reader import Reader
 from firmware_ctl.sentries import Rail, Sentry, TickLate, UnderVoltage
 from firmware_ctl.session import Away, Close, Session

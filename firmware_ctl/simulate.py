@@ -11,17 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
 from itertools import compress, pairwise
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NamedTuple
 
 from firmware_ctl.catalogue import Catalogue, Entry
-from firmware_ctl.daemon import Daemon, NoLedger, Watcher
-from firmware_ctl.errors import CallerError, DeviceError
+from firmware_ctl.errors import DeviceError
 from firmware_ctl.folder import load_entry, load_mat
 from firmware_ctl.latch import Latch, NoDeadman
 from firmware_ctl.mat import Mat
+from firmware_ctl.player import NoLedger, Player, Watcher
 from firmware_ctl.session import Input, Session, Start, State, Step, Trim, Wake
 from firmware_ctl.shaping import Levels
-from firmware_ctl.simulator.clock import VirtualInbox
 from firmware_ctl.simulator.erm import Erm
 from firmware_ctl.simulator.motors import Changes, ModelMotors, moments
 from firmware_ctl.timeline import Timeline
@@ -99,21 +98,21 @@ def play(entry: Entry, mat: Mat, trim_pct: int = 100, watchers: Sequence[Watcher
     """Plays a valid entry from its start to its end, from event to event."""
     assert entry.profile is not None
     assert entry.timeline is not None
-    clock = VirtualInbox()
-    motors = ModelMotors(mat, clock)
+    at_ms = 0
+    motors = ModelMotors(mat, lambda: at_ms)
     recorder = Recorder()
     # There is no button, so that none has to be seen released first.
     session = Session(mat._replace(button=None), Catalogue((entry,)))
     watchers = [recorder, *watchers]
     latch = Latch(mat, motors, NoDeadman())
-    daemon = Daemon(session, clock, latch, None, NoLedger(), _no_reload, lambda _: None, watchers)
-    daemon.act(Trim(trim_pct))
-    daemon.act(Start(entry.name))
+    player = Player(session, lambda: at_ms, latch, NoLedger(), watchers)
+    player.act(Trim(trim_pct))
+    player.act(Start(entry.name))
     wake = Wake()
-    step = daemon.step(wake)
+    step = player.step(wake)
     while session.state is State.RUNNING and step.wake_at_ms is not None:
-        clock.wait(step.wake_at_ms, (), ())
-        step = daemon.step(wake)
+        at_ms = step.wake_at_ms
+        step = player.step(wake)
     return Played(mat, entry.profile.title, entry.timeline, trim_pct, recorder.rows, motors.changes)
 
 
@@ -191,10 +190,6 @@ def telling_times_ms(played: Played) -> list[int]:
                 times_ms.add(at_ms)
             before = duty
     return sorted(times_ms)
-
-
-def _no_reload(_: object) -> NoReturn:
-    raise CallerError("not-here", "a simulated session keeps the profile that it was given")
 
 
 def _maker(path: str, what: str) -> Callable[[Played], bytes]:

@@ -10,13 +10,14 @@ from firmware_ctl import daemon as loop
 from firmware_ctl import shipped
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue, Entry
-from firmware_ctl.daemon import RELOAD_MS, SETTLE_MS, Daemon, Job, Link, NoLedger, Source
+from firmware_ctl.daemon import RELOAD_MS, SETTLE_MS, Daemon, Job, Link, Source
 from firmware_ctl.errors import CallerError
 from firmware_ctl.folder import load_mat, read_catalogue
 from firmware_ctl.latch import Latch, NoDeadman
 from firmware_ctl.limits import TICK_MS
 from firmware_ctl.links import SocketLink
 from firmware_ctl.mat import Mat
+from firmware_ctl.player import NoLedger
 from firmware_ctl.profile import Phase
 from firmware_ctl.protocol import Connection
 from firmware_ctl.session import Clear, Close, Fault, Input, Session, Start, State, Step

@@ -4,10 +4,11 @@ from collections.abc import Collection
 
 import pytest
 
-from firmware_ctl.daemon import Daemon, NoLedger
+from firmware_ctl.daemon import Daemon
 from firmware_ctl.gpio import GpioGate, GpioMotors
 from firmware_ctl.latch import Latch, NoDeadman
 from firmware_ctl.mat import Gate
+from firmware_ctl.player import NoLedger
 from firmware_ctl.sentries import Rail, TickLate
 from firmware_ctl.session import Clear, Close, Session, Start, State, Stop, Trim
 from firmware_ctl.simulator.board import Board

@@ -9,11 +9,12 @@ from collections.abc import Callable, Collection
 from firmware_ctl.budget import fit
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue, Entry
-from firmware_ctl.daemon import Daemon, Link, NoLedger, Source
+from firmware_ctl.daemon import Daemon, Link, Source
 from firmware_ctl.errors import AuthorError, CallerError, Mistake
 from firmware_ctl.latch import Latch, NoDeadman
 from firmware_ctl.mat import Contacts, Mat, MatLimits, Motor, Zone
 from firmware_ctl.patterns import Side
+from firmware_ctl.player import NoLedger
 from firmware_ctl.profile import Level, Phase, Play, Profile
 from firmware_ctl.protocol import Connection
 from firmware_ctl.session import (

@@ -3,11 +3,10 @@
 How a motor moves is `erm`'s affair; this module only plays a course of duties on it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from firmware_ctl.mat import Mat
 from firmware_ctl.shaping import Levels
-from firmware_ctl.simulator.clock import VirtualInbox
 from firmware_ctl.simulator.erm import Erm, Moment
 
 Changes = list[tuple[int, int]]
@@ -15,15 +14,15 @@ Changes = list[tuple[int, int]]
 
 
 class ModelMotors:
-    """The daemon's `Motors` on the clock that jumps."""
+    """The latch's `Motors` on whatever clock it is given."""
 
-    def __init__(self, mat: Mat, clock: VirtualInbox) -> None:
+    def __init__(self, mat: Mat, now_ms: Callable[[], int]) -> None:
         self.changes: list[Changes] = [[] for _ in mat.motors]
-        self._clock = clock
+        self._now_ms = now_ms
         self._duties: Levels = (0,) * len(mat.motors)
 
     def apply(self, duty_pct: Levels) -> None:
-        now_ms = self._clock.now_ms()
+        now_ms = self._now_ms()
         for changes, before, duty in zip(self.changes, self._duties, duty_pct, strict=True):
             if duty != before:
                 changes.append((now_ms, duty))
