@@ -326,8 +326,8 @@ def whole(bench: str, measures: list[str], parts: Parts = NOMINAL) -> dict[str, 
     """
     supply = """VSUP sup 0 5.25
 RSUP sup jack 0.1
-CJ jack 0 470u
 RF jack fused 40m
+CJ fused 0 470u
 LCAB fused sw 2u
 RCAB fused sw 100
 SSTOP sw vin stop 0 STOP

@@ -1,0 +1,110 @@
+"""The reference build as data: what `mat.yaml` does not say, and one way to read what it does.
+
+Drawings, pin table, cable list and the checks of the parts list all take from here, so that they
+cannot contradict one another. It knows no drawing and no circuit's behaviour.
+"""
+
+import csv
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+HW: Final = Path(__file__).resolve().parent
+sys.path.insert(0, str(HW.parent))
+
+from firmware_ctl.mat import Gate, Mat, Motor, read_mat  # noqa: E402
+
+HEADER: Final = {
+    2: 3, 3: 5, 4: 7, 5: 29, 6: 31, 7: 26, 8: 24, 9: 21, 10: 19, 11: 23, 12: 32, 13: 33, 14: 8,
+    15: 10, 16: 36, 17: 11, 18: 12, 19: 35, 20: 38, 21: 40, 22: 15, 23: 16, 24: 18, 25: 22, 26: 37,
+    27: 13, 0: 27, 1: 28,
+}  # fmt: skip
+"""The pin of the 40-pin header for each GPIO number."""
+
+PULLED_UP: Final = range(9)
+"""GPIO 0 to 8 are pulled up at reset, the others down."""
+
+PILLOW: Final = "neck"
+"""This zone hangs on a plug of its own and may be absent."""
+
+COLOURS: Final = ("white", "brown", "green", "yellow", "grey", "pink", "blue", "black")
+"""Cores for the motors' low sides, in the mat's order; red is always the rail."""
+
+OWN_CURRENT_MA: Final = 250
+"""What the motor's PTC carries for ever; a motor has to draw less at its start."""
+
+PLACES_CM: Final = {
+    "neck_left": (-3, 44),
+    "neck_right": (3, 44),
+    "back_upper_left": (-4, 0),
+    "back_upper_right": (4, 0),
+    "back_lower_left": (-4, -9),
+    "back_lower_right": (4, -9),
+    "hip_left": (-17, -20),
+    "hip_right": (17, -20),
+}
+"""Centre of each motor's plate, as the person feels it: to the right of the spine, and towards the
+head from the height of BL23. The pillow's is for someone of middle height; it is moved anyway."""
+
+POINTS_AT: Final = {
+    "BL23": ("back_upper_left", "back_upper_right"),
+    "GB30": ("hip_left", "hip_right"),
+}
+"""Which motors lie under which point."""
+
+
+def read() -> Mat:
+    """The shipped mat as it is built: with the motor gate that its file may still leave out."""
+    text = (HW / "mat.yaml").read_text(encoding="utf-8")
+    if not re.search(r"^gate:", text, re.MULTILINE):
+        text = re.sub(r"^#\s+gate:", "gate:", text, count=1, flags=re.MULTILINE)
+    return read_mat(text.encode(), "hw/mat.yaml")
+
+
+def gate(mat: Mat) -> Gate:
+    if mat.gate is None:
+        raise SystemExit("hw/mat.yaml names no motor gate, not even in a comment")
+    return mat.gate
+
+
+def cables(mat: Mat) -> dict[str, list[Motor]]:
+    """The motors of each of the two plugs."""
+    return {
+        "mat": [motor for motor in mat.motors if motor.zone != PILLOW],
+        "pillow": [motor for motor in mat.motors if motor.zone == PILLOW],
+    }
+
+
+def runs(pins: list[int]) -> str:
+    """Pins as config.txt wants them: `12-13,17,22-25`."""
+    parts: list[list[int]] = []
+    for pin in sorted(pins):
+        if parts and pin == parts[-1][-1] + 1:
+            parts[-1].append(pin)
+        else:
+            parts.append([pin])
+    return ",".join(str(p[0]) if len(p) == 1 else f"{p[0]}-{p[-1]}" for p in parts)
+
+
+class Part(NamedTuple):
+    circuit: str
+    ref: str
+    value: str
+    """As in the netlist: `4.7k`, `100n`, `BC547`."""
+
+
+def netlist_parts() -> Iterator[Part]:
+    """Every part of the three netlists, without the motor."""
+    for circuit in ("gate", "driver_a", "driver_b"):
+        text = (HW / f"circuits/{circuit}.cir").read_text(encoding="utf-8")
+        for line in text.splitlines():
+            if line[:1] in tuple("RCQMXD"):
+                ref, *_, value = line.split()
+                yield Part(circuit, ref.removeprefix("X"), re.sub(r"[{}]|\*.*", "", value))
+
+
+def bom() -> list[dict[str, str]]:
+    with (HW / "bom.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

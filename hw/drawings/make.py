@@ -1,0 +1,473 @@
+"""Draws the reference build: `python hw/drawings/make.py` writes the SVG files beside it.
+
+Values come from the netlists, pins and names from `mat.yaml`; only the places on the paper stand
+here. Text stays text in the SVG, so that it can be searched and read aloud.
+"""
+
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import schemdraw
+import schemdraw.elements as elm
+from schemdraw.segments import SegmentCircle, SegmentPoly
+
+HERE: Final = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from build_data import (  # noqa: E402
+    COLOURS,
+    HEADER,
+    PILLOW,
+    PLACES_CM,
+    POINTS_AT,
+    cables,
+    gate,
+    netlist_parts,
+    read,
+)
+
+schemdraw.use("svg")
+schemdraw.svgconfig.text = "text"
+
+MAT: Final = read()
+GATE: Final = gate(MAT)
+SMALL: Final = 10
+UNITS: Final = {"k": " kΩ", "n": " nF", "u": " µF"}
+NAMES: Final = {"MFR025": "MF-R025", "D1N5819": "1N5819"}
+
+At = tuple[float, float]
+
+
+def value(circuit: str, ref: str) -> str:
+    """A part's value as people write it."""
+    found = next(p.value for p in netlist_parts() if (p.circuit, p.ref) == (circuit, ref))
+    if found[0].isdigit():
+        return found[:-1] + UNITS[found[-1]] if found[-1] in UNITS else f"{found} Ω"
+    return NAMES.get(found, found)
+
+
+class Sheet:
+    """A drawing on which everything has its place in absolute coordinates."""
+
+    def __init__(self, circuit: str, title: str, margin: float = 0.4) -> None:
+        self._circuit = circuit
+        self._drawing = schemdraw.Drawing(show=False)
+        self._drawing.config(fontsize=12, lw=1.4, bgcolor="white", margin=margin)
+        self._title = title
+
+    def add(self, element: Any) -> Any:
+        return self._drawing.add(element)
+
+    def part(self, kind: Any, ref: str, start: At, end: At, side: str = "") -> None:
+        """A part between two points with its name and value; `side`: where these stand."""
+        self.add(kind().endpoints(start, end))
+        middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+        upright = start[0] == end[0]
+        self.name(ref, middle, side or ("right" if upright else "above"), 0.45 if upright else 0.5)
+
+    def name(self, ref: str, at: At, side: str, by: float = 0.5) -> None:
+        shown = f"{ref}  {value(self._circuit, ref)}" if self._circuit else ref
+        self.text(shown, at, side, by)
+
+    def text(self, text: str, at: At, side: str = "right", by: float = 0.15, **look: Any) -> None:
+        x, y = at
+        dx, dy, halign, valign = {
+            "right": (by, 0.0, "left", "center"),
+            "left": (-by, 0.0, "right", "center"),
+            "above": (0.0, by, "center", "center"),
+            "below": (0.0, -by - 0.1, "center", "center"),
+        }[side]
+        look = {"fontsize": 11} | look
+        for number, line in enumerate(text.split("\n")):
+            label = (
+                elm.Label().theta(0).at((x + dx, y + dy - 0.42 * number * look["fontsize"] / 11))
+            )
+            self.add(label.label(line, ofst=0, halign=halign, valign=valign, **look))
+
+    def wire(self, *points: At, **look: Any) -> None:
+        for start, end in pairwise(points):
+            self.add(elm.Line(**look).endpoints(start, end))
+
+    def dot(self, *points: At) -> None:
+        for point in points:
+            self.add(elm.Dot(radius=0.07).at(point))
+
+    def ground(self, *points: At) -> None:
+        for point in points:
+            self.add(elm.Ground().at(point).theta(0))
+
+    def supply(self, text: str, *points: At) -> None:
+        for point in points:
+            self.add(elm.Vdd().at(point).theta(0).label(text, fontsize=11))
+
+    def port(self, text: str, at: At, side: str) -> None:
+        self.add(elm.Dot(open=True, radius=0.09).at(at))
+        self.text(text, at, side, 0.25)
+
+    def box(self, corner: At, other: At, **look: Any) -> None:
+        self.add(elm.Rect(corner1=corner, corner2=other, **look).at((0, 0)).theta(0))
+
+    def stand(self, element: Any, anchor: str, at: At) -> Any:
+        """An element that is not drawn between two points, upright, by one of its anchors."""
+        return self.add(element.at(at).anchor(anchor).theta(0))
+
+    def svg(self) -> bytes:
+        box = self._drawing.get_bbox()
+        self.text(self._title, (box.xmin, box.ymax + 0.8), "right", 0, fontsize=14)
+        image: bytes = self._drawing.get_imagedata("svg")
+        return image + b"\n"
+
+
+def motor_gate() -> bytes:
+    s = Sheet("gate", "Motor gate: the rail is on only while the heartbeat keeps changing")
+    s.port(f"heartbeat\nGPIO {GATE.heartbeat_pin}", (-1, 4), "left")
+    s.wire((-1, 4), (1, 4))
+    s.dot((0, 4), (1, 4))
+    s.part(elm.ResistorIEC, "Rhb", (0, 4), (0, 2), "left")
+    s.ground((0, 2))
+    # A rising edge.
+    s.wire((1, 4), (1, 6.5), (1.4, 6.5))
+    s.part(elm.ResistorIEC, "Ra", (1.4, 6.5), (3.4, 6.5))
+    s.part(elm.Capacitor, "Ca", (3.4, 6.5), (5.4, 6.5))
+    s.dot((5.4, 6.5))
+    s.part(elm.ResistorIEC, "Rb", (5.4, 6.5), (5.4, 4.7), "left")
+    s.ground((5.4, 4.7))
+    s.wire((5.4, 6.5), (6.4, 6.5))
+    s.stand(elm.BjtNpn(circle=True), "base", (6.4, 6.5))
+    s.name("Q2", (7.4, 6.5), "right", 0.25)
+    s.ground((7.15, 5.8))
+    # A falling edge.
+    s.wire((1, 4), (1, 0.9), (1.4, 0.9))
+    s.part(elm.ResistorIEC, "Rc", (1.4, 0.9), (3.4, 0.9))
+    s.part(elm.Capacitor, "Cc", (3.4, 0.9), (5.4, 0.9))
+    s.dot((5.4, 0.9))
+    s.part(elm.ResistorIEC, "Rd", (5.4, 0.9), (5.4, -0.9), "left")
+    s.ground((5.4, -0.9))
+    s.wire((5.4, 0.9), (7.15, 0.9), (7.15, 1.8))
+    s.stand(elm.BjtNpn(circle=True), "base", (6.4, 2.5))
+    s.name("Q3", (7.4, 2.5), "right", 0.25)
+    s.wire((6.4, 2.5), (5.7, 2.5))
+    s.ground((5.7, 2.5))
+    # Both pull Q1's base down, and Q1 fills Ct.
+    s.wire((7.15, 7.2), (9.6, 7.2), (9.6, 3.2), (7.15, 3.2))
+    s.dot((9.6, 7.2))
+    s.part(elm.ResistorIEC, "Rf", (9.6, 7.2), (9.6, 9.2), "left")
+    s.dot((9.6, 9.2))
+    s.part(elm.ResistorIEC, "Re", (9.6, 9.2), (9.6, 11.2), "left")
+    s.supply("3.3 V", (9.6, 11.2), (11.15, 11.2))
+    s.wire((9.6, 9.2), (10.4, 9.2))
+    s.stand(elm.BjtPnp(circle=True), "base", (10.4, 9.2))
+    s.name("Q1", (11.4, 9.2), "right", 0.25)
+    s.wire((11.15, 9.9), (11.15, 11.2))
+    s.part(elm.ResistorIEC, "Rg", (11.15, 8.5), (11.15, 6.7), "right")
+    s.wire((11.15, 6.7), (11.15, 6.2), (16.0, 6.2))
+    s.dot((12.4, 6.2), (14.6, 6.2))
+    s.part(elm.Capacitor, "Ct", (12.4, 6.2), (12.4, 4.2), "left")
+    s.part(elm.ResistorIEC, "Rt", (14.6, 6.2), (14.6, 4.2), "left")
+    s.ground((12.4, 4.2), (14.6, 4.2))
+    # Compared with a third of the 3.3 V.
+    s.stand(elm.Opamp(), "in1", (16.0, 6.2))
+    s.text(f"U1, half of an {value('gate', 'U1')},\npowered by the 3.3 V", (16.2, 8.5), "right", 0)
+    s.wire((16.0, 4.95), (15.6, 4.95), (15.6, 1.2))
+    s.dot((15.6, 3.9), (15.6, 1.2))
+    s.part(elm.ResistorIEC, "Ri", (15.6, 1.2), (15.6, -0.6), "left")
+    s.ground((15.6, -0.6))
+    s.part(elm.ResistorIEC, "Rh", (15.6, 1.2), (17.8, 1.2))
+    s.wire((17.8, 1.2), (17.8, 1.7))
+    s.supply("3.3 V", (17.8, 1.7))
+    s.wire((15.6, 3.9), (16.2, 3.9))
+    s.part(elm.ResistorIEC, "Rk", (16.2, 3.9), (18.2, 3.9), "below")
+    s.wire((18.2, 3.9), (18.6, 3.9), (18.6, 5.58))
+    s.wire((18.17, 5.58), (18.6, 5.58))
+    s.dot((18.6, 5.58))
+    # The rail's switch.
+    s.part(elm.ResistorIEC, "Rl", (18.6, 5.58), (20.8, 5.58))
+    s.wire((20.8, 5.58), (24.2, 5.58))
+    s.dot((20.8, 5.58), (23.2, 5.58), (20.8, 9.2), (23.2, 9.2), (25.03, 9.2))
+    s.part(elm.ResistorIEC, "Rm", (20.8, 5.58), (20.8, 9.2), "left")
+    s.part(elm.Capacitor, "Cm", (23.2, 5.58), (23.2, 9.2), "left")
+    s.stand(elm.PMos(), "gate", (24.2, 5.58))
+    s.name("M1", (25.2, 5.5), "right", 0.1)
+    s.wire((25.03, 6.08), (25.03, 9.2))
+    s.wire((20.8, 9.2), (26.6, 9.2))
+    s.port("motor supply, behind\nthe stop switch (vin)", (26.6, 9.2), "right")
+    s.wire((25.03, 4.41), (25.03, 3.6), (29.4, 3.6))
+    s.dot((25.03, 3.6), (27.0, 3.6))
+    s.part(elm.Capacitor, "Cr", (25.03, 3.6), (25.03, 1.6), "left")
+    s.ground((25.03, 1.6))
+    s.port("rail", (29.4, 3.6), "right")
+    s.part(elm.ResistorIEC, "Rn", (27.0, 3.6), (27.0, 1.6))
+    s.dot((27.0, 1.6))
+    s.part(elm.ResistorIEC, "Ro", (27.0, 1.6), (27.0, -0.4))
+    s.ground((27.0, -0.4))
+    s.wire((27.0, 1.6), (29.4, 1.6))
+    s.port(f"read-back\nGPIO {GATE.rail_pin}", (29.4, 1.6), "right")
+    return s.svg()
+
+
+def driver_a() -> bytes:
+    s = Sheet("driver_a", "Driver A: one ULN2803A for eight motors")
+    rows = range(1, 9)
+    pins = [
+        *((f"{i}B", f"{i}", "left", 10 - i) for i in rows),
+        ("GND", "9", "left", 1),
+        *((f"{i}C", f"{19 - i}", "right", 10 - i) for i in rows),
+        ("COM", "10", "right", 1),
+    ]
+    chip = elm.Ic(
+        pins=[
+            elm.IcPin(name=name, anchorname=name, pin=pin, side=side, slot=f"{slot}/9")
+            for name, pin, side, slot in pins
+        ],
+        pinspacing=1.1,
+        leadlen=0.6,
+        edgepadW=0.8,
+    )
+    place = s.add(chip.at((0, 0)).theta(0)).absanchors
+    if len(MAT.motors) > len(rows):
+        raise SystemExit("hw/mat.yaml has more motors than one ULN2803A; draw a second one")
+    for i, motor in enumerate(MAT.motors, start=1):
+        x, y = place[f"{i}B"]
+        s.wire((x, y), (x - 2.4, y))
+        s.port(f"GPIO {motor.pin} (header {HEADER[motor.pin]})", (x - 2.4, y), "left")
+        x, y = place[f"{i}C"]
+        s.wire((x, y), (x + 1.0, y))
+        s.add(elm.Thermistor().endpoints((x + 1.0, y), (x + 3.0, y)))
+        s.wire((x + 3.0, y), (x + 5.4, y))
+        s.port(f"{colours()[motor.name]}, {motor.name}", (x + 5.4, y), "right")
+    # The first channel in full; the others are the same.
+    x, y = place["1B"]
+    s.dot((x - 1.6, y))
+    s.wire((x - 1.6, y), (x - 1.6, y + 0.6))
+    s.part(elm.ResistorIEC, "Rp", (x - 1.6, y + 0.6), (x - 1.6, y + 2.4), "left")
+    s.wire((x - 1.6, y + 2.4), (x - 0.6, y + 2.4))
+    s.ground((x - 0.6, y + 2.4))
+    s.text("one from every input to ground", (x - 0.2, y + 2.2), "right", 0)
+    x, y = place["1C"]
+    s.text(f"{value('driver_a', 'ptc')} in every output", (x + 2.4, y), "above", 0.9)
+    x, y = place["GND"]
+    s.ground((x, y))
+    x, y = place["COM"]
+    s.wire((x, y), (x + 5.4, y))
+    s.port("red: rail, from the gate", (x + 5.4, y), "right")
+    x, y = place["8C"]
+    s.dot((x + 3.4, y), (x + 3.4, y - 1.1))
+    s.part(elm.Capacitor, "Csup", (x + 3.4, y), (x + 3.4, y - 1.1), "right")
+    s.text("and one from every other output to the rail", (x + 3.4, y - 1.1), "below", 0.6)
+    return s.svg()
+
+
+def driver_b() -> bytes:
+    s = Sheet("driver_b", "Driver B: one stage for each motor")
+    motor = MAT.motors[0]
+    s.port(f"GPIO {motor.pin}\n(header {HEADER[motor.pin]})", (0, 2), "left")
+    s.part(elm.ResistorIEC, "Rg", (0, 2), (2.5, 2))
+    s.dot((2.5, 2))
+    s.part(elm.ResistorIEC, "Rp", (2.5, 2), (2.5, 0), "left")
+    s.ground((2.5, 0))
+    s.wire((2.5, 2), (3.6, 2))
+    s.stand(elm.NMos(), "drain", (4.43, 3.17))
+    s.name("M1", (4.6, 2.3), "right", 0.1)
+    s.ground((4.43, 1.5))
+    s.wire((4.43, 3.17), (4.43, 4.2))
+    s.dot((4.43, 3.8))
+    s.wire((4.43, 3.8), (2.6, 3.8))
+    s.part(elm.Schottky, "Dfly", (2.6, 3.8), (2.6, 8.4), "left")
+    s.part(elm.Thermistor, "ptc", (4.43, 4.2), (4.43, 6.2))
+    s.wire((4.43, 6.2), (9.6, 6.2))
+    s.dot((4.43, 6.2), (7.4, 6.2), (7.4, 8.4))
+    s.wire((4.43, 6.2), (4.43, 6.2))
+    s.part(elm.Capacitor, "Csup", (7.4, 8.4), (7.4, 6.2), "left")
+    s.wire((0.6, 8.4), (9.6, 8.4))
+    s.dot((2.6, 8.4))
+    s.port("rail, from\nthe gate", (0.6, 8.4), "left")
+    s.port("", (9.6, 8.4), "above")
+    s.port("", (9.6, 6.2), "above")
+    s.text("red", (9.6, 8.4), "above", 0.5)
+    s.text(colours()[motor.name], (9.6, 6.2), "below", 0.4)
+    s.add(elm.FuseIEC().endpoints((9.7, 8.4), (12.6, 8.4)))
+    s.text("thermal cut-offs, ≤ 70 °C", (12.2, 8.4), "above", 0.6)
+    s.wire((9.7, 6.2), (12.6, 6.2))
+    s.add(elm.Motor().endpoints((12.6, 8.4), (12.6, 6.2)))
+    s.text(motor.name, (13.2, 7.3), "right", 0.1)
+    s.box((10.2, 5.4), (15.6, 9.5), ls="--", lw=1)
+    s.text("in the mat or the pillow", (12.9, 5.1), "above", 0)
+    return s.svg()
+
+
+def colours() -> dict[str, str]:
+    """Each motor's core, by the motor's name."""
+    return {
+        motor.name: colour
+        for motors in cables(MAT).values()
+        for motor, colour in zip(motors, COLOURS, strict=False)
+    }
+
+
+def wiring() -> bytes:
+    s = Sheet("", "The whole wiring")
+    button = MAT.button
+    if button is None or MAT.led_pin is None or button.released_pin is None:
+        raise SystemExit("hw/mat.yaml has no change-over button or no LED; the drawing shows both")
+    # Power, along the top.
+    s.box((-1.5, 9.6), (1.5, 12.4))
+    s.text("5 V 3 A supply,\nplug-in, double\ninsulated", (0, 11.6), "above", 0)
+    s.wire((1.5, 11.6), (2.0, 11.6))
+    s.part(elm.FuseIEC, "F1  T 2 A", (2.0, 11.6), (4.4, 11.6))
+    s.wire((4.4, 11.6), (5.2, 11.6))
+    s.dot((4.8, 11.6))
+    s.part(elm.Capacitor, "470 µF", (4.8, 11.6), (4.8, 9.9), "left")
+    s.ground((4.8, 9.9))
+    s.add(elm.Switch().endpoints((5.2, 11.6), (8.4, 11.6)))
+    s.text("stop switch: latching,\nin reach of the hand", (6.8, 13.0), "above", 0)
+    s.wire((8.4, 11.6), (11.5, 11.6))
+    s.dot((9.4, 11.6))
+    s.part(elm.Capacitor, "10 µF", (9.4, 11.6), (9.4, 9.9), "left")
+    s.ground((9.4, 9.9))
+    s.wire((1.5, 10.2), (2.2, 10.2))
+    s.ground((2.2, 10.2))
+    # Gate and driver.
+    s.box((11.5, 6.4), (15.5, 12.2))
+    s.text("motor gate", (13.5, 9.6), "above", 0)
+    s.box((11.5, -5.6), (15.5, 5.4))
+    s.text("driver A\nor B,\na PTC in\nevery\noutput", (13.5, 0.9), "above", 0)
+    s.wire((15.5, 11.6), (19.0, 11.6))
+    s.dot((16.6, 11.6))
+    s.wire((16.6, 11.6), (16.6, 5.0), (15.5, 5.0))
+    s.dot((16.6, 6.8))
+    s.text("rail", (17.2, 11.6), "above", 0.3)
+    # The Pi.
+    s.box((3.2, -6.6), (7.2, 8.6))
+    s.text("Raspberry Pi,\nits header", (5.2, 1.4), "above", 0)
+    s.text("own supply,\nnever from\nthe motors'", (5.2, -0.6), "above", 0)
+    to_gate = [
+        (8.2, "3.3 V (header 1)"),
+        (7.5, f"GPIO {GATE.heartbeat_pin} ({HEADER[GATE.heartbeat_pin]}) heartbeat"),
+    ]
+    if GATE.rail_pin is not None:
+        to_gate.append((6.8, f"GPIO {GATE.rail_pin} ({HEADER[GATE.rail_pin]}) read-back"))
+    for y, text in to_gate:
+        s.wire((7.2, y), (11.5, y))
+        s.text(text, (9.35, y), "above", 0.22, fontsize=10)
+    y = 4.4
+    ends = {}
+    for name, motors in cables(MAT).items():
+        for motor in motors:
+            s.wire((7.2, y), (11.5, y))
+            s.text(f"GPIO {motor.pin} ({HEADER[motor.pin]})", (9.35, y), "above", 0.22, fontsize=10)
+            s.wire((15.5, y), (21.6, y))
+            s.text(colours()[motor.name], (18.6, y), "above", 0.22, fontsize=10)
+            s.text(motor.name, (21.6, y), "right", 0.2)
+            y -= 1.1
+        ends[name] = y
+        y -= 1.0
+    s.wire((7.2, -5.2), (11.5, -5.2))
+    s.text("ground (6)", (9.35, -5.2), "above", 0.22, fontsize=10)
+    s.ground((13.5, -5.6))
+    # Mat and pillow.
+    s.box((19.8, ends["mat"] + 0.6), (26.2, 6.2), ls="--", lw=1)
+    s.text("mat", (25.9, 5.7), "left", 0)
+    s.wire((16.6, 6.8), (19.0, 6.8), (19.0, 5.4), (20.2, 5.4))
+    s.add(elm.FuseIEC().endpoints((20.2, 5.4), (22.2, 5.4)))
+    s.text("red", (18.3, 6.8), "above", 0.22, fontsize=10)
+    mat_motors = len(cables(MAT)["mat"])
+    s.text(f"{mat_motors} thermal cut-offs", (22.3, 5.4), "right", 0.1, fontsize=10)
+    s.box((19.8, ends["pillow"] + 0.6), (26.2, ends["mat"] + 0.2), ls="--", lw=1)
+    s.wire((19.0, 11.6), (27.0, 11.6), (27.0, ends["mat"] - 0.3), (25.6, ends["mat"] - 0.3))
+    s.add(elm.FuseIEC().endpoints((25.6, ends["mat"] - 0.3), (23.6, ends["mat"] - 0.3)))
+    y = ends["mat"] - 0.3
+    s.text("pillow", (25.9, ends["pillow"] + 1.0), "left", 0)
+    pillow_motors = len(cables(MAT)["pillow"])
+    s.text(f"{pillow_motors} thermal cut-offs", (20.2, y), "right", 0, fontsize=10)
+    s.text(
+        "Red: through the cut-offs, then to the\nother side of every motor.",
+        (19.8, 8.4),
+        fontsize=10,
+    )
+    # Button and LED.
+    s.add(elm.Line().endpoints((-0.8, 4.0), (0.5, 4.55)))
+    s.dot((-0.8, 4.0))
+    for y, pin in ((4.6, button.released_pin), (3.4, button.pressed_pin)):
+        s.wire((3.2, y), (0.7, y))
+        s.add(elm.Dot(open=True, radius=0.09).at((0.6, y)))
+        s.text(f"GPIO {pin} ({HEADER[pin]})", (2.0, y), "above", 0.3, fontsize=10)
+    s.wire((-0.8, 4.0), (-1.6, 4.0))
+    s.ground((-1.6, 4.0))
+    s.text("start button,\nchange-over", (0, 6.0), "above", 0)
+    s.text("released", (0.5, 5.1), "left", 0, fontsize=10)
+    s.text("pressed", (0.5, 2.9), "left", 0, fontsize=10)
+    s.text(f"GPIO {MAT.led_pin} ({HEADER[MAT.led_pin]})", (2.1, 0.4), "above", 0.6, fontsize=10)
+    s.part(elm.ResistorIEC, "470 Ω", (3.2, 0.4), (1.0, 0.4), "below")
+    s.add(elm.LED().endpoints((1.0, 0.4), (-0.8, 0.4)))
+    s.wire((-0.8, 0.4), (-1.6, 0.4))
+    s.ground((-1.6, 0.4))
+    s.text("status LED", (-0.2, 0.4), "above", 1.2)
+    return s.svg()
+
+
+BODY: Final = [
+    (-20, 29), (-17, 12), (-15, 4), (-19, -14), (-18, -38), (-3, -38), (-1, -22), (1, -22),
+    (3, -38), (18, -38), (19, -14), (15, 4), (17, 12), (20, 29), (6, 34), (6, 38), (-6, 38),
+    (-6, 34),
+]  # fmt: skip
+"""A lying person's outline in cm, on the axes of `PLACES_CM`; the arms are left out."""
+
+SCALE: Final = 0.17
+
+
+def layout() -> bytes:
+    s = Sheet("", "Where the motors lie", margin=1.2)
+
+    def at(x_cm: float, y_cm: float) -> At:
+        """Seen from above, the person's right is on the left."""
+        return -x_cm * SCALE, y_cm * SCALE
+
+    s.box(at(21, -34), at(-21, 33))
+    s.box(at(19, 36), at(-19, 52))
+    outline = elm.Element().at((0, 0)).theta(0)
+    look = {"color": "#aaa", "fill": "#eee", "zorder": 0}
+    outline.segments.append(SegmentPoly([at(*point) for point in BODY], **look))
+    outline.segments.append(SegmentCircle(at(0, 47), 9 * SCALE, **look))
+    s.add(outline)
+    s.wire(at(0, 40), at(0, -20), ls=":", color="#888")
+    under = {name: point for point, names in POINTS_AT.items() for name in names}
+    for motor in MAT.motors:
+        x, y = PLACES_CM[motor.name]
+        right = motor.side == "right"
+        s.wire(at(x, y), at(24 if right else -24, y), lw=0.8)
+        s.add(elm.Dot(radius=0.28, fill="white", open=True).at(at(x, y)))
+        where = f"{abs(x)} cm from the spine"
+        if motor.zone == PILLOW:
+            where = f"{abs(x)} cm from the pillow's middle"
+        elif y:
+            where += f", {-y} cm below"
+        name = f"{motor.name} (GPIO {motor.pin})"
+        if motor.name in under:
+            name += f": {under[motor.name]}"
+        s.text(f"{name}\n{where}", at(24 if right else -24, y), "left" if right else "right", 0.2)
+    s.text("the person's\nright", at(30, 28), "above", 0, fontsize=13)
+    s.text("the person's\nleft", at(-30, 28), "above", 0, fontsize=13)
+    s.text(
+        "Seen from above; the person lies on the back. Heights are from BL23's. Each circle is a\n"
+        "plate with its motor and its thermal cut-off, under the spikes and the foam.",
+        at(44, -40),
+    )
+    return s.svg()
+
+
+def drawings() -> dict[Path, bytes]:
+    """Every drawing, by its file."""
+    return {
+        HERE / "gate.svg": motor_gate(),
+        HERE / "driver-a.svg": driver_a(),
+        HERE / "driver-b.svg": driver_b(),
+        HERE / "layout.svg": layout(),
+        HERE / "wiring.svg": wiring(),
+    }
+
+
+if __name__ == "__main__":
+    for path, content in drawings().items():
+        path.write_bytes(content)

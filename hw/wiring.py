@@ -1,0 +1,104 @@
+"""Header pins, boot lines and cables from `mat.yaml`: `python hw/wiring.py` writes `wiring.md`."""
+
+from pathlib import Path
+from typing import Final
+
+from build_data import COLOURS, HEADER, HW, PULLED_UP, cables, gate, read, runs
+
+TARGET: Final = Path(HW / "wiring.md")
+
+
+def pin_rows() -> list[tuple[int, str, str, str]]:
+    """Header pin, GPIO, where its wire goes, what it does at boot."""
+    mat = read()
+    button, own_gate = mat.button, gate(mat)
+    uses: dict[int, str] = {motor.pin: f"driver, {motor.name}" for motor in mat.motors}
+    if button is not None:
+        uses[button.pressed_pin] = "start button, contact that closes when pressed (NO)"
+        if button.released_pin is not None:
+            uses[button.released_pin] = "start button, contact that opens when pressed (NC)"
+    if mat.led_pin is not None:
+        uses[mat.led_pin] = "status LED's resistor"
+    uses[own_gate.heartbeat_pin] = "motor gate, heartbeat (hb)"
+    if own_gate.rail_pin is not None:
+        uses[own_gate.rail_pin] = "motor gate, read-back (sense)"
+    rows = [
+        (HEADER[pin], f"GPIO {pin}", use, "pulled up" if pin in PULLED_UP else "pulled down")
+        for pin, use in uses.items()
+    ]
+    rows += [
+        (1, "3.3 V", "motor gate, its 3.3 V", ""),
+        (6, "ground", "driver board, the one ground wire to it", ""),
+        (8, "GPIO 14", "nothing, or a serial adapter's RX", "driven high for seconds"),
+        (9, "ground", "start button, common; status LED", ""),
+        (10, "GPIO 15", "nothing, or a serial adapter's TX", "pulled down"),
+    ]
+    return sorted(rows)
+
+
+def table(head: str, rows: list[tuple[object, ...]]) -> list[str]:
+    return [
+        f"| {head} |",
+        "|" + "---|" * (head.count("|") + 1),
+        *("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows),
+    ]
+
+
+def document() -> str:
+    mat = read()
+    own_gate = gate(mat)
+    lines = [
+        "# Wiring",
+        "",
+        "Made from `mat.yaml` by `python hw/wiring.py`; the tests make it again and compare.",
+        "",
+        "## The Pi's header",
+        "",
+        "Counted as on the board: pin 1 is the square one, odd numbers in the inner row. The",
+        "motors' 5 V never touch it: pins 2 and 4 stay empty.",
+        "",
+        *table("header pin | is | goes to | at boot", [*pin_rows()]),
+        "",
+        "## Boot lines",
+        "",
+        "In `/boot/firmware/config.txt`. They drive the motor pins low some seconds after power;",
+        "until then the drivers' resistors hold them. SPI stays off: it would take GPIO 7 to 11.",
+        "",
+        "```ini",
+        f"gpio={runs([motor.pin for motor in mat.motors])}=op,dl",
+        f"gpio={own_gate.heartbeat_pin}=op,dl",
+        "dtparam=strict_gpiod",
+        "enable_uart=1",
+        "```",
+        "",
+        "## Cables",
+        "",
+    ]
+    length_m = {"mat": 2.0, "pillow": 2.5}
+    plugs: list[tuple[object, ...]] = []
+    cores: list[tuple[object, ...]] = []
+    for name, motors in cables(mat).items():
+        plugs.append((f"to the {name}", f"1 red and {len(motors)} others", "0.25", length_m[name]))
+        cores.append((name, "red", "rail, to the first thermal cut-off", ""))
+        for motor, colour in zip(motors, COLOURS, strict=False):
+            cores.append((name, colour, f"{motor.name}, low side", f"GPIO {motor.pin}"))
+    plugs += [
+        ("stop switch", "2", "0.5", 2.0),
+        ("start button", "3, twisted or screened", "0.14", 2.0),
+        ("5 V supply", "2, its own", "0.5", 1.5),
+    ]
+    lines += [
+        *table("cable | cores | mm² at least | m at most", plugs),
+        "",
+        "The plugs to mat and pillow differ, so that neither fits the other's socket.",
+        "",
+        *table("plug | core | goes to | switched by", cores),
+        "",
+        "Inside the mat the red core runs through all thermal cut-offs, one behind the other, and",
+        "only then to the motors. In the pillow the same.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    TARGET.write_text(document(), encoding="utf-8")

@@ -1,0 +1,150 @@
+"""The files of `hw/` that people build from agree with the netlists, with `mat.yaml`, and with one
+another."""
+
+import math
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.process import ROOT
+
+HW = ROOT / "hw"
+
+
+@pytest.fixture
+def hardware() -> Iterator[Any]:
+    folders = [str(HW), str(HW / "drawings")]
+    sys.path[:0] = folders
+    try:
+        import build_data
+
+        yield build_data
+    finally:
+        for folder in folders:
+            sys.path.remove(folder)
+
+
+def test_the_wiring_is_made_from_the_mat_file(hardware: Any) -> None:
+    import wiring
+
+    assert wiring.TARGET.read_text("utf-8") == wiring.document(), "run python hw/wiring.py"
+
+
+def test_every_pin_of_the_mat_has_its_own_pin_of_the_header(hardware: Any) -> None:
+    import wiring
+
+    rows = wiring.pin_rows()
+    mat = hardware.read()
+    assert len({row[0] for row in rows}) == len(rows)
+    assert sorted(hardware.HEADER) == list(range(28))
+    for motor in mat.motors:
+        row = (hardware.HEADER[motor.pin], f"GPIO {motor.pin}", f"driver, {motor.name}")
+        assert (*row, "pulled down") in rows
+
+
+def test_the_drawings_are_made_from_netlists_and_mat(hardware: Any) -> None:
+    if os.environ.get("CI") != "true":
+        pytest.importorskip("schemdraw", reason="schemdraw is not installed; extra test")
+    import make
+    import schemdraw
+
+    if schemdraw.__version__ != "0.23":
+        pytest.skip("another release of schemdraw draws with other bytes")
+    drawn = make.drawings()
+    assert sorted(path.name for path in (HW / "drawings").glob("*.svg")) == sorted(
+        path.name for path in drawn
+    )
+    for path, content in drawn.items():
+        assert path.read_bytes() == content, f"{path.name}: run python hw/drawings/make.py"
+
+
+def words(svg: Path) -> list[str]:
+    return re.findall(r"<tspan[^>]*>([^<]*)</tspan>", svg.read_text(encoding="utf-8"))
+
+
+def test_every_part_of_a_netlist_is_in_its_drawing(hardware: Any) -> None:
+    files = {"gate": "gate.svg", "driver_a": "driver-a.svg", "driver_b": "driver-b.svg"}
+    parts = Counter(files[part.circuit] for part in hardware.netlist_parts())
+    assert parts == {"gate.svg": 26, "driver-a.svg": 4, "driver-b.svg": 6}
+    for part in hardware.netlist_parts():
+        shown = " ".join(words(HW / "drawings" / files[part.circuit]))
+        if part.circuit == "driver_a" and part.ref in ("U", "ptc"):
+            continue  # the chip is the drawing itself; its eight PTCs are named once
+        assert re.search(rf"\b{part.ref}\b", shown), part
+
+
+def test_the_drawings_name_each_motor_and_its_pin(hardware: Any) -> None:
+    for motor in hardware.read().motors:
+        header = hardware.HEADER[motor.pin]
+        wiring = words(HW / "drawings/wiring.svg")
+        assert motor.name in wiring
+        assert f"GPIO {motor.pin} ({header})" in wiring
+        layout = words(HW / "drawings/layout.svg")
+        assert any(word.startswith(f"{motor.name} (GPIO {motor.pin})") for word in layout)
+        chip = words(HW / "drawings/driver-a.svg")
+        assert f"GPIO {motor.pin} (header {header})" in chip
+
+
+def test_each_motor_lies_on_its_side_and_under_its_point(hardware: Any) -> None:
+    mat = hardware.read()
+    places = hardware.PLACES_CM
+    assert sorted(places) == sorted(motor.name for motor in mat.motors)
+    for motor in mat.motors:
+        assert (places[motor.name][0] > 0) == (motor.side == "right"), motor.name
+    # Two finger widths from the spine; the outer side of the hips, below the waist.
+    assert [places[name] for name in hardware.POINTS_AT["BL23"]] == [(-4, 0), (4, 0)]
+    assert all(abs(places[name][0]) > 15 for name in hardware.POINTS_AT["GB30"])
+
+
+OHM = {"k": " kΩ", "n": " nF", "u": " µF"}
+
+
+def test_the_parts_list_holds_every_part_of_the_netlists_and_of_the_mat(hardware: Any) -> None:
+    motors = len(hardware.read().motors)
+    sections = {"gate": "gate", "driver_a": "driver A", "driver_b": "driver B"}
+    bom = hardware.bom()
+    listed = {(row["section"], ref): row for row in bom for ref in row["references"].split()}
+    parts = {(sections[part.circuit], part.ref): part for part in hardware.netlist_parts()}
+    assert sorted(listed) == sorted(parts)
+    for key, part in parts.items():
+        rating = listed[key]["rating"]
+        if part.ref[0] in "RC":
+            unit = OHM.get(part.value[-1], " Ω")
+            assert rating.startswith(part.value.rstrip("knu") + unit), part
+        elif part.ref == "ptc":
+            assert (
+                listed[key]["example"].replace("-", "").endswith(part.value.replace("MFR", "MFR"))
+            )
+        else:
+            assert rating.startswith(part.value.removeprefix("D")), part
+    for row in bom:
+        refs = len(row["references"].split())
+        if row["references"]:
+            a_stage = 1 if row["section"] == "gate" else motors
+            count = math.ceil(motors / 8) if row["references"] == "U" else refs * a_stage
+            assert int(row["quantity"]) == count, row
+    for part in ("Vibration motor", "One-shot thermal cut-off"):
+        assert [int(row["quantity"]) for row in bom if row["part"] == part] == [motors]
+
+
+def test_supply_fuse_and_ptc_follow_from_the_mat_file(hardware: Any) -> None:
+    """Motors < what the file allows = the fuse < the supply; a motor < its PTC."""
+    mat = hardware.read()
+    ratings = {row["part"]: row["rating"] for row in hardware.bom()}
+    assert sum(motor.start_ma for motor in mat.motors) <= mat.max_ma
+    assert ratings["Fuse with its holder"].startswith(f"T {mat.max_ma // 1000} A")
+    assert ratings["Plug-in supply for the motors"].startswith("5 V 3 A")
+    assert ratings["Resettable fuse (PTC)"].startswith("0.25 A hold")
+    assert all(motor.start_ma <= hardware.OWN_CURRENT_MA for motor in mat.motors)
+
+
+@pytest.mark.parametrize("path", sorted(HW.glob("*.md")), ids=lambda path: path.name)
+def test_links_of_the_documents_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+        assert target.startswith("http") or (path.parent / target).exists(), target
