@@ -48,6 +48,9 @@ def test_one_beat_holds_the_rail_for_260_to_400_ms(figures: ModuleType) -> None:
         "3.3 V and 5 V at +5 %",
         "lowest rail, every second beat missed, shortest corner",
         "lowest rail, every beat 250 ms late, shortest corner",
+        "first beat → rail at 4.5 V, 5 V at -5 %",
+        "read-back, rail on, 5 V at -5 %",
+        "read-back, rail off, strongest pull-up",
     ]
 
 
@@ -105,6 +108,20 @@ def test_fault_28_a_motor_is_stalled_or_its_cable_shorted(figures: ModuleType) -
         "stalled, MOSFET shorted: current",
         "70 °C on a skin of 35 °C, cut-off opens, after",
     ]
+
+
+def test_the_model_of_the_ptc_is_as_slow_as_its_data_sheet_allows(figures: ModuleType) -> None:
+    """MF-R025: at 1.25 A it trips within 2.5 s; at 0.25 A never, even with 3 ohm after a trip."""
+    bench = """
+V1 a 0 PWL(0 0 1m {volts})
+R1 a b {ohm}
+X1 b 0 MFR025 r0={r0}
+.tran 10m 60 0 20m
+"""
+    trips = [".meas tran trips WHEN v(x1.warm)=75 RISE=1"]
+    slow = figures.run("", bench.format(volts=5.25, ohm=5.25 / 1.25 - 1.0, r0=1.0), trips)
+    assert 2.0 < slow["trips"] < 2.6
+    assert figures.run("", bench.format(volts=5.0, ohm=17.0, r0=3.0), trips) == {}
 
 
 def test_fault_29_pins_float_or_are_stuck_and_the_heartbeat_stops(figures: ModuleType) -> None:

@@ -144,6 +144,15 @@ def test_supply_fuse_and_ptc_follow_from_the_mat_file(hardware: Any) -> None:
     assert all(motor.start_ma <= hardware.OWN_CURRENT_MA for motor in mat.motors)
 
 
+def test_the_mat_file_takes_what_driver_a_needs(hardware: Any) -> None:
+    told = (HW / "README.md").read_text(encoding="utf-8")
+    assert "`cap: 80%` and `start: 76%`" in told
+    text = (HW / "mat.yaml").read_text(encoding="utf-8")
+    text = text.replace("start: 56%, hold: 32%, cap: 72%", "start: 76%, hold: 32%, cap: 80%")
+    mat = hardware.read_mat(text.encode(), "hw/mat.yaml")
+    assert {(motor.start_pct, motor.cap_pct) for motor in mat.motors} == {(76, 80)}
+
+
 @pytest.mark.parametrize("path", sorted(HW.glob("*.md")), ids=lambda path: path.name)
 def test_links_of_the_documents_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):

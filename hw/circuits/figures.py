@@ -43,6 +43,10 @@ HIGH_V: Final = 3.3 * 1.05
 PULL_UP_OHM: Final = 33_000
 """The strongest pull-up inside a Pi 4."""
 
+READS_LOW_V: Final = 0.8
+READS_HIGH_V: Final = 2.0
+"""What a pin of a Pi 4 surely takes for low and for high."""
+
 PIN_MA: Final = 8.0
 THRESHOLD_MV: Final = 650.0
 """AO3400A, least."""
@@ -178,6 +182,16 @@ def hold() -> list[Row]:
     ]
     missed_v = lowest_v([50, 70, 110, 130, 170, 190], 230)
     late_v = lowest_v([50 + LATE_MS * i for i in range(4)], 1100)
+    comes = gate(
+        beats([50]),
+        [".meas tran on WHEN v(rail)=4.5 RISE=1", ".meas tran sense FIND v(sense) AT=100m"],
+        110,
+        SLOWEST,
+        vin="PWL(0 0 1m 4.75)",
+        step_ms=0.2,
+    )
+    pulled_up = beats([]) + f"VPU pu 0 {HIGH_V}\nRPU pu sense {PULL_UP_OHM}\n"
+    unread_v = gate(pulled_up, [".meas tran sense FIND v(sense) AT=100m"], 110)["sense"]
     return [
         Row("last beat up → rail below 0.5 V, nominal", hold_ms(3, {}), "ms", LEAST_MS, MOST_MS),
         Row("last beat down → the same", hold_ms(4, {}), "ms", LEAST_MS, MOST_MS),
@@ -188,6 +202,9 @@ def hold() -> list[Row]:
         Row("3.3 V and 5 V at +5 %", supplied[1], "ms", LEAST_MS, MOST_MS),
         Row("lowest rail, every second beat missed, shortest corner", missed_v, "V", 4.5),
         Row("lowest rail, every beat 250 ms late, shortest corner", late_v, "V", 4.5),
+        Row("first beat → rail at 4.5 V, 5 V at -5 %", comes["on"] * 1e3 - 50, "ms", None, 10),
+        Row("read-back, rail on, 5 V at -5 %", comes["sense"], "V", READS_HIGH_V, 3.3),
+        Row("read-back, rail off, strongest pull-up", unread_v, "V", None, READS_LOW_V),
     ]
 
 
@@ -295,7 +312,7 @@ def drivers() -> list[Row]:
         f".meas tran low FIND v(xd.d) AT={4 * SLOT_MS + 2}m",
         f".meas tran pin MAX i(v.xp.vpin) {window}",
     ]
-    for which, on_mv, clamp_v in (("A", 1_100, 1.7), ("B", 100, 0.6)):
+    for which, on_mv, clamp_v in (("A", 1_300, 1.7), ("B", 100, 0.6)):
         job = partial(switching, which, limits.DUTY_PCT, 5.25, watch)
         found = each(job, corners({"lmotor": (0.1e-3, 5e-3), "vth_n": (0.65, 1.45)}))
         drain_v = max(f["high"] for f in found)
