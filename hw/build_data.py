@@ -59,7 +59,7 @@ def read() -> Mat:
     """The shipped mat as it is built: with the motor gate that its file may still leave out."""
     text = (HW / "mat.yaml").read_text(encoding="utf-8")
     if not re.search(r"^gate:", text, re.MULTILINE):
-        text = re.sub(r"^#\s+gate:", "gate:", text, count=1, flags=re.MULTILINE)
+        text = re.sub(r"^# *gate:", "gate:", text, count=1, flags=re.MULTILINE)
     return read_mat(text.encode(), "hw/mat.yaml")
 
 
@@ -75,17 +75,6 @@ def cables(mat: Mat) -> dict[str, list[Motor]]:
         "mat": [motor for motor in mat.motors if motor.zone != PILLOW],
         "pillow": [motor for motor in mat.motors if motor.zone == PILLOW],
     }
-
-
-def runs(pins: list[int]) -> str:
-    """Pins as config.txt wants them: `12-13,17,22-25`."""
-    parts: list[list[int]] = []
-    for pin in sorted(pins):
-        if parts and pin == parts[-1][-1] + 1:
-            parts[-1].append(pin)
-        else:
-            parts.append([pin])
-    return ",".join(str(p[0]) if len(p) == 1 else f"{p[0]}-{p[-1]}" for p in parts)
 
 
 class Part(NamedTuple):

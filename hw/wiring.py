@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Final
 
-from build_data import COLOURS, HEADER, HW, PULLED_UP, cables, gate, read, runs
+from build_data import COLOURS, HEADER, HW, PULLED_UP, cables, gate, read
+
+from firmware_ctl.doctor.pins import ranges
 
 TARGET: Final = Path(HW / "wiring.md")
 
@@ -63,9 +65,10 @@ def document() -> str:
         "",
         "In `/boot/firmware/config.txt`. They drive the motor pins low some seconds after power;",
         "until then the drivers' resistors hold them. SPI stays off: it would take GPIO 7 to 11.",
+        "On a Pi 5 the last line is `dtparam=uart0=on`.",
         "",
         "```ini",
-        f"gpio={runs([motor.pin for motor in mat.motors])}=op,dl",
+        f"gpio={ranges([motor.pin for motor in mat.motors])}=op,dl",
         f"gpio={own_gate.heartbeat_pin}=op,dl",
         "dtparam=strict_gpiod",
         "enable_uart=1",

@@ -133,7 +133,7 @@ def boot_levels(machine: Machine, mat: Mat) -> Findings:
                 what = pull if word in PULLS else level if word in ("dh", "dl") else function
                 what |= dict.fromkeys(_pins(found[1]), word)
     pins = [motor.pin for motor in mat.motors]
-    wanted = f"gpio={_ranges(pins)}=op,dl"
+    wanted = f"gpio={ranges(pins)}=op,dl"
     edit = Edit(machine.boot_file("config.txt"), (wanted,))
     low = [pin for pin in pins if (function.get(pin), level.get(pin)) == ("op", "dl")]
     high = [
@@ -150,7 +150,7 @@ def boot_levels(machine: Machine, mat: Mat) -> Findings:
     if len(low) == len(pins):
         yield ok("driven low at boot")
     elif not high:
-        rest = _ranges([pin for pin in pins if pin not in low])
+        rest = ranges([pin for pin in pins if pin not in low])
         yield note(
             f"until the daemon starts, only resistors keep motors off (GPIO {rest})", edit=edit
         )
@@ -184,7 +184,7 @@ def _pins(text: str) -> Iterator[int]:
             yield from range(int(first), min(int(last or first), 27) + 1)
 
 
-def _ranges(pins: list[int]) -> str:
+def ranges(pins: list[int]) -> str:
     """12, 13, 17, 22, 23, 24 as 12-13,17,22-24."""
     runs: list[list[int]] = []
     for pin in sorted(pins):

@@ -27,8 +27,9 @@ NOMINAL: Final[Mapping[str, float]] = {
 """Every parameter of the netlists: volts, amperes, henries, and `k_`: a part over its value."""
 
 
-OPTIONS: Final = ".options method=gear reltol=1e-3"
-"""The default, the trapezoidal rule, rings where a switch opens after a long quiet time."""
+OPTIONS: Final = ".options method=gear rshunt=1e12"
+"""The default, the trapezoidal rule, rings where a switch opens after a long quiet time. `rshunt`
+is every node's leakage, without which one between two capacitors has no voltage."""
 
 
 def is_here() -> bool:

@@ -128,9 +128,10 @@ def motor_gate() -> bytes:
     s.part(elm.ResistorIEC, "Rhb", (0, 4), (0, 2), "left")
     s.ground((0, 2))
     # A rising edge.
-    s.wire((1, 4), (1, 6.5), (1.4, 6.5))
-    s.part(elm.ResistorIEC, "Ra", (1.4, 6.5), (3.4, 6.5))
-    s.part(elm.Capacitor, "Ca", (3.4, 6.5), (5.4, 6.5))
+    s.wire((1, 4), (1, 6.5))
+    s.part(elm.ResistorIEC, "Ra", (1, 6.5), (2.4, 6.5))
+    s.part(elm.Capacitor, "Ca", (2.4, 6.5), (3.9, 6.5), "below")
+    s.part(elm.Capacitor, "Cb", (3.9, 6.5), (5.4, 6.5))
     s.dot((5.4, 6.5))
     s.part(elm.ResistorIEC, "Rb", (5.4, 6.5), (5.4, 4.7), "left")
     s.ground((5.4, 4.7))
