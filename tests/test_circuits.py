@@ -137,6 +137,7 @@ def test_fault_29_pins_float_or_are_stuck_and_the_heartbeat_stops(figures: Modul
         "heartbeat stops low, slowest corner → rail off",
         "heartbeat line released from high, slowest corner → rail off",
         "the Pi's 3.3 V fails → rail off",
+        "motor pin stuck high → below 1 mA",
         "B: gate, pin floating",
         "B: gate, strongest pull-up, resistor +5 %",
         "B: the same while the rail comes on, peak",

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from firmware_ctl.simulator import board
 from tests.process import ROOT
 
 HW = ROOT / "hw"
@@ -131,6 +132,11 @@ def test_the_parts_list_holds_every_part_of_the_netlists_and_of_the_mat(hardware
             assert int(row["quantity"]) == count, row
     for part in ("Vibration motor", "One-shot thermal cut-off"):
         assert [int(row["quantity"]) for row in bom if row["part"] == part] == [motors]
+
+
+def test_the_simulated_board_has_the_pull_down_of_both_drivers(hardware: Any) -> None:
+    found = {part.circuit: part.value for part in hardware.netlist_parts() if part.ref == "Rp"}
+    assert found == dict.fromkeys(("driver_a", "driver_b"), f"{board.GATE_OHM / 1000}k")
 
 
 def test_supply_fuse_and_ptc_follow_from_the_mat_file(hardware: Any) -> None:

@@ -235,9 +235,17 @@ def fault_29() -> list[Row]:
     gate_mv = still("B", pulled_up, "v(xd.g)", off_by) * 1e3
     input_ua = still("A", pulled_up + ".temp 70\n", "i(v.xd.xu.vin)", off_by) * 1e6
     alone_mv = still("B", "", "v(xd.g)", off_by) * 1e3
+    held = whole(
+        f"{beats(ticks(50, 11))}VST stop 0 1\nVHIGH high 0 3.3\nXP pin high one PIPIN\n"
+        "XD pin rail out DRIVER\nVM rail mp 0\n"
+        + motor("M", "mp", "out", MOTOR)
+        + ".tran 0.1m 700m 0 0.5m\n",
+        [".meas tran off WHEN i(vm)=1m FALL=LAST"],
+    )
     return [
         *(Row(f"{what}: highest rail", mv, "mV", None, 10) for what, mv in rails_mv.items()),
         *(Row(f"{what} → rail off", ms, "ms", None, MOST_MS) for what, ms in held_ms.items()),
+        Row("motor pin stuck high → below 1 mA", held["off"] * 1e3 - 250, "ms", None, MOST_MS),
         Row("B: gate, pin floating", alone_mv, "mV", None, 0.7 * THRESHOLD_MV),
         Row("B: gate, strongest pull-up, resistor +5 %", gate_mv, "mV", None, 0.7 * THRESHOLD_MV),
         Row("B: the same while the rail comes on, peak", gate_peak_mv(), "mV", None, THRESHOLD_MV),
@@ -523,7 +531,7 @@ def judge(case: tuple[str, str, str]) -> Broken:
     if low["after"] > 2.5:
         return Broken(part, how, "the rail stays on", "read-back, next start")
     if after(11)["after"] > 2.5:
-        return Broken(part, how, "a pin left high holds the rail", "read-back, start after that")
+        return Broken(part, how, "a pin stuck high holds the rail", "nothing")
     if not LEAST_MS <= held_ms <= MOST_MS:
         return Broken(part, how, f"a beat holds for {held_ms:.0f} ms", "nothing")
     if low["sense"] < 2.0:
