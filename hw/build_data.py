@@ -36,8 +36,8 @@ OWN_CURRENT_MA: Final = 250
 """What the motor's PTC carries for ever; a motor has to draw less at its start."""
 
 PLACES_CM: Final = {
-    "neck_left": (-3, 44),
-    "neck_right": (3, 44),
+    "neck_left": (-3, 39),
+    "neck_right": (3, 39),
     "back_upper_left": (-4, 0),
     "back_upper_right": (4, 0),
     "back_lower_left": (-4, -9),

@@ -77,7 +77,7 @@ class Sheet:
             "right": (by, 0.0, "left", "center"),
             "left": (-by, 0.0, "right", "center"),
             "above": (0.0, by, "center", "center"),
-            "below": (0.0, -by - 0.1, "center", "center"),
+            "below": (0.0, -by - 0.2, "center", "center"),
         }[side]
         look = {"fontsize": 11} | look
         for number, line in enumerate(text.split("\n")):
@@ -128,10 +128,10 @@ def motor_gate() -> bytes:
     s.part(elm.ResistorIEC, "Rhb", (0, 4), (0, 2), "left")
     s.ground((0, 2))
     # A rising edge.
-    s.wire((1, 4), (1, 6.5))
-    s.part(elm.ResistorIEC, "Ra", (1, 6.5), (2.4, 6.5))
-    s.part(elm.Capacitor, "Ca", (2.4, 6.5), (3.9, 6.5), "below")
-    s.part(elm.Capacitor, "Cb", (3.9, 6.5), (5.4, 6.5))
+    s.part(elm.ResistorIEC, "Ra", (1, 4), (1, 6.5), "left")
+    s.wire((1, 6.5), (1.4, 6.5))
+    s.part(elm.Capacitor, "Ca", (1.4, 6.5), (3.4, 6.5))
+    s.part(elm.Capacitor, "Cb", (3.4, 6.5), (5.4, 6.5))
     s.dot((5.4, 6.5))
     s.part(elm.ResistorIEC, "Rb", (5.4, 6.5), (5.4, 4.7), "left")
     s.ground((5.4, 4.7))
@@ -140,9 +140,10 @@ def motor_gate() -> bytes:
     s.name("Q2", (7.4, 6.5), "right", 0.25)
     s.ground((7.15, 5.8))
     # A falling edge.
-    s.wire((1, 4), (1, 0.9), (1.4, 0.9))
-    s.part(elm.ResistorIEC, "Rc", (1.4, 0.9), (3.4, 0.9))
-    s.part(elm.Capacitor, "Cc", (3.4, 0.9), (5.4, 0.9))
+    s.part(elm.ResistorIEC, "Rc", (1, 4), (1, 0.9))
+    s.wire((1, 0.9), (2.4, 0.9))
+    s.part(elm.Capacitor, "Cc", (2.4, 0.9), (4.4, 0.9))
+    s.wire((4.4, 0.9), (5.4, 0.9))
     s.dot((5.4, 0.9))
     s.part(elm.ResistorIEC, "Rd", (5.4, 0.9), (5.4, -0.9), "left")
     s.ground((5.4, -0.9))
@@ -294,7 +295,7 @@ def driver_b() -> bytes:
     s.add(elm.Motor().endpoints((12.6, 8.4), (12.6, 6.2)))
     s.text(motor.name, (13.2, 7.3), "right", 0.1)
     s.box((10.2, 5.4), (15.6, 9.5), ls="--", lw=1)
-    s.text("in the mat or the pillow", (12.9, 5.1), "above", 0)
+    s.text("in the mat or the pillow", (12.9, 4.8), "above", 0)
     return s.svg()
 
 
@@ -453,7 +454,7 @@ def layout() -> bytes:
     s.text(
         "Seen from above; the person lies on the back. Heights are from BL23's. Each circle is a\n"
         "plate with its motor and its thermal cut-off, under the spikes and the foam.",
-        at(44, -40),
+        at(44, -42),
     )
     return s.svg()
 
