@@ -287,6 +287,8 @@ class Daemon:
         now_ms = self.now_ms()
         step = session.handle(event, now_ms)
         latch.apply(step.duty_pct)
+        if session.fault is not None and not latch.is_tripped:
+            latch.trip()  # a fault that the session found itself: a broken button, a suspend
         if was_fault is not None and session.fault is None:
             latch.reset()
         self._wake_at_ms = step.wake_at_ms
