@@ -29,8 +29,10 @@ from firmware_ctl.session import (
     Reload,
     Session,
     Slept,
+    Start,
     Step,
     Stop,
+    Try,
     Unkept,
     Wake,
 )
@@ -182,6 +184,7 @@ class Daemon:
         self._starting: tuple[Connection, Callable[[], list[str]]] | None = None
         self._wake_at_ms: int | None = None
         self._notices: list[Notice] = []
+        self._is_ready = False
 
     # --- the loop ---
 
@@ -210,6 +213,7 @@ class Daemon:
                 _flush(link)
 
     def _ready(self) -> None:
+        self._is_ready = True
         self.say(READY)
         for call in self.when_ready:
             call()
@@ -315,9 +319,16 @@ class Daemon:
         return self._inbox.now_ms()
 
     def act(self, event: Input) -> None:
+        if isinstance(event, Start | Try):
+            self._refuse_unless_ready()
         refusal = self.step(event).refusal
         if refusal is not None:
             raise refusal
+
+    def _refuse_unless_ready(self) -> None:
+        """What was sent to a daemon that was not there yet starts nothing."""
+        if not self._is_ready:
+            raise CallerError("not-ready", "the daemon is still starting; ask again")
 
     def begun(self, connection: Connection, lines: Callable[[], list[str]]) -> list[str] | None:
         if self.session.is_starting:
@@ -346,6 +357,7 @@ class Daemon:
             raise CallerError("not-here", "this mat has no start button")
         if self._button_is_down:
             raise CallerError("busy", "the button is still down")
+        self._refuse_unless_ready()
         self._button.press(True)
         self._button_is_down = True
         self.sample()

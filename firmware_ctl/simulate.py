@@ -108,7 +108,7 @@ def play(entry: Entry, mat: Mat, trim_pct: int = 100, watchers: Sequence[Watcher
     latch = Latch(mat, motors, NoDeadman())
     daemon = Daemon(session, clock, latch, None, NoLedger(), _no_reload, lambda _: None, watchers)
     daemon.act(Trim(trim_pct))
-    daemon.act(Start(entry.name))
+    daemon.step(Start(entry.name))
     wake = Wake()
     step = daemon.step(wake)
     while session.state is State.RUNNING and step.wake_at_ms is not None:

@@ -388,6 +388,17 @@ def test_a_start_that_waited_for_the_daemon_is_heard_in_its_first_round() -> Non
     assert wire.said[1:] == ["ok profile=beta left=60"]
 
 
+@pytest.mark.parametrize("line", [b"start\n", b"try all steady 30\n", b"press\n"])
+def test_invariant_08_what_was_sent_before_the_daemon_is_ready_starts_nothing(line: bytes) -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    world.at(SETTLE_MS - 1, lambda _: wire.hears(line))
+    world.run(3_000)
+
+    assert wire.said == ["err not-ready the daemon is still starting; ask again", loop.READY]
+    assert (world.session.started, world.motors.writes) == (0, [])
+
+
 def test_a_start_while_the_button_is_held_from_the_begin_is_refused() -> None:
     world = World()
     world.finger.contact = Contact.PRESSED
