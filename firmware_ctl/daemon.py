@@ -22,12 +22,15 @@ from firmware_ctl.sentries import Sentry
 from firmware_ctl.session import (
     Contacts,
     Fault,
+    Input,
     Notice,
     Reload,
     Session,
     Slept,
+    Start,
     Step,
     Stop,
+    Try,
     Wake,
 )
 
@@ -146,6 +149,7 @@ class Daemon(Player):
         self._starting: tuple[Connection, Callable[[], list[str]]] | None = None
         self._wake_at_ms: int | None = None
         self._notices: list[Notice] = []
+        self._is_ready = False
 
     # --- the loop ---
 
@@ -174,6 +178,7 @@ class Daemon(Player):
                 _flush(link)
 
     def _ready(self) -> None:
+        self._is_ready = True
         self.say(READY)
         for call in self.when_ready:
             call()
@@ -230,6 +235,16 @@ class Daemon(Player):
 
     # --- what verbs ask for ---
 
+    def act(self, event: Input) -> None:
+        if isinstance(event, Start | Try):
+            self._refuse_unless_ready()
+        super().act(event)
+
+    def _refuse_unless_ready(self) -> None:
+        """What was sent to a daemon that was not there yet starts nothing."""
+        if not self._is_ready:
+            raise CallerError("not-ready", "the daemon is still starting; ask again")
+
     def begun(self, connection: Connection, lines: Callable[[], list[str]]) -> list[str] | None:
         if self.session.is_starting:
             self._starting = connection, lines
@@ -257,6 +272,7 @@ class Daemon(Player):
             raise CallerError("not-here", "this mat has no start button")
         if self._button_is_down:
             raise CallerError("busy", "the button is still down")
+        self._refuse_unless_ready()
         self._button.press(True)
         self._button_is_down = True
         self.sample()

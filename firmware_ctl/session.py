@@ -686,7 +686,8 @@ class Session:
 
     def _slept(self, event: Slept, now_ms: int) -> None:
         self._age(event.for_ms)
-        if self._run is not None:
+        self._end_signal()
+        if self._run is not None or self._asked is not None:
             slept_s = event.for_ms // 1000
             self._fail(Fault("suspend", f"the machine was suspended for {slept_s} s"), now_ms)
 
@@ -755,8 +756,8 @@ class Session:
 
     def _begin_signal(self, name: str, steps: Steps, now_ms: int) -> None:
         """Plays pulses in the zone with the most motors, while the day's account of them lasts."""
-        if now_ms - self._signal_day_began_at_ms >= DAY_MS:
-            self._signal_day_began_at_ms, self._signalled_ms = now_ms, 0
+        if self._scaled(now_ms) - self._signal_day_began_at_ms >= DAY_MS:
+            self._signal_day_began_at_ms, self._signalled_ms = self._scaled(now_ms), 0
         zones = [zone for zone in self.mat.zones if zone.present]
         if self._signalled_ms + steps.cycle_ms > SIGNALS_DAILY_MS or not zones:
             return

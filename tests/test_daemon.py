@@ -20,7 +20,7 @@ from firmware_ctl.mat import Mat
 from firmware_ctl.player import NoLedger
 from firmware_ctl.profile import Phase
 from firmware_ctl.protocol import Connection
-from firmware_ctl.session import Clear, Close, Fault, Input, Session, Start, State, Step
+from firmware_ctl.session import Clear, Close, Fault, Input, Session, Slept, Start, State, Step
 from firmware_ctl.shaping import Levels
 from firmware_ctl.simulator.clock import VirtualInbox
 from firmware_ctl.timeline import Playback, compile_profile
@@ -137,10 +137,11 @@ class World:
         self.rows: list[tuple[int, State, Levels, Levels]] = []
         self.readers: list[FakeReader] = []
         self.session = Session(mat, catalogue)
+        self.latch = Latch(mat, self.motors, NoDeadman())
         self.daemon = Daemon(
             self.session,
             self.inbox,
-            Latch(mat, self.motors, NoDeadman()),
+            self.latch,
             self.finger if finger else None,
             NoLedger(),
             self.read_profiles,
@@ -331,6 +332,33 @@ def test_a_pin_that_cannot_be_written_is_a_fault_that_lasts_until_it_can() -> No
     ]
 
 
+@pytest.mark.parametrize("what", ["button", "suspend", "rail"])
+def test_every_fault_trips_the_latch_until_it_is_cleared(what: str) -> None:
+    world = World()
+
+    def fault(daemon: Daemon) -> None:
+        if what == "button":
+            world.finger.contact = Contact.NEITHER
+        else:
+            daemon.step(Slept(5_000) if what == "suspend" else Fault("rail", "the rail is off"))
+
+    world.at(700, lambda daemon: daemon.act(Start("beta")))
+    world.at(900, fault)
+    world.at(2_000, lambda _: setattr(world.finger, "contact", Contact.RELEASED))
+    tripped = []
+    for at_ms in (890, 1_500, 3_000):
+        world.at(at_ms, lambda _: tripped.append(world.latch.is_tripped))
+    world.at(3_000, lambda daemon: daemon.act(Clear()))
+    world.at(3_000, lambda _: tripped.append(world.latch.is_tripped))
+    world.at(5_000, lambda daemon: daemon.act(Start("beta")))
+    world.run(6_000)
+
+    assert tripped == [False, True, True, False]
+    off_at_ms = {"button": 920, "suspend": 900, "rail": 900}[what]
+    assert [at_ms for at_ms, duties in world.motors.writes if any(duties)][-1] > 5_000
+    assert off_at_ms in (*world.offs_at_ms(), *world.motors.lows_at_ms)
+
+
 def test_closing_is_off_first() -> None:
     world = World()
     world.at(700, lambda daemon: daemon.act(Start("beta")))
@@ -359,6 +387,17 @@ def test_a_start_that_waited_for_the_daemon_is_heard_in_its_first_round() -> Non
     world.at(SETTLE_MS, lambda _: wire.hears(b"start beta\n"))
     world.run(1_000)
     assert wire.said[1:] == ["ok profile=beta left=60"]
+
+
+@pytest.mark.parametrize("line", [b"start\n", b"try all steady 30\n", b"press\n"])
+def test_invariant_08_what_was_sent_before_the_daemon_is_ready_starts_nothing(line: bytes) -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    world.at(SETTLE_MS - 1, lambda _: wire.hears(line))
+    world.run(3_000)
+
+    assert wire.said == ["err not-ready the daemon is still starting; ask again", loop.READY]
+    assert (world.session.started, world.motors.writes) == (0, [])
 
 
 def test_a_start_while_the_button_is_held_from_the_begin_is_refused() -> None:

@@ -499,6 +499,15 @@ def test_a_session_over_the_end_of_the_day_leaves_no_more_than_a_day() -> None:
     assert used == [4_000 + 9_999, 0, 0]
 
 
+def test_the_day_of_the_signals_is_on_the_sessions_clock_as_the_one_of_sessions_is() -> None:
+    """What is kept on the disk is never negative, on a slow clock either."""
+    world = World(speed=0.5)
+    hold(world, 2 * 24 * 3_600_000 + 2_000)
+    kept = [step.keep for _, step in world.steps if step.keep is not None]
+
+    assert [keep.at_ms - keep.spent.signal_day_began_at_ms for keep in kept] == [0]
+
+
 # --- signals while idle -----------------------------------------------------------------------
 
 
@@ -570,7 +579,7 @@ def test_a_signal_keeps_to_the_zones_cap() -> None:
 
 @pytest.mark.parametrize(
     "event",
-    [Stop(), Start(), Try(TRIAL), Fault("rail", "off"), Close()],
+    [Stop(), Start(), Try(TRIAL), Fault("rail", "off"), Slept(9_000), Close()],
     ids=lambda e: type(e).__name__,
 )
 def test_every_stop_and_every_start_ends_a_signal(event: Input) -> None:
@@ -659,6 +668,27 @@ def test_in_a_fault_a_hold_of_three_seconds_clears_and_starts_nothing() -> None:
         (19_000, "state", {"state": "idle", "profile": "calm", "fault": ""})
     ]
     assert world.levels() == []
+
+
+def test_a_suspend_ends_a_start_that_waits_for_the_disk() -> None:
+    """Else it would begin when the machine wakes, hours after it was asked for."""
+    world = World()
+    world.disk_is_sound = False
+    number = world.at(1_000, Start()).keep
+    assert number is not None
+    world.at(1_010, Slept(3_600_000))
+    world.at(1_020, Kept(number.number))
+
+    assert (world.session.started, world.session.state) == (0, State.FAULT)
+    assert world.session.fault == Fault("suspend", "the machine was suspended for 3600 s")
+
+
+def test_a_suspend_while_idle_is_no_fault_but_time_that_passed() -> None:
+    world = World()
+    world.at(1_000, Start("quick"))
+    world.at(9_000, Slept(24 * 3_600_000))
+    assert world.session.state is State.IDLE
+    assert world.session.used_ms(9_000) == 0
 
 
 # --- reload -----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 from collections import deque
 from collections.abc import Callable, Collection
 
+from firmware_ctl.allowance import UNSPENT, Spent
 from firmware_ctl.budget import fit
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue, Entry
@@ -21,6 +22,7 @@ from firmware_ctl.session import (
     Close,
     Fault,
     Input,
+    Keep,
     Kept,
     Pause,
     Session,
@@ -78,8 +80,14 @@ CATALOGUE = Catalogue((BAD, CALM, QUICK, STEPS))
 class World:
     """A session that is asked whenever it wants to be; its button was seen released by 100 ms."""
 
-    def __init__(self, catalogue: Catalogue = CATALOGUE, mat: Mat = MAT, speed: float = 1) -> None:
-        self.session = Session(mat, catalogue, speed)
+    def __init__(
+        self,
+        catalogue: Catalogue = CATALOGUE,
+        mat: Mat = MAT,
+        speed: float = 1,
+        spent: Spent = UNSPENT,
+    ) -> None:
+        self.session = Session(mat, catalogue, speed, spent)
         self.now_ms = 0
         self.disk_is_sound = True
         self.steps: list[tuple[int, Step]] = []
@@ -127,13 +135,17 @@ class World:
     def _handle(self, at_ms: int, event: Input) -> Step:
         self.now_ms = at_ms
         step = self.session.handle(event, at_ms)
-        if step.keep is not None and self.disk_is_sound:
+        if step.keep is not None and (answer := self._keep(step.keep)) is not None:
             # The disk has it at once; what came of both is one step to the world.
-            kept = self.session.handle(Kept(step.keep.number), at_ms)
+            kept = self.session.handle(answer, at_ms)
             notices = (*step.notices, *kept.notices)
             step = kept._replace(notices=notices, refusal=step.refusal, keep=step.keep)
         self.steps.append((at_ms, step))
         return step
+
+    def _keep(self, keep: Keep) -> Input | None:
+        """What the disk says at once."""
+        return Kept(keep.number) if self.disk_is_sound else None
 
 
 def world_in(state: State) -> World:
