@@ -110,16 +110,15 @@ def mock(args: argparse.Namespace) -> int:
     os.close(errors_in)
     from firmware_ctl import view
 
-    code = view.run(ours, child, first_line)
     with os.fdopen(errors, errors="replace") as said:
-        sys.stderr.write(said.read())
-    return code
+        return view.run(ours, child, first_line, said.read)
 
 
 def _child(
     args: argparse.Namespace, pty: links.PtyLink | None, view: socket.socket, errors: int
 ) -> int:
     """The daemon under a live view: what it says goes to the view, why it failed to stderr."""
+    os.set_blocking(errors, False)  # nobody reads it before the end
     os.dup2(errors, 2)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
@@ -140,7 +139,7 @@ def _mock_daemon(
         from firmware_ctl.simulator.board import Board
 
         board = Board(parts.mat)
-        factory = pins.mock_factory(board, RealInbox().now_ms)
+        factory = pins.mock_factory(board, parts.inbox.now_ms)
         button = None
         if parts.mat.button is not None:
             button = pins.SimulatedButton(parts.mat.button, factory, parts.waker)
@@ -152,7 +151,8 @@ def _mock_daemon(
             def power_at(now_ms: int) -> Levels:
                 return tuple(board.power_at(motor, now_ms) for motor in parts.mat.motors)
 
-            watchers.append(Feed(view.connection, pty.path if pty else "", path, power_at))
+            serial, origin_ms = pty.path if pty else "", parts.inbox.origin_ms
+            watchers.append(Feed(view.connection, serial, path, power_at, origin_ms))
         daemon = parts.daemon(motors, factory, button, args.speed, watchers)
         for link in (pty, view):
             if link is not None:
@@ -202,6 +202,7 @@ class _Parts:
         for entry in self._catalogue.entries:
             if entry.error is not None:
                 say(entry.error.summary())
+        self.inbox = RealInbox()
         self.waker = Waker()
         self._ledger = Ledger(os.path.abspath(state), self._disk, self.waker.post)
         if self._ledger.spent.damage:
@@ -252,7 +253,7 @@ class _Parts:
             watchers = [*watchers, self._stack.enter_context(self._recorder)]
         daemon = Daemon(
             session,
-            RealInbox(),
+            self.inbox,
             Latch(self.mat, motors, self._deadman),
             button,
             self._ledger,
