@@ -22,7 +22,7 @@ from firmware_ctl.folder import load_mat, read_catalogue
 from firmware_ctl.inbox import RealInbox, Signals, Waker
 from firmware_ctl.incident import Recorder, Ring, Shelf, left_behind
 from firmware_ctl.latch import Deadman, Latch, Motors, NoDeadman
-from firmware_ctl.ledger import Ledger
+from firmware_ctl.ledger import Files, Ledger
 from firmware_ctl.mat import SerialPort
 from firmware_ctl.notify import Systemd
 from firmware_ctl.player import Proof, Watcher
@@ -133,7 +133,12 @@ def _mock_daemon(
 ) -> int:
     with ExitStack() as stack:
         state = args.state or stack.enter_context(tempfile.TemporaryDirectory("-firmware-ctl"))
-        parts = _Parts(args, stack, state, say)
+        files = None
+        if args.inject:
+            from firmware_ctl.simulator import faults
+
+            files = faults.FaultyFiles()
+        parts = _Parts(args, stack, state, say, files=files)
         from firmware_ctl import gpio
         from firmware_ctl.simulator import pins
         from firmware_ctl.simulator.board import Board
@@ -153,6 +158,9 @@ def _mock_daemon(
 
             serial, origin_ms = pty.path if pty else "", parts.inbox.origin_ms
             watchers.append(Feed(view.connection, serial, path, power_at, origin_ms))
+        if files is not None:
+            stage = faults.Stage(parts.mat, factory, board, files)
+            watchers.append(faults.Injector(args.inject, stage, _warn))
         daemon = parts.daemon(motors, factory, button, args.speed, watchers)
         for link in (pty, view):
             if link is not None:
@@ -181,8 +189,9 @@ class _Parts:
         state: str,
         say: Say,
         systemd: Systemd | None = None,
+        files: Files | None = None,
     ) -> None:
-        """`systemd`: None for a mock, which answers to no service manager."""
+        """`systemd`: None for a mock, which answers to no service manager. `files`: for tests."""
         proof = deadman.Proof() if sys.platform == "linux" else None
         self.mat = load_mat(args.mat)
         self._folders = [args.profiles] if args.profiles else places.profile_folders()
@@ -204,7 +213,7 @@ class _Parts:
                 say(entry.error.summary())
         self.inbox = RealInbox()
         self.waker = Waker()
-        self._ledger = Ledger(os.path.abspath(state), self._disk, self.waker.post)
+        self._ledger = Ledger(os.path.abspath(state), self._disk, self.waker.post, files=files)
         if self._ledger.spent.damage:
             say(f"{self._ledger.spent.damage}; {NEW_DAY}")
         self.sentries: list[Sentry] = [TickLate()]
@@ -329,6 +338,10 @@ def _under_voltage_alarm() -> Callable[[], bool] | None:
                 alarm = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 return lambda: os.pread(alarm, 8, 0).strip() == b"1"
     return None
+
+
+def _warn(line: str) -> None:
+    os.write(2, f"{line}\n".encode())
 
 
 def _log(line: str) -> None:
