@@ -145,6 +145,7 @@ def _mock_daemon(
 
         board = Board(parts.mat)
         factory = pins.mock_factory(board, parts.inbox.now_ms)
+        factory.pin_class = pins.KeptPin
         button = None
         if parts.mat.button is not None:
             button = pins.SimulatedButton(parts.mat.button, factory, parts.waker)
