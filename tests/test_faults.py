@@ -16,7 +16,7 @@ from firmware_ctl.daemon import Daemon
 from firmware_ctl.disk import Disk
 from firmware_ctl.gpio import GpioGate, GpioMotors
 from firmware_ctl.latch import Latch
-from firmware_ctl.ledger import Clock, Ledger
+from firmware_ctl.ledger import Clock, Ledger, _sealed
 from firmware_ctl.limits import TICK_MS
 from firmware_ctl.mat import Gate, Mat
 from firmware_ctl.notify import Systemd
@@ -111,6 +111,10 @@ class Rig:
     def ask(self, at_ms: int, *requests: str) -> None:
         data = "".join(f"{request}\n" for request in requests).encode()
         self.at(at_ms, lambda: self.wire.chunks.append(data))
+
+    def note(self, at_ms: int, look: Callable[[], str]) -> None:
+        """Puts what is seen then among the answers."""
+        self.at(at_ms, lambda: self.hear() or self.answers.append(look()))
 
     def run(self, until_ms: int) -> "Rig":
         """Ends the daemon at that time; what was answered is in `answers`."""
@@ -425,3 +429,78 @@ def test_fault_26_one_sag_warns_and_a_supply_that_stays_low_stops(
     assert rig.answers[1] == (why if is_fault else "ok")
     states = [line.split()[1] for line in (rig.answers[2], rig.answers[4])]
     assert states == (["state=fault", "state=idle"] if is_fault else ["state=running"] * 2)
+
+
+# --- the ledger as a person meets it ----------------------------------------------------------
+
+GOOD = {
+    "ledger": 1,
+    "boot": "this boot",
+    "up_ms": 4_000,
+    "wall_ms": 10**12,
+    "used_ms": 60_000,
+    "day_ms": 60_000,
+    "signalled_ms": 0,
+    "signal_day_ms": 4_000,
+    "unsure": False,
+}
+NEW_DAY = "hold the start button for 5 s to begin a new day"
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (_sealed({**GOOD, "ledger": 2}), "has format 2 and this program knows 1"),
+        (_sealed(GOOD)[:-20], "is damaged"),
+        (b"", "is damaged"),
+        (b"ledger: 1\n", "is damaged"),
+        (_sealed({**GOOD, "up_ms": 6_000}), "is from the future: the clock was set back"),
+        (
+            _sealed({**GOOD, "boot": "another", "wall_ms": 10**12 + 1}),
+            "is from the future: the clock was set back",
+        ),
+        (_sealed({**GOOD, "used_ms": -1}), "is damaged"),
+    ],
+    ids=["version", "truncated", "empty", "foreign", "future", "wrong clock", "nonsense"],
+)
+def test_a_ledger_that_tells_nothing_is_a_day_that_is_used_up(
+    data: bytes, why: str, tmp_path: Path
+) -> None:
+    (tmp_path / "ledger").write_bytes(data)
+    rig = Rig(tmp_path)
+    rig.ask(1_000, "limits", "start calm", "press")
+    rig.note(1_200, lambda: rig.session.signal(1_200))
+    rig.ask(3_000, "stop")
+    rig.ask(5_000, "press long")
+    rig.ask(8_000, "start calm")
+    rig.note(9_000, lambda: f"kept: {(tmp_path / 'ledger').read_bytes() == data}")
+    rig.ask(10_000, "press 5.2")
+    rig.note(15_010, lambda: rig.session.signal(15_010))
+    rig.ask(19_000, "limits", "start calm")
+    rig.run(20_000)
+    refused = f"the record of today's running time, {tmp_path}/ledger, {why}; {NEW_DAY}"
+    assert rig.answers == [
+        "ok session=900 daily=1800 used=1800 left=0",
+        *(f"err allowance - {refused}", "ok", "refused"),
+        *("ok", "ok", f"err allowance - {refused}", "kept: True"),
+        *("ok", "new-day", "ok session=900 daily=1800 used=0 left=1800"),
+        "ok profile=calm left=600",
+    ]
+    assert rig.session.selected is CATALOGUE.first()
+    assert f'event=refused code=allowance message="- {refused}"' in rig.said
+    assert Ledger(str(tmp_path), _as_disk(rig.disk), lambda call: None).spent.damage == ""
+
+
+def test_a_session_that_does_not_fit_is_refused_with_the_wait(tmp_path: Path) -> None:
+    (tmp_path / "ledger").write_bytes(_sealed({**GOOD, "used_ms": 29 * 60_000}))
+    rig = Rig(tmp_path)
+    rig.ask(1_000, "limits", "start calm", "press 5.2")
+    rig.ask(7_000, "start quick", "limits")
+    rig.run(8_000)
+    wait_s = 24 * 3_600 - 62
+    assert rig.answers == [
+        "ok session=900 daily=1800 used=1740 left=60",
+        f"err allowance {wait_s} the session takes 600 s and 60 s of today's 1800 s are left; "
+        "choose a shorter profile or wait",
+        *("ok", "ok profile=quick left=4", "ok session=900 daily=1800 used=1740 left=60"),
+    ]

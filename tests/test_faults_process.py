@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from firmware_ctl import shipped
+from firmware_ctl.ledger import _sealed
 from firmware_ctl.limits import DEADMAN_KILL_MS, TICK_LATE_MS
 from tests.process import (
     PATIENCE_S,
@@ -22,6 +24,7 @@ from tests.process import (
     Mock,
     Watch,
     at_last,
+    call,
     command,
     environment,
     off,
@@ -358,3 +361,82 @@ def test_fault_30_a_terminal_that_closes_is_off_and_the_daemon_gone(tmp_path: Pa
         terminal.view.wait()
     last = (tmp_path / "trace.jsonl").read_text().splitlines()[-1]
     assert '"state":"idle","level":[0,0,0,0,0,0,0,0]' in last
+
+
+# --- a kill at any moment ---------------------------------------------------------------------
+
+
+def kill_and_look(home: Path, seed: int, kills: int) -> None:
+    """Kills mocks on one state folder; none may give anything of the day back."""
+    chance, speed = random.Random(seed), 60
+    least_s = most_s = 0.0
+    for number in range(kills + 1):
+        with Mock(home, speed=speed) as mock, Client(mock.port) as client:
+            used_s = limits(client)["used"]
+            assert least_s <= used_s <= most_s, (number, least_s, used_s, most_s)
+            assert [line for line in mock.log.found if "ledger" in line] == []
+            assert client.status()["state"] == "idle"
+            least_s, at_s = used_s, time.monotonic()
+            how = chance.choice(["starting", "running", "stopping"])
+            if how == "starting":
+                client.port.write(b"start long\n")
+            else:
+                assert client.start("long").startswith("ok")
+                select.select([], [], [], chance.random() * 0.7)
+                least_s += int(float(client.status()["t"]))
+            if how == "stopping":
+                client.port.write(b"!")
+            select.select([], [], [], chance.random() * 0.02)
+            mock.process.kill()
+            mock.process.wait()
+            # What could have been played, a slice more, and each rounded up.
+            most_s = used_s + (time.monotonic() - at_s) * speed + 62
+
+
+def test_a_killed_daemon_gives_nothing_of_the_day_back(tmp_path: Path) -> None:
+    kill_and_look(tmp_path, seed=1, kills=3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_sixty_killed_daemons_give_nothing_of_the_day_back(seed: int, tmp_path: Path) -> None:
+    kill_and_look(tmp_path, seed, kills=6)
+
+
+# --- what was put into its folder or its mat file ----------------------------------------------
+
+
+def test_a_ledger_of_another_version_is_told_at_once_and_refuses(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "ledger").write_bytes(_sealed({"ledger": 2}))
+    with Mock(tmp_path, speed=1) as mock, Client(mock.port) as client:
+        why = (
+            f"the record of today's running time, {tmp_path}/state/ledger, has format 2 and this "
+            "program knows 1; hold the start button for 5 s to begin a new day"
+        )
+        assert why in mock.log.found
+        assert client.ask("start long") == [f"err allowance - {why}"]
+        assert client.ask("stop") == ["ok"]
+        assert limits(client) == {"session": 900, "daily": 1800, "used": 1800, "left": 0}
+        assert mock.end() == (0, "")
+    assert mock.rows() == []
+
+
+def test_a_mat_that_asks_for_more_than_the_code_allows_starts_no_daemon(tmp_path: Path) -> None:
+    text = Path(shipped.mat_file()).read_text()
+    asked = {"session": "31min", "daily": "61min", "duty": "91%", "rise": "51%/s"}
+    for name, more in asked.items():
+        text = re.sub(rf"^  {name}: \S+", f"  {name}: {more}", text, flags=re.MULTILINE)
+    mat = tmp_path / "mat.yaml"
+    mat.write_text(text)
+    found = call(tmp_path, "mock", "--no-view", "--mat", str(mat), "--socket", str(tmp_path / "s"))
+    assert found.returncode == 2
+    assert "* ready" not in found.stdout
+    lines = [line.split(": ", 2) for line in found.stderr.splitlines()]
+    assert {place.partition(":")[0] for place, *_ in lines} == {str(mat)}
+    assert [(name, sentence) for _, name, sentence in lines] == [
+        ("session", "31min is above the code's own limit of 30min"),
+        ("daily", "61min is above the code's own limit of 60min"),
+        ("duty", "91% is above the code's own limit of 90%"),
+        ("rise", "51%/s is above the code's own limit of 50%/s"),
+    ]
