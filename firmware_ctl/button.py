@@ -77,6 +77,13 @@ class Button:
         """The contacts read one of the two, and have done so for long enough."""
         return self._raw in (Contact.PRESSED, Contact.RELEASED) and self._raw is self._settled
 
+    @property
+    def locked_until_ms(self) -> int:
+        """A press before then starts nothing, as things stand; 0: none was locked out."""
+        if self._locked_since_ms is None:
+            return 0
+        return max(self._locked_since_ms, self._raw_since_ms) + LOCK_MS
+
     def lock(self, now_ms: int) -> None:
         """As `spend`, and the next press needs 1.5 s of release before it."""
         self._locked_since_ms = now_ms

@@ -42,6 +42,16 @@ def _speed(text: str) -> float:
     return speed
 
 
+def _fault(text: str) -> str:
+    from argparse import ArgumentTypeError
+
+    from firmware_ctl.simulator.faults import FAULTS
+
+    if text not in FAULTS:
+        raise ArgumentTypeError(f"{text} is no fault to inject; there are {', '.join(FAULTS)}")
+    return text
+
+
 def _trim(text: str) -> int:
     if not text.isdecimal() or not 10 <= int(text) <= 100:
         from argparse import ArgumentTypeError
@@ -82,6 +92,9 @@ COMMANDS: dict[str, tuple[str, str, Sequence[Option], dict[str, object]]] = {
             _option("--speed", metavar="X", type=_speed, default=1.0,
                     help="sessions run X times as fast"),
             _option("--no-view", action="store_true", help="plain log lines, no live view"),
+            _option("--inject", metavar="FAULT", type=_fault,
+                    help="for tests only: a second into the first session bring about a fault: "
+                    "hang, gil, error, late, pin, rail, rail-stuck, disk or disk-full"),
         ),
         {},
     ),

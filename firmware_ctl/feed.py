@@ -12,11 +12,20 @@ class Feed:
     """Watches the steps and tells what changed; what a slow view does not read is dropped."""
 
     def __init__(
-        self, connection: Connection, serial: str, socket: str, power_at: Callable[[int], Levels]
+        self,
+        connection: Connection,
+        serial: str,
+        socket: str,
+        power_at: Callable[[int], Levels],
+        origin_ms: int = 0,
     ) -> None:
-        """`power_at`: the share of a time in ms for which each motor is joined to its supply."""
+        """`power_at`: the share of a time in ms for which each motor is joined to its supply.
+
+        `origin_ms`: the daemon's time 0 on the monotonic clock, which the view reads too.
+        """
         self._connection = connection
         self._power_at = power_at
+        self._origin_ms = origin_ms
         self._where = {"serial": serial, "socket": socket}
         self._last_row: tuple[object, ...] = ()
         self._last_status: dict[str, object] = {}
@@ -31,7 +40,8 @@ class Feed:
             self._last_row = row
             names = ("level", "duty", "kicks", "power")
             # On the clock that view and daemon share: a kick keeps its length, however late read.
-            self._tell({"at_ms": now_ms, **dict(zip(names, row, strict=True))})
+            at_ms = self._shared_ms(now_ms)
+            self._tell({"at_ms": at_ms, **dict(zip(names, row, strict=True))})
         status = self._status(session, now_ms)
         if status != self._last_status:
             self._last_status = status
@@ -40,6 +50,9 @@ class Feed:
                 "left": session.left_ms(now_ms) / 1000,
             }
             self._tell({"status": {**status, **moment}})
+
+    def _shared_ms(self, at_ms: int) -> int:
+        return self._origin_ms + at_ms
 
     def _tell(self, what: object) -> None:
         self._connection.answer([json.dumps(what, separators=(",", ":"))])
@@ -77,4 +90,5 @@ class Feed:
             "trim": session.trim_pct,
             "signal": session.signal(now_ms),
             "fault": session.fault.code if session.fault else "",
+            "locked_until_ms": self._shared_ms(session.button.locked_until_ms),
         }

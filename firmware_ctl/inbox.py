@@ -20,6 +20,8 @@ class RealInbox:
 
     def __init__(self) -> None:
         self._origin_ns = time.monotonic_ns()
+        self.origin_ms = self._origin_ns // 1_000_000
+        """Its time 0 on the monotonic clock."""
         self._slept_ns = _slept_ns()
 
     def now_ms(self) -> int:

@@ -26,7 +26,8 @@ class TickLate:
 
     def look(self, now_ms: int, is_moving: bool) -> Fault | None:
         before_ms, self._before_ms = self._before_ms, now_ms if is_moving else None
-        if before_ms is None or now_ms - before_ms <= TICK_LATE_MS:
+        # After a stop nothing has to be in time: an idle loop sleeps for longer.
+        if before_ms is None or not is_moving or now_ms - before_ms <= TICK_LATE_MS:
             return None
         late_s = (now_ms - before_ms) / 1000
         return Fault("tick-late", f"the loop was held up for {late_s:.2f} s; free the processor")

@@ -22,7 +22,7 @@ from firmware_ctl.folder import load_mat, read_catalogue
 from firmware_ctl.inbox import RealInbox, Signals, Waker
 from firmware_ctl.incident import Recorder, Ring, Shelf, left_behind
 from firmware_ctl.latch import Deadman, Latch, Motors, NoDeadman
-from firmware_ctl.ledger import Ledger
+from firmware_ctl.ledger import Files, Ledger
 from firmware_ctl.mat import SerialPort
 from firmware_ctl.notify import Systemd
 from firmware_ctl.player import Proof, Watcher
@@ -110,16 +110,15 @@ def mock(args: argparse.Namespace) -> int:
     os.close(errors_in)
     from firmware_ctl import view
 
-    code = view.run(ours, child, first_line)
     with os.fdopen(errors, errors="replace") as said:
-        sys.stderr.write(said.read())
-    return code
+        return view.run(ours, child, first_line, said.read)
 
 
 def _child(
     args: argparse.Namespace, pty: links.PtyLink | None, view: socket.socket, errors: int
 ) -> int:
     """The daemon under a live view: what it says goes to the view, why it failed to stderr."""
+    os.set_blocking(errors, False)  # nobody reads it before the end
     os.dup2(errors, 2)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
@@ -134,13 +133,19 @@ def _mock_daemon(
 ) -> int:
     with ExitStack() as stack:
         state = args.state or stack.enter_context(tempfile.TemporaryDirectory("-firmware-ctl"))
-        parts = _Parts(args, stack, state, say)
+        files = None
+        if args.inject:
+            from firmware_ctl.simulator import faults
+
+            files = faults.FaultyFiles()
+        parts = _Parts(args, stack, state, say, files=files)
         from firmware_ctl import gpio
         from firmware_ctl.simulator import pins
         from firmware_ctl.simulator.board import Board
 
         board = Board(parts.mat)
-        factory = pins.mock_factory(board, RealInbox().now_ms)
+        factory = pins.mock_factory(board, parts.inbox.now_ms)
+        factory.pin_class = pins.KeptPin
         button = None
         if parts.mat.button is not None:
             button = pins.SimulatedButton(parts.mat.button, factory, parts.waker)
@@ -152,7 +157,11 @@ def _mock_daemon(
             def power_at(now_ms: int) -> Levels:
                 return tuple(board.power_at(motor, now_ms) for motor in parts.mat.motors)
 
-            watchers.append(Feed(view.connection, pty.path if pty else "", path, power_at))
+            serial, origin_ms = pty.path if pty else "", parts.inbox.origin_ms
+            watchers.append(Feed(view.connection, serial, path, power_at, origin_ms))
+        if files is not None:
+            stage = faults.Stage(parts.mat, factory, board, files)
+            watchers.append(faults.Injector(args.inject, stage, _warn))
         daemon = parts.daemon(motors, factory, button, args.speed, watchers)
         for link in (pty, view):
             if link is not None:
@@ -181,8 +190,9 @@ class _Parts:
         state: str,
         say: Say,
         systemd: Systemd | None = None,
+        files: Files | None = None,
     ) -> None:
-        """`systemd`: None for a mock, which answers to no service manager."""
+        """`systemd`: None for a mock, which answers to no service manager. `files`: for tests."""
         proof = deadman.Proof() if sys.platform == "linux" else None
         self.mat = load_mat(args.mat)
         self._folders = [args.profiles] if args.profiles else places.profile_folders()
@@ -202,8 +212,9 @@ class _Parts:
         for entry in self._catalogue.entries:
             if entry.error is not None:
                 say(entry.error.summary())
+        self.inbox = RealInbox()
         self.waker = Waker()
-        self._ledger = Ledger(os.path.abspath(state), self._disk, self.waker.post)
+        self._ledger = Ledger(os.path.abspath(state), self._disk, self.waker.post, files=files)
         if self._ledger.spent.damage:
             say(f"{self._ledger.spent.damage}; {NEW_DAY}")
         self.sentries: list[Sentry] = [TickLate()]
@@ -252,7 +263,7 @@ class _Parts:
             watchers = [*watchers, self._stack.enter_context(self._recorder)]
         daemon = Daemon(
             session,
-            RealInbox(),
+            self.inbox,
             Latch(self.mat, motors, self._deadman),
             button,
             self._ledger,
@@ -328,6 +339,10 @@ def _under_voltage_alarm() -> Callable[[], bool] | None:
                 alarm = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 return lambda: os.pread(alarm, 8, 0).strip() == b"1"
     return None
+
+
+def _warn(line: str) -> None:
+    os.write(2, f"{line}\n".encode())
 
 
 def _log(line: str) -> None:

@@ -18,7 +18,7 @@ import termios
 import textwrap
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import zip_longest
 from typing import Any, Final, NamedTuple
 
@@ -26,6 +26,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from firmware_ctl.allowance import NEW_DAY
 from firmware_ctl.limits import TRIM_PCT
 from firmware_ctl.mat import Motor
 from firmware_ctl.points import POINTS
@@ -48,7 +49,7 @@ DIGITS: Final = "123456789"
 
 HELP: Final = (
     "space starts the selected profile and stops whatever runs, like the button on the mat; "
-    "h holds the button: the next profile. ! stops at once, in every state."
+    "h holds it: the next profile; H for 5 s. ! stops at once, in every state."
 )
 
 FOOTER: Final = (
@@ -63,7 +64,7 @@ FAULTS: Final[Mapping[str, str]] = {
     "button": "The contacts of the start button contradict each other. Check its wire.",
     "under-voltage": "The supply voltage is too low. Check the supply and its cable.",
     "suspend": "The machine slept while the mat ran. Keep it awake during a session.",
-    "internal": "The program met an error of its own. Its log says which.",
+    "internal": "The program met an error of its own. Please report what it says.",
 }
 """What a person can do about each fault."""
 
@@ -74,6 +75,8 @@ FELT: Final[Mapping[str, str]] = {
     "refused": "a long pulse, refused",
 }
 """What a signal feels like and means; `profile-N` speaks for itself."""
+
+LOCKED: Final = "Locked for a moment after a stop: leave the button alone for 1.5 s first."
 
 EVENTS: Final[Mapping[str, str]] = {"stopped": "Stopped.", "ready": "The mat is ready."}
 
@@ -129,6 +132,7 @@ class Status(NamedTuple):
     t: float = 0.0
     left: float = 0.0
     trim: int = 100
+    locked_until_ms: int = 0
 
 
 def _printable(text: str) -> str:
@@ -177,6 +181,7 @@ def _status(fields: dict[str, Any]) -> Status:
         t=float(fields["t"]),
         left=float(fields["left"]),
         trim=int(fields["trim"]),
+        locked_until_ms=int(fields["locked_until_ms"]),
     )
 
 
@@ -223,6 +228,10 @@ class Picture:
     @property
     def fault(self) -> str:
         return self._status.fault
+
+    @property
+    def is_running(self) -> bool:
+        return self._status.state == "running"
 
     def feed(self, line: str, now_ms: int) -> None:
         """Take one line of the daemon, without its end. What cannot be read changes nothing."""
@@ -272,7 +281,7 @@ class Picture:
         elif kind == "*":
             event, _, more = rest.partition(" ")
             if event == "event=refused":
-                self._say(f"Refused: {more}", now_ms)
+                self._say(f"Refused: {_reason(more)}", now_ms)
             elif not event.startswith("event="):  # the picture shows what the others say
                 self._say(EVENTS.get(event, rest), now_ms)
 
@@ -292,8 +301,12 @@ class Picture:
         match key:
             case "!":
                 return b"!"
+            case " " if now_ms < self._status.locked_until_ms and self._status.state == "idle":
+                return self.ask("press", LOCKED)
             case " ":
                 return self.ask("press", "Start button pressed.")
+            case "H":
+                return self.ask("press 5.2", "Start button held for five seconds.")
             case "h":
                 return self.ask("press long", "Start button held for a second.")
             case "p" if self._status.state == "paused":
@@ -540,11 +553,18 @@ class Picture:
         return [*lines, *map(_keys, FOOTER)]
 
 
+def _reason(fields: str) -> str:
+    """What the message among the fields of an event says; all of them where there is none."""
+    found = re.fullmatch(r'code=(\S+) message=("(?:[^"\\]|\\.)*")', fields)
+    return _refusal(f"{found[1]} {json.loads(found[2])}") if found else fields
+
+
 def _refusal(answer: str) -> str:
     code, _, message = answer.partition(" ")
     if code != "allowance":
         return message or code
     wait_s, _, message = message.partition(" ")
+    message = message.replace(NEW_DAY, f"{NEW_DAY} (H does)")
     if not wait_s.isdigit():
         return message
     return f"{message} Possible again in {math.ceil(int(wait_s) / 60)} min."
@@ -575,16 +595,23 @@ def _bar_cells(width: int) -> int:
     return max(4, min(24, (width - 11 - 2 * 11 - 3 - 1) // 2))
 
 
-def run(channel: socket.socket, child_pid: int, first_line: str) -> int:
+def run(
+    channel: socket.socket,
+    child_pid: int,
+    first_line: str,
+    last_words: Callable[[], str] = lambda: "",
+) -> int:
     """Show the daemon `child_pid` until it ends; give back its exit code, 1 if it was killed.
 
     `channel` is this side of the pair whose other end the child alone holds. Standard input and
-    output are a terminal; it is restored on every way out.
+    output are a terminal; it is restored on every way out. `last_words` is asked, once the daemon
+    has ended, for what it wrote to stderr.
     """
     print(first_line, flush=True)
     loop = _Loop(channel, child_pid, Picture(ascii_only=_ascii_only()))
     with contextlib.closing(channel), _caught_signals() as signals, _own_terminal(loop.console):
         code, why = loop.run(signals)
+    sys.stderr.write(last_words())  # before the reason, which a page of stacks would push away
     if why:
         print(f"firmware-ctl: {why}", file=sys.stderr)
     return code
@@ -617,7 +644,12 @@ class _Loop:
             now_ms = _now_ms()
             if ended_pid:
                 self._read_channel(now_ms)  # a fault may have been its last word
-                return _verdict(status, self._picture.fault, overdue=self._overdue)
+                return _verdict(
+                    status,
+                    self._picture.fault,
+                    overdue=self._overdue,
+                    running=self._picture.is_running,
+                )
             if self._kill_at_ms is not None and now_ms >= self._kill_at_ms:
                 os.kill(self._child_pid, signal.SIGKILL)
                 self._kill_at_ms = now_ms + END_MS
@@ -746,13 +778,16 @@ def _own_terminal(console: Console) -> Iterator[None]:
             termios.tcsetattr(keys_fd, termios.TCSAFLUSH, before)
 
 
-def _verdict(status: int, fault: str, *, overdue: bool) -> tuple[int, str]:
+def _verdict(status: int, fault: str, *, overdue: bool, running: bool = False) -> tuple[int, str]:
     code = os.waitstatus_to_exitcode(status)
     if overdue and code == -signal.SIGKILL:
         return 1, f"the daemon did not end within {END_MS / 1000:g} s and was killed."
     if code < 0:
         names = {number.value: number.name for number in signal.Signals}
-        return 1, f"the daemon was killed by signal {-code} ({names.get(-code, 'unnamed')})."
+        told = f"the daemon was killed by signal {-code} ({names.get(-code, 'unnamed')})"
+        if running and code == -signal.SIGKILL:
+            told += " while a session ran, as its dead-man does when it hangs or is stopped"
+        return 1, f"{told}."
     if code > 0:
         after = f" after the fault {fault}" if fault else ""
         return code, f"the daemon ended with exit code {code}{after}."

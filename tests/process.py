@@ -3,18 +3,25 @@
 The patience is a safety net for a test that would hang; nothing here takes that long.
 """
 
+import fcntl
 import json
 import os
 import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import serial
+
+from firmware_ctl import shipped
+from firmware_ctl.folder import load_mat
+from firmware_ctl.places import ring_file
 
 ROOT = Path(__file__).parent.parent
 PATIENCE_S = 20.0
@@ -42,6 +49,10 @@ phases:
 
 def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "firmware_ctl", *words]
+
+
+def watched(fd: int) -> list[str]:
+    return [sys.executable, "-m", "tests.watched", str(fd)]
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -78,10 +89,64 @@ class Lines:
             self._half += more
 
 
+class Watch:
+    """What `tests.watched` tells: every motor pin's duty, and the checked ticks, with their ns."""
+
+    def __init__(self) -> None:
+        self.fd, self.theirs = os.pipe()
+        fcntl.fcntl(self.theirs, fcntl.F_SETPIPE_SZ, 1 << 20)  # so that telling never waits
+        pins = [motor.pin for motor in load_mat(shipped.mat_file()).motors]
+        self.duties: dict[int, int | None] = dict.fromkeys(pins)
+        self.ticks: list[int] = []
+        self._lines = Lines(self.fd)
+
+    def until(self, is_it: Callable[[list[int | None]], bool]) -> int:
+        """When a write to a motor's pin made the duties what is meant."""
+        while True:
+            line = self._lines.until(lambda _: True)
+            at_ns = self._take(line)
+            if not line.endswith("tick") and is_it(list(self.duties.values())):
+                return at_ns
+
+    def rest(self) -> None:
+        """All that is left, once the process is gone."""
+        with suppress(AssertionError):
+            while True:
+                self._take(self._lines.until(lambda _: True))
+
+    def gaps_ms(self) -> list[float]:
+        """Between one checked tick and the next."""
+        return [(b - a) / 1e6 for a, b in zip(self.ticks, self.ticks[1:], strict=False)]
+
+    def _take(self, line: str) -> int:
+        at_ns, *what = line.split()
+        if what == ["tick"]:
+            self.ticks.append(int(at_ns))
+        elif int(what[0]) in self.duties:
+            self.duties[int(what[0])] = None if what[1] == "None" else int(what[1])
+        return int(at_ns)
+
+
+def off(duties: list[int | None]) -> bool:
+    """Driven low; an input would float."""
+    return all(duty == 0 for duty in duties)
+
+
+def on(duties: list[int | None]) -> bool:
+    return all(duties)
+
+
 class Mock:
     """A running mock: its log, its serial port, its trace. Killed at the end if it still runs."""
 
-    def __init__(self, home: Path, *options: str, speed: float = 60) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *options: str,
+        speed: float = 60,
+        watch: Watch | None = None,
+        program: list[str] | None = None,
+    ) -> None:
         home.mkdir(exist_ok=True)
         self.home = home
         self.socket = str(home / "control.sock")
@@ -91,17 +156,23 @@ class Mock:
             profiles.mkdir()
             (profiles / "long.yaml").write_text(LONG)
             (profiles / "short.yaml").write_text(SHORT)
+        if program is None:
+            program = command() if watch is None else watched(watch.theirs)
         self.process = subprocess.Popen(
-            command(
+            [
+                *program,
                 *("mock", "--no-view", "--speed", str(speed), "--socket", self.socket),
                 *("--state", str(home / "state"), "--trace", str(self.trace)),
                 *("--profiles", str(profiles), *options),
-            ),
+            ],
             env=environment(home),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            pass_fds=() if watch is None else (watch.theirs,),
         )
+        if watch is not None:
+            os.close(watch.theirs)
         assert self.process.stdout is not None
         self.log = Lines(self.process.stdout.fileno())
 
@@ -117,6 +188,21 @@ class Mock:
     ) -> None:
         self.process.kill()
         self.process.communicate()
+        with suppress(OSError):
+            os.unlink(ring_file(str(self.home / "state")))
+
+    def gone(self) -> tuple[int, float]:
+        """When the process was seen to have ended, in ns, and how late this very look may be, ms.
+
+        What a busy machine does to this loop it may have done to the death as well.
+        """
+        late_ns, step_ns, fd = 0, 2_000_000, os.pidfd_open(self.process.pid)
+        until_ns = (at_ns := time.monotonic_ns()) + int(PATIENCE_S * 1e9)
+        while at_ns < until_ns and not select.select([fd], [], [], step_ns / 1e9)[0]:
+            before_ns, at_ns = at_ns, time.monotonic_ns()
+            late_ns = max(late_ns, at_ns - before_ns - step_ns)
+        os.close(fd)
+        return time.monotonic_ns(), late_ns / 1e6
 
     @property
     def port(self) -> str:
@@ -188,6 +274,17 @@ class Client:
         while (final := self.ask(f"start {name}")[-1]).startswith("err busy stopped"):
             pass
         return final
+
+
+def at_last(attempt: Callable[[], None], times: int = 3) -> None:
+    """Tries again where a busy machine may have held the program up for longer than it may take.
+
+    What the program does wrong it does each time.
+    """
+    for _ in range(times - 1):
+        with suppress(AssertionError):
+            return attempt()
+    return attempt()
 
 
 def zones(status: dict[str, str]) -> list[int]:

@@ -18,7 +18,7 @@ from tests.process import LONG, PATIENCE_S, command, environment
 class Terminal:
     """`firmware-ctl mock` as someone sees it who types it into a terminal."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *options: str) -> None:
         profiles = home / "profiles"
         profiles.mkdir()
         (profiles / "long.yaml").write_text(LONG)
@@ -30,6 +30,7 @@ class Terminal:
             command(
                 *("mock", "--profiles", str(profiles), "--socket", str(home / "s")),
                 *("--state", str(home / "state"), "--trace", str(home / "trace.jsonl")),
+                *options,
             ),
             stdin=self.slave,
             stdout=self.slave,
@@ -56,6 +57,9 @@ class Terminal:
         path = Path(f"/proc/{self.view.pid}/task/{self.view.pid}/children")
         (child,) = path.read_text().split()
         return int(child)
+
+    def is_restored(self) -> bool:
+        return bool(termios.tcgetattr(self.slave) == self.before)
 
     def close(self) -> None:
         self.view.kill()

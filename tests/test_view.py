@@ -14,8 +14,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from firmware_ctl.feed import Feed
 from firmware_ctl.mat import Motor
-from firmware_ctl.view import HELP, MESSAGE_MS, Picture, _verdict
+from firmware_ctl.protocol import FAULT_CODES, Connection
+from firmware_ctl.session import State, Stop
+from firmware_ctl.view import FAULTS, HELP, LOCKED, MESSAGE_MS, Picture, _verdict
+from tests.worlds import world_in
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = ROOT / "tests" / "golden"
@@ -57,7 +61,7 @@ def hello(*, absent: str = "", speed: float = 1.0, mat: str = "Reference mat") -
 
 def status(state: str = "idle", **changed: object) -> str:
     words = dict.fromkeys(("cert", "phase", "signal", "fault", "cue", "repeat"), "")
-    figures = {"t": 0.0, "left": 0.0, "trim": 100}
+    figures = {"t": 0.0, "left": 0.0, "trim": 100, "locked_until_ms": 0}
     fields = {"state": state, "profile": "guided-points", **words, **figures, **changed}
     return json.dumps({"status": fields})
 
@@ -216,6 +220,16 @@ def test_the_signal_being_felt_is_told_in_words(signal: str, words: str) -> None
         ("* stopped", "Stopped."),
         ("* dropped=3", "dropped=3"),
         ("* event=refused allowance", "Refused: allowance"),
+        ('* event=refused code=busy message="A \\"b\\"."', 'Refused: A "b".'),
+        (
+            '* event=refused code=allowance message="61 Spent."',
+            "Refused: Spent. Possible again in 2 min.",
+        ),
+        (
+            '* event=refused code=allowance message="- It is damaged; hold the start button for '
+            '5 s to begin a new day"',
+            "Refused: It is damaged; hold the start button for 5 s to begin a new day (H does)",
+        ),
         ("* event=state state=running", ""),
         ("- a data line", ""),
         ("", ""),
@@ -278,9 +292,39 @@ def test_keys_become_requests() -> None:
     ]
     assert running.sentence().endswith(HELP)
     assert fed(status(profile="näck"), ascii_only=True).sentence() == "idle, n?ck"
+    assert running.press("H", 0) == b"press 5.2\r\n"
     assert fed(hello(), FREE_CUE).press("p", 0) == b"resume\r\n"
     assert fed(hello(), status(trim=100)).press("+", 0) == b"trim 100\r\n"
     assert fed(hello(), status(trim=10)).press("-", 0) == b"trim 10\r\n"
+
+
+@pytest.mark.parametrize(
+    ("state", "at_ms", "said"),
+    [
+        ("idle", 1_499, LOCKED),
+        ("idle", 1_500, "Start button pressed."),
+        ("running", 1_499, "Start button pressed."),
+    ],
+)
+def test_a_press_that_the_lock_ignores_is_told(state: str, at_ms: int, said: str) -> None:
+    picture = fed(hello(), status(state, locked_until_ms=1_500))
+    assert picture.press(" ", at_ms) == b"press\r\n"
+    picture.feed("ok", at_ms)
+    assert picture.sentence().endswith(f" | {said}")
+
+
+def test_the_daemon_tells_its_times_on_the_clock_of_the_view() -> None:
+    world = world_in(State.RUNNING)
+    connection = Connection()
+    feed = Feed(connection, "/dev/pts/5", "/s", lambda now_ms: (0,) * 3, origin_ms=10_000)
+    feed.step(world.session, Stop(), world.at(11_000, Stop()), 11_000)
+    _, moved, told = (json.loads(line) for line in connection.unsent.splitlines())
+    assert (moved["at_ms"], told["status"]["locked_until_ms"]) == (21_000, 22_500)
+
+
+def test_every_fault_has_its_remedy() -> None:
+    assert set(FAULTS) == set(FAULT_CODES)
+    assert all(remedy.endswith(".") for remedy in FAULTS.values())
 
 
 def test_why_the_daemon_ended() -> None:
@@ -291,12 +335,20 @@ def test_why_the_daemon_ended() -> None:
         _verdict(2 << 8, "", overdue=False),
         _verdict(kill, "", overdue=False),
         _verdict(kill, "", overdue=True),
+        _verdict(kill, "", overdue=False, running=True),
+        _verdict(int(signal.SIGSEGV), "", overdue=False, running=True),
     ] == [
         (0, ""),
         (1, "the daemon ended with exit code 1 after the fault tick-late."),
         (2, "the daemon ended with exit code 2."),
         (1, "the daemon was killed by signal 9 (SIGKILL)."),
         (1, "the daemon did not end within 2 s and was killed."),
+        (
+            1,
+            "the daemon was killed by signal 9 (SIGKILL) while a session ran, "
+            "as its dead-man does when it hangs or is stopped.",
+        ),
+        (1, "the daemon was killed by signal 11 (SIGSEGV)."),
     ]
 
 

@@ -61,6 +61,14 @@ class SimulatedPin(MockPWMPin):  # type: ignore[misc]
             board.set_line(self._number, Line(duty_pct, self._pull), self.factory.now_ms())
 
 
+class KeptPin(SimulatedPin):
+    """Stays as it was driven when it is closed, as the daemon's own pins on a Pi do."""
+
+    def close(self) -> None:
+        if self.function == "input":
+            super().close()
+
+
 class _Factory(MockFactory):  # type: ignore[misc]
     def __init__(self, board: Board | None, now_ms: Callable[[], int]) -> None:
         super().__init__(pin_class=SimulatedPin)

@@ -1,0 +1,38 @@
+"""`python -m tests.watched FD mock …`: a mock that tells a pipe what its pins get, and every tick.
+
+A line each, as it happens: `NANOSECONDS PIN DUTY` for a write to a simulated pin (`None`: it is an
+input), `NANOSECONDS tick` for a checked tick while motors move. The clock is CLOCK_MONOTONIC,
+which all processes of a machine share.
+"""
+
+import os
+import sys
+import time
+
+from firmware_ctl import cli
+from firmware_ctl.deadman import KernelDeadman
+from firmware_ctl.simulator.board import Board, Line
+
+
+def main() -> None:
+    fd = int(sys.argv[1])
+    set_line, arm = Board.set_line, KernelDeadman.arm
+
+    def tell(what: str) -> None:
+        os.write(fd, f"{time.monotonic_ns()} {what}\n".encode())
+
+    def set_line_and_tell(board: Board, pin: int, line: Line, now_ms: int) -> None:
+        set_line(board, pin, line, now_ms)
+        tell(f"{pin} {line.duty_pct}")
+
+    def arm_and_tell(deadman: KernelDeadman) -> None:
+        arm(deadman)
+        tell("tick")
+
+    Board.set_line = set_line_and_tell  # type: ignore[method-assign]
+    KernelDeadman.arm = arm_and_tell  # type: ignore[method-assign]
+    cli.main(sys.argv[2:])
+
+
+if __name__ == "__main__":
+    main()
