@@ -72,10 +72,9 @@ def measure(home: Path, count: int, flooded: bool) -> list[float]:
 
         def begun() -> bool:
             """Every motor is on; or not, where the machine is too busy for any tick in time."""
-            starter.sendall(b"start long\n")
-            answer = answers.readline()
-            if answer.startswith(b"err fault"):
-                starter.sendall(b"clear\n")
+            starter.sendall(b"clear\nstart long\n")
+            cleared, answer = answers.readline(), answers.readline()
+            assert cleared == b"ok\r\n"
             if answer.startswith(b"ok profile"):
                 watch.until(lambda duties: on(duties) or off(duties))
             return on(list(watch.duties.values()))

@@ -393,13 +393,15 @@ def kill_and_look(home: Path, seed: int, kills: int) -> None:
             most_s = used_s + (time.monotonic() - at_s) * speed + 62
 
 
-def test_a_killed_daemon_gives_nothing_of_the_day_back(tmp_path: Path) -> None:
+def test_fault_23_a_killed_daemon_gives_nothing_of_the_day_back(tmp_path: Path) -> None:
     kill_and_look(tmp_path, seed=1, kills=3)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
-def test_sixty_killed_daemons_give_nothing_of_the_day_back(seed: int, tmp_path: Path) -> None:
+def test_fault_23_sixty_killed_daemons_give_nothing_of_the_day_back(
+    seed: int, tmp_path: Path
+) -> None:
     kill_and_look(tmp_path, seed, kills=6)
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from gpiozero import Device
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 from firmware_ctl.button import Contact
@@ -339,3 +340,17 @@ def test_where_there_are_no_pins_the_sentence_says_so(
     monkeypatch.setattr(sys.modules["lgpio"], "gpiochip_open", cannot_open)
     with pytest.raises(DeviceError, match="no GPIO pins that can be used here"):
         lgpio_factory()
+
+
+def test_fault_10_the_factory_is_lgpios_whatever_the_environment_says(
+    lgpio: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
+    made = lgpio_factory()
+    motors = GpioMotors(MAT, made)
+    assert type(made).__name__ == "LGPIOFactory"
+    assert {call[1] for call in lgpio} == set(PINS)
+    assert Device.pin_factory is None
+    for device in motors._devices:
+        device.close()
+    made.close()
