@@ -35,6 +35,11 @@ class Allowance:
         self.damage = spent.damage
         self._used_ms = spent.used_ms
         self._day_began_at_ms = spent.day_began_at_ms
+        self._is_older = spent.day_began_at_ms is not None
+        """The day began before this account was opened."""
+        self._here_ms = 0
+        """So much of an older day was used here, since `_here_since_ms`."""
+        self._here_since_ms = 0
 
     @property
     def account(self) -> tuple[int, int | None]:
@@ -64,24 +69,42 @@ class Allowance:
                 f"{self.daily_ms // 1000} s are left; choose a shorter profile or {how}",
             )
         if used_ms == 0:
-            self._day_began_at_ms, self.may_renew = now_ms, False
+            self._day_began_at_ms, self.may_renew, self._is_older = now_ms, False, False
         self._used_ms = used_ms + length_ms
+        if self._here_ms == 0:
+            self._here_since_ms = now_ms
+        self._here_ms += length_ms
 
     def give_back(self, unused_ms: int) -> None:
         """Returns what a session that was stopped did not use."""
         self._used_ms = max(0, self._used_ms - unused_ms)
+        self._here_ms = max(0, self._here_ms - unused_ms)
 
-    def age(self, by_ms: int) -> None:
-        """The day is older than was known, by time that passed while nothing ran here."""
+    def sleep(self, for_ms: int) -> None:
+        """Time passed that this account's clock did not count."""
         if self._day_began_at_ms is not None:
-            self._day_began_at_ms -= by_ms
+            self._day_began_at_ms -= for_ms
+        self._here_since_ms -= for_ms
+
+    def was_off(self, for_ms: int, now_ms: int) -> None:
+        """A clock says at last for how long nothing ran before the account was opened.
+
+        When that ends the older day, what was used here since is the begin of a new one.
+        """
+        self.may_renew = False
+        if not self._is_older or self._day_began_at_ms is None:
+            return
+        self._day_began_at_ms -= for_ms
+        if self._here_ms and now_ms - self._day_began_at_ms >= DAY_MS:
+            self._used_ms, self._day_began_at_ms = self._here_ms, self._here_since_ms
+            self._is_older = False
 
     def renew(self) -> bool:
         """Begins a new day where no clock can say whether the old one is over; once."""
         if not (self.may_renew or self.damage):
             return False
         self.may_renew, self.damage = False, ""
-        self._used_ms, self._day_began_at_ms = 0, None
+        self._used_ms, self._day_began_at_ms, self._is_older = 0, None, False
         return True
 
 

@@ -150,6 +150,8 @@ class Daemon(Player):
         self._wake_at_ms: int | None = None
         self._notices: list[Notice] = []
         self._is_ready = False
+        self._started_before = 0
+        """How many sessions had begun when the last start was asked for."""
 
     # --- the loop ---
 
@@ -208,8 +210,8 @@ class Daemon(Player):
         now_ms = self.now_ms()
         if any(self._has_work(link.connection) for link in self.links):
             return now_ms
-        moving = self.session.is_moving or self._latch.is_armed
-        waits = [now_ms - now_ms % TICK_MS + TICK_MS if moving else now_ms + IDLE_SAMPLE_MS]
+        soon_ms = now_ms - now_ms % TICK_MS + TICK_MS
+        waits = [soon_ms if self.must_tick else now_ms + IDLE_SAMPLE_MS]
         waits += self._lapses_at_ms.values()
         if self._wake_at_ms is not None:
             waits.append(self._wake_at_ms)
@@ -238,6 +240,8 @@ class Daemon(Player):
     def act(self, event: Input) -> None:
         if isinstance(event, Start | Try):
             self._refuse_unless_ready()
+            self.step(Wake())  # a start that waits may be over: its client is answered first
+            self._started_before = self.session.started
         super().act(event)
 
     def _refuse_unless_ready(self) -> None:
@@ -252,6 +256,8 @@ class Daemon(Player):
             return None
         if self.session.not_started is not None:
             raise self.session.not_started
+        if self.session.started != self._started_before:
+            self._owner = connection, self.session.started
         return lines()
 
     def _answer_start(self, connection: Connection, lines: Callable[[], list[str]]) -> None:
@@ -364,12 +370,16 @@ class Daemon(Player):
             if stop_lines:
                 self.step(Stop(stop_lines))
             link.connection.tell_stopped(self.now_ms())
-            self._answer(link.connection)
+            if link.connection in self._deferred and link.connection.pending:
+                self._renew_lease(link.connection)  # it cannot be answered now, but it lives
+            self._answer(link.connection, until_ms)
             if self.now_ms() >= until_ms:
                 return
 
-    def _answer(self, connection: Connection) -> None:
-        for _ in range(REQUESTS_A_ROUND):
+    def _answer(self, connection: Connection, until_ms: int) -> None:
+        for n in range(REQUESTS_A_ROUND):
+            if n and self.now_ms() >= until_ms:
+                return
             if not connection.pending or connection in self._deferred or self.session.closed:
                 return
             item = connection.pending.popleft()
@@ -378,10 +388,7 @@ class Daemon(Player):
                     connection.pending.appendleft(Complaint(item.code, item.lines - 1))
                 connection.answer([verbs.complaint(item.code)])
                 continue
-            started = self.session.started
             lines = verbs.answer(self, connection, item.line, item.stops != self.session.stops)
-            if self.session.started != started:
-                self._owner = connection, self.session.started
             if lines is not None:
                 connection.answer(lines)
             if lines is None or lines[-1].startswith("ok"):

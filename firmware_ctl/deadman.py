@@ -65,7 +65,7 @@ class KernelDeadman:
     """Armed: the process is killed unless it is armed again in time."""
 
     def __init__(self) -> None:
-        faulthandler.register(_DUMP, all_threads=True, chain=False)
+        faulthandler.register(_DUMP, file=2, all_threads=True, chain=False)
         self._dump = _Timer(_DUMP)
         self._kill = _Timer(signal.SIGKILL)
 
@@ -103,6 +103,8 @@ class Proof:
         else:
             select.select((pidfd,), (), (), 2 * _PATIENCE_S)
             os.close(pidfd)
+            with suppress(ProcessLookupError):
+                os.kill(self._child, signal.SIGABRT)  # if it is still there it proves nothing
         _, status = os.waitpid(self._child, 0)
         if os.getpid() == 1:
             return "the first process of a PID namespace is not killed by its own timer"

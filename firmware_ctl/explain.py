@@ -32,6 +32,7 @@ class Row(NamedTuple):
 
 def explain(profile: Profile, budget: Budget, mat: Mat, trim_pct: int = 100) -> Iterator[Row]:
     """A row for each line of `play` and each present zone that it reaches."""
+    tables = {motor.name: duty_table(motor, mat) for motor in mat.motors}
     for phase in profile.phases:
         for play in phase.play:
             asked_pct = max(play.level.from_pct, play.level.to_pct)
@@ -42,7 +43,7 @@ def explain(profile: Profile, budget: Budget, mat: Mat, trim_pct: int = 100) -> 
                 if not motors:
                     continue
                 resolved = resolve(asked_pct, zone.cap_pct, trim_pct, budget.level_pct)
-                motor = max(motors, key=lambda m: duty_table(m, mat)[resolved.level_pct])
+                motor = max(motors, key=lambda m: tables[m.name][resolved.level_pct])
                 bound_by = resolved.bound_by
                 if resolved.level_pct == 100:
                     bounds = (
@@ -59,6 +60,6 @@ def explain(profile: Profile, budget: Budget, mat: Mat, trim_pct: int = 100) -> 
                     trim_pct,
                     budget.level_pct,
                     resolved.level_pct,
-                    duty_table(motor, mat)[resolved.level_pct],
+                    tables[motor.name][resolved.level_pct],
                     bound_by,
                 )

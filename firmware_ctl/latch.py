@@ -94,7 +94,7 @@ class Latch:
             self.trip()  # perhaps the pin can be written again
         if not self.is_armed:
             return
-        if is_moving or any(self._duties):
+        if is_moving or any(self._duties) or self.fault is not None:
             self._deadman.arm()
         else:
             self._deadman.disarm()

@@ -85,8 +85,8 @@ class Ledger:
         self._post = post
         self._clock = clock
         self._files = files or Files()
-        self._wall_before_ms: int | None = None
-        """The time of day when an earlier boot wrote; the time since is not all counted."""
+        self._before: Clock | None = None
+        """The clock when an earlier boot wrote; the time since is not all counted."""
         try:
             self.spent = self._read()
         except _DamagedError as error:
@@ -109,14 +109,18 @@ class Ledger:
     @property
     def is_unsure_of_time(self) -> bool:
         """The time for which the machine was off may yet become known."""
-        return self._wall_before_ms is not None
+        return self._before is not None
 
     def unseen_ms(self) -> int | None:
         """For how long the machine was off, once the clock can say so; None: it cannot, or did."""
-        if self._wall_before_ms is None or (now := self._clock()).wall_ms is None:
+        if self._before is None:
             return None
-        before_ms, self._wall_before_ms = self._wall_before_ms, None
-        return max(0, now.wall_ms - before_ms - now.up_ms)
+        now = self._clock()
+        since_ms = _between_ms(self._before, now)
+        if since_ms is None:
+            return None
+        self._before = None
+        return max(0, since_ms - now.up_ms)
 
     def _read(self) -> Spent:
         try:
@@ -132,15 +136,14 @@ class Ledger:
         unsure: bool = record["unsure"]
         if record["boot"] == now.boot:
             away_ms = now.up_ms - record["up_ms"]
-        elif (
-            wall_ms is not None
-            and now.wall_ms is not None
-            and (now.is_synchronised or now.wall_ms >= wall_ms)
-        ):
-            away_ms = now.wall_ms - wall_ms
         else:
-            away_ms, unsure = now.up_ms, True
-            self._wall_before_ms = wall_ms
+            before = Clock("", 0, wall_ms, record["synchronised"])
+            since_ms = _between_ms(before, now)
+            if since_ms is not None:
+                away_ms = since_ms
+            else:
+                away_ms, unsure = now.up_ms, True
+                self._before = before if wall_ms is not None else None
         if away_ms < 0:
             raise _DamagedError("is from the future: the clock was set back")
         day_ms, signal_day_ms = record["day_ms"], record["signal_day_ms"]
@@ -161,6 +164,7 @@ class Ledger:
                 "boot": now.boot,
                 "up_ms": now.up_ms,
                 "wall_ms": now.wall_ms,
+                "synchronised": now.is_synchronised,
                 "used_ms": spent.used_ms,
                 "day_ms": None if began_at_ms is None else keep.at_ms - began_at_ms,
                 "signalled_ms": spent.signalled_ms,
@@ -178,6 +182,21 @@ class Ledger:
             files.close(fd)
         files.move(beside, self._path)
         files.sync_folder(os.path.dirname(self._path))
+
+
+def _between_ms(before: Clock, now: Clock) -> int | None:
+    """Between two boots, by the time of day; None: it cannot be relied on.
+
+    An RTC without a battery is behind after each power cut. So one that is behind says nothing, nor
+    does the difference between its time and one that is synchronised.
+    """
+    if before.wall_ms is None or now.wall_ms is None:
+        return None
+    if not now.is_synchronised and now.wall_ms < before.wall_ms:
+        return None
+    if now.is_synchronised and not before.is_synchronised:
+        return None
+    return now.wall_ms - before.wall_ms
 
 
 class _DamagedError(Exception):
@@ -213,6 +232,7 @@ _FIELDS: Final = {
     "boot": (str,),
     "up_ms": (int,),
     "wall_ms": (int, type(None)),
+    "synchronised": (bool,),
     "used_ms": (int,),
     "day_ms": (int, type(None)),
     "signalled_ms": (int,),

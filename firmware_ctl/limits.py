@@ -78,7 +78,13 @@ SLICE_MS: Final = 60_000
 """Running time is on disk as used before it is used, at most this much ahead."""
 
 SLICE_AGAIN_MS: Final = 30_000
-"""When less than this is left of what is on disk, more is written."""
+"""When less than this is left of what is on disk, more is written; again that much."""
+
+SLICE_DISK_MS: Final = 500
+"""So much real time at least for the disk, however fast a mock's clock runs."""
+
+SLICE_RETRY_MS: Final = 5_000
+"""After a write that failed the next one is tried so much later."""
 
 SLICE_WAIT_MS: Final = 2_000
 """A start for which the disk takes longer is refused."""
@@ -88,9 +94,6 @@ RAIL_ON_MS: Final = 100
 
 RAIL_OFF_MS: Final = 460
 """So long after the last heartbeat the motor rail must be off; the stage holds it for 400 ms."""
-
-RAIL_PROVEN_MS: Final = 500
-"""No session begins sooner after the last movement, where the rail can be read back."""
 
 UNDER_VOLTAGE_MS: Final = 2_500
 """A Pi whose supply is said to sag for longer than this stops; a single sag is told for 2 s."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from firmware_ctl.latch import Latch
 from firmware_ctl.sentries import Sentry
-from firmware_ctl.session import Fault, Gone, Input, Keep, Kept, Session, Step, Unkept
+from firmware_ctl.session import Fault, Gone, Input, Keep, Kept, RailOff, Session, Step, Unkept
 
 
 class Watcher(Protocol):
@@ -59,6 +59,14 @@ class Player:
         self._proofs = list(proofs)
         self._faults: dict[object, Fault] = {}
         """What a sentry or the latch finds wrong, until it no longer does."""
+        self._was_moving = False
+        """At the begin of the last tick."""
+
+    @property
+    def must_tick(self) -> bool:
+        """The next tick has to come soon: something moves, is about to, or has only just ended."""
+        session = self.session
+        return session.is_moving or session.is_starting or self._was_moving or self._latch.is_armed
 
     def act(self, event: Input) -> None:
         """As `step`, and raises what the session refuses."""
@@ -78,10 +86,10 @@ class Player:
         for watcher in self._watchers:
             watcher.step(session, event, step, now_ms)
         self._tell(step)
-        if latch.fault is not None:
-            self._look(latch, latch.fault)
         if step.keep is not None:
             self._save(step.keep)
+        if latch.fault is not None:
+            self._look(latch, latch.fault)
         return step
 
     def _tell(self, step: Step) -> None:
@@ -90,8 +98,12 @@ class Player:
     def tick(self, events: Iterable[Input]) -> None:
         """What the sentries find, what has come, and proof that the loop came round."""
         now_ms, is_moving = self.now_ms(), self.session.is_moving
+        self._was_moving = is_moving
         for sentry in self._sentries:
-            self._look(sentry, sentry.look(now_ms, is_moving))
+            found = sentry.look(now_ms, is_moving)
+            self._look(sentry, found if isinstance(found, Fault) else None)
+            if isinstance(found, RailOff) and self.session.is_starting:
+                self.step(found)
         for event in events:
             self.step(event)
         is_moving = self.session.is_moving

@@ -6,16 +6,20 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from struct import Struct
 from typing import Final
 
-from firmware_ctl.catalogue import Catalogue
+from firmware_ctl.catalogue import Catalogue, Entry
 from firmware_ctl.daemon import Daemon
 from firmware_ctl.errors import CallerError, DeviceError
 from firmware_ctl.folder import read_catalogue
 from firmware_ctl.mat import Mat
 
 MOST_BYTES: Final = 4 << 20
-"""More than this would hold up the loop that takes it over."""
+"""More than this is not kept in the daemon's memory."""
+
+_HEAD: Final = Struct("=I")
+"""Before each profile: how many bytes it has."""
 
 
 class Reader:
@@ -27,6 +31,8 @@ class Reader:
         """`CallerError` where no process can be started."""
         self._done = done
         self._read = bytearray()
+        self._entries: list[Entry] = []
+        self._size = 0
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "firmware_ctl.reader"],
@@ -48,16 +54,32 @@ class Reader:
         return self._stdout.fileno()
 
     def ready(self, daemon: Daemon) -> None:
-        chunk = os.read(self.fileno(), 1 << 20)
+        try:
+            chunk = os.read(self.fileno(), 1 << 16)
+        except BlockingIOError:
+            return
         self._read += chunk
-        if len(self._read) > MOST_BYTES:
+        self._size += len(chunk)
+        if self._size > MOST_BYTES:
             self._end("the profiles together are too large")
-        elif not chunk:
-            try:
-                result: Catalogue | str = pickle.loads(self._read)
-            except Exception:  # a child that died, or that runs another version of the program
-                result = "the profiles could not be read"
-            self._end(result)
+            return
+        # One profile at a look: the loop has other things to do in between.
+        end = _HEAD.size
+        if len(self._read) >= end:
+            end += _HEAD.unpack_from(self._read)[0]
+        if len(self._read) < end:
+            if not chunk:
+                self._end("the profiles could not be read")
+            return
+        try:
+            told: Entry | str | None = pickle.loads(bytes(self._read[_HEAD.size : end]))
+        except Exception:  # a child that runs another version of the program
+            told = "the profiles could not be read"
+        del self._read[:end]
+        if isinstance(told, Entry):
+            self._entries.append(told)
+        else:
+            self._end(told or Catalogue(tuple(self._entries)))
 
     def give_up(self) -> None:
         if not self._stdout.closed:
@@ -65,7 +87,8 @@ class Reader:
 
     def _end(self, result: Catalogue | str) -> None:
         self._process.kill()
-        self._process.wait()
+        with suppress(subprocess.TimeoutExpired):  # a child that hangs in the disk is left alone
+            self._process.wait(0.02)
         if isinstance(result, str):
             result += "; the daemon keeps those that it has"
         self._done(result)
@@ -83,10 +106,11 @@ def _give_way() -> None:
 def _main() -> None:
     folders, mat = pickle.load(sys.stdin.buffer)
     try:
-        result: Catalogue | str = read_catalogue(folders, mat)
+        told: list[Entry | str | None] = [*read_catalogue(folders, mat).entries, None]
     except DeviceError as error:
-        result = str(error)
-    sys.stdout.buffer.write(pickle.dumps(result))
+        told = [str(error)]
+    for data in map(pickle.dumps, told):
+        sys.stdout.buffer.write(_HEAD.pack(len(data)) + data)
 
 
 if __name__ == "__main__":

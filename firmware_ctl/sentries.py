@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from firmware_ctl.limits import RAIL_OFF_MS, RAIL_ON_MS, TICK_LATE_MS, UNDER_VOLTAGE_MS
-from firmware_ctl.session import Fault
+from firmware_ctl.session import Fault, RailOff
 
 _READ_AGAIN_MS: Final = 500
 
 
 class Sentry(Protocol):
-    def look(self, now_ms: int, is_moving: bool) -> Fault | None:
+    def look(self, now_ms: int, is_moving: bool) -> Fault | RailOff | None:
         """What is wrong now; None: nothing. Cheap, and never waits."""
 
 
@@ -71,15 +71,18 @@ class Rail:
         self._moving: bool | None = None
         self._since_ms = 0
 
-    def look(self, now_ms: int, is_moving: bool) -> Fault | None:
+    def look(self, now_ms: int, is_moving: bool) -> Fault | RailOff | None:
         if is_moving is not self._moving:
             self._moving, self._since_ms = is_moving, now_ms
         for_ms = now_ms - self._since_ms
-        if is_moving and for_ms >= RAIL_ON_MS and not self._is_on():
+        is_on = self._is_on()
+        if is_moving and for_ms >= RAIL_ON_MS and not is_on:
             return Fault(
                 "rail", "the motors have no supply: is the stop switch pressed, or a fuse blown?"
             )
-        if not is_moving and for_ms >= RAIL_OFF_MS and self._is_on():
+        if not is_moving and not is_on:
+            return RailOff()
+        if not is_moving and for_ms >= RAIL_OFF_MS:
             return Fault(
                 "rail",
                 "the motors' supply is on while nothing runs: press the stop switch, "

@@ -5,10 +5,11 @@ import glob
 import os
 import signal
 import socket
+import stat
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from firmware_ctl import deadman, links, off, places
@@ -56,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     for name in ("mat", "profiles", "socket", "trace"):
         if getattr(args, name):
             setattr(args, name, os.path.abspath(getattr(args, name)))
+    proof = _begin_proof()
     from firmware_ctl import gpio
 
     try:
@@ -64,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         raise DeviceError(f"{error}; `firmware-ctl mock` plays the same without pins") from None
     with ExitStack() as stack:
         systemd = Systemd()
-        parts = _Parts(args, stack, state, _log, systemd)
+        parts = _Parts(args, stack, state, _log, systemd, proof=proof)
         try:
             off.write_lines(state, f"/dev/gpiochip{factory.chip}", parts.mat.power_pins)
         except OSError as error:
@@ -191,9 +193,10 @@ class _Parts:
         say: Say,
         systemd: Systemd | None = None,
         files: Files | None = None,
+        proof: deadman.Proof | None = None,
     ) -> None:
         """`systemd`: None for a mock, which answers to no service manager. `files`: for tests."""
-        proof = deadman.Proof() if sys.platform == "linux" else None
+        proof = proof or _begin_proof()
         self.mat = load_mat(args.mat)
         self._folders = [args.profiles] if args.profiles else places.profile_folders()
         self._folders = [os.path.abspath(folder) for folder in self._folders]
@@ -312,6 +315,11 @@ class _Parts:
         return Trace(lambda line: self._disk.submit(lambda: file.write(line)))
 
 
+def _begin_proof() -> deadman.Proof | None:
+    """Before any library starts a thread of its own; None where there is no such timer."""
+    return deadman.Proof() if sys.platform == "linux" else None
+
+
 def _ports(args: argparse.Namespace) -> list[SerialPort]:
     return [SerialPort(device, 115_200) for device in args.port]
 
@@ -348,13 +356,19 @@ def _warn(line: str) -> None:
 def _log(line: str) -> None:
     """A line to stdout, dropped where no one takes it: telling must never hold up the loop.
 
-    A pipe that is ready takes at least 4096 bytes at once, and may block for more.
+    A terminal or a pipe is opened anew, so as not to change how others write to it; select would
+    call a terminal ready that has less room than the line needs. The journal is a socket.
     """
-    import select
-
     data = line.encode(errors="backslashreplace")[:4000] + b"\n"
-    try:
-        if select.select((), (1,), (), 0)[1]:
+    with suppress(OSError):
+        kind = stat.S_IFMT(os.fstat(1).st_mode)
+        if kind == stat.S_IFSOCK:
+            socket.socket(fileno=os.dup(1)).send(data, socket.MSG_DONTWAIT)
+        elif kind in (stat.S_IFCHR, stat.S_IFIFO):
+            fd = os.open("/proc/self/fd/1", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+            try:
+                os.write(fd, data)
+            finally:
+                os.close(fd)
+        else:
             os.write(1, data)
-    except OSError:
-        return

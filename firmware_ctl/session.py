@@ -18,11 +18,12 @@ from firmware_ctl.errors import CallerError
 from firmware_ctl.limits import (
     DAY_MS,
     PAUSES_MS,
-    RAIL_PROVEN_MS,
     RESTART_MS,
     SIGNALS_DAILY_MS,
     SLICE_AGAIN_MS,
+    SLICE_DISK_MS,
     SLICE_MS,
+    SLICE_RETRY_MS,
     SLICE_WAIT_MS,
 )
 from firmware_ctl.mat import Mat
@@ -41,6 +42,9 @@ BROKEN_BUTTON: Final = (
 SLOW_DISK: Final = (
     "the disk does not take the record of today's running time; see whether it is full or failing"
 )
+
+
+STUCK_RAIL: Final = "the motors' supply does not go off before the start; have the gate mended"
 
 
 class State(Enum):
@@ -132,6 +136,10 @@ class Gone(NamedTuple):
     code: str
 
 
+class RailOff(_Word):
+    """The motors' supply was read as off while nothing moves."""
+
+
 class Kept(NamedTuple):
     """An account is on the disk, and with it all that were asked for before."""
 
@@ -163,7 +171,7 @@ class Close(_Word):
 
 Input = (
     Wake | Contacts | Start | Try | Stop | Pause | Resume | Select | Trim | Reload | Clear | Fault
-    | Gone | Kept | Unkept | Slept | Away | Close
+    | Gone | RailOff | Kept | Unkept | Slept | Away | Close
 )  # fmt: skip
 
 # --- outputs ----------------------------------------------------------------------------------
@@ -218,10 +226,12 @@ class _Run:
         """What was shown last holds until then, in the session's own time."""
         self.told: Segment | None = None
         """The phase that was last told."""
-        self.kept_ms = min(SLICE_MS, end_ms)
+        self.kept_ms = 0
         """So much of its running time is on the disk as used."""
-        self.asked_ms = self.kept_ms
+        self.asked_ms = 0
         """And so much was asked for, as account `number`."""
+        self.ask_at_ms = 0
+        """When more is asked for."""
         self.number = 0
 
 
@@ -233,8 +243,8 @@ class _Asked(NamedTuple):
     number: int
     by_ms: int
     """When it must be there."""
-    not_before_ms: int
-    """When the gate's read-back has had time to prove that the rail goes off."""
+    is_proven_off: bool
+    """The rail was read as off since this start was asked for, or it cannot be read."""
     is_kept: bool = False
     is_pressed: bool = False
 
@@ -273,6 +283,8 @@ class Session:
         self.mat = mat
         self.catalogue = catalogue
         self.speed = speed
+        self._ahead_ms = max(SLICE_AGAIN_MS, self._scaled(SLICE_DISK_MS))
+        self._slice_ms = self._ahead_ms + SLICE_MS - SLICE_AGAIN_MS
         self.state = State.IDLE
         self.closed = False
         """The daemon ends; no input does anything more."""
@@ -300,7 +312,6 @@ class Session:
         """The number of the last account that was given out to be kept."""
         self._lasting: dict[str, str] = {}
         """The faults whose cause is still there, by their codes."""
-        self._moved_until_ms = 0
         self._began_at_ms = 0
         self._signal: _Signal | None = None
         self._signalled_ms = spent.signalled_ms
@@ -323,6 +334,7 @@ class Session:
             Gone: self._gone,
             Kept: self._kept,
             Unkept: self._unkept,
+            RailOff: self._rail_off,
             Slept: self._slept,
             Away: self._away,
             Close: self._close,
@@ -437,6 +449,12 @@ class Session:
             highest[motor.zone] = max(highest[motor.zone], level)
         return highest
 
+    def refuse_try(self) -> None:
+        """Raises why a `try` cannot begin now: its line need not be compiled then."""
+        if self.state is State.RUNNING:
+            raise CallerError("busy", f"{self.profile} is running; stop it first")
+        self._refuse_unless_idle()
+
     # --- time ---
 
     def _scaled(self, real_ms: int) -> int:
@@ -453,11 +471,9 @@ class Session:
         signal = self._signal
         if signal is not None and now_ms - signal.began_at_ms >= signal.steps.cycle_ms:
             self._end_signal()
-        if self._asked is not None:
-            if self._asked.is_kept:
-                self._go(self._asked, now_ms)
-            elif now_ms >= self._asked.by_ms:
-                self._give_up(CallerError("not-ready", SLOW_DISK), now_ms)
+        if self._asked is not None and now_ms >= self._asked.by_ms:
+            why = STUCK_RAIL if self._asked.is_kept else SLOW_DISK
+            self._give_up(CallerError("not-ready", why), now_ms)
         run = self._run
         if run is None:
             return
@@ -480,11 +496,11 @@ class Session:
         self._levels, self._duties, self._kicks, until_ms = run.playback.at(played_ms)
         run.until_ms = run.end_ms if until_ms is None or until_ms > run.end_ms else until_ms
         if run.kept_ms < run.end_ms:
-            again_ms = run.kept_ms - SLICE_AGAIN_MS
-            if played_ms >= again_ms and run.asked_ms == run.kept_ms:
-                run.asked_ms = min(played_ms + SLICE_MS, run.end_ms)
+            if played_ms >= run.ask_at_ms and run.asked_ms == run.kept_ms:
+                run.asked_ms = min(played_ms + self._slice_ms, run.end_ms)
                 run.number = self._ask_to_keep(now_ms)
-            run.until_ms = min(run.until_ms, again_ms if played_ms < again_ms else run.kept_ms)
+            waits_ms = run.ask_at_ms if played_ms < run.ask_at_ms else run.kept_ms
+            run.until_ms = min(run.until_ms, waits_ms)
         segment = run.playback.segment
         if segment is not run.told:
             if segment.cue != (run.told.cue if run.told else ""):
@@ -508,8 +524,6 @@ class Session:
             self._tell("signal", signal=name)
         notices, self._notices = tuple(self._notices), []
         keep, self._keep = self._keep, None
-        if self.is_moving:
-            self._moved_until_ms = now_ms
         wake_at_ms = self._wake_at_ms(now_ms)
         return Step(self._levels, self._duties, self._kicks, wake_at_ms, notices, refusal, keep)
 
@@ -517,8 +531,7 @@ class Session:
         self._button_at_ms = self.button.wake_at_ms()
         wakes = [] if self._button_at_ms is None else [self._button_at_ms]
         if self._asked is not None:
-            kept = self._asked.is_kept
-            wakes.append(self._asked.not_before_ms if kept else self._asked.by_ms)
+            wakes.append(self._asked.by_ms)
         if self._signal is not None:
             wakes.append(self._signal.next_ms(now_ms))
         run = self._run
@@ -547,9 +560,7 @@ class Session:
         self._begin(entry.timeline, entry, now_ms)
 
     def _try(self, event: Try, now_ms: int) -> None:
-        if self.state is State.RUNNING:
-            raise CallerError("busy", f"{self.profile} is running; stop it first")
-        self._refuse_unless_idle()
+        self.refuse_try()
         self._begin(event.timeline, None, now_ms)
 
     def _begin(self, timeline: Timeline, entry: Entry | None, now_ms: int) -> None:
@@ -564,14 +575,11 @@ class Session:
             raise CallerError("not-ready", "the start button is not released; let go of it first")
         self.allowance.take(timeline.end_ms, self._scaled(now_ms))
         self.not_started = None
-        if self._signal is not None:
-            self._end_signal()
-            self._moved_until_ms = now_ms
-        reads_rail = self.mat.gate is not None and self.mat.gate.rail_pin is not None
-        not_before_ms = self._moved_until_ms + RAIL_PROVEN_MS if reads_rail else now_ms
+        self._end_signal()
+        is_proven_off = self.mat.gate is None or self.mat.gate.rail_pin is None
         by_ms = now_ms + SLICE_WAIT_MS
         number = self._next_keep(now_ms)
-        self._asked = _Asked(timeline, entry, number, by_ms, not_before_ms)
+        self._asked = _Asked(timeline, entry, number, by_ms, is_proven_off)
         self._ask_to_keep(now_ms)
 
     def _kept(self, event: Kept, now_ms: int) -> None:
@@ -581,18 +589,25 @@ class Session:
             self._go(self._asked, now_ms)
         elif run is not None and event.number >= run.number:
             run.kept_ms = run.asked_ms
+            run.ask_at_ms = run.kept_ms - self._ahead_ms
 
     def _unkept(self, event: Unkept, now_ms: int) -> None:
         if self._asked is not None and event.number >= self._asked.number:
             self._give_up(CallerError("not-ready", f"{event.why}; no session can start"), now_ms)
+        elif self._run is not None and event.number >= self._run.number:
+            self._run.asked_ms = self._run.kept_ms
+            self._run.ask_at_ms = self.played_ms(now_ms) + SLICE_RETRY_MS
 
     def _go(self, asked: _Asked, now_ms: int) -> None:
-        if now_ms < asked.not_before_ms:
+        if not (asked.is_kept and asked.is_proven_off):
             return
         self._asked = None
+        self._end_signal()
         timeline = asked.timeline
         playback = Playback(timeline, self.trim_pct)
         self._run = _Run(timeline, playback, timeline.end_ms, now_ms)
+        self._run.kept_ms = self._run.asked_ms = min(self._slice_ms, timeline.end_ms)
+        self._run.ask_at_ms = self._run.kept_ms - self._ahead_ms
         self._began_at_ms = now_ms
         self.started += 1
         if asked.entry is not None:
@@ -685,19 +700,20 @@ class Session:
         self._lasting.pop(event.code, None)
 
     def _slept(self, event: Slept, now_ms: int) -> None:
-        self._age(event.for_ms)
+        self.allowance.sleep(event.for_ms)
+        self._signal_day_began_at_ms -= event.for_ms
         self._end_signal()
         if self._run is not None or self._asked is not None:
             slept_s = event.for_ms // 1000
             self._fail(Fault("suspend", f"the machine was suspended for {slept_s} s"), now_ms)
 
-    def _away(self, event: Away, _: int) -> None:
-        self._age(event.for_ms)
-        self.allowance.may_renew = False
+    def _away(self, event: Away, now_ms: int) -> None:
+        self.allowance.was_off(event.for_ms, self._scaled(now_ms))
 
-    def _age(self, by_ms: int) -> None:
-        self.allowance.age(by_ms)
-        self._signal_day_began_at_ms -= by_ms
+    def _rail_off(self, _: RailOff, now_ms: int) -> None:
+        if self._asked is not None:
+            self._asked = self._asked._replace(is_proven_off=True)
+            self._go(self._asked, now_ms)
 
     def _close(self, _: Close, now_ms: int) -> None:
         self._stop(Stop(), now_ms)
@@ -742,7 +758,8 @@ class Session:
 
     def _refuse_press(self, why: CallerError, now_ms: int) -> None:
         self._tell("refused", code=why.code, message=why)
-        self._begin_signal("refused", signals.refused(), now_ms)
+        if self._asked is None:
+            self._begin_signal("refused", signals.refused(), now_ms)
 
     def _select_next(self, now_ms: int) -> None:
         names = [entry.name for entry in self.catalogue.entries if entry.timeline is not None]
@@ -756,6 +773,8 @@ class Session:
 
     def _begin_signal(self, name: str, steps: Steps, now_ms: int) -> None:
         """Plays pulses in the zone with the most motors, while the day's account of them lasts."""
+        if self.barred:
+            return  # what bars sessions may be that nothing ends a daemon that hangs
         if self._scaled(now_ms) - self._signal_day_began_at_ms >= DAY_MS:
             self._signal_day_began_at_ms, self._signalled_ms = self._scaled(now_ms), 0
         zones = [zone for zone in self.mat.zones if zone.present]
@@ -790,7 +809,7 @@ class Session:
         if self._run is not None:
             unused_ms = self._run.end_ms - self._run.asked_ms
         elif self._asked is not None:
-            unused_ms = max(0, self._asked.timeline.end_ms - SLICE_MS)
+            unused_ms = max(0, self._asked.timeline.end_ms - self._slice_ms)
         spent = self.spent
         spent = spent._replace(used_ms=max(0, spent.used_ms - unused_ms))
         self._keep = Keep(self._keeps, spent, self._scaled(now_ms))

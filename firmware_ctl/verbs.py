@@ -203,6 +203,7 @@ def _trim(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[
 
 
 def _try(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str] | None:
+    desk.session.refuse_try()
     desk.act(Try(try_timeline(words, desk.session.mat), tuple(words)))
     return desk.begun(connection, lambda: [f"ok left={limits.TRY_MS // 1000}"])
 

@@ -17,6 +17,7 @@ from firmware_ctl.session import (
     Input,
     Kept,
     Pause,
+    RailOff,
     Reload,
     Resume,
     Select,
@@ -70,6 +71,7 @@ INPUTS: dict[str, Input] = {
     "clear": Clear(),
     "fault": Fault("internal", "a mistake"),
     "gone": Gone("rail"),
+    "rail off": RailOff(),
     "kept": Kept(99_999),
     "unkept": Unkept(99_999, "the disk is full"),
     "slept": Slept(5_000),
@@ -98,6 +100,7 @@ reload          | ok idle               | ok running     | ok paused      | ok f
 clear           | ok idle               | ok running     | ok paused      | ok idle
 fault           | ok fault              | ok fault       | ok fault       | ok fault
 gone            | ok idle               | ok running     | ok paused      | ok fault
+rail off        | ok idle               | ok running     | ok paused      | ok fault
 kept            | ok idle               | ok running     | ok paused      | ok fault
 unkept          | ok idle               | ok running     | ok paused      | ok fault
 slept           | ok idle               | ok fault       | ok fault       | ok fault
