@@ -410,6 +410,8 @@ class Daemon(Player):
         for notice in notices:
             event = verbs.event(notice)
             self.say(event.removeprefix("* "))
+            if notice.kind == "fault" and self.session.fault is not None:
+                self.say(f"{self.session.fault.code}: {self.session.fault.message}")
             for link in self.links:
                 if link.connection.events:
                     link.connection.answer([event])

@@ -40,8 +40,8 @@ def garbage(size: int) -> bytes:
 
 
 @contextmanager
-def load(mock: Mock) -> Iterator[None]:
-    programs = [[sys.executable, "-c", HOG]] * (os.cpu_count() or 1)
+def load(mock: Mock, nice: int) -> Iterator[None]:
+    programs = [["nice", "-n", str(nice), sys.executable, "-c", HOG]] * (os.cpu_count() or 1)
     programs.append([sys.executable, "-c", FLOOD, mock.socket])
     running = [subprocess.Popen(program, stdin=subprocess.PIPE) for program in programs]
     try:
@@ -56,8 +56,8 @@ def load(mock: Mock) -> Iterator[None]:
             process.communicate()
 
 
-def measure(home: Path, count: int, flooded: bool) -> list[float]:
-    """The latencies of so many stops, in ms."""
+def measure(home: Path, count: int, flooded: bool, nice: int = 0) -> list[float]:
+    """The latencies of so many stops, in ms. `nice`: of the programs that keep the cores busy."""
     watch, noise, latencies_ms = Watch(), garbage(AHEAD), []
     with ExitStack() as stack:
         stack.callback(os.close, watch.fd)
@@ -68,7 +68,7 @@ def measure(home: Path, count: int, flooded: bool) -> list[float]:
         starter.connect(mock.socket)
         answers = stack.enter_context(starter.makefile("rb"))
         if flooded:
-            stack.enter_context(load(mock))
+            stack.enter_context(load(mock, nice))
 
         def begun() -> bool:
             """Every motor is on; or not, where the machine is too busy for any tick in time."""

@@ -235,6 +235,7 @@ def test_fault_08_a_pin_that_takes_no_write_is_named_and_all_others_are_off(
     assert (started, stop) == ("ok profile=calm left=600", "ok")
     assert status.endswith("fault=pin-write")
     assert (clear, start) == (f"err fault {what}", f"err fault {what}; then clear")
+    assert what in rig.said
     assert rig.lines() == lines[0]
     assert rig.power() == [0, 0, 0]  # the motor gate has let the rail fall
 

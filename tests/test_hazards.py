@@ -3,6 +3,7 @@
 import ast
 import re
 from fnmatch import fnmatch
+from pathlib import Path
 
 import pytest
 
@@ -98,3 +99,20 @@ def test_the_list_of_profiles_points_to_it() -> None:
     told = call(ROOT, "profiles")
     assert told.returncode == 0
     assert told.stderr.endswith("The README says who should ask a doctor first.\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["run", "--inject", "hang"], "unrecognized arguments: --inject hang"),
+        (["mock", "--inject", "fire"], "fire is no fault to inject; there are hang, gil, error"),
+        (["mock", "--no-view", "--inject", "rail"], "needs a mat file whose gate names a rail pin"),
+    ],
+)
+def test_only_a_mock_takes_faults_and_only_those_that_it_can_make(
+    words: list[str], sentence: str, tmp_path: Path
+) -> None:
+    told = call(tmp_path, *words)
+    assert (told.returncode, "* ready" in told.stdout) == (2, False)
+    assert sentence in told.stderr
+    assert "Traceback" not in told.stderr
