@@ -151,6 +151,16 @@ COMMANDS: dict[str, tuple[str, str, Sequence[Option], dict[str, object]]] = {
         ),
         {},
     ),
+    "setup": (
+        "setup:setup",
+        "the first evening with a mat, step by step, to leave and to take up again",
+        (
+            MAT,
+            STATE,
+            _option("--mock", action="store_true", help="on a simulated mat, to try it"),
+        ),
+        {},
+    ),
     "doctor": ("doctor.command:doctor", "what is wrong here, each with its mend", (MAT,), {}),
     "schema": (
         "authoring:schema",

@@ -314,6 +314,7 @@ def feel(mat: Mat) -> Course[Mapping[str, bool]]:
                 ask = Ask((line,), "y felt there   n not there   q leave", "yn")
                 answer = yield from _steady(ask)
         felt[motor.name] = answer.text == "y"
+        yield from _tell("     felt" if felt[motor.name] else "     NOT FELT")
     return felt
 
 
@@ -376,6 +377,7 @@ def calibrate(mat: Mat, zone: str) -> Course[Mapping[str, Tuned]]:
             tuned = yield from _measure(i, highest_duty_pct(motor, mat))
             if isinstance(tuned, Tuned):
                 found[motor.name] = tuned
+                yield from _tell(f"     start {tuned.start_pct}%   hold {tuned.hold_pct}%")
                 break
             lines = (f"{tuned} The old values of {motor.name} stand. Measure it again?",)
     old = {motor.name: Tuned(motor.start_pct, motor.hold_pct) for _, motor in motors}
