@@ -18,24 +18,23 @@ from firmware_ctl import places, service, shipped
 from firmware_ctl.client import Client, NoDaemonError, open_socket, parse_fields
 from firmware_ctl.doctor import command as doctor
 from firmware_ctl.errors import AuthorError, FirmwareError
+from firmware_ctl.folder import load_mat
+from firmware_ctl.wiring import LEAVE_KEYS
 from firmware_ctl.workbench import (
     BuilderError,
     Rig,
     Terminal,
     feel_all,
-    need_a_terminal,
+    greet,
     tell,
     try_button,
     try_stop_switch,
     tune,
 )
-from firmware_ctl.wiring import LEAVE_KEYS
 
 FIRST: Final = "first-time"
 MOCK_SPEED: Final = "20"
 """In a mock the four minutes of the first session take twelve seconds."""
-
-MARKS: Final = {"done": "done", "skipped": "skipped", "": ""}
 
 
 class Step(NamedTuple):
@@ -47,7 +46,7 @@ class Step(NamedTuple):
 
 def setup(args: argparse.Namespace) -> int:
     """0 every step is done or skipped · 1 left before that."""
-    need_a_terminal()
+    greet(args.mock)
     home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     folder = os.path.join(home, "firmware-ctl-mock") if args.mock else places.SERVICE_STATE
     state = os.path.abspath(args.state or folder)
@@ -72,7 +71,7 @@ class Progress:
         with suppress(FileNotFoundError), open(path, encoding="utf-8", errors="replace") as file:
             for line in file:
                 word, _, name = line.rstrip("\n").partition(" ")
-                if word in MARKS:
+                if word in ("done", "skipped"):
                     self.steps[name] = word
 
     def put(self, name: str, word: str) -> None:
@@ -83,11 +82,12 @@ class Progress:
 
 
 def _steps(rig: Rig) -> list[Step]:
-    """As many as the mat has zones, once its file can be read."""
+    """Of a mat file that is not there or not sound yet, the zones are the shipped one's."""
     try:
-        zones = [zone.name for zone in rig.mat.zones if zone.present]
+        mat = rig.mat
     except FirmwareError:
-        zones = []
+        mat = load_mat(shipped.mat_file())
+    zones = [zone.name for zone in mat.zones if zone.present]
     return [
         Step("mat file", f"Your own mat file, {rig.mat_file}: read, or begun.", _mat_file),
         Step("doctor", "What on this machine would make the mat unsafe or keep it idle.", _doctor),
@@ -120,9 +120,9 @@ def _go_through(rig: Rig, progress: Progress) -> int:
     steps = _steps(rig)
     while at < len(steps) and progress.steps.get(steps[at].name):
         at += 1
-    if at == len(steps):  # all was seen to: what was skipped is taken up
-        skipped = [i for i, step in enumerate(steps) if progress.steps[step.name] == "skipped"]
-        at = min(skipped, default=at)
+    if at == len(steps):  # all was seen to: what was skipped is taken up, or all of it again
+        words = [progress.steps[step.name] for step in steps]
+        at = words.index("skipped") if "skipped" in words else 0
     while at < len(steps := _steps(rig)):
         _show(steps, progress, at)
         key = _key("Enter do it   s skip   b back   q leave")
@@ -133,7 +133,8 @@ def _go_through(rig: Rig, progress: Progress) -> int:
         if key == "b":
             at = max(0, at - 1)
         elif key == "s":
-            progress.put(step.name, "skipped")
+            if progress.steps.get(step.name) != "done":
+                progress.put(step.name, "skipped")
             at += 1
         elif key == "\n":
             print(f"--- {step.name} ---")
@@ -239,22 +240,22 @@ def _first_session(rig: Rig) -> bool:
         f"`select {FIRST}`, `start`, and `!` to stop."
     )
     with _daemon(rig) as client, Terminal() as terminal:
-        client.ask(f"select {FIRST}")
-        said = _accompany(client, terminal, rig.is_mock)
-        terminal.show((said or "No session was started.",), "")
-    return bool(said)
+        final = client.ask(f"select {FIRST}")[-1]
+        if final.startswith("err"):
+            raise BuilderError(f"{FIRST} cannot be played on this mat: {final.split(' ', 2)[2]}")
+        is_done, line = _accompany(client, terminal, rig.is_mock)
+        terminal.show((line,), "")
+    return is_done
 
 
-def _accompany(client: Client, terminal: Terminal, is_mock: bool) -> str:
-    """Shows the session until it is over, and says what came of it; nothing: none was started."""
+def _accompany(client: Client, terminal: Terminal, is_mock: bool) -> tuple[bool, str]:
+    """Shows the session until it is over: whether one ran, and what is to be said of it."""
     ran = False
     keys = "s start" + ("   b press the start button" if is_mock else "") + "   q leave"
     while True:
         status = parse_fields(client.ask("status")[-1])
         if status["state"] == "fault":
-            return (
-                f"It ended in a fault: {status['fault']}; `firmware-ctl doctor` looks for causes."
-            )
+            return False, f"A fault: {status['fault']}. `firmware-ctl doctor` looks for its cause."
         if status["state"] in ("running", "paused"):
             ran = True
             left = f"{status['state']}: {status['phase']}, {float(status['left']):.0f} s left"
@@ -262,10 +263,10 @@ def _accompany(client: Client, terminal: Terminal, is_mock: bool) -> str:
                 client.ask("stop")
             continue
         if ran:
-            return "It ran, and it is over."
+            return True, "It ran, and it is over."
         key = _pressed(terminal, f"{status['profile']} is selected   {keys}", 0.5)
         if key == "q":
-            return ""
+            return False, "No session was started."
         if key in ("s", "b"):
             final = client.ask("start" if key == "s" else "press")[-1]
             if final.startswith("err"):

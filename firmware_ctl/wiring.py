@@ -408,6 +408,8 @@ def _measure(i: int, top_pct: int) -> Course[Tuned | str]:
             )
         if answer.text != "t":
             return _lost(answer)
+        if answer.duty_pct == up.from_pct:
+            return f"It was said to turn at once, at {up.from_pct} %."
         starts.append(answer.duty_pct)
         from_pct = min(starts[-1], stops[-1] + LEAD_PCT) if stops else starts[-1]
         down = Ramp(from_pct, 0, by_pct, every_ms)
@@ -416,6 +418,8 @@ def _measure(i: int, top_pct: int) -> Course[Tuned | str]:
             return "It has nothing any more and was not said to stand still."
         if answer.text != "s":
             return _lost(answer)
+        if answer.duty_pct == down.from_pct:
+            return f"It was said to stand still at once, at {down.from_pct} %, where it turns."
         stops.append(answer.duty_pct)
         if len(starts) == 1:
             yield Ask(("Once more, finer.",), "", "", for_ms=REST_MS)

@@ -72,7 +72,7 @@ def wiring(args: argparse.Namespace) -> int:
     state = os.path.abspath(args.state or places.SERVICE_STATE)
     rig = Rig(os.path.abspath(args.mat or places.mat_file()), state, args.mock)
     try:
-        need_a_terminal()
+        greet(args.mock)
         return feel_all(rig) if args.calibrate is None else tune(rig, args.calibrate)
     except AuthorError as error:
         raise BuilderError(f"the mat file has to be mended first:\n{error}") from None
@@ -80,9 +80,12 @@ def wiring(args: argparse.Namespace) -> int:
         raise BuilderError(str(error)) from None
 
 
-def need_a_terminal() -> None:
+def greet(is_mock: bool) -> None:
+    """Raises BuilderError where there is no terminal."""
     if not (os.isatty(0) and os.isatty(1)):
         raise BuilderError("someone has to answer by keys; run this in a terminal")
+    if is_mock:
+        tell(MOCK_KEYS)
 
 
 # ---- the steps
@@ -118,7 +121,7 @@ def tune(rig: Rig, zone: str) -> int:
     def step() -> int:
         found = play(rig, mat, calibrate(mat, name))
         if not found:
-            tell(f"{rig.mat_file} is as it was.")
+            tell("The mat file is as it was.")
             return 1
         write(rig.mat_file, mat, found)
         return 0 if len(found) == sum(motor.zone == name for motor in mat.motors) else 1
@@ -167,7 +170,14 @@ def write(path: str, mat: Mat, found: "dict[str, Tuned]") -> None:
 
 def tell(*lines: str) -> None:
     for line in lines:
-        print(textwrap.fill(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False))
+        print(_wrapped(line))
+
+
+def _wrapped(line: str) -> str:
+    """A path stays in one piece, so that it can be copied."""
+    return textwrap.fill(
+        line, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 class Terminal:
@@ -196,7 +206,7 @@ class Terminal:
         if lines or status != self._status:
             text = "\r\x1b[K"
             for line in lines:
-                text += textwrap.fill(line, WIDTH, subsequent_indent="  ") + "\n"
+                text += _wrapped(line) + "\n"
             self._status = status[:WIDTH]
             self._unsent += (text + self._status).encode(errors="replace")
         if self._unsent and select.select((), (1,), (), 0)[1]:
