@@ -7,6 +7,7 @@ What a step does, other commands know.
 import argparse
 import os
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -47,6 +48,8 @@ class Step(NamedTuple):
 def setup(args: argparse.Namespace) -> int:
     """0 every step is done or skipped · 1 left before that."""
     greet(args.mock)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))  # so that terminal and daemon are seen to
     home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     folder = os.path.join(home, "firmware-ctl-mock") if args.mock else places.SERVICE_STATE
     state = os.path.abspath(args.state or folder)

@@ -197,8 +197,9 @@ class Terminal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._status:
-            self.show((), "")
+        self.show((), "")
+        with suppress(OSError):
+            os.write(1, self._unsent)  # no motor runs any more, so it may take its time
         termios.tcsetattr(0, termios.TCSADRAIN, self._before)
 
     def show(self, lines: tuple[str, ...], status: str) -> None:
@@ -348,6 +349,9 @@ def play(rig: Rig, mat: Mat, course: Course[Any]) -> Any:
             proofs,
         )
         ends = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        for number in ends:
+            stack.callback(signal.signal, number, signal.getsignal(number))
+        stack.callback(signal.set_wakeup_fd, -1)
         daemon.sources += [waker, Signals(ends, {}), Keyboard(terminal, own)]
         daemon.run()
     return bench.result
@@ -382,12 +386,15 @@ def _watched(rig: Rig, step: Callable[[], int]) -> int:
         code = guarded(step)
         sys.stdout.flush()
         os._exit(code)
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
-    _, status = os.waitpid(child, 0)
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
+    with ExitStack() as stack:
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+            # A terminal's own reach the child too; this one would not.
+            is_for_child = number == signal.SIGTERM
+            pass_on = (
+                (lambda *_: os.kill(child, signal.SIGTERM)) if is_for_child else signal.SIG_IGN
+            )
+            stack.callback(signal.signal, number, signal.signal(number, pass_on))
+        _, status = os.waitpid(child, 0)
     if not os.WIFSIGNALED(status):
         return 1 if os.WEXITSTATUS(status) else 0
     chip, pins = off.read_lines(rig.state)

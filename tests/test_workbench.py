@@ -315,6 +315,16 @@ def test_setup_from_start_to_end_and_taken_up_again(
     ]
 
 
+def test_setup_ended_from_outside_leaves_the_terminal_as_it_was(
+    terminals: list[Terminal], mat_file: Path, tmp_path: Path
+) -> None:
+    words = ("setup", "--mock", "--mat", str(mat_file), "--state", str(tmp_path / "state"))
+    terminal = opened(terminals, tmp_path, *words)
+    terminal.see("Enter do it")
+    terminal.process.terminate()
+    assert ended(terminal) == 1
+
+
 def test_setup_begins_with_a_mat_file_of_ones_own(
     terminals: list[Terminal], tmp_path: Path
 ) -> None:
