@@ -334,8 +334,8 @@ def felt_lines(mat: Mat, felt: Mapping[str, bool]) -> list[str]:
     for motor in missed:
         lines.append(
             f"{motor.name}: if nothing ran, look at the wire from GPIO {motor.pin} to its driver, "
-            "at its plug and its PTC; if it ran elsewhere, swap the plugs, or the pins in the mat "
-            "file."
+            "at its plug and its PTC; if another motor ran, cores or header pins are exchanged: "
+            "mend that there, not in the mat file."
         )
     return lines
 
@@ -364,10 +364,11 @@ def calibrate(mat: Mat, zone: str) -> Course[Mapping[str, Tuned]]:
         head = f"{number}/{len(motors)}  {motor.name}: GPIO {motor.pin}, {motor.side} side"
         lines: tuple[str, ...] = (
             head,
+            "Someone should lie on it: under weight a motor needs more to start.",
             "It gets more and more, in small steps and without a kick: press t as soon as it "
             "turns. Then less and less: press s as soon as it stands still. Then both again, "
             "finer.",
-        )[: 2 if number == 1 else 1]
+        )[: 3 if number == 1 else 1]
         while True:
             ask = Ask(lines, "space begin   n leave this motor out   q leave", " n")
             answer = yield from _steady(ask)

@@ -16,7 +16,7 @@ from contextlib import ExitStack, suppress
 from typing import Any, Final, NamedTuple, cast
 
 from firmware_ctl import deadman, off, places, shipped
-from firmware_ctl.daemon import Daemon, Job, StartButton
+from firmware_ctl.daemon import SETTLE_MS, Daemon, Job, StartButton
 from firmware_ctl.document import near
 from firmware_ctl.errors import AuthorError, DeviceError, FirmwareError
 from firmware_ctl.folder import load_mat
@@ -284,11 +284,12 @@ def play(rig: Rig, mat: Mat, course: Course[Any]) -> Any:
         if rig.is_mock:
             from firmware_ctl.simulator.board import Board
             from firmware_ctl.simulator.erm import Erm
-            from firmware_ctl.simulator.pins import SimulatedButton, mock_factory
+            from firmware_ctl.simulator.pins import KeptPin, SimulatedButton, mock_factory
 
             board, is_pressed = Board(mat), False
             erms = [Erm(motor) for motor in mat.motors]
             factory = mock_factory(board, inbox.now_ms)
+            factory.pin_class = KeptPin
             if mat.button is not None:
                 button = SimulatedButton(mat.button, factory, waker)
 
@@ -303,10 +304,13 @@ def play(rig: Rig, mat: Mat, course: Course[Any]) -> Any:
                 if key == "x":
                     is_pressed = not is_pressed
                     board.stop_switch(is_pressed)
-                elif key == "b" and button is not None:
-                    with suppress(FirmwareError):  # still down
-                        daemon.press(500)
+                elif key == "b":
+                    daemon.later(SETTLE_MS, press)  # not before the daemon takes presses
                 return key in ("x", "b")
+
+            def press() -> None:
+                with suppress(FirmwareError):  # it is still down, or there is none
+                    daemon.press(500)
 
         else:
             factory = real_pins(rig.state, "`--mock` tries the same without pins")

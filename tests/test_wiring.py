@@ -237,7 +237,7 @@ def test_the_summary_names_what_to_look_at() -> None:
         "  right                GPIO 23  felt",
     ]
     assert felt_lines(MAT, {"neck": True, "left": False, "right": True})[3:] == [
-        "left: if nothing ran, look at the wire from GPIO 22 to its driver, at its plug and its PTC; if it ran elsewhere, swap the plugs, or the pins in the mat file.",
+        "left: if nothing ran, look at the wire from GPIO 22 to its driver, at its plug and its PTC; if another motor ran, cores or header pins are exchanged: mend that there, not in the mat file.",
     ]
     assert felt_lines(MAT, {"neck": False, "left": False, "right": False})[3:] == [
         "None was felt: look at the motors' supply, its fuse, the stop switch and the ground that Pi and driver share.",
@@ -274,7 +274,7 @@ def test_start_and_hold_are_the_safer_of_two_measurements() -> None:
         *range(2, 35, 2), *range(32, 15, -2), 0,
         *range(24, 34), *range(26, 16, -1), 0,
     ]  # fmt: skip
-    assert script.lines[2:] == [
+    assert script.lines[3:] == [
         "Once more, finer.",
         "     start 34%   hold 20%",
         "  neck                 start  40% ->  34%   hold  20% ->  20%",
