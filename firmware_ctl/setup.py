@@ -140,7 +140,7 @@ def _go_through(rig: Rig, progress: Progress) -> int:
                 progress.put(step.name, "skipped")
             at += 1
         elif key == "\n":
-            print(f"--- {step.name} ---")
+            tell(f"--- {step.name} ---")
             if _done(step, rig):
                 progress.put(step.name, "done")
                 at += 1
@@ -156,11 +156,10 @@ def _go_through(rig: Rig, progress: Progress) -> int:
 
 
 def _show(steps: list[Step], progress: Progress, at: int) -> None:
-    print()
+    tell("")
     for i, step in enumerate(steps):
-        mark = ">" if i == at else " "
         word = progress.steps.get(step.name, "")
-        print(f"{mark} {i + 1:>2} {step.name:<22} {word}".rstrip())
+        tell(f"{'>' if i == at else ' '} {i + 1:>2} {step.name:<22} {word}")
     if at < len(steps):
         tell(steps[at].about)
 
@@ -169,7 +168,7 @@ def _done(step: Step, rig: Rig) -> bool:
     try:
         return step.do(rig)
     except AuthorError as error:
-        print(error)
+        tell(*map(str, error.mistakes))
         tell(f"Mend {rig.mat_file} in another window, then do this step again.")
     except FirmwareError as error:
         tell(f"{error}.")

@@ -296,8 +296,8 @@ def feel(mat: Mat) -> Course[Mapping[str, bool]]:
     """Every motor of the zones that are there, gently: was it felt where it should be?"""
     motors = _present(mat)
     intro = (
-        f"{len(motors)} motors, one after another, each gently and for {MOTOR_MS // 1000} s at "
-        "most. Put a hand on each, or lie down and have someone else press the keys."
+        f"Motors to run: {len(motors)}, one after another, gently, each for {MOTOR_MS // 1000} s "
+        "at most. Put a hand on each, or lie down and have someone else press the keys."
     )
     yield from _steady(Ask((intro,), "space begin   q leave", " "))
     felt: dict[str, bool] = {}

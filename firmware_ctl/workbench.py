@@ -24,7 +24,7 @@ from firmware_ctl.inbox import RealInbox, Signals, Waker
 from firmware_ctl.latch import Deadman, Latch, NoDeadman
 from firmware_ctl.mat import Mat, zone_name
 from firmware_ctl.matedit import with_duties
-from firmware_ctl.player import NoLedger, Proof, Watcher
+from firmware_ctl.player import NoLedger, Proof
 from firmware_ctl.sentries import Rail, Sentry, TickLate, UnderVoltage
 from firmware_ctl.serve import real_pins, under_voltage_alarm
 from firmware_ctl.session import Input, Session, Step
@@ -159,8 +159,6 @@ def write(path: str, mat: Mat, found: "dict[str, Tuned]") -> None:
                 os.fsync(file.fileno())
         os.replace(f"{real}.part", real)
     except OSError as error:
-        if isinstance(error, FirmwareError):
-            raise
         raise BuilderError(f"{path} cannot be written: {error.strerror}; it stands") from None
     tell(f"Written to {path}; as it was before: {real}.before")
 
@@ -169,8 +167,8 @@ def write(path: str, mat: Mat, found: "dict[str, Tuned]") -> None:
 
 
 def tell(*lines: str) -> None:
-    for line in lines:
-        print(_wrapped(line))
+    with suppress(OSError):  # a terminal that is gone
+        os.write(1, "".join(f"{_wrapped(line)}\n" for line in lines).encode(errors="replace"))
 
 
 def _wrapped(line: str) -> str:
@@ -193,14 +191,15 @@ class Terminal:
         # A stopped process or a stopped screen must not be a key away while a motor runs.
         mode[0] &= ~(termios.IXON | termios.ICRNL)
         mode[3] &= ~(termios.ICANON | termios.ECHO | termios.ISIG | termios.IEXTEN)
-        termios.tcsetattr(0, termios.TCSADRAIN, mode)
+        termios.tcsetattr(0, termios.TCSAFLUSH, mode)  # what was typed before starts nothing
         return self
 
     def __exit__(self, *_: object) -> None:
         self.show((), "")
         with suppress(OSError):
             os.write(1, self._unsent)  # no motor runs any more, so it may take its time
-        termios.tcsetattr(0, termios.TCSADRAIN, self._before)
+        with suppress(termios.error):
+            termios.tcsetattr(0, termios.TCSANOW, self._before)
 
     def show(self, lines: tuple[str, ...], status: str) -> None:
         """Writes what has changed, and what the terminal takes now: the rest comes next time."""
@@ -228,34 +227,33 @@ class Terminal:
 class Keyboard:
     """The terminal's keys as a source of the loop."""
 
-    def __init__(self, terminal: Terminal, own: Callable[[str], bool]) -> None:
-        """`own`: takes a key for itself, as those of the simulated switches are."""
+    def __init__(self, terminal: Terminal, simulated: "Simulated | None") -> None:
         self._terminal = terminal
-        self._own = own
+        self._simulated = simulated
 
     def fileno(self) -> int:
         return 0
 
     def ready(self, daemon: Daemon) -> None:
         for key in self._terminal.typed():
-            if not self._own(key):
+            if self._simulated is None or not self._simulated.takes(key, daemon):
                 daemon.step(cast(Input, Key(key)))
 
 
 class Screen:
     """Shows what the bench tells and asks, and what the motor has."""
 
-    def __init__(self, terminal: Terminal, bench: Bench, moves: Callable[[int], str]) -> None:
-        """`moves`: what can be seen of the asked motor, at a time."""
+    def __init__(self, terminal: Terminal, bench: Bench, simulated: "Simulated | None") -> None:
         self._terminal = terminal
         self._bench = bench
-        self._moves = moves
+        self._simulated = simulated
 
     def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None:
         bench = self._bench
         status = bench.ask.prompt if bench.ask is not None and not bench.closed else ""
         if bench.is_moving:
-            status = f"{bench.duty_pct:>3} %{self._moves(now_ms)}   {status}"
+            moves = self._simulated.moves(now_ms) if self._simulated else ""
+            status = f"{bench.duty_pct:>3} %{moves}   {status}"
         lines = tuple(notice.fields["text"] for notice in step.notices)
         self._terminal.show(lines, status)
 
@@ -263,65 +261,67 @@ class Screen:
 # ---- the rig
 
 
+class Simulated:
+    """Pins, motors and switches that are not there, and the keys that move the switches."""
+
+    def __init__(self, mat: Mat, now_ms: Callable[[], int], waker: Waker) -> None:
+        from firmware_ctl.simulator.board import Board
+        from firmware_ctl.simulator.erm import Erm
+        from firmware_ctl.simulator.pins import KeptPin, SimulatedButton, mock_factory
+
+        self._board = Board(mat)
+        self._is_pressed = False
+        self._motors = [(motor, Erm(motor)) for motor in mat.motors]
+        self.factory = mock_factory(self._board, now_ms)
+        self.factory.pin_class = KeptPin
+        self.button: StartButton | None = None
+        if mat.button is not None:
+            self.button = SimulatedButton(mat.button, self.factory, waker)
+
+    def moves(self, now_ms: int) -> str:
+        for motor, erm in self._motors:
+            erm.set_duty(self._board.power_at(motor, now_ms), now_ms)
+        return " (turns)" if any(erm.at(now_ms).turning for _, erm in self._motors) else " (still)"
+
+    def takes(self, key: str, daemon: Daemon) -> bool:
+        """The key is for the simulated switches, and was seen to."""
+
+        def press() -> None:
+            with suppress(FirmwareError):  # it is still down, or there is none
+                daemon.press(500)
+
+        if key == "x":
+            self._is_pressed = not self._is_pressed
+            self._board.stop_switch(self._is_pressed)
+        elif key == "b":
+            daemon.later(SETTLE_MS, press)  # not before the daemon takes presses
+        return key in ("x", "b")
+
+
 def play(rig: Rig, mat: Mat, course: Course[Any]) -> Any:
-    """Plays a course and gives back what it came to; None: it was left, or a fault ended it."""
+    """Plays a course and gives back what it came to; None: it was left, or a fault ended it.
+
+    Raises DeviceError where the pins, the state folder or the dead-man cannot be had.
+    """
+    proof = deadman.Proof() if sys.platform == "linux" else None
+    from firmware_ctl import gpio
+
     bench = Bench(mat, course)
+    inbox, waker = RealInbox(), Waker()
+    sentries: list[Sentry] = [TickLate()]
+    proofs: list[Proof] = []
+    switch: Deadman = NoDeadman()
+    if proof is not None:
+        if doubt := proof.doubt():
+            raise DeviceError(f"the dead-man is not proven: {doubt}; no motor may run")
+        switch = deadman.KernelDeadman()
     with ExitStack() as stack:
-        proof = deadman.Proof() if sys.platform == "linux" else None
-        inbox, waker = RealInbox(), Waker()
-        sentries: list[Sentry] = [TickLate()]
-        proofs: list[Proof] = []
-        button: StartButton | None = None
-
-        def moves(now_ms: int) -> str:
-            return ""
-
-        def own(key: str) -> bool:
-            return False
-
-        from firmware_ctl import gpio
-
-        if rig.is_mock:
-            from firmware_ctl.simulator.board import Board
-            from firmware_ctl.simulator.erm import Erm
-            from firmware_ctl.simulator.pins import KeptPin, SimulatedButton, mock_factory
-
-            board, is_pressed = Board(mat), False
-            erms = [Erm(motor) for motor in mat.motors]
-            factory = mock_factory(board, inbox.now_ms)
-            factory.pin_class = KeptPin
-            if mat.button is not None:
-                button = SimulatedButton(mat.button, factory, waker)
-
-            def moves(now_ms: int) -> str:
-                for motor, erm in zip(mat.motors, erms, strict=True):
-                    erm.set_duty(board.power_at(motor, now_ms), now_ms)
-                turns = any(erm.at(now_ms).turning for erm in erms)
-                return " (turns)" if turns else " (still)"
-
-            def own(key: str) -> bool:
-                nonlocal is_pressed
-                if key == "x":
-                    is_pressed = not is_pressed
-                    board.stop_switch(is_pressed)
-                elif key == "b":
-                    daemon.later(SETTLE_MS, press)  # not before the daemon takes presses
-                return key in ("x", "b")
-
-            def press() -> None:
-                with suppress(FirmwareError):  # it is still down, or there is none
-                    daemon.press(500)
-
+        simulated = Simulated(mat, inbox.now_ms, waker) if rig.is_mock else None
+        if simulated is not None:
+            factory, button = simulated.factory, simulated.button
         else:
-            factory = real_pins(rig.state, "`--mock` tries the same without pins")
-            stack.callback(_take(rig.state).close)
-            try:
-                off.write_lines(rig.state, f"/dev/gpiochip{factory.chip}", mat.power_pins)
-            except OSError as error:
-                why = f"nothing can be written to {rig.state}: {error.strerror}"
-                raise DeviceError(why) from None
-            if mat.button is not None:
-                button = gpio.GpioButton(mat.button, factory, waker)
+            factory = _pins(rig.state, mat, stack)
+            button = gpio.GpioButton(mat.button, factory, waker) if mat.button else None
             sags = under_voltage_alarm()
             if sags is not None:
                 sentries.append(UnderVoltage(sags, lambda line: None))
@@ -333,22 +333,16 @@ def play(rig: Rig, mat: Mat, course: Course[Any]) -> Any:
             proofs.append(gate)
             if mat.gate.rail_pin is not None:
                 sentries.append(Rail(gate.is_rail_on))
-        switch: Deadman = NoDeadman()
-        if proof is not None:
-            if doubt := proof.doubt():
-                raise DeviceError(f"the dead-man is not proven: {doubt}; no motor may run")
-            switch = deadman.KernelDeadman()
         terminal = stack.enter_context(Terminal())
-        watchers: list[Watcher] = [Screen(terminal, bench, moves)]
         daemon = Daemon(
-            cast(Session, bench),
+            cast(Session, bench),  # of a session the loop asks no more than a bench has
             inbox,
             Latch(mat, motors, switch),
             button,
             NoLedger(),
             _no_profiles,
             lambda line: None,
-            watchers,
+            [Screen(terminal, bench, simulated)],
             sentries,
             proofs,
         )
@@ -356,18 +350,25 @@ def play(rig: Rig, mat: Mat, course: Course[Any]) -> Any:
         for number in ends:
             stack.callback(signal.signal, number, signal.getsignal(number))
         stack.callback(signal.set_wakeup_fd, -1)
-        daemon.sources += [waker, Signals(ends, {}), Keyboard(terminal, own)]
+        daemon.sources += [waker, Signals(ends, {}), Keyboard(terminal, simulated)]
         daemon.run()
     return bench.result
 
 
-def _take(state: str) -> StateFolder:
+def _pins(state: str, mat: Mat, stack: ExitStack) -> Any:
+    """This machine's, with the state folder taken so that no daemon takes them meanwhile."""
+    factory = real_pins(state, "`--mock` tries the same without pins")
     try:
-        return StateFolder(state)
+        stack.callback(StateFolder(state).close)
     except DeviceError as error:
         if not os.path.exists(places.SERVICE_SOCKET):
             raise
         raise DeviceError(f"{error}; the service: sudo systemctl stop firmware-ctl") from None
+    try:
+        off.write_lines(state, f"/dev/gpiochip{factory.chip}", mat.power_pins)
+    except OSError as error:
+        raise DeviceError(f"nothing can be written to {state}: {error.strerror}") from None
+    return factory
 
 
 def _no_profiles(done: object) -> Job:
@@ -403,7 +404,8 @@ def _watched(rig: Rig, step: Callable[[], int]) -> int:
         return 1 if os.WEXITSTATUS(status) else 0
     chip, pins = off.read_lines(rig.state)
     failed, said = off.drive_low(chip, pins) if pins else ({}, [])
-    termios.tcsetattr(0, termios.TCSADRAIN, before)
+    with suppress(termios.error):
+        termios.tcsetattr(0, termios.TCSANOW, before)
     name = signal.Signals(os.WTERMSIG(status)).name
     tell("", f"It was killed ({name}). The old values stand.", *said, *off.told(pins, failed))
     return 1

@@ -127,6 +127,32 @@ def test_left_half_way_the_old_values_stand(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.yaml"]
 
 
+def test_a_terminal_that_goes_ends_it(
+    terminals: list[Terminal], mat_file: Path, tmp_path: Path
+) -> None:
+    words = ("wiring", "--mock", "--mat", str(mat_file))
+    terminal = opened(terminals, tmp_path, *words)
+    terminal.see("space begin")
+    terminal.type(" ")
+    terminal.see("(turns)")
+    os.close(terminal.master)
+    terminal.master = os.open(os.devnull, os.O_RDONLY)
+    assert terminal.process.wait(PATIENCE_S) == 1
+
+
+def test_what_was_typed_before_it_asks_starts_nothing(
+    terminals: list[Terminal], mat_file: Path, tmp_path: Path
+) -> None:
+    terminal = Terminal(tmp_path, "wiring", "--mock", "--mat", str(mat_file))
+    terminals.append(terminal)
+    terminal.type(" ")
+    terminal.see("space begin")
+    terminal.type("q")
+    terminal.see("Left: the motors are off.")
+    assert ended(terminal) == 1
+    assert b"1/1" not in terminal.shown
+
+
 def test_without_a_terminal_nothing_moves(mat_file: Path, tmp_path: Path) -> None:
     for words in (["wiring", "--mock"], ["setup", "--mock"]):
         found = call(tmp_path, *words, "--mat", str(mat_file))
@@ -345,5 +371,6 @@ def test_setup_begins_with_a_mat_file_of_ones_own(
     terminal.type("\r")
     terminal.see("GPIO 27 is already motor neck_left's pin")
     terminal.see("in another window, then do this step again.")
+    terminal.see("Enter do it")
     terminal.type("q")
     assert ended(terminal) == 1
