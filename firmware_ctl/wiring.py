@@ -19,8 +19,8 @@ MOTOR_MS: Final = 60_000
 REPEAT_MS: Final = 700
 """A key that comes again within this time is held down, or bounced: it is no second answer."""
 
-REST_MS: Final = 1_000
-"""Between two measurements; the rotor has come to rest by then."""
+BETWEEN_MS: Final = 1_000
+"""From one measurement to the next; the rotor has come to rest by then."""
 
 LEAD_PCT: Final = 10
 """So far below the first start, and so far above the first stop, the finer measurement begins."""
@@ -166,7 +166,7 @@ class Bench:
         self._lines = []
         self.fault = None
         if self.ask is None and not self.closed:
-            self._begin(lambda: next(self._course), now_ms)
+            self._next(None, now_ms)
         until_ms = None
         if not self.closed:
             self._take(event, now_ms)
@@ -233,11 +233,11 @@ class Bench:
     def _answer(self, text: str, now_ms: int) -> None:
         answer = Answer(text, self.duty_pct, self._contact)
         self._rest(now_ms)
-        self._begin(lambda: self._course.send(answer), now_ms)
+        self._next(answer, now_ms)
 
-    def _begin(self, ask: "_Next", now_ms: int) -> None:
+    def _next(self, answer: Answer | None, now_ms: int) -> None:
         try:
-            self.ask = ask()
+            self.ask = next(self._course) if answer is None else self._course.send(answer)
         except StopIteration as end:
             self.result = end.value
             self.closed = True
@@ -255,10 +255,6 @@ class Bench:
         self._course.close()
         self._lines.append(line)
         self.closed = True
-
-
-class _Next(Protocol):
-    def __call__(self) -> Ask: ...
 
 
 WRONG_KEY: Final = "That is no answer here; the motor is off."
@@ -423,7 +419,7 @@ def _measure(i: int, top_pct: int) -> Course[Tuned | str]:
             return f"It was said to stand still at once, at {down.from_pct} %, where it turns."
         stops.append(answer.duty_pct)
         if len(starts) == 1:
-            yield Ask(("Once more, finer.",), "", "", for_ms=REST_MS)
+            yield Ask(("Once more, finer.",), "", "", for_ms=BETWEEN_MS)
     for what, (one, two) in (("to start", starts), ("to stand still", stops)):
         if abs(one - two) > AGREE_PCT:
             return f"It was said {what} at {one} %, then at {two} %: that is too far apart."
