@@ -139,6 +139,28 @@ COMMANDS: dict[str, tuple[str, str, Sequence[Option], dict[str, object]]] = {
         ),
         {},
     ),
+    "wiring": (
+        "workbench:wiring",
+        "for the builder: motor after motor, gently, each confirmed by a key",
+        (
+            _option("--calibrate", metavar="ZONE",
+                    help="find out what each motor of the zone needs; writes it into the mat file"),
+            MAT,
+            STATE,
+            _option("--mock", action="store_true", help="on simulated motors, to try it"),
+        ),
+        {},
+    ),
+    "setup": (
+        "setup:setup",
+        "the first evening with a mat, step by step, to leave and to take up again",
+        (
+            MAT,
+            STATE,
+            _option("--mock", action="store_true", help="on a simulated mat, to try it"),
+        ),
+        {},
+    ),
     "doctor": ("doctor.command:doctor", "what is wrong here, each with its mend", (MAT,), {}),
     "schema": (
         "authoring:schema",

@@ -52,18 +52,13 @@ class ViewLink(links.SocketLink):
 def run(args: argparse.Namespace) -> int:
     """The daemon on the pins of this machine."""
     state = os.path.abspath(args.state or places.SERVICE_STATE)
-    # lgpio keeps a FIFO in a folder that it makes the process's own: so paths are made absolute.
-    os.environ.setdefault("LG_WD", state if os.path.isdir(state) else tempfile.gettempdir())
     for name in ("mat", "profiles", "socket", "trace"):
         if getattr(args, name):
             setattr(args, name, os.path.abspath(getattr(args, name)))
     proof = _begin_proof()
     from firmware_ctl import gpio
 
-    try:
-        factory = gpio.lgpio_factory()
-    except DeviceError as error:
-        raise DeviceError(f"{error}; `firmware-ctl mock` plays the same without pins") from None
+    factory = real_pins(state, "`firmware-ctl mock` plays the same without pins")
     with ExitStack() as stack:
         systemd = Systemd()
         parts = _Parts(args, stack, state, _log, systemd, proof=proof)
@@ -79,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
             button = gpio.GpioButton(parts.mat.button, factory, parts.waker)
         motors = gpio.GpioMotors(parts.mat, factory)
         stack.callback(motors.all_low)
-        sags = _under_voltage_alarm()
+        sags = under_voltage_alarm()
         if sags is not None:
             parts.sentries.append(UnderVoltage(sags, _log))
         deadman.lock_memory()
@@ -90,6 +85,20 @@ def run(args: argparse.Namespace) -> int:
         stack.callback(systemd.stopping)
         daemon.run()
     return 0
+
+
+def real_pins(state: str, advice: str) -> Any:
+    """The pins of this Pi; `DeviceError` with the advice where there are none.
+
+    lgpio keeps a FIFO in a folder that it makes the process's own: make paths absolute before.
+    """
+    os.environ.setdefault("LG_WD", state if os.path.isdir(state) else tempfile.gettempdir())
+    from firmware_ctl import gpio
+
+    try:
+        return gpio.lgpio_factory()
+    except DeviceError as error:
+        raise DeviceError(f"{error}; {advice}") from None
 
 
 def mock(args: argparse.Namespace) -> int:
@@ -339,7 +348,7 @@ def _symlink(path: str, link: str, stack: ExitStack) -> None:
     stack.callback(forget)
 
 
-def _under_voltage_alarm() -> Callable[[], bool] | None:
+def under_voltage_alarm() -> Callable[[], bool] | None:
     """Reads the kernel's alarm for the Pi's supply; None where there is none."""
     for path in glob.glob("/sys/class/hwmon/hwmon*/in0_lcrit_alarm"):
         with open(os.path.join(os.path.dirname(path), "name"), encoding="ascii") as file:

@@ -18,7 +18,10 @@ class StateFolder:
             os.makedirs(path, exist_ok=True)
             self._fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise DeviceError(f"the state folder {path} cannot be used: {error.strerror}") from None
+            hint = "; try it with sudo" if isinstance(error, PermissionError) else ""
+            raise DeviceError(
+                f"the state folder {path} cannot be used: {error.strerror}{hint}"
+            ) from None
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -8,10 +8,12 @@ import json
 import os
 import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -134,6 +136,52 @@ def off(duties: list[int | None]) -> bool:
 
 def on(duties: list[int | None]) -> bool:
     return all(duties)
+
+
+class Terminal:
+    """A command as someone sees it who types it into a terminal of 80x24."""
+
+    def __init__(self, home: Path, *words: str, program: Sequence[str] | None = None) -> None:
+        """`program`: run in the place of `firmware-ctl WORDS`."""
+        self.master, self.slave = os.openpty()
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.before = termios.tcgetattr(self.slave)
+        self.process = subprocess.Popen(
+            program or command(*words),
+            stdin=self.slave,
+            stdout=self.slave,
+            stderr=self.slave,
+            env={**environment(home), "TERM": "xterm", "PYTHONUTF8": "1"},
+            start_new_session=True,
+        )
+        self.shown = b""
+        self._seen = 0
+
+    def see(self, words: str) -> None:
+        """Waits until the words are shown, after those that were seen before."""
+        while (found := self.shown.find(words.encode(), self._seen)) < 0:
+            assert select.select([self.master], [], [], PATIENCE_S)[0], self.shown[-3000:]
+            self.shown += os.read(self.master, 65536)
+        self._seen = found + len(words.encode())
+
+    def type(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    @property
+    def child(self) -> int:
+        """The process that the command has forked."""
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        (child,) = path.read_text().split()
+        return int(child)
+
+    def is_restored(self) -> bool:
+        return bool(termios.tcgetattr(self.slave) == self.before)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.master)
+        os.close(self.slave)
 
 
 class Mock:

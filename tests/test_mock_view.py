@@ -1,71 +1,37 @@
 """The live view of the real mock in a pseudo-terminal of 80x24: seen, pressed, quit, and killed."""
 
-import fcntl
 import os
 import select
 import signal
-import struct
-import subprocess
 import termios
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.process import LONG, PATIENCE_S, command, environment
+from tests.process import LONG, PATIENCE_S
+from tests.process import Terminal as Typed
 
 
-class Terminal:
-    """`firmware-ctl mock` as someone sees it who types it into a terminal."""
+class Terminal(Typed):
+    """`firmware-ctl mock` with two profiles."""
 
     def __init__(self, home: Path, *options: str) -> None:
         profiles = home / "profiles"
         profiles.mkdir()
         (profiles / "long.yaml").write_text(LONG)
         (profiles / "other.yaml").write_text(LONG.replace("Long", "Other"))
-        self.master, self.slave = os.openpty()
-        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        self.before = termios.tcgetattr(self.slave)
-        self.view = subprocess.Popen(
-            command(
-                *("mock", "--profiles", str(profiles), "--socket", str(home / "s")),
-                *("--state", str(home / "state"), "--trace", str(home / "trace.jsonl")),
-                *options,
-            ),
-            stdin=self.slave,
-            stdout=self.slave,
-            stderr=self.slave,
-            env={**environment(home), "TERM": "xterm", "PYTHONUTF8": "1"},
-            start_new_session=True,
+        super().__init__(
+            home,
+            *("mock", "--profiles", str(profiles), "--socket", str(home / "s")),
+            *("--state", str(home / "state"), "--trace", str(home / "trace.jsonl")),
+            *options,
         )
-        self.shown = b""
-        self._seen = 0
-
-    def see(self, words: str) -> None:
-        """Waits until the words are shown, after those that were seen before."""
-        while (found := self.shown.find(words.encode(), self._seen)) < 0:
-            assert select.select([self.master], [], [], PATIENCE_S)[0], self.shown[-3000:]
-            self.shown += os.read(self.master, 65536)
-        self._seen = found + len(words.encode())
-
-    def type(self, keys: str) -> None:
-        os.write(self.master, keys.encode())
+        self.view = self.process
 
     @property
     def daemon(self) -> int:
-        """The view's child."""
-        path = Path(f"/proc/{self.view.pid}/task/{self.view.pid}/children")
-        (child,) = path.read_text().split()
-        return int(child)
-
-    def is_restored(self) -> bool:
-        return bool(termios.tcgetattr(self.slave) == self.before)
-
-    def close(self) -> None:
-        self.view.kill()
-        self.view.wait()
-        os.close(self.master)
-        os.close(self.slave)
+        return self.child
 
 
 @pytest.fixture

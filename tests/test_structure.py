@@ -45,7 +45,8 @@ def test_what_needs_no_pins_and_no_port_loads_neither(words: list[str], tmp_path
 
 
 @pytest.mark.parametrize(
-    "name", ["run", "mock", "check", "start", "status", "send", "off", "service"]
+    "name",
+    ["run", "mock", "check", "start", "status", "send", "off", "service", "wiring", "setup"],
 )
 def test_every_command_explains_itself(name: str, tmp_path: Path) -> None:
     found = call(tmp_path, name, "--help")
