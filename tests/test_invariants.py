@@ -337,7 +337,7 @@ def test_invariant_06_no_press_that_stopped_nor_one_during_the_lock_starts(
     touches: list[tuple[int, Contact]],
 ) -> None:
     """Said of the contacts alone: before a start comes a press, and before it 1.5 s of release."""
-    world = World(PROFILES, SMALL)
+    world = World(Catalogue((QUICK,)))
     at_ms = world.now_ms
     touches = [*touches, (0, Contact.RELEASED), (40, Contact.RELEASED)]
     told = [(0, Contact.RELEASED)]
