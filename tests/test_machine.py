@@ -467,5 +467,5 @@ def test_invariants_01_04_05_06_07_08_12_of_a_machine_over_its_lives(
     monkeypatch.setattr(loop, "TICK_MS", TICK_MS)
     run_state_machine_as_test(
         Mat,
-        settings=settings(max_examples=60, stateful_step_count=40, deadline=None, derandomize=True),
+        settings=settings(max_examples=40, stateful_step_count=50, deadline=None, derandomize=True),
     )
