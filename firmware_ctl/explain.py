@@ -11,7 +11,7 @@ from firmware_ctl.limits import DUTY_PCT, resolve
 from firmware_ctl.mat import Mat
 from firmware_ctl.profile import Profile
 from firmware_ctl.shaping import duty_table
-from firmware_ctl.timeline import motors_of
+from firmware_ctl.timeline import motors_of, ramp_of
 
 
 class Row(NamedTuple):
@@ -36,6 +36,8 @@ def explain(profile: Profile, budget: Budget, mat: Mat, trim_pct: int = 100) -> 
     for phase in profile.phases:
         for play in phase.play:
             asked_pct = max(play.level.from_pct, play.level.to_pct)
+            if not play.frames:
+                asked_pct = max(ramp_of(play.level, phase.for_ms).level_pct)
             reached = motors_of(play.target, mat)
             _, dot, side = play.target.partition(".")
             for zone in mat.zones:

@@ -379,9 +379,13 @@ def _voice(
     play: Play, course: tuple[Piece, ...], pass_ms: int, cap_pct: int, budget_pct: int
 ) -> Voice:
     """The voice of a motor. For keyframes the course itself holds the levels, as asked."""
-    asked = Level(100, 100) if play.frames else play.level
-    ramp = draw((Piece(pass_ms, asked.from_pct / 100, asked.to_pct / 100),), 100)
+    ramp = ramp_of(Level(100, 100) if play.frames else play.level, pass_ms)
     return Voice(play.after_ms, ramp, course, cap_pct, budget_pct)
+
+
+def ramp_of(asked: Level, pass_ms: int) -> Steps:
+    """The asked level over a pass; a short one may never get to its end."""
+    return draw((Piece(pass_ms, asked.from_pct / 100, asked.to_pct / 100),), 100)
 
 
 def _signals(segments: Sequence[Segment]) -> tuple[Felt, ...]:

@@ -174,7 +174,7 @@ DEATHS_MS = range(LIVES_MS, LIVES_MS + TICK_MS)
 
 @pytest.mark.parametrize("freeze_high", [False, True], ids=["low", "high"])
 @pytest.mark.parametrize("mat", [BARE, GATED], ids=["bare", "gated"])
-def test_released_lines_are_dark_at_once(mat: Mat, freeze_high: bool) -> None:
+def test_invariant_13_released_lines_are_dark_at_once(mat: Mat, freeze_high: bool) -> None:
     found = []
     for dead_ms in DEATHS_MS:
         board = alive(mat, dead_ms)
@@ -185,7 +185,9 @@ def test_released_lines_are_dark_at_once(mat: Mat, freeze_high: bool) -> None:
 
 @pytest.mark.parametrize("freeze_high", [False, True], ids=["low", "high"])
 @pytest.mark.parametrize("stage_ms", STAGE_MS)
-def test_persisting_lines_are_dark_with_the_gate_in_time(stage_ms: int, freeze_high: bool) -> None:
+def test_invariant_13_persisting_lines_are_dark_with_the_gate_in_time(
+    stage_ms: int, freeze_high: bool
+) -> None:
     found = []
     for dead_ms in DEATHS_MS:
         board = alive(GATED, dead_ms, stage_ms)
@@ -196,7 +198,9 @@ def test_persisting_lines_are_dark_with_the_gate_in_time(stage_ms: int, freeze_h
     assert max(found) <= 500
 
 
-def test_persisting_lines_without_a_gate_stay_on_until_someone_drives_them_low() -> None:
+def test_invariant_13_persisting_lines_without_a_gate_stay_on_until_someone_drives_them_low() -> (
+    None
+):
     found = []
     for dead_ms in DEATHS_MS:
         board = alive(BARE, dead_ms)
@@ -209,7 +213,7 @@ def test_persisting_lines_without_a_gate_stay_on_until_someone_drives_them_low()
     assert found == [None, 0] * TICK_MS
 
 
-def test_persisting_lines_frozen_low_still_leave_what_was_driven_high() -> None:
+def test_invariant_13_persisting_lines_frozen_low_still_leave_what_was_driven_high() -> None:
     board = alive(BARE, LIVES_MS)
     board.kill(LIVES_MS, persist=True, freeze_high=False)
     assert powers(board, LIVES_MS + 3_600_000) == [0, 0, 100, 0, 0, 0, 0, 0]
@@ -232,7 +236,7 @@ happenings = st.lists(
 
 
 @given(happenings, st.sampled_from(STAGE_MS))
-def test_with_a_gate_no_history_leaves_power_behind_a_dead_process(
+def test_invariant_13_with_a_gate_no_history_leaves_power_behind_a_dead_process(
     history: list[tuple[int, tuple[int, Line] | tuple[bool, bool]]], stage_ms: int
 ) -> None:
     board = Board(GATED, stage_ms=stage_ms)

@@ -112,7 +112,7 @@ def test_all_low_ends_the_pwm_and_drives_low_and_can_be_repeated(factory: MockFa
         assert [factory.pin(pin).function for pin in PINS] == ["output"] * 6
 
 
-def test_all_low_tries_every_pin_though_each_write_fails(factory: MockFactory) -> None:
+def test_invariant_12_all_low_tries_every_pin_though_each_write_fails(factory: MockFactory) -> None:
     motors = GpioMotors(MAT, factory)
     motors.apply((50,) * 6)
     tried: list[tuple[int, float]] = []

@@ -104,6 +104,24 @@ CLOCKS: dict[str, tuple[Clock, Clock, int, bool]] = {
         True,
     ),
     "other boot, unsure now": (THEN, Clock("two", MINUTE_MS, None), MINUTE_MS, True),
+    "other boot, set by an RTC": (
+        THEN,
+        Clock("two", MINUTE_MS, WALL_MS + HOUR_MS, is_synchronised=False),
+        HOUR_MS,
+        False,
+    ),
+    "other boot, an RTC that stood still": (
+        THEN,
+        Clock("two", MINUTE_MS, WALL_MS, is_synchronised=False),
+        0,
+        False,
+    ),
+    "other boot, an RTC that begins anew": (
+        THEN,
+        Clock("two", MINUTE_MS, 5_000, is_synchronised=False),
+        MINUTE_MS,
+        True,
+    ),
     "other boot, unsure both times": (
         THEN._replace(wall_ms=None),
         Clock("two", 9 * HOUR_MS, None),
@@ -225,7 +243,8 @@ def test_a_clock_is_sure_where_the_kernel_disciplines_it_or_an_rtc_set_it(
     monkeypatch.setattr(module, "RTCS", str(tmp_path))
     monkeypatch.setattr("time.time_ns", lambda: 5_000_000)
 
-    assert read_clock().wall_ms == (5 if sure else None)
+    clock = read_clock()
+    assert (clock.wall_ms, clock.is_synchronised) == (5 if sure else None, answer in (0, 4))
 
 
 def test_without_rtcs_or_adjtimex(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -308,7 +308,7 @@ def final_lines(wire: Wire) -> list[str]:
 
 @given(cut(BYTES.filter(lambda data: b"echo" not in data.lower())))
 @settings(max_examples=150, deadline=None)
-def test_any_bytes(chunks: list[bytes]) -> None:
+def test_invariant_09_any_bytes(chunks: list[bytes]) -> None:
     bench = Bench()
     bench.send(100, *chunks)
     bench.run(700)
@@ -330,7 +330,7 @@ def test_any_bytes(chunks: list[bytes]) -> None:
 @example([b"press 0.05\r"], b"!")
 @example([b"start\r", b"echo on\rstart \x08\r"], b"\x03")
 @settings(max_examples=150, deadline=None)
-def test_a_stop_byte_at_the_end_always_stops(chunks: list[bytes], stop: bytes) -> None:
+def test_invariant_09_a_stop_byte_at_the_end_always_stops(chunks: list[bytes], stop: bytes) -> None:
     bench = Bench()
     bench.send(100, *chunks)
     bench.send(140, stop)
@@ -354,7 +354,7 @@ def test_answers_are_the_same_whole_and_byte_by_byte(chunks: list[bytes]) -> Non
     assert heard[0] == heard[1]
 
 
-def test_a_flood_is_bounded_and_every_request_is_answered() -> None:
+def test_invariant_09_a_flood_is_bounded_and_every_request_is_answered() -> None:
     bench = Bench()
     wire = bench.wires[0]
     connection = wire.connection
@@ -376,7 +376,7 @@ def test_a_flood_is_bounded_and_every_request_is_answered() -> None:
     assert most_pending <= MOST_PENDING + 1
 
 
-def test_half_a_line_without_end_is_bounded() -> None:
+def test_invariant_09_half_a_line_without_end_is_bounded() -> None:
     connection = Connection()
     for _ in range(100):
         connection.receive(b"x" * 10_000 + bytes(range(128, 256)) * 10)

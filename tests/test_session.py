@@ -5,6 +5,7 @@ import pytest
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue
 from firmware_ctl.errors import CallerError
+from firmware_ctl.mat import Gate
 from firmware_ctl.profile import Phase, Profile
 from firmware_ctl.session import (
     TRY,
@@ -21,6 +22,7 @@ from firmware_ctl.session import (
     Reload,
     Resume,
     Select,
+    Session,
     Slept,
     Start,
     State,
@@ -692,6 +694,191 @@ def test_a_suspend_while_idle_is_no_fault_but_time_that_passed() -> None:
     world.at(9_000, Slept(24 * 3_600_000))
     assert world.session.state is State.IDLE
     assert world.session.used_ms(9_000) == 0
+
+
+# --- the disk ---------------------------------------------------------------------------------
+
+
+def waiting(world: World, at_ms: int, start: Input) -> int:
+    """A start that was accepted and waits; the number of what is to be kept."""
+    world.disk_is_sound = False
+    step = world.at(at_ms, start)
+    assert (step.refusal, world.session.is_starting) == (None, True)
+    assert world.session.state is State.IDLE
+    assert step.keep is not None
+    return step.keep.number
+
+
+def told(world: World) -> tuple[str, str]:
+    error = world.session.not_started
+    return (error.code, str(error)) if error else ("", "")
+
+
+def test_a_start_begins_when_its_first_slice_is_on_the_disk_and_not_before() -> None:
+    world = World()
+    number = waiting(world, 1_000, Start())
+    for early in (Kept(number - 1), Unkept(number - 1, "full"), Wake()):
+        assert world.at(1_500, early).duty_pct == SILENCE
+        assert world.session.is_starting
+    assert world.session.used_ms(1_500) == 0
+    step = world.at(2_999, Kept(number))
+
+    assert (world.session.state, world.session.is_starting) == (State.RUNNING, False)
+    assert told(world) == ("", "")
+    assert step.level_pct == SILENCE
+    assert world.at(3_500).level_pct[1] == 25
+
+
+def test_a_disk_that_takes_longer_than_two_seconds_gets_no_session() -> None:
+    world = World()
+    number = waiting(world, 1_000, Start())
+    assert world.steps[-1][1].wake_at_ms == 3_000
+    world.at(2_999)
+    assert world.session.is_starting
+    step = world.at(3_000)
+    late = world.at(3_001, Kept(number))
+
+    sentence = "the disk does not take the record of today's running time; see whether it is full or failing"
+    assert told(world) == ("not-ready", sentence)
+    assert step.keep is not None
+    assert step.keep.spent.used_ms == 0  # what was taken is given back
+    assert (world.session.started, late.duty_pct, world.notices()) == (0, SILENCE, [])
+
+
+def test_an_account_that_cannot_be_written_is_why_the_start_came_to_nothing() -> None:
+    world = World()
+    number = waiting(world, 1_000, Start())
+    step = world.at(1_010, Unkept(number, "the disk is full"))
+
+    assert told(world) == ("not-ready", "the disk is full; no session can start")
+    assert step.keep is not None
+    assert world.session.used_ms(1_010) == step.keep.spent.used_ms == 0
+    world.disk_is_sound = True
+    world.at(1_020, Start())
+    assert (told(world), world.session.state) == (("", ""), State.RUNNING)
+
+
+def test_a_press_that_waits_for_the_disk_is_answered_by_a_signal_when_it_fails() -> None:
+    world = World()
+    world.disk_is_sound = False
+    world.press(1_000)
+    keep = world.steps[-1][1].keep
+    assert keep is not None
+    world.at(1_200, Unkept(keep.number, "the disk is full"))
+    world.at(5_000)
+
+    message = "the disk is full; no session can start"
+    assert world.notices() == [
+        (1_200, "refused", {"code": "not-ready", "message": message}),
+        (1_200, "signal", {"signal": "refused"}),
+        (2_400, "signal", {"signal": ""}),
+    ]
+
+
+def test_what_stops_ends_a_start_that_waits_and_locks_the_button() -> None:
+    for stop in (Stop(), Contacts(Contact.PRESSED), Fault("rail", "off"), Close()):
+        world = World()
+        number = waiting(world, 1_000, Start())
+        world.at(1_010, stop)
+        world.at(1_020, Kept(number))
+
+        assert (world.session.started, world.session.is_starting) == (0, False)
+        assert told(world) == ("busy", "a stop came before it began; start again")
+        world.disk_is_sound = True
+        if stop == Stop():
+            world.press(2_000)
+            assert world.session.started == 0  # 1.5 s are not over
+            world.press(5_000)
+            assert world.session.started == 1
+
+
+def test_a_second_start_while_one_waits_is_refused() -> None:
+    world = World()
+    waiting(world, 1_000, Start("quick"))
+    refusals = [world.at(1_100, start).refusal for start in (Start("quick"), Start(), Try(TRIAL))]
+    assert [(error.code, str(error)) for error in refusals if error] == [
+        ("busy", "quick is about to start")
+    ] * 3
+
+
+def test_slices_are_asked_for_in_time_and_each_is_a_minute_ahead() -> None:
+    world = World()
+    world.at(1_000, Start("calm"))
+    world.at(1_000 + 10 * MINUTE_MS)
+    kept = [(at_ms - 1_000, step.keep.spent.used_ms) for at_ms, step in world.steps if step.keep]
+
+    assert kept[:4] == [(0, 60_000), (30_000, 90_000), (60_000, 120_000), (90_000, 150_000)]
+    assert kept[-2:] == [(540_000, 600_000), (600_000, 600_000)]
+    assert len(kept) == 20
+
+
+def test_a_session_ends_where_the_disk_took_no_more() -> None:
+    world = World()
+    world.at(1_000, Start("calm"))
+    world.disk_is_sound = False
+    world.at(1_000 + 59_999)
+    assert world.session.state is State.RUNNING
+    world.at(1_000 + 60_000)
+    ended = world.notices(60_000)
+
+    message = "the disk does not take the record of today's running time; see whether it is full or failing"
+    assert ended == [
+        (61_000, "refused", {"code": "not-ready", "message": message}),
+        (61_000, "state", {"state": "idle", "profile": "calm"}),
+    ]
+    assert world.steps[-1][1].duty_pct == SILENCE
+    assert world.session.used_ms(61_000) == 60_000
+
+
+def test_a_slice_that_comes_late_is_still_in_time() -> None:
+    world = World()
+    world.at(1_000, Start("calm"))
+    world.disk_is_sound = False
+    world.at(40_000)
+    keep = next(step.keep for _, step in reversed(world.steps) if step.keep)
+    world.at(60_990, Unkept(keep.number, "slow"))  # says nothing of a later one
+    world.at(60_995, Kept(keep.number - 1))
+    world.at(60_999, Kept(keep.number))
+    world.at(70_000)
+    assert world.session.state is State.RUNNING
+    world.at(1_000 + 90_000)
+    assert world.session.state is State.IDLE
+
+
+@pytest.mark.parametrize("start", [Start(), Try(TRIAL)])
+def test_a_machine_that_is_barred_starts_nothing_and_says_why(start: Input) -> None:
+    session = Session(MAT, CATALOGUE, barred="the dead-man is not proven")
+    session.handle(Contacts(Contact.RELEASED), 0)
+    refusal = session.handle(start, 100).refusal
+    assert refusal is not None
+    assert (refusal.code, str(refusal)) == ("not-ready", "the dead-man is not proven")
+    assert not session.is_starting
+
+
+def test_a_fault_that_lasts_clears_when_its_cause_is_gone() -> None:
+    world = World()
+    world.at(1_000, Fault("rail", "the rail is on", lasts=True))
+    world.at(1_001, Fault("pin-write", "motor left", lasts=True))
+    refusals = []
+    for gone in (Wake(), Gone("button"), Gone("rail"), Gone("pin-write")):
+        world.at(2_000, gone)
+        refusals.append(str(world.at(2_000, Clear()).refusal))
+
+    assert refusals == ["rail: the rail is on"] * 2 + ["pin-write: motor left", "None"]
+    assert world.session.state is State.IDLE
+
+
+def test_with_a_gate_that_is_read_back_a_start_waits_until_the_rail_had_to_fall() -> None:
+    world = World(mat=MAT._replace(gate=Gate(26, 20)))
+    world.at(1_000, Start("quick"))
+    world.at(2_000)  # the loop's last tick
+    world.at(2_000, Stop())
+    assert world.at(2_150, Start("quick")).refusal is None
+    states = []
+    for at_ms in (2_499, 2_500):
+        world.at(at_ms)
+        states.append((world.session.is_starting, world.session.state))
+    assert states == [(True, State.IDLE), (False, State.RUNNING)]
 
 
 # --- reload -----------------------------------------------------------------------------------
