@@ -61,6 +61,13 @@ VENV: Final = "opt/firmware-ctl"
 SITE: Final = f"{VENV}/lib/python3.11/site-packages"
 # Raspberry Pi OS has it as the package python3-lgpio, plain Debian has not.
 LGPIO: Final = "lgpio==0.2.2.0"
+HARDER: Final = {
+    "pwm_hz: 200": "pwm_hz: 100",
+    "max_ma: 2000": "max_ma: 5000",
+    "duty: 80%": "duty: 90%",
+    "cap: 72%": "cap: 90%",
+}
+"""The guest's mat is the shipped one with the highest duty of all, and a PWM that it can follow."""
 TARGET: Final = (
     *("--only-binary=:all:", "--python-version=3.11", "--implementation=cp"),
     *("--abi=cp311", "--abi=abi3", "--abi=none"),
@@ -108,6 +115,15 @@ def cached(name: str, make: Callable[[Path], None]) -> Path:
             whole.rename(done)
     os.utime(done)
     return done
+
+
+def mat() -> str:
+    """The mat file in the guest."""
+    text = (REPOSITORY / "hw/mat.yaml").read_text()
+    for shipped, harder in HARDER.items():
+        assert shipped in text, shipped
+        text = text.replace(shipped, harder)
+    return text
 
 
 def image(comes_up: Callable[[Image], bool]) -> Image:
@@ -174,6 +190,7 @@ def _project(folder: Path, wheel: Path) -> None:
         f"#!/{VENV}/bin/python3\nimport sys\nfrom firmware_ctl.cli import main\nsys.exit(main())\n"
     )
     script.chmod(0o755)
+    (root / "etc/firmware-ctl/mat.yaml").write_text(mat())
     _compile(root / SITE)
     _pack(root, folder / "cpio")
     shutil.rmtree(root)

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple
@@ -35,14 +36,24 @@ class Edge(NamedTuple):
     is_high: bool
 
 
+class Change(NamedTuple):
+    """A pin drives what hangs on it from now on, or no longer: it is low, or an input."""
+
+    at_s: float
+    pin: int
+    drives: bool
+
+
 class Machine:
     """A running Pi. Without `snapshot` it boots; a snapshot wants the same image and settings."""
 
     def __init__(
         self, image: Image, persist: bool = True, snapshot: Path | None = None, more: bytes = b""
     ) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="pi-")
-        folder = Path(self._folder.name)
+        self._stack = ExitStack()
+        self._folder = folder = Path(
+            self._stack.enter_context(tempfile.TemporaryDirectory(prefix="pi-"))
+        )
         initramfs = folder / "initramfs"
         with initramfs.open("wb") as file:
             for part in (more, *(layer.read_bytes() for layer in image.layers)):
@@ -62,13 +73,17 @@ class Machine:
         ]  # fmt: skip
         if snapshot:
             command += ["-incoming", f"exec:cat {snapshot}"]
-        self._log = (folder / "log").open("w+")
+        log = self._stack.enter_context((folder / "log").open("w"))
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
-        self._qmp = self._connect("qmp").makefile("rw")
+        self._stack.callback(self.process.wait)
+        self._stack.callback(self.process.terminate)
+        self._qmp = self._stack.enter_context(self._connect("qmp").makefile("rw"))
         self._qmp.readline()
         self.qmp("qmp_capabilities")
+        while self.qmp("query-status")["status"] == "inmigrate":
+            time.sleep(0.02)  # what is typed before is overwritten by the snapshot
         self.uart = next(
             str(each["filename"]).removeprefix("pty:")
             for each in self.qmp("query-chardev") if each["label"] == "uart"
@@ -92,22 +107,20 @@ class Machine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.process.terminate()
-        self.process.wait()
-        self._log.close()
-        self._folder.cleanup()
+        self._stack.close()
 
     def _connect(self, name: str) -> socket.socket:
-        path = f"{self._folder.name}/{name}"
+        connection = self._stack.enter_context(socket.socket(socket.AF_UNIX))
         for _ in range(200):
             try:
-                connection = socket.socket(socket.AF_UNIX)
-                connection.connect(path)
+                connection.connect(f"{self._folder}/{name}")
                 return connection
             except OSError:
-                connection.close()
                 time.sleep(0.05)
-        raise RuntimeError(f"QEMU did not start: {Path(self._log.name).read_text()}")
+        raise RuntimeError(f"QEMU did not start: {self._log()}")
+
+    def _log(self) -> str:
+        return (self._folder / "log").read_text()
 
     # --- QEMU ---
 
@@ -120,7 +133,7 @@ class Machine:
                 raise RuntimeError(f"{command}: {answer['error']}")
             if "return" in answer:
                 return answer["return"]
-        raise RuntimeError(f"QEMU is gone: {Path(self._log.name).read_text()}")
+        raise RuntimeError(f"QEMU is gone: {self._log()}")
 
     def save(self, path: Path) -> None:
         """A snapshot; the machine does not go on afterwards."""
@@ -165,6 +178,31 @@ class Machine:
         """Only of an output: the emulated level of an input is what the output once was."""
         return bool(self.read(LEVEL) >> pin & 1)
 
+    def watch(self, pins: Sequence[int], until: Callable[[], object]) -> list[Change]:
+        """Looks at pins until it may end; begins with how they are. To the millisecond or a few.
+
+        Edges are told, a pin that becomes an input is found by asking, and what was set while it
+        was one is asked when it is an output again.
+        """
+        first = len(self.edges)
+        outputs: dict[int, bool] = {}
+        levels: list[Edge] = []
+        functions: list[Edge] = []
+        done = False
+        while not done:
+            done = bool(until())
+            registers = [self.read(GPIO + 4 * i) for i in range(3)]
+            now_s = time.monotonic()
+            for pin in pins:
+                is_output = registers[pin // 10] >> pin % 10 * 3 & 7 == OUTPUT
+                if outputs.get(pin) is not is_output:
+                    outputs[pin] = is_output
+                    functions.append(Edge(now_s, pin, is_output))
+                    levels.append(Edge(now_s, pin, self.is_high(pin)))
+            time.sleep(0.002)
+        told = [edge for edge in self.edges[first:] if edge.pin in outputs]
+        return changes(sorted(levels + told), functions)
+
     def drive(self, pin: int, is_high: bool) -> None:
         """Sets what an input reads. The board tells no edge of it, only the level."""
         self._ask(f"writel {SET if is_high else CLEAR:#x} {1 << pin:#x}")
@@ -193,3 +231,36 @@ class Machine:
         self.type(f"{command}\necho \"=$?\"=\n")
         found = self.wait_for(r"(?s)(.*)=(\d+)=\r?\n", within_s)
         return int(found[2]), found[1].decode(errors="replace").replace("\r\n", "\n")
+
+
+def changes(levels: Sequence[Edge], functions: Sequence[Edge]) -> list[Change]:
+    """When each pin began to drive and ended: it does as a high output."""
+    is_high: dict[int, bool] = {}
+    is_output: dict[int, bool] = {}
+    drives: dict[int, bool] = {}
+    found = []
+    for kind, edge in sorted([(1, e) for e in levels] + [(0, e) for e in functions], key=_at):
+        (is_high if kind else is_output)[edge.pin] = edge.is_high
+        now = is_high.get(edge.pin, False) and is_output.get(edge.pin, False)
+        if drives.get(edge.pin) is not now:
+            drives[edge.pin] = now
+            found.append(Change(edge.at_s, edge.pin, now))
+    return found
+
+
+def _at(each: tuple[int, Edge]) -> tuple[float, int]:
+    return each[1].at_s, each[0]
+
+
+def high_pct(edges: Sequence[Edge], pin: int, from_s: float, to_s: float) -> float:
+    """How much of the time a pin was high; it is low before its first edge."""
+    high_s = 0.0
+    since_s = None
+    for edge in edges:
+        if edge.pin == pin and edge.at_s < to_s:
+            if since_s is not None:
+                high_s += max(0, edge.at_s - max(since_s, from_s))
+            since_s = edge.at_s if edge.is_high else None
+    if since_s is not None:
+        high_s += to_s - max(since_s, from_s)
+    return 100 * high_s / (to_s - from_s)
