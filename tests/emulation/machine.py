@@ -95,7 +95,10 @@ class Machine:
         self._answered = threading.Condition()
         self._asking = threading.Lock()
         self._qtest = self._connect("qtest")
-        threading.Thread(target=self._listen, daemon=True).start()
+        listener = threading.Thread(target=self._listen)
+        listener.start()
+        self._stack.callback(listener.join)
+        self._stack.callback(self._qtest.shutdown, socket.SHUT_RDWR)
         self._ask("irq_intercept_out /machine/soc/peripherals/gpio")
 
     def __enter__(self) -> "Machine":
@@ -136,7 +139,7 @@ class Machine:
         raise RuntimeError(f"QEMU is gone: {self._log()}")
 
     def save(self, path: Path) -> None:
-        """A snapshot; the machine does not go on afterwards."""
+        """A snapshot; the machine is stopped afterwards, until `qmp("cont")`."""
         self.qmp("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
         self.qmp("migrate", uri=f"exec:cat > {path}")
         while (status := self.qmp("query-migrate")["status"]) != "completed":
@@ -165,6 +168,14 @@ class Machine:
             if not self._answered.wait_for(lambda: self._answers, PATIENCE_S):
                 raise RuntimeError(f"QEMU does not answer {request}")
             return self._answers.pop(0)
+
+    def is_awake(self) -> bool:
+        """A timer interrupt that was pending in a snapshot is lost (the emulated interrupt
+        controller does not save it), and with it every later one of that processor."""
+        try:
+            return self.shell("for c in 0 1 2 3; do taskset -c $c sleep 0.1; done", 20)[0] == 0
+        except TimeoutError:
+            return False
 
     # --- pins ---
 

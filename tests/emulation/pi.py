@@ -16,6 +16,7 @@ from tests.process import Client
 MAT: Final = load_mat(None)
 """Pins and names are the shipped mat's; `build` raises what it allows to the code's limits."""
 PINS: Final = tuple(motor.pin for motor in MAT.motors)
+LED_PIN: Final = MAT.led_pin
 HAND_PIN: Final = 21
 """Rises in the guest the moment a fault is set off."""
 
@@ -45,7 +46,14 @@ def snapshot(image: build.Image, persist: bool = True) -> Path:
     def make(folder: Path) -> None:
         with Pi(image, persist) as pi:
             pi.install()
-            pi.save(folder / "memory")
+            for _ in range(20):
+                pi.save(folder / "memory")
+                with Pi(image, persist, folder / "memory") as restored:
+                    if restored.is_awake():
+                        return
+                pi.qmp("cont")
+                time.sleep(0.1)
+        raise RuntimeError("no snapshot of the emulated Pi comes back with all its processors")
 
     name = build.digest([*code, *layers, qemu, b"persist" if persist else b""])
     return build.cached(f"snapshot-{name}", make) / "memory"
