@@ -250,8 +250,8 @@ def changes(levels: Sequence[Edge], functions: Sequence[Edge]) -> list[Change]:
     is_output: dict[int, bool] = {}
     drives: dict[int, bool] = {}
     found = []
-    for kind, edge in sorted([(1, e) for e in levels] + [(0, e) for e in functions], key=_at):
-        (is_high if kind else is_output)[edge.pin] = edge.is_high
+    for kind, edge in sorted([(0, e) for e in levels] + [(1, e) for e in functions], key=_at):
+        (is_output if kind else is_high)[edge.pin] = edge.is_high
         now = is_high.get(edge.pin, False) and is_output.get(edge.pin, False)
         if drives.get(edge.pin) is not now:
             drives[edge.pin] = now
