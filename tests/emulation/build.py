@@ -232,7 +232,9 @@ def _kernel(folder: Path, comes_up: Callable[[Image], bool]) -> None:
         shutil.copy(dtb, folder / "pi.dtb")
         # The UART is wired to Bluetooth there; without a revision gpiozero sees no Pi.
         _run("fdtput", "-r", str(folder / "pi.dtb"), "/soc/serial@7e201000/bluetooth")
-        _run("fdtput", "-p", "-t", "x", str(folder / "pi.dtb"), "/system", "linux,revision", "a02082")
+        _run(
+            "fdtput", "-p", "-t", "x", str(folder / "pi.dtb"), "/system", "linux,revision", "a02082"
+        )
         if comes_up(Image(folder / "vmlinuz", folder / "pi.dtb", (_probe(folder),))):
             break
     else:

@@ -1,14 +1,11 @@
 """The emulated Pi as a fixture: booted once, and given to each test as it was then."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator
 
 import pytest
 
 from tests.emulation import build
 from tests.emulation.pi import Pi, image, snapshot
-
-Restore = Callable[[bool], Pi]
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +21,3 @@ def pi(built: build.Image, request: pytest.FixtureRequest) -> Iterator[Pi]:
     """The service is installed, runs and is idle. By default lines persist."""
     with Pi(built, request.param, snapshot(built, request.param)) as restored:
         yield restored
-
-
-RELEASED = pytest.mark.parametrize("pi", [True, False], ids=["persist", "released"], indirect=True)

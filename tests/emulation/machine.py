@@ -5,7 +5,6 @@ host's monotonic clock.
 """
 
 import json
-import os
 import re
 import select
 import socket
@@ -74,9 +73,7 @@ class Machine:
         if snapshot:
             command += ["-incoming", f"exec:cat {snapshot}"]
         log = self._stack.enter_context((folder / "log").open("w"))
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._stack.callback(self.process.wait)
         self._stack.callback(self.process.terminate)
         self._qmp = self._stack.enter_context(self._connect("qmp").makefile("rw"))
@@ -89,7 +86,7 @@ class Machine:
             for each in self.qmp("query-chardev") if each["label"] == "uart"
         )  # fmt: skip
         self._console = self._connect("con")
-        self.said = b""
+        self._said = b""
         self.edges: list[Edge] = []
         self._answers: list[str] = []
         self._answered = threading.Condition()
@@ -100,6 +97,7 @@ class Machine:
         self._stack.callback(listener.join)
         self._stack.callback(self._qtest.shutdown, socket.SHUT_RDWR)
         self._ask("irq_intercept_out /machine/soc/peripherals/gpio")
+        self.is_awake = not snapshot or self._wake()
 
     def __enter__(self) -> "Machine":
         return self
@@ -169,11 +167,12 @@ class Machine:
                 raise RuntimeError(f"QEMU does not answer {request}")
             return self._answers.pop(0)
 
-    def is_awake(self) -> bool:
-        """A timer interrupt that was pending in a snapshot is lost (the emulated interrupt
-        controller does not save it), and with it every later one of that processor."""
+    def _wake(self) -> bool:
+        """A timer interrupt that was pending in a snapshot is lost, since the emulated interrupt
+        controller does not save it; the processor's next timer brings it back, if one can be set.
+        """
         try:
-            return self.shell("for c in 0 1 2 3; do taskset -c $c sleep 0.1; done", 20)[0] == 0
+            return self.shell("for c in 0 1 2 3; do taskset -c $c sleep 0.01; done", 60)[0] == 0
         except TimeoutError:
             return False
 
@@ -223,15 +222,15 @@ class Machine:
     def wait_for(self, pattern: str, within_s: float = PATIENCE_S) -> "re.Match[bytes]":
         """What the console says next; what came before it is dropped."""
         until_s = time.monotonic() + within_s
-        while not (found := re.search(pattern.encode(), self.said)):
+        while not (found := re.search(pattern.encode(), self._said)):
             left_s = until_s - time.monotonic()
             if left_s <= 0 or not select.select([self._console], [], [], left_s)[0]:
-                raise TimeoutError(f"the console did not say {pattern!r}: {self.said[-2000:]!r}")
+                raise TimeoutError(f"the console did not say {pattern!r}: {self._said[-2000:]!r}")
             more = self._console.recv(1 << 16)
             if not more:
-                raise RuntimeError(f"QEMU is gone: {self.said[-2000:]!r}")
-            self.said += more
-        self.said = self.said[found.end() :]
+                raise RuntimeError(f"QEMU is gone: {self._said[-2000:]!r}")
+            self._said += more
+        self._said = self._said[found.end() :]
         return found
 
     def type(self, text: str) -> None:
@@ -239,7 +238,7 @@ class Machine:
 
     def shell(self, command: str, within_s: float = PATIENCE_S) -> tuple[int, str]:
         """Exit code and output of a command in the guest's root shell."""
-        self.type(f"{command}\necho \"=$?\"=\n")
+        self.type(f'{command}\necho "=$?"=\n')
         found = self.wait_for(r"(?s)(.*)=(\d+)=\r?\n", within_s)
         return int(found[2]), found[1].decode(errors="replace").replace("\r\n", "\n")
 

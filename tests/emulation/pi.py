@@ -1,9 +1,11 @@
-"""The emulated Pi with this project on it: as a service, over its UART, by its button.
+"""The emulated Pi with this project on it: as a service, over its UART, by its button. Run as a
+module it is built and booted, once for lines that persist and once for released ones.
 
 It knows what is installed in the guest. Whether what it does is right, the tests say.
 """
 
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Final
@@ -49,7 +51,7 @@ def snapshot(image: build.Image, persist: bool = True) -> Path:
             for _ in range(20):
                 pi.save(folder / "memory")
                 with Pi(image, persist, folder / "memory") as restored:
-                    if restored.is_awake():
+                    if restored.is_awake:
                         return
                 pi.qmp("cont")
                 time.sleep(0.1)
@@ -101,3 +103,11 @@ class Pi(Machine):
     def deed(self, line: str) -> None:
         """What the hand in the guest is to do."""
         self.type(f"echo {line} >/run/hand\n")
+
+
+if __name__ == "__main__":
+    missing = build.missing_tools()
+    if missing:
+        sys.exit(f"the emulated Pi needs {', '.join(missing)}; .ci/run installs all it needs")
+    for persist in (True, False):
+        snapshot(image(), persist)

@@ -1,12 +1,13 @@
-"""The tests' hand in the guest: holds a pin, raises it, and does the harm that it was told to.
+"""The tests' hand in the guest: raises its pin, does the harm that it was told to, and lowers the
+pin when the harm is done: when the process has died, or the processors are free again.
 
-A line on /run/hand is one deed: `kill PID SIGNAL [MS]`, undone after MS by SIGCONT, or `hog MS`,
-which keeps every processor busy above all that the service may ask for.
+A line on /run/hand is one deed: `kill PID SIGNAL`, or `hog MS`, which keeps every processor busy
+above all that the service may ask for.
 """
 
 import fcntl
 import os
-import signal
+import select
 import struct
 import time
 
@@ -27,22 +28,28 @@ def mark(is_high: bool) -> None:
 
 
 def hog(for_ms: int) -> None:
-    begin = time.monotonic() + 0.2
-    for processor in os.sched_getaffinity(0):
+    gate, opened = os.pipe()
+    ready, told = os.pipe()
+    processors = os.sched_getaffinity(0)
+    for processor in processors:
         if os.fork() == 0:
+            os.close(opened)
             os.sched_setaffinity(0, {processor})
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(90))
-            while time.monotonic() < begin:
-                time.sleep(0.001)
-            mark(True)
-            while time.monotonic() < begin + for_ms / 1000:
+            os.write(told, b".")
+            os.read(gate, 1)
+            until = time.monotonic() + for_ms / 1000
+            while time.monotonic() < until:
                 pass
             os._exit(0)
-    while True:
-        try:
-            os.wait()
-        except ChildProcessError:
-            return
+    for _ in processors:
+        os.read(ready, 1)
+    mark(True)
+    os.close(opened)  # all of them read the end at once
+    for _ in processors:
+        os.wait()
+    for end in (gate, ready, told):
+        os.close(end)
 
 
 if not os.path.exists("/run/hand"):
@@ -54,10 +61,10 @@ while True:
             if deed == "hog":
                 hog(int(numbers[0]))
             else:
-                pid, number, *for_ms = map(int, numbers)
+                pid, number = map(int, numbers)
+                died = os.pidfd_open(pid)
                 mark(True)
                 os.kill(pid, number)
-                if for_ms:
-                    time.sleep(for_ms[0] / 1000)
-                    os.kill(pid, signal.SIGCONT)
+                select.select([died], [], [], 30)
+                os.close(died)
             mark(False)
