@@ -1,0 +1,276 @@
+"""One emulated Pi 3B in QEMU: its console, its UART, and its pins as seen from outside.
+
+It knows registers and QEMU's sockets, and nothing of the program that runs inside. Time is the
+host's monotonic clock.
+"""
+
+import json
+import re
+import select
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, NamedTuple
+
+from tests.emulation.build import Image
+
+MOST_S: Final = 1200
+"""No machine lives longer, whatever becomes of the tests."""
+PATIENCE_S: Final = 120.0
+
+GPIO: Final = 0x3F20_0000
+SET, CLEAR, LEVEL = GPIO + 0x1C, GPIO + 0x28, GPIO + 0x34
+OUTPUT: Final = 1
+
+
+class Edge(NamedTuple):
+    at_s: float
+    pin: int
+    is_high: bool
+
+
+class Change(NamedTuple):
+    """A pin drives what hangs on it from now on, or no longer: it is low, or an input."""
+
+    at_s: float
+    pin: int
+    drives: bool
+
+
+class Machine:
+    """A running Pi. Without `snapshot` it boots; a snapshot wants the same image and settings."""
+
+    def __init__(
+        self, image: Image, persist: bool = True, snapshot: Path | None = None, more: bytes = b""
+    ) -> None:
+        self._stack = ExitStack()
+        self._folder = folder = Path(
+            self._stack.enter_context(tempfile.TemporaryDirectory(prefix="pi-"))
+        )
+        initramfs = folder / "initramfs"
+        with initramfs.open("wb") as file:
+            for part in (more, *(layer.read_bytes() for layer in image.layers)):
+                file.write(part + b"\0" * (-len(part) % 512))
+        command = [
+            *("timeout", "-k", "5", str(MOST_S), "qemu-system-aarch64", "-M", "raspi3b"),
+            *("-kernel", str(image.kernel), "-dtb", str(image.tree), "-initrd", str(initramfs)),
+            *("-append", f"console=ttyS1,115200 rdinit=/init panic=0 quiet "
+              f"pinctrl_bcm2835.persist_gpio_outputs={int(persist)} systemd.show_status=0"),
+            *("-chardev", "pty,id=uart", "-serial", "chardev:uart"),
+            *("-chardev", f"socket,id=con,path={folder}/con,server=on,wait=off"),
+            *("-serial", "chardev:con", "-display", "none", "-monitor", "none"),
+            *("-qmp", f"unix:{folder}/qmp,server=on,wait=off"),
+            *("-qtest", f"unix:{folder}/qtest,server=on,wait=off", "-qtest-log", "none"),
+            # Booting on several threads loses half a minute; playing on one is too slow.
+            *("-accel", "tcg" if snapshot else "tcg,thread=single"),
+        ]  # fmt: skip
+        if snapshot:
+            command += ["-incoming", f"exec:cat {snapshot}"]
+        log = self._stack.enter_context((folder / "log").open("w"))
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._stack.callback(self.process.wait)
+        self._stack.callback(self.process.terminate)
+        self._qmp = self._stack.enter_context(self._connect("qmp").makefile("rw"))
+        self._qmp.readline()
+        self.qmp("qmp_capabilities")
+        while self.qmp("query-status")["status"] == "inmigrate":
+            time.sleep(0.02)  # what is typed before is overwritten by the snapshot
+        self.uart = next(
+            str(each["filename"]).removeprefix("pty:")
+            for each in self.qmp("query-chardev") if each["label"] == "uart"
+        )  # fmt: skip
+        self._console = self._connect("con")
+        self._said = b""
+        self.edges: list[Edge] = []
+        self._answers: list[str] = []
+        self._answered = threading.Condition()
+        self._asking = threading.Lock()
+        self._qtest = self._connect("qtest")
+        listener = threading.Thread(target=self._listen)
+        listener.start()
+        self._stack.callback(listener.join)
+        self._stack.callback(self._qtest.shutdown, socket.SHUT_RDWR)
+        self._ask("irq_intercept_out /machine/soc/peripherals/gpio")
+        self.is_awake = not snapshot or self._wake()
+
+    def __enter__(self) -> "Machine":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def _connect(self, name: str) -> socket.socket:
+        connection = self._stack.enter_context(socket.socket(socket.AF_UNIX))
+        for _ in range(200):
+            try:
+                connection.connect(f"{self._folder}/{name}")
+                return connection
+            except OSError:
+                time.sleep(0.05)
+        raise RuntimeError(f"QEMU did not start: {self._log()}")
+
+    def _log(self) -> str:
+        return (self._folder / "log").read_text()
+
+    # --- QEMU ---
+
+    def qmp(self, command: str, **arguments: Any) -> Any:
+        self._qmp.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        self._qmp.flush()
+        while line := self._qmp.readline():
+            answer = json.loads(line)
+            if "error" in answer:
+                raise RuntimeError(f"{command}: {answer['error']}")
+            if "return" in answer:
+                return answer["return"]
+        raise RuntimeError(f"QEMU is gone: {self._log()}")
+
+    def save(self, path: Path) -> None:
+        """A snapshot; the machine is stopped afterwards, until `qmp("cont")`."""
+        self.qmp("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
+        self.qmp("migrate", uri=f"exec:cat > {path}")
+        while (status := self.qmp("query-migrate")["status"]) != "completed":
+            if status == "failed":
+                raise RuntimeError("QEMU cannot write the snapshot")
+            time.sleep(0.05)
+
+    def _listen(self) -> None:
+        """Edges get the host's time here, on a thread of their own."""
+        half = b""
+        while data := self._qtest.recv(1 << 16):
+            now_s = time.monotonic()
+            *lines, half = (half + data).split(b"\n")
+            for line in lines:
+                words = line.split()
+                if words[:1] == [b"IRQ"]:
+                    self.edges.append(Edge(now_s, int(words[2]), words[1] == b"raise"))
+                else:
+                    with self._answered:
+                        self._answers.append(line.decode())
+                        self._answered.notify()
+
+    def _ask(self, request: str) -> str:
+        with self._asking, self._answered:
+            self._qtest.sendall(request.encode() + b"\n")
+            if not self._answered.wait_for(lambda: self._answers, PATIENCE_S):
+                raise RuntimeError(f"QEMU does not answer {request}")
+            return self._answers.pop(0)
+
+    def _wake(self) -> bool:
+        """A timer interrupt that was pending in a snapshot is lost, since the emulated interrupt
+        controller does not save it; the processor's next timer brings it back, if one can be set.
+        """
+        try:
+            return self.shell("for c in 0 1 2 3; do taskset -c $c sleep 0.01; done", 60)[0] == 0
+        except TimeoutError:
+            return False
+
+    # --- pins ---
+
+    def read(self, address: int) -> int:
+        return int(self._ask(f"readl {address:#x}").split()[1], 16)
+
+    def is_output(self, pin: int) -> bool:
+        return self.read(GPIO + 4 * (pin // 10)) >> pin % 10 * 3 & 7 == OUTPUT
+
+    def is_high(self, pin: int) -> bool:
+        """Only of an output: the emulated level of an input is what the output once was."""
+        return bool(self.read(LEVEL) >> pin & 1)
+
+    def watch(self, pins: Sequence[int], until: Callable[[], object]) -> list[Change]:
+        """Looks at pins until it may end; begins with how they are. To the millisecond or a few.
+
+        Edges are told, a pin that becomes an input is found by asking, and what was set while it
+        was one is asked when it is an output again.
+        """
+        first = len(self.edges)
+        outputs: dict[int, bool] = {}
+        levels: list[Edge] = []
+        functions: list[Edge] = []
+        done = False
+        while not done:
+            done = bool(until())
+            registers = [self.read(GPIO + 4 * i) for i in range(3)]
+            now_s = time.monotonic()
+            for pin in pins:
+                is_output = registers[pin // 10] >> pin % 10 * 3 & 7 == OUTPUT
+                if outputs.get(pin) is not is_output:
+                    outputs[pin] = is_output
+                    functions.append(Edge(now_s, pin, is_output))
+                    levels.append(Edge(now_s, pin, self.is_high(pin)))
+            time.sleep(0.002)
+        told = [edge for edge in self.edges[first:] if edge.pin in outputs]
+        return changes(sorted(levels + told), functions)
+
+    def drive(self, pin: int, is_high: bool) -> None:
+        """Sets what an input reads. The board tells no edge of it, only the level."""
+        self._ask(f"writel {SET if is_high else CLEAR:#x} {1 << pin:#x}")
+
+    # --- the console ---
+
+    def wait_for(self, pattern: str, within_s: float = PATIENCE_S) -> "re.Match[bytes]":
+        """What the console says next; what came before it is dropped."""
+        until_s = time.monotonic() + within_s
+        while not (found := re.search(pattern.encode(), self._said)):
+            left_s = until_s - time.monotonic()
+            if left_s <= 0 or not select.select([self._console], [], [], left_s)[0]:
+                raise TimeoutError(f"the console did not say {pattern!r}: {self._said[-2000:]!r}")
+            more = self._console.recv(1 << 16)
+            if not more:
+                raise RuntimeError(f"QEMU is gone: {self._said[-2000:]!r}")
+            self._said += more
+        self._said = self._said[found.end() :]
+        return found
+
+    def type(self, text: str) -> None:
+        self._console.sendall(text.encode())
+
+    def shell(self, command: str, within_s: float = PATIENCE_S) -> tuple[int, str]:
+        """Exit code and output of a command in the guest's root shell."""
+        self.type(f'{command}\necho "=$?"=\n')
+        found = self.wait_for(r"(?s)(.*)=(\d+)=\r?\n", within_s)
+        return int(found[2]), found[1].decode(errors="replace").replace("\r\n", "\n")
+
+
+def changes(levels: Sequence[Edge], functions: Sequence[Edge]) -> list[Change]:
+    """When each pin began to drive and ended: it does as a high output."""
+    is_high: dict[int, bool] = {}
+    is_output: dict[int, bool] = {}
+    drives: dict[int, bool] = {}
+    found = []
+    for kind, edge in sorted([(0, e) for e in levels] + [(1, e) for e in functions], key=_at):
+        (is_output if kind else is_high)[edge.pin] = edge.is_high
+        now = is_high.get(edge.pin, False) and is_output.get(edge.pin, False)
+        if drives.get(edge.pin) is not now:
+            drives[edge.pin] = now
+            found.append(Change(edge.at_s, edge.pin, now))
+    return found
+
+
+def _at(each: tuple[int, Edge]) -> tuple[float, int]:
+    return each[1].at_s, each[0]
+
+
+def high_pct(edges: Sequence[Edge], pin: int, from_s: float, to_s: float) -> float:
+    """How much of the time a pin was high; it is low before its first edge."""
+    high_s = 0.0
+    since_s = None
+    for edge in edges:
+        if edge.pin == pin and edge.at_s < to_s:
+            if since_s is not None:
+                high_s += max(0, edge.at_s - max(since_s, from_s))
+            since_s = edge.at_s if edge.is_high else None
+    if since_s is not None:
+        high_s += to_s - max(since_s, from_s)
+    return 100 * high_s / (to_s - from_s)

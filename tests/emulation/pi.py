@@ -1,0 +1,113 @@
+"""The emulated Pi with this project on it: as a service, over its UART, by its button. Run as a
+module it is built and booted, once for lines that persist and once for released ones.
+
+It knows what is installed in the guest. Whether what it does is right, the tests say.
+"""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from firmware_ctl.folder import load_mat
+from tests.emulation import build
+from tests.emulation.machine import Machine
+from tests.process import Client
+
+MAT: Final = load_mat(None)
+"""Pins and names are the shipped mat's; `build` raises what it allows to the code's limits."""
+PINS: Final = tuple(motor.pin for motor in MAT.motors)
+LED_PIN: Final = MAT.led_pin
+HAND_PIN: Final = 21
+"""Rises in the guest the moment a fault is set off."""
+
+DEADLOCK, HOLD_THE_GIL = 35, 36
+"""Signals that `emulation_faults` in the guest answers to."""
+
+
+def comes_up(image: build.Image) -> bool:
+    with Machine(image) as machine:
+        try:
+            machine.wait_for(r"up\r?\n", 60)
+        except TimeoutError:
+            return False
+    return True
+
+
+def image() -> build.Image:
+    return build.image(comes_up)
+
+
+def snapshot(image: build.Image, persist: bool = True) -> Path:
+    """The Pi with the service just installed, idle. A minute or two when it is not in the cache."""
+    qemu = subprocess.run(["qemu-system-aarch64", "--version"], capture_output=True).stdout
+    code = [(build.HERE / name).read_bytes() for name in ("machine.py", "pi.py")]
+    layers = [str(layer).encode() for layer in image.layers]
+
+    def make(folder: Path) -> None:
+        with Pi(image, persist) as pi:
+            pi.install()
+            for _ in range(20):
+                pi.save(folder / "memory")
+                with Pi(image, persist, folder / "memory") as restored:
+                    if restored.is_awake:
+                        return
+                pi.qmp("cont")
+                time.sleep(0.1)
+        raise RuntimeError("no snapshot of the emulated Pi comes back with all its processors")
+
+    name = build.digest([*code, *layers, qemu, b"persist" if persist else b""])
+    return build.cached(f"snapshot-{name}", make) / "memory"
+
+
+class Pi(Machine):
+    """A Machine whose guest has the service."""
+
+    def client(self) -> Client:
+        return Client(self.uart)
+
+    def press(self, is_down: bool) -> None:
+        """Moves the change-over contact: one side opens before the other one closes."""
+        assert MAT.button is not None
+        assert MAT.button.released_pin is not None
+        sides = [MAT.button.released_pin, MAT.button.pressed_pin]
+        if not is_down:
+            sides.reverse()
+        self.drive(sides[0], True)
+        self.drive(sides[1], False)
+
+    def install(self) -> None:
+        """As the README tells a user; leaves the service running and idle."""
+        self.wait_for("the console is ready\r?\n")
+        self.press(False)
+        self.must("systemctl start hand")
+        self.must("firmware-ctl service install")
+        self.until_ready()
+
+    def must(self, command: str) -> str:
+        code, said = self.shell(command)
+        assert code == 0, said
+        return said
+
+    def until_ready(self) -> None:
+        """Waits until systemd calls the service active."""
+        until_s = time.monotonic() + 120
+        while self.shell("systemctl is-active firmware-ctl")[1] != "active\n":
+            assert time.monotonic() < until_s, self.shell("systemctl status firmware-ctl")[1]
+            time.sleep(0.5)
+
+    def pid(self) -> int:
+        return int(self.must("systemctl show -P MainPID firmware-ctl"))
+
+    def deed(self, line: str) -> None:
+        """What the hand in the guest is to do."""
+        self.type(f"echo {line} >/run/hand\n")
+
+
+if __name__ == "__main__":
+    missing = build.missing_tools()
+    if missing:
+        sys.exit(f"the emulated Pi needs {', '.join(missing)}; .ci/run installs all it needs")
+    for persist in (True, False):
+        snapshot(image(), persist)

@@ -1,0 +1,99 @@
+"""After each fault every motor pin gets low and stays so; figures are in docs/kill-matrix.md.
+
+Bounds here have room for a busy machine: a program's start takes seconds on it.
+"""
+
+import time
+
+import pytest
+
+from tests.emulation.kill_matrix import FAULTS, play_and_break
+from tests.emulation.pi import PINS, Pi
+
+SOON_S = 2.0
+STARTED_S = 15.0
+"""A program of Python's has been started and has done its work."""
+
+
+def of_row(row: int) -> list[str]:
+    return [name for name, fault in FAULTS.items() if fault.row == row]
+
+
+def low_for_good(pi: Pi, name: str) -> None:
+    fault = FAULTS[name]
+    seen = play_and_break(pi, fault)
+    print(name, seen)
+    assert seen.gone_s < fault.gone_ms / 1000 + SOON_S
+    assert seen.low_s < seen.gone_s + (STARTED_S if fault.comes_back else SOON_S)
+
+
+@pytest.mark.parametrize("name", of_row(2))
+def test_fault_02_a_loop_that_hangs_is_killed_and_its_pins_get_low(pi: Pi, name: str) -> None:
+    low_for_good(pi, name)
+
+
+@pytest.mark.parametrize("name", of_row(3))
+def test_fault_03_after_a_death_at_full_duty_the_pins_get_low(pi: Pi, name: str) -> None:
+    low_for_good(pi, name)
+
+
+@pytest.mark.parametrize("name", of_row(4))
+def test_fault_04_a_daemon_that_is_stopped_is_killed(pi: Pi, name: str) -> None:
+    low_for_good(pi, name)
+
+
+@pytest.mark.parametrize("name", of_row(5))
+def test_fault_05_a_signal_drives_the_pins_low(pi: Pi, name: str) -> None:
+    low_for_good(pi, name)
+
+
+@pytest.mark.parametrize("name", of_row(24))
+def test_fault_24_a_starved_loop_turns_itself_off(pi: Pi, name: str) -> None:
+    low_for_good(pi, name)
+
+
+@pytest.mark.parametrize("name", ["kill", "gil", "stop"])
+@pytest.mark.parametrize("pi", [False], ids=["released"], indirect=True)
+def test_fault_03_released_lines_are_low_with_the_death(pi: Pi, name: str) -> None:
+    seen = play_and_break(pi, FAULTS[name])
+    print(name, seen)
+    assert seen.low_s < seen.gone_s + SOON_S
+
+
+def driven(pi: Pi) -> list[int]:
+    return [pin for pin in PINS if pi.is_output(pin) and pi.is_high(pin)]
+
+
+def test_fault_06_a_crash_loop_ends_and_the_mat_stays_off(pi: Pi) -> None:
+    kill = "systemctl kill --kill-whom=main -s KILL firmware-ctl"
+    for _ in range(100):
+        if pi.shell("systemctl is-failed --quiet firmware-ctl")[0] == 0:
+            break
+        pi.shell(kill)
+        time.sleep(0.3)
+    state = pi.must("systemctl show -P Result -P NRestarts firmware-ctl").split()
+    assert state == ["start-limit-hit", "5"] or state == ["start-limit-hit", "4"], state
+    time.sleep(5)
+    assert pi.shell("systemctl is-active firmware-ctl")[1] == "failed\n"
+    assert driven(pi) == []
+
+
+def test_fault_09_a_pin_that_another_program_holds_is_named(pi: Pi) -> None:
+    pi.must("systemctl stop firmware-ctl hand")
+    pi.must("sed -i 's/^PIN = .*/PIN = 17/' /usr/local/lib/emulation/hand.py")
+    pi.must("systemctl start hand; sleep 2")
+    code, said = pi.shell("systemctl start firmware-ctl")
+    assert code != 0
+    assert pi.must("systemctl show -P ExecMainStatus -P NRestarts firmware-ctl").split() == [
+        "2",
+        "0",
+    ]
+    said = pi.must("journalctl -b -u firmware-ctl -o cat -n 20")
+    assert "motor neck_left on GPIO 17 cannot be used" in said, said
+    assert driven(pi) == []
+
+
+def test_fault_09_a_second_daemon_says_who_runs(pi: Pi) -> None:
+    code, said = pi.shell("firmware-ctl run")
+    assert code == 2, said
+    assert str(pi.pid()) in said, said

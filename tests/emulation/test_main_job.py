@@ -1,0 +1,115 @@
+"""What a user has: a profile chosen over the UART, motors that turn, a button that stops them."""
+
+import json
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from tests.emulation import build
+from tests.emulation.machine import high_pct
+from tests.emulation.pi import LED_PIN, MAT, PINS, Pi
+from tests.process import call
+
+PROFILE = build.HERE / "root/etc/firmware-ctl/profiles/emulation.yaml"
+SPANS = [(0, 2), (2, 4), (4, 6), (6, 10), (10, 14)]
+"""Seconds: the neck beside left, right, left; all of them; the fade."""
+POINTS = 4.0
+
+
+def compiled(tmp_path: Path) -> list[dict[str, Any]]:
+    """The session as it is simulated here, on the guest's mat: a row a change."""
+    (tmp_path / "mat.yaml").write_text(build.mat())
+    trace = tmp_path / "trace.jsonl"
+    mat = ("--mat", str(tmp_path / "mat.yaml"))
+    done = call(tmp_path, "simulate", str(PROFILE), *mat, "--trace", str(trace))
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in trace.read_text().splitlines()]
+
+
+def mean_duty(rows: list[dict[str, Any]], motor: int, span_s: tuple[int, int]) -> float:
+    """Rows and spans begin with the session; the last row ends it at 0."""
+    from_ms, to_ms = span_s[0] * 1000, span_s[1] * 1000
+    total = 0
+    for row, following in pairwise(rows):
+        ms = min(following["at_ms"], to_ms) - max(row["at_ms"], from_ms)
+        total += row["duty"][motor] * max(0, ms)
+    return total / (to_ms - from_ms)
+
+
+def driven(pi: Pi) -> list[int]:
+    """The motor pins that are high now. Half a period later another may be."""
+    return [pin for pin in PINS if pi.is_output(pin) and pi.is_high(pin)]
+
+
+def test_the_duties_of_the_compiled_profile_are_seen_on_every_pin(pi: Pi, tmp_path: Path) -> None:
+    rows = compiled(tmp_path)
+    with pi.client() as client:
+        assert client.ask("select emulation")[-1] == "ok profile=emulation"
+        client.ask("events on")
+        assert client.ask("start")[-1] == "ok profile=emulation left=14"
+        client.told_until("state=idle")
+    edges = [edge for edge in pi.edges if edge.pin != LED_PIN]
+    first_on_ms = next(row["at_ms"] for row in rows if any(row["duty"]))
+    begin_s = edges[0].at_s - first_on_ms / 1000
+    wrong = []
+    for motor, pin in enumerate(PINS):
+        for span in SPANS:
+            seen = high_pct(edges, pin, begin_s + span[0], begin_s + span[1])
+            asked = mean_duty(rows, motor, span)
+            print(MAT.motors[motor].name, span, round(seen, 1), round(asked, 1))
+            if abs(seen - asked) > POINTS:
+                wrong.append((MAT.motors[motor].name, span, seen, asked))
+    assert wrong == []
+    assert {edge.pin for edge in edges} == set(PINS)
+    assert driven(pi) == []
+    assert all(pi.is_output(pin) for pin in PINS)
+    last_s = edges[-1].at_s
+    time.sleep(1)
+    assert [edge for edge in pi.edges if edge.pin in PINS and edge.at_s > last_s] == []
+
+
+def test_the_button_starts_and_stops(pi: Pi) -> None:
+    """The emulated board tells no edges: a request makes the loop look at the button now."""
+    with pi.client() as client:
+        client.ask("events on")
+        client.ask("select full")
+        pi.press(True)
+        client.ask("ping")
+        pi.press(False)
+        client.ask("ping")
+        client.told_until("state=running")
+        time.sleep(2)
+        assert len({edge.pin for edge in pi.edges} & set(PINS)) == len(PINS)
+        pressed_s = time.monotonic()
+        pi.press(True)
+        client.told_until("state=idle")
+        time.sleep(0.5)
+        edges = [edge for edge in pi.edges if edge.pin in PINS]
+        print("pressed to the last edge", edges[-1].at_s - pressed_s)
+        assert edges[-1].at_s - pressed_s < 0.5
+        assert driven(pi) == []
+
+
+def test_off_stops_the_motors_of_a_running_daemon(pi: Pi) -> None:
+    with pi.client() as client:
+        client.ask("start full")
+        time.sleep(2)
+        code, said = pi.shell("firmware-ctl off")
+        assert code == 0, said
+        assert f"GPIO {', '.join(map(str, sorted(PINS)))} low" in said or "is idle" in said
+        assert client.status()["state"] == "idle"
+        assert driven(pi) == []
+
+
+def test_service_status_finds_what_install_put_there(pi: Pi) -> None:
+    code, said = pi.shell("firmware-ctl service status")
+    assert code == 0, said
+    assert "it starts with the machine" in said
+    again = pi.must("firmware-ctl service install")
+    assert again.splitlines()[-1] == "the service is in place and runs; nothing to change"
+
+
+def test_doctor_finds_lines_that_persist(pi: Pi) -> None:
+    code, said = pi.shell("firmware-ctl doctor </dev/null")
+    print(code, said)
