@@ -925,3 +925,56 @@ def test_refusals_are_errors_of_the_caller() -> None:
     refusal = World().at(1_000, Pause()).refusal
     assert isinstance(refusal, CallerError)
     assert str(refusal) == "no session is running; start one first"
+
+
+# --- sentences and small answers ---------------------------------------------------------------
+
+
+def test_refusals_of_a_start_are_sentences() -> None:
+    world = World(Catalogue())
+    world.at(1_000, Stop())
+    said = [str(world.at(1_010, Start()).refusal)]
+    world = World()
+    world.at(1_000, Stop())
+    said.append(str(world.at(1_010, Start()).refusal))
+    assert said == [
+        "no profile is loaded; add one, then reload",
+        "stopped less than 100 ms ago; start again",
+    ]
+
+
+def test_a_hold_that_cannot_clear_is_told_why() -> None:
+    world = World()
+    world.at(1_000, Fault("rail", "the rail is on", lasts=True))
+    refusal = world.at(1_500, Clear()).refusal
+    world.press(5_000, 3_500)
+
+    assert (refusal and refusal.code) == "fault"
+    assert world.notices(5_000) == [
+        (8_000, "refused", {"code": "fault", "message": "rail: the rail is on"})
+    ]
+
+
+def test_which_pass_of_a_phase_plays_and_how_strong_each_zone_is() -> None:
+    world = World()
+    world.at(1_000, Start("steps"))
+    found = []
+    for at_ms in (1_500, 3_500, 7_000, 12_500):
+        world.at(at_ms)
+        found.append((world.session.repeat(at_ms), world.session.zone_levels()))
+    world.at(20_000)
+
+    assert found == [
+        ("1/2", {"neck": 0, "back": 20}),
+        ("2/2", {"neck": 0, "back": 20}),
+        ("", {"neck": 0, "back": 40}),
+        ("", {"neck": 10, "back": 10}),
+    ]
+    assert (world.session.repeat(20_000), world.session.signal(20_000)) == ("", "")
+
+
+def test_a_reload_keeps_what_is_selected() -> None:
+    world = World()
+    world.at(1_000, Select("quick"))
+    world.at(2_000, Reload(CATALOGUE))
+    assert world.session.profile == "quick"
