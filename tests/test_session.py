@@ -836,7 +836,6 @@ def test_a_slice_that_comes_late_is_still_in_time() -> None:
     world.disk_is_sound = False
     world.at(40_000)
     keep = next(step.keep for _, step in reversed(world.steps) if step.keep)
-    world.at(60_990, Unkept(keep.number, "slow"))  # says nothing of a later one
     world.at(60_995, Kept(keep.number - 1))
     world.at(60_999, Kept(keep.number))
     world.at(70_000)
@@ -868,15 +867,15 @@ def test_a_fault_that_lasts_clears_when_its_cause_is_gone() -> None:
     assert world.session.state is State.IDLE
 
 
-def test_with_a_gate_that_is_read_back_a_start_waits_until_the_rail_had_to_fall() -> None:
+def test_with_a_gate_that_is_read_back_a_start_waits_until_the_rail_was_seen_off() -> None:
     world = World(mat=MAT._replace(gate=Gate(26, 20)))
     world.at(1_000, Start("quick"))
     world.at(2_000)  # the loop's last tick
     world.at(2_000, Stop())
     assert world.at(2_150, Start("quick")).refusal is None
     states = []
-    for at_ms in (2_499, 2_500):
-        world.at(at_ms)
+    for at_ms, event in ((2_499, Wake()), (2_500, RailOff())):
+        world.at(at_ms, event)
         states.append((world.session.is_starting, world.session.state))
     assert states == [(True, State.IDLE), (False, State.RUNNING)]
 
