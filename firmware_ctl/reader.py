@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from struct import Struct
+from threading import Thread
 from typing import Final
 
 from firmware_ctl.catalogue import Catalogue, Entry
@@ -87,8 +88,8 @@ class Reader:
 
     def _end(self, result: Catalogue | str) -> None:
         self._process.kill()
-        with suppress(subprocess.TimeoutExpired):  # a child that hangs in the disk is left alone
-            self._process.wait(0.02)
+        # Not by the loop: a child that hangs in the disk dies when the disk lets it.
+        Thread(target=self._process.wait, name="reaper", daemon=True).start()
         if isinstance(result, str):
             result += "; the daemon keeps those that it has"
         self._done(result)
