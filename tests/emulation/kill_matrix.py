@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from tests.emulation import build
 from tests.emulation.pi import DEADLOCK, HAND_PIN, HOLD_THE_GIL, PINS, Pi, image, snapshot
+from tests.process import Client
 
 TABLE: Final = build.REPOSITORY / "docs/kill-matrix.md"
 FULL_S: Final = 4.0
@@ -67,12 +68,23 @@ class Seen(NamedTuple):
     """The last motor pin was low, or an input, for good."""
 
 
+def play(client: Client) -> None:
+    """Every motor has its full duty. Where the machine underneath is so busy that a tick is late,
+    the daemon turns them off, as it has to: then it is tried again."""
+    for _ in range(10):
+        assert client.ask("start full")[-1] == "ok profile=full left=600"
+        time.sleep(FULL_S)
+        if client.status()["state"] == "running":
+            return
+        client.ask("clear")
+    raise AssertionError("this machine is too busy for the emulated Pi: ticks are late")
+
+
 def play_and_break(pi: Pi, fault: Fault) -> Seen:
     """Raises AssertionError where motors do not stay low, or the daemon comes back not idle."""
     deed = fault.deed.format(pid=pi.pid())
     with pi.client() as client:
-        assert client.ask("start full")[-1] == "ok profile=full left=600"
-        time.sleep(FULL_S)
+        play(client)
         first = len(pi.edges)
         heard = b""
         until_s = time.monotonic() + (RESTART_S if fault.comes_back else WATCHED_S)

@@ -44,7 +44,8 @@ class Change(NamedTuple):
 
 
 class Machine:
-    """A running Pi. Without `snapshot` it boots; a snapshot wants the same image and settings."""
+    """A running Pi. Without `snapshot` it boots, with `more` as a layer under the image's; a
+    snapshot wants the same image and settings."""
 
     def __init__(
         self, image: Image, persist: bool = True, snapshot: Path | None = None, more: bytes = b""

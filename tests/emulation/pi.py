@@ -7,6 +7,7 @@ It knows what is installed in the guest. Whether what it does is right, the test
 import subprocess
 import sys
 import time
+from base64 import b64decode
 from pathlib import Path
 from typing import Final
 
@@ -99,6 +100,16 @@ class Pi(Machine):
 
     def pid(self) -> int:
         return int(self.must("systemctl show -P MainPID firmware-ctl"))
+
+    def disk(self) -> bytes:
+        """What was put on the disk since the image was made, as a layer for a Pi that boots anew:
+        the whole system is in memory."""
+        names = (
+            "etc/systemd/system/firmware-ctl.service etc/systemd/system/multi-user.target.wants "
+            "etc/sysusers.d etc/tmpfiles.d etc/udev/rules.d var/lib/firmware-ctl"
+        )
+        packed = f"find {names} | busybox cpio --quiet -o -H newc | base64"
+        return b64decode(self.must(f"(cd / && {packed})"))
 
     def deed(self, line: str) -> None:
         """What the hand in the guest is to do."""

@@ -42,31 +42,43 @@ def driven(pi: Pi) -> list[int]:
     return [pin for pin in PINS if pi.is_output(pin) and pi.is_high(pin)]
 
 
-def test_the_duties_of_the_compiled_profile_are_seen_on_every_pin(pi: Pi, tmp_path: Path) -> None:
-    rows = compiled(tmp_path)
+def off_by_too_much(pi: Pi, rows: list[dict[str, Any]]) -> list[tuple[str, tuple[int, int], float]]:
+    """Plays the profile: motor, span and points, where what is seen is not what was compiled."""
+    first = len(pi.edges)
     with pi.client() as client:
         assert client.ask("select emulation")[-1] == "ok profile=emulation"
         client.ask("events on")
         assert client.ask("start")[-1] == "ok profile=emulation left=14"
         client.told_until("state=idle")
-    edges = [edge for edge in pi.edges if edge.pin != LED_PIN]
+        client.ask("events off")
+    edges = [edge for edge in pi.edges[first:] if edge.pin != LED_PIN]
+    assert {edge.pin for edge in edges} == set(PINS)
     first_on_ms = next(row["at_ms"] for row in rows if any(row["duty"]))
     begin_s = edges[0].at_s - first_on_ms / 1000
     wrong = []
     for motor, pin in enumerate(PINS):
         for span in SPANS:
-            seen = high_pct(edges, pin, begin_s + span[0], begin_s + span[1])
-            asked = mean_duty(rows, motor, span)
-            print(MAT.motors[motor].name, span, round(seen, 1), round(asked, 1))
-            if abs(seen - asked) > POINTS:
-                wrong.append((MAT.motors[motor].name, span, seen, asked))
+            seen_pct = high_pct(edges, pin, begin_s + span[0], begin_s + span[1])
+            points = seen_pct - mean_duty(rows, motor, span)
+            if abs(points) > POINTS:
+                wrong.append((MAT.motors[motor].name, span, round(points, 1)))
+    return wrong
+
+
+def test_the_duties_of_the_compiled_profile_are_seen_on_every_pin(pi: Pi, tmp_path: Path) -> None:
+    """Three times at most: on a busy machine the emulated PWM itself falls behind."""
+    rows = compiled(tmp_path)
+    wrong = off_by_too_much(pi, rows)
+    for _ in range(2):
+        if wrong:
+            print(wrong)
+            wrong = off_by_too_much(pi, rows)
     assert wrong == []
-    assert {edge.pin for edge in edges} == set(PINS)
     assert driven(pi) == []
     assert all(pi.is_output(pin) for pin in PINS)
-    last_s = edges[-1].at_s
+    count = len(pi.edges)
     time.sleep(1)
-    assert [edge for edge in pi.edges if edge.pin in PINS and edge.at_s > last_s] == []
+    assert pi.edges[count:] == []
 
 
 def test_the_button_starts_and_stops(pi: Pi) -> None:
@@ -110,6 +122,32 @@ def test_service_status_finds_what_install_put_there(pi: Pi) -> None:
     assert again.splitlines()[-1] == "the service is in place and runs; nothing to change"
 
 
-def test_doctor_finds_lines_that_persist(pi: Pi) -> None:
+def test_doctor_finds_what_this_pi_lacks(pi: Pi) -> None:
     code, said = pi.shell("firmware-ctl doctor </dev/null")
-    print(code, said)
+    assert code == 1, said
+    assert sum(" BAD " in line for line in said.splitlines()) == 2, said
+    assert "a killed daemon leaves its motors as they were" in said
+    assert "the Pi's watchdog is off" in said
+    assert "held by the running service" in said
+
+
+def test_a_power_cut_in_a_session_comes_back_idle(pi: Pi, built: build.Image) -> None:
+    """With the button held down all the time, which starts nothing either."""
+    with pi.client() as client:
+        assert client.ask("start full")[-1] == "ok profile=full left=600"
+        time.sleep(2)
+    disk = pi.disk()
+    pi.qmp("stop")
+    with Pi(built, more=disk) as again:
+        again.press(True)
+        again.wait_for("the console is ready\r?\n")
+        again.until_ready()
+        with again.client() as client:
+            assert client.status()["state"] == "idle"
+            assert int(client.ask("limits")[-1].partition("used=")[2].split()[0]) >= 60
+            again.press(False)
+            client.ask("ping")
+            time.sleep(1)
+            assert client.status()["state"] == "idle"
+        assert [edge for edge in again.edges if edge.pin in PINS] == []
+        assert driven(again) == []
