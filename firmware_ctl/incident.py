@@ -14,6 +14,7 @@ import stat
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -139,7 +140,8 @@ class Ring:
     def close(self) -> None:
         """The daemon ends by itself: nobody will look for the ring."""
         self._map.close()
-        os.unlink(self._path)
+        with suppress(FileNotFoundError):  # logind removes a user's shared memory at logout
+            os.unlink(self._path)
 
 
 def left_behind(path: str, process: str) -> bytes:
