@@ -34,6 +34,20 @@ def test_each_contestant_plays_a_tiny_round(calls: Sequence[str]) -> None:
                     assert goal.figure in figures[call], row.name
 
 
+@pytest.mark.parametrize(
+    "words", [["year", "--days", "1"], ["load", "--minutes", "0.02", "--burners", "0"]]
+)
+def test_the_soak_begins(words: Sequence[str]) -> None:
+    found = subprocess.run(
+        [sys.executable, "-m", "tests.bench.soak", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (found.returncode, found.stderr) == (0, "")
+
+
 def test_a_row_of_the_table() -> None:
     row = Row("row", "What.", {"ours": "a:b", "peer": "a:c"}, ROWS[4].goals[:0])
     rounds = [

@@ -33,12 +33,14 @@ class Size(NamedTuple):
     """Of a process; the figure is their median."""
     phases: int
     """Of the profile that grows, at most; a file holds fewer than a thousand."""
+    burners: int
+    """Processes that take what processor they can get, where a row is about that."""
 
 
 SIZES = {
-    "full": Size(60, 10_000, 50, 5, 1_000),
-    "short": Size(10, 5_000, 10, 3, 1_000),
-    "tiny": Size(0.2, 20, 1, 1, 8),
+    "full": Size(60, 10_000, 50, 5, 1_000, os.cpu_count() or 1),
+    "short": Size(10, 5_000, 10, 3, 1_000, os.cpu_count() or 1),
+    "tiny": Size(0.2, 20, 1, 1, 8, 0),
 }
 
 

@@ -169,12 +169,12 @@ def blink(size: Size) -> Figures:
 
 
 def ours_busy(size: Size) -> Figures:
-    with busy_processors():
+    with busy_processors(size.burners):
         return _ours(size)
 
 
 def absolute_busy(size: Size) -> Figures:
-    with busy_processors():
+    with busy_processors(size.burners):
         return _by_index(_absolute, size)
 
 

@@ -138,8 +138,8 @@ def stops(size: Size) -> Figures:
 
 def stops_flooded(size: Size) -> Figures:
     """Both processors busy, and a client that writes as fast as it is read and reads nothing."""
-    with busy_processors():
-        return _stops(size, [_flood])
+    with busy_processors(size.burners):
+        return _stops(size, [flood])
 
 
 def _stops(size: Size, others: Sequence[Callable[[str, threading.Event], None]]) -> Figures:
@@ -185,7 +185,7 @@ def _p99(found: Sequence[float]) -> float:
     return quantiles(found, n=100, method="inclusive")[98] if len(found) > 1 else found[0]
 
 
-def _flood(path: str, over: threading.Event) -> None:
+def flood(path: str, over: threading.Event) -> None:
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(path)
         client.settimeout(0.1)
