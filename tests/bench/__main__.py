@@ -1,10 +1,11 @@
 """`python -m tests.bench`: plays the rows in turns, prints the table, writes all rounds as JSON."""
 
 import argparse
+import compileall
 import json
 from pathlib import Path
 
-from tests.bench.measure import SIZES, Round, lines, machine, medians, play
+from tests.bench.measure import ROOT, SIZES, Round, lines, machine, medians, play
 from tests.bench.rows import ROWS
 
 
@@ -18,6 +19,8 @@ def main() -> None:
     args = parser.parse_args()
     if unknown := set(args.rows) - set(names):
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
+    # As an installation does: whether the environment lets Python keep bytecode is no figure of ours.
+    compileall.compile_dir(ROOT / "firmware_ctl", quiet=1)
     kept: dict[str, object] = {**machine(), "size": args.size, "rows": {}}
     for row in ROWS:
         if args.rows and row.name not in args.rows:
