@@ -137,7 +137,7 @@ class Shaper:
         unsettled = self._unsettled
         if not unsettled:
             # Most of the time motors that turn go on turning, and those that rest go on resting.
-            table_duties = [table[level] for table, level in zip(self._tables, levels)]
+            table_duties = [table[level] for table, level in zip(self._tables, levels, strict=True)]
             if list(map(bool, table_duties)) == list(map(bool, before)):
                 self._duties = table_duties
                 self._shaped = Shaped(tuple(table_duties), (), None)
