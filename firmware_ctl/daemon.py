@@ -144,6 +144,7 @@ class Daemon(Player):
         self._reloading: Connection | None = None
         self._starting: tuple[Connection, Callable[[], list[str]]] | None = None
         self._wake_at_ms: int | None = None
+        self._sampled_at_ms: int | None = None
         self._notices: list[Notice] = []
 
     # --- the loop ---
@@ -184,7 +185,9 @@ class Daemon(Player):
         readers: list[Link | Source] = [*self.sources]
         readers += [link for link in self.links if not link.ended]
         readable = self._inbox.wait(self._until_ms(), readers, writers)
-        self.sample()
+        only_bytes = bool(readable) and all(reader in self.links for reader in readable)
+        if not only_bytes or self.now_ms() != self._sampled_at_ms:
+            self.sample()
         self._timers_due()
         for reader in readable:
             # isinstance of a protocol looks at every member of it: 30 us a command.
@@ -213,7 +216,12 @@ class Daemon(Player):
         return min(waits)
 
     def sample(self) -> None:
-        """One tick: what the button says now, and what time has brought."""
+        """One tick: what the button says now, and what time has brought.
+
+        Bytes alone ask for none within the same millisecond; an edge of the button comes by its
+        source.
+        """
+        self._sampled_at_ms = self.now_ms()
         slept_ms = self._inbox.slept_ms()
         if slept_ms > SUSPEND_MS:
             self.step(Slept(slept_ms))
