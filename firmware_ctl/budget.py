@@ -6,7 +6,6 @@ all levels are scaled by one factor; what then still does not fit is the author'
 """
 
 from collections.abc import Iterator
-from math import lcm
 from typing import Final, NamedTuple
 
 from firmware_ctl.errors import AuthorError, Mistake
@@ -141,9 +140,7 @@ def _bound_ma(timeline: Timeline, segment: Segment) -> float:
 
 
 def _windows(timeline: Timeline, segment: Segment) -> Iterator[tuple[int, int]]:
-    changing = [voice for voice in segment.voices if len(voice.course) > 1]
-    period_ms = lcm(*(sum(piece.length_ms for piece in voice.course) for voice in changing))
-    period_ms = min(period_ms, segment.pass_ms)
+    period_ms = min(segment.period_ms, segment.pass_ms)
     after_ms = max((voice.after_ms for voice in segment.voices), default=0)
     climb_ms = max(segment.high_pct) * 1000 // timeline.rise_pct_s
     one_ms = after_ms + period_ms + _AFTERMATH_MS

@@ -247,7 +247,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if name not in COMMANDS:
         print(f"firmware-ctl: {name} is no command; try: firmware-ctl --help", file=sys.stderr)
         sys.exit(2)
-    args = _parser(name).parse_args(rest)
+    args = _parser(name, bool({"-h", "--help"} & {*rest})).parse_args(rest)
     module, _, function = COMMANDS[name][0].partition(":")
     command = getattr(import_module(f"firmware_ctl.{module}"), function)
     sys.exit(guarded(lambda: command(args)))
@@ -286,11 +286,18 @@ def guarded(command: Callable[[], int]) -> int:
     return 2
 
 
-def _parser(name: str) -> "argparse.ArgumentParser":
+def _parser(name: str, is_read: bool) -> "argparse.ArgumentParser":
+    """`is_read`: someone will read its help."""
     import argparse
+    from functools import partial
 
     _, about, options, fixed = COMMANDS[name]
-    parser = argparse.ArgumentParser(prog=f"firmware-ctl {name}", description=about)
+    # To ask for the terminal's width argparse loads shutil with three compressors, even if no
+    # help is printed.
+    shape = partial(argparse.HelpFormatter, width=None if is_read else 78)
+    parser = argparse.ArgumentParser(
+        prog=f"firmware-ctl {name}", description=about, formatter_class=shape
+    )
     parser.set_defaults(**fixed)
     for names, how in options:
         parser.add_argument(*names, **how)  # type: ignore[arg-type]

@@ -140,7 +140,7 @@ class Ring:
     def close(self) -> None:
         """The daemon ends by itself: nobody will look for the ring."""
         self._map.close()
-        with suppress(FileNotFoundError):  # who tidies /dev/shm may have been here
+        with suppress(FileNotFoundError):  # logind removes a user's shared memory at logout
             os.unlink(self._path)
 
 

@@ -97,6 +97,7 @@ class Shaper:
         self._shape = shape
         self._limited = limited
         count = len(shape.drives)
+        self._tables = [drive.duty_pct for drive in shape.drives]
         self._duties = [0] * count
         self._levels: Levels = (0,) * count
         self._off_since_ms = [_LONG_AGO] * count
@@ -133,7 +134,15 @@ class Shaper:
         if levels == self._levels and (until_ms is None or now_ms < until_ms):
             return self._shaped
         before, self._levels = self._levels, levels
-        duties, unsettled = self._duties, self._unsettled
+        unsettled = self._unsettled
+        if not unsettled:
+            # Most of the time motors that turn go on turning, and those that rest go on resting.
+            table_duties = [table[level] for table, level in zip(self._tables, levels, strict=True)]
+            if list(map(bool, table_duties)) == list(map(bool, before)):
+                self._duties = table_duties
+                self._shaped = Shaped(tuple(table_duties), (), None)
+                return self._shaped
+        duties = self._duties
         until_ms = None
         kicks = []
         for i, level in enumerate(levels):

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from math import lcm
 from typing import Final, NamedTuple
 
 from firmware_ctl.limits import TICK_MS, resolve
@@ -20,6 +21,9 @@ from firmware_ctl.steps import Steps, draw
 
 _APART_MS = 1_000
 """Least time between the five minutes that are left and a cue's signal."""
+
+_REMEMBERED_MS: Final = 30_000
+"""The longest period whose levels are kept while it plays, so that they stay few."""
 
 _NO_GAP: Final = Gap(1 << 60, 1 << 60)
 
@@ -92,6 +96,12 @@ class Segment(NamedTuple):
     @property
     def end_ms(self) -> int:
         return self.begin_ms + self.pass_ms * self.repeat
+
+    @property
+    def period_ms(self) -> int:
+        """After which all that has begun and does not ramp begins again."""
+        changing = [voice.course for voice in self.voices if len(voice.course) > 1]
+        return lcm(*(sum(piece.length_ms for piece in course) for course in changing))
 
 
 class Frame(NamedTuple):
@@ -175,6 +185,11 @@ class Playback:
         """The phase of the last frame."""
         self._pass_end_ms = 0
         self._parts: list[_Part] = []
+        self._period_ms = 0
+        self._periodic_from_ms = 0
+        """So far into a pass all voices have begun; from then on one period is like the next."""
+        self._period: dict[int, tuple[Levels, int]] = {}
+        """What is asked at an instant of the period, and for how long."""
         self._envelope_at_ms = 0
         self._envelope = [0] * len(self._silence)  # thousandths of a percent
         self._target = self._envelope
@@ -242,20 +257,36 @@ class Playback:
             until_ms = min(until_ms, t_ms - t_ms % TICK_MS + TICK_MS)
         if self._envelope_at_ms < self._climbs_until_ms:
             self._climb_to(t_ms)
+        levels, for_ms = self._asked_at(t_ms)
+        if t_ms + for_ms < until_ms:
+            until_ms = t_ms + for_ms
+        if not is_up or self._trim_pct != 100:
+            levels = tuple(map(self._under_envelope, levels, range(len(levels))))
+        return levels, until_ms
+
+    def _asked_at(self, t_ms: int) -> tuple[Levels, int]:
+        """The levels before envelope and trim, and for how long they hold at least."""
+        pass_begin_ms = self._pass_end_ms - self.segment.pass_ms
+        in_pass_ms = t_ms - pass_begin_ms
+        is_periodic = in_pass_ms >= self._periodic_from_ms
+        if is_periodic:
+            known = self._period.get(in_pass_ms % self._period_ms)
+            if known is not None:
+                return known
+        until_ms = self._pass_end_ms
         levels = []
         for part in self._parts:
             if t_ms >= part.until_ms:
-                pass_begin_ms = self._pass_end_ms - self.segment.pass_ms
-                part.level_pct, next_ms = part.voice.at(t_ms - pass_begin_ms, part.drawn)
+                part.level_pct, next_ms = part.voice.at(in_pass_ms, part.drawn)
                 part.until_ms = pass_begin_ms + next_ms
             levels.append(part.level_pct)
             if part.until_ms < until_ms:
                 until_ms = part.until_ms
         levels.append(0)  # of the silent motors, whose voice is -1
-        levels = [levels[voice] for voice in self.segment.voice_of]
-        if not is_up or self._trim_pct != 100:
-            levels = [self._under_envelope(level, motor) for motor, level in enumerate(levels)]
-        return tuple(levels), until_ms
+        asked = tuple([levels[voice] for voice in self.segment.voice_of]), until_ms - t_ms
+        if is_periodic and until_ms < self._pass_end_ms:
+            self._period[in_pass_ms % self._period_ms] = asked
+        return asked
 
     def _under_envelope(self, level: int, motor: int) -> int:
         envelope = self._envelope[motor]
@@ -273,7 +304,14 @@ class Playback:
                 self._climb_to(begin_ms)
             self._index += 1
             self.segment = segments[self._index]
-            self._parts = [_Part(voice) for voice in self.segment.voices]
+            voices = self.segment.voices
+            self._parts = [_Part(voice) for voice in voices]
+            self._period = {}
+            self._period_ms = self.segment.period_ms
+            self._periodic_from_ms = max((voice.after_ms for voice in voices), default=0)
+            ramps = any(len(voice.ramp.at_ms) > 1 for voice in voices)
+            if ramps or self._period_ms > _REMEMBERED_MS:
+                self._periodic_from_ms = self.segment.pass_ms
             self._aim(max(begin_ms, self._envelope_at_ms))
 
     def _aim(self, t_ms: int) -> None:

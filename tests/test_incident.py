@@ -250,6 +250,14 @@ def test_an_exception_keeps_what_led_to_it(tmp_path: Path) -> None:
     assert not (tmp_path / "ring").exists()
 
 
+def test_a_ring_that_is_gone_ends_no_daemon_with_an_error(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    with world.recorder:
+        (tmp_path / "ring").unlink()
+    world.disk.close()
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_idle_mat_writes_nothing_and_a_quiet_minute_begins_anew(world: World) -> None:
     world.do(Contacts(Contact.RELEASED))
     world.wait(100)

@@ -93,11 +93,13 @@ class Erm:
         for_ms: float = now_ms - self._since_ms
         if not for_ms:
             return self._speed, self._warmer_k, self._shaken_ms
+        cooling = exp(-for_ms / HEAT_MS)
+        warmer_k = self._warm_k + (self._warmer_k - self._warm_k) * cooling
+        if not self._driven and self._speed == 0:
+            return 0.0, warmer_k, self._shaken_ms
         target = self._target
         missing = self._speed - target
         way = exp(-for_ms / self._tau_ms)
-        cooling = exp(-for_ms / HEAT_MS)
-        warmer_k = self._warm_k + (self._warmer_k - self._warm_k) * cooling
         warmer_k += self._extra_k * (cooling - way)
         speed = target + missing * way
         if speed <= 0:
