@@ -129,25 +129,3 @@ def test_doctor_finds_what_this_pi_lacks(pi: Pi) -> None:
     assert "a killed daemon leaves its motors as they were" in said
     assert "the Pi's watchdog is off" in said
     assert "held by the running service" in said
-
-
-def test_a_power_cut_in_a_session_comes_back_idle(pi: Pi, built: build.Image) -> None:
-    """With the button held down all the time, which starts nothing either."""
-    with pi.client() as client:
-        assert client.ask("start full")[-1] == "ok profile=full left=600"
-        time.sleep(2)
-    disk = pi.disk()
-    pi.qmp("stop")
-    with Pi(built, more=disk) as again:
-        again.press(True)
-        again.wait_for("the console is ready\r?\n")
-        again.until_ready()
-        with again.client() as client:
-            assert client.status()["state"] == "idle"
-            assert int(client.ask("limits")[-1].partition("used=")[2].split()[0]) >= 60
-            again.press(False)
-            client.ask("ping")
-            time.sleep(1)
-            assert client.status()["state"] == "idle"
-        assert [edge for edge in again.edges if edge.pin in PINS] == []
-        assert driven(again) == []
