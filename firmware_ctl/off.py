@@ -192,6 +192,36 @@ def drive_low(chip: str, pins: "Sequence[int]", idle: int = 0) -> tuple[dict[int
         os.close(fd)
 
 
+def guard(folder: str) -> None:
+    """Forks a child that makes the pins low the moment this process has died, however it died.
+
+    It is there already when `ExecStopPost=` has yet to be started, and does the first part of it:
+    the lines that the daemon named in its state folder. By then the kernel has let go of them; who
+    holds one nevertheless is left alone. To be called before any thread is started.
+    """
+    import select
+    import signal
+
+    try:
+        death = os.pidfd_open(os.getpid())
+    except (AttributeError, OSError):
+        return  # a kernel before 5.3
+    if os.fork():
+        os.close(death)
+        return
+    try:
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        select.select([death], [], [])
+        chip, pins = read_lines(folder)
+        fd = os.open(chip, os.O_RDWR | os.O_CLOEXEC)
+        if _request(fd, pins):
+            for pin in pins:
+                _request(fd, [pin])
+    finally:
+        os._exit(0)
+
+
 def _request(fd: int, pins: "Sequence[int]") -> int:
     """Takes the lines as outputs at 0 and gives them back. 0, or the error's number."""
     offsets = [*pins, *[0] * (MOST_LINES - len(pins))]

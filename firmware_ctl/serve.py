@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     for name in ("mat", "profiles", "socket", "trace"):
         if getattr(args, name):
             setattr(args, name, os.path.abspath(getattr(args, name)))
+    off.guard(state)
     proof = _begin_proof()
     from firmware_ctl import gpio
 

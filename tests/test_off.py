@@ -252,6 +252,32 @@ def test_lines_are_read_as_they_were_written(tmp_path: Path) -> None:
             off.read_lines(folder)
 
 
+# --- the guard ---
+
+GUARDED = """\
+import os, signal, sys
+from firmware_ctl import off
+off.write_lines(sys.argv[1], os.devnull, [17, 27])
+off._request = lambda fd, pins: print("low:", *pins, flush=True) or len(pins) - 1
+off.guard(sys.argv[1])
+print("plays", flush=True)
+os.kill(os.getpid(), getattr(signal, sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGABRT", "SIGTERM"])
+def test_a_death_makes_the_pins_low_at_once(how: str, tmp_path: Path) -> None:
+    """The output ends when the guard has ended too."""
+    done = subprocess.run(
+        [sys.executable, "-c", GUARDED, str(tmp_path), how],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert done.stdout.splitlines() == ["plays", "low: 17 27", "low: 17", "low: 27"]
+
+
 # --- the daemon ---
 
 
@@ -503,4 +529,6 @@ def test_the_script_is_free_of_the_package_and_runs_without_it() -> None:
         "errno",
         "time",
         "collections.abc",
+        "select",
+        "signal",
     ]
