@@ -62,7 +62,8 @@ def _ours(size: Size) -> Figures:
         (at_ns, round(value * 100)) for at_ns, pin, value in NotingPin.writes if pin == MOTOR.pin
     ]
     late_ms: dict[int, float] = {}
-    count = round(size.play_s * 1000) // STEP_MS
+    # The soft start is at 0 for a tick, whatever its rise.
+    count = (round(size.play_s * 1000) - TICK_MS) // STEP_MS
     for written_ns, duty in at_ns:
         if duty in DUTIES and written_ns >= began_ns:
             # The newest set-point of that duty: after a stall the ones between are left out.
