@@ -359,6 +359,7 @@ def test_setup_begins_with_a_mat_file_of_ones_own(
     terminal.see("Enter do it")
     terminal.type("\r")
     terminal.see("is new, a copy of the shipped one.")
+    terminal.see("any key goes on")
     terminal.type("g")
     terminal.see("Reference mat: 8 motors in neck, lower_back, hips.")
     terminal.see("Enter do it")
