@@ -12,7 +12,7 @@ from tests.emulation.pi import Pi, image, snapshot
 def built() -> build.Image:
     missing = build.missing_tools()
     if missing:
-        pytest.skip(f"the emulated Pi needs {', '.join(missing)}; .ci/run installs all it needs")
+        pytest.skip(f"the emulated Pi needs {', '.join(missing)}; the README names the packages")
     return image()
 
 

@@ -180,7 +180,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     missing = build.missing_tools()
     if missing:
-        print(f"the emulated Pi needs {', '.join(missing)}; .ci/run installs all", file=sys.stderr)
+        print(
+            f"the emulated Pi needs {', '.join(missing)}; the README names the packages",
+            file=sys.stderr,
+        )
         return 2
     built = image()
     found: dict[tuple[str, bool], list[Seen]] = {}

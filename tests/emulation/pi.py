@@ -119,6 +119,6 @@ class Pi(Machine):
 if __name__ == "__main__":
     missing = build.missing_tools()
     if missing:
-        sys.exit(f"the emulated Pi needs {', '.join(missing)}; .ci/run installs all it needs")
+        sys.exit(f"the emulated Pi needs {', '.join(missing)}; the README names the packages")
     for persist in (True, False):
         snapshot(image(), persist)
