@@ -2,7 +2,7 @@
 
 import pytest
 
-from firmware_ctl.allowance import Allowance
+from firmware_ctl.allowance import Allowance, Spent
 from firmware_ctl.errors import CallerError
 from firmware_ctl.limits import DAY_MS
 
@@ -45,3 +45,57 @@ def test_a_new_day_owes_nothing_to_the_old_one() -> None:
     account.take(1_000_000, DAY_MS)
 
     assert account.used_ms(2 * DAY_MS - 1) == 1_000_000
+
+
+HOUR_MS = 3_600_000
+OLDER = Spent(used_ms=600_000, day_began_at_ms=-HOUR_MS, may_renew=True)
+"""Ten minutes of a day that began an hour before; no clock said how long the machine was off."""
+
+
+def test_time_off_told_late_ends_the_older_day_and_what_was_used_since_begins_a_new_one() -> None:
+    account = Allowance(1_800_000, OLDER)
+    account.take(300_000, 5_000)
+    account.give_back(100_000)
+    account.was_off(23 * HOUR_MS, 60_000)
+
+    assert account.account == (200_000, 5_000)
+    assert account.used_ms(DAY_MS + 4_999) == 200_000
+    assert account.used_ms(DAY_MS + 5_000) == 0
+    assert not account.may_renew
+
+
+def test_time_off_that_does_not_end_the_older_day_makes_it_older() -> None:
+    account = Allowance(1_800_000, OLDER)
+    account.take(300_000, 5_000)
+    account.was_off(22 * HOUR_MS, 60_000)
+
+    assert account.account == (900_000, -23 * HOUR_MS)
+
+
+def test_time_off_is_nothing_to_a_day_that_began_here() -> None:
+    fresh, renewed = Allowance(1_800_000), Allowance(1_800_000, OLDER)
+    assert renewed.renew()
+    for account in (fresh, renewed):
+        account.take(300_000, 5_000)
+        account.was_off(48 * HOUR_MS, 60_000)
+        assert account.account == (300_000, 5_000)
+
+
+def test_a_new_day_by_the_button_is_one_and_begins_with_its_first_start() -> None:
+    account = Allowance(1_800_000, OLDER)
+    assert (account.renew(), account.renew()) == (True, False)
+    assert account.account == (0, None)
+    assert not Allowance(1_800_000).renew()
+    damaged = Allowance(1_800_000, Spent(damage="the record is damaged"))
+    assert damaged.used_ms(0) == 1_800_000
+    assert damaged.renew()
+    assert (damaged.damage, damaged.used_ms(0)) == ("", 0)
+
+
+def test_a_suspend_makes_the_day_older() -> None:
+    account = Allowance(1_800_000, OLDER)
+    account.take(300_000, 5_000)
+    account.sleep(HOUR_MS)
+    assert account.account == (900_000, -2 * HOUR_MS)
+    account.was_off(22 * HOUR_MS, 60_000)
+    assert account.account == (300_000, 5_000 - HOUR_MS)
