@@ -23,10 +23,7 @@ REPOSITORY: Final = HERE.parent.parent
 TOOLS: Final = ("qemu-system-aarch64", "mmdebstrap", "fdtput", "lz4", "cpio")
 
 SIGNED: Final = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
-ROOT_SOURCES: Final = (
-    f"deb {SIGNED} http://deb.debian.org/debian bookworm main",
-    f"deb {SIGNED} http://deb.debian.org/debian-security bookworm-security main",
-)
+ROOT_SUITES: Final = (("Debian", "bookworm"), ("Debian-Security", "bookworm-security"))
 ROOT_PACKAGES: Final = (
     "base-files,base-passwd,bash,busybox-static,coreutils,dash,grep,kmod,libc-bin,login,mount,passwd,"
     "procps,python3,sed,systemd,systemd-sysv,udev,util-linux"
@@ -34,9 +31,6 @@ ROOT_PACKAGES: Final = (
 KERNEL_SUITES: Final = ("trixie-backports", "trixie")
 """The first whose kernel comes up is taken. It must let lines persist (6.12 on) as they do on
 Raspberry Pi OS; button edges need gpio-sim as well, which Debian has from 6.16 on."""
-KERNEL_SOURCES: Final = tuple(
-    f"deb {SIGNED} http://deb.debian.org/debian {suite} main" for suite in KERNEL_SUITES
-)
 MODULES: Final = re.compile(r"/(configfs|gpio-sim|dev-sync-probe)\.ko")
 
 LEFT_OUT: Final = re.compile(
@@ -87,6 +81,13 @@ class Image(NamedTuple):
 
 def missing_tools() -> list[str]:
     return [tool for tool in TOOLS if shutil.which(tool) is None]
+
+
+def _sources(suites: Iterable[tuple[str, str]]) -> list[str]:
+    """Lines for apt, by archive and suite, from wherever this machine has its Debian."""
+    told = _run("apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)").splitlines()
+    places = dict(line.split(" ", 1) for line in told)
+    return [f"deb {SIGNED} {places[archive]} {suite} main" for archive, suite in suites]
 
 
 def cache() -> Path:
@@ -149,7 +150,7 @@ def _base(folder: Path, needs: list[str], comes_up: Callable[[Image], bool]) -> 
     root = folder / "root"
     root.mkdir()
     _run("mmdebstrap", "--quiet", "--arch=arm64", "--variant=extract",
-         f"--include={ROOT_PACKAGES}", "", str(folder / "root.tar"), *ROOT_SOURCES)  # fmt: skip
+         f"--include={ROOT_PACKAGES}", "", str(folder / "root.tar"), *_sources(ROOT_SUITES))  # fmt: skip
     _run("tar", "-xf", str(folder / "root.tar"), "-C", str(root), "--exclude=./dev/*")
     (folder / "root.tar").unlink()
     _pip("install", "--no-deps", "--target", str(root / "usr/lib/python3/dist-packages"), LGPIO)
@@ -203,7 +204,9 @@ def _kernel(folder: Path, comes_up: Callable[[Image], bool]) -> None:
     apt = folder / "apt"
     (apt / "lists/partial").mkdir(parents=True)
     (apt / "status").touch()
-    (apt / "sources.list").write_text("\n".join(KERNEL_SOURCES) + "\n")
+    (apt / "sources.list").write_text(
+        "\n".join(_sources(("Debian", suite) for suite in KERNEL_SUITES)) + "\n"
+    )
     settings = {
         "APT::Architecture": "arm64",
         "Dir": "/",
