@@ -198,3 +198,27 @@ def test_without_a_deadman_all_else_is_the_same() -> None:
     latch.checked(True)
     latch.close()
     assert bench.told() == [("apply", 0, 40, 0), ("low",)]
+
+
+def test_while_a_pin_is_stuck_the_dead_man_stays_armed() -> None:
+    class Stuck:
+        is_stuck = False
+
+        def apply(self, duty_pct: tuple[int, ...]) -> None:
+            if self.is_stuck:
+                raise OSError(5, "Input/output error")
+
+        def all_low(self) -> list[str]:
+            return ["motor left on GPIO 22 cannot be driven low"] if self.is_stuck else []
+
+    motors = Stuck()
+    latch = Latch(MAT, motors, NoDeadman())
+    latch.apply((0, 40, 40))
+    motors.is_stuck = True
+    latch.apply((0, 0, 0))
+    latch.checked(is_moving=False)
+    assert latch.is_armed
+    motors.is_stuck = False
+    latch.checked(is_moving=False)
+    latch.checked(is_moving=False)
+    assert (latch.is_armed, latch.fault) == (False, None)

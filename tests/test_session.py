@@ -977,3 +977,15 @@ def test_a_reload_keeps_what_is_selected() -> None:
     world.at(1_000, Select("quick"))
     world.at(2_000, Reload(CATALOGUE))
     assert world.session.profile == "quick"
+
+
+def test_no_signal_begins_while_a_start_waits_for_the_disk() -> None:
+    world = World()
+    world.contact(1_000, Contact.PRESSED)
+    world.contact(1_100, Contact.RELEASED)
+    world.disk_is_sound = False
+    world.at(1_110, Start("calm"))
+    step = world.at(1_140)
+    assert world.session.is_starting
+    assert [kind for _, kind, _ in world.notices(1_110)] == ["refused"]
+    assert (world.session.signal(1_140), step.duty_pct) == ("", SILENCE)
