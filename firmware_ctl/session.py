@@ -5,6 +5,7 @@ here reads a clock, opens a file or knows a pin. Two clocks run: real millisecon
 and the restart lock, and the session's own, which `speed` makes faster on a laptop.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from enum import Enum
 from math import ceil
@@ -218,12 +219,15 @@ class _Run:
         self.playback = playback
         self.end_ms = end_ms
         self.signals = [(felt.begin_ms, felt.end_ms, felt.name) for felt in timeline.signals]
+        ends_ms = {segment.end_ms for segment in timeline.segments}
+        self.marks_ms = sorted(ends_ms.union(*(signal[:2] for signal in self.signals)))
+        """When there is more to tell than levels, in the session's own time; the last is its end."""
         self.anchor_at_ms = now_ms
         """Real time at which `played_ms` was true."""
         self.played_ms = 0
         self.pauses_ms = 0
-        self.until_ms = 0
-        """What was shown last holds until then, in the session's own time."""
+        self.until_ms: int | None = 0
+        """What was shown last holds until then, in the session's own time; None: to the end."""
         self.told: Segment | None = None
         """The phase that was last told."""
         self.kept_ms = 0
@@ -298,6 +302,8 @@ class Session:
         self.button = Button()
         self._button_at_ms: int | None = None
         """When it next has something to say without an edge."""
+        self._quiet_until_ms = 0
+        """Until then a session that runs plays its levels, and nothing else falls due."""
         self.started = 0
         """How many sessions have begun."""
         self.stops = 0
@@ -342,6 +348,8 @@ class Session:
 
     def handle(self, event: Input, now_ms: int) -> Step:
         """Takes one input at `now_ms`, which never goes back. Never raises for any input."""
+        if now_ms < self._quiet_until_ms and self._run is not None and type(event) is Wake:
+            return self._play_on(self._run, now_ms)
         if self.closed:
             return Step(self._silence, self._silence, (), None)
         self._advance(now_ms)
@@ -492,21 +500,38 @@ class Session:
     def _pause_left_ms(self, run: _Run, now_ms: int) -> int:
         return PAUSES_MS - run.pauses_ms - self._scaled(now_ms - run.anchor_at_ms)
 
+    def _play_on(self, run: _Run, now_ms: int) -> Step:
+        """What `handle` does when nothing but the levels can have changed, without looking."""
+        played_ms = run.played_ms + self._scaled(now_ms - run.anchor_at_ms)
+        self._levels, self._duties, self._kicks, run.until_ms = run.playback.at(played_ms)
+        wake_at_ms = self._real_at(run, run.until_ms)
+        if wake_at_ms > self._quiet_until_ms:
+            wake_at_ms = self._quiet_until_ms
+        return Step(self._levels, self._duties, self._kicks, wake_at_ms)
+
     def _play(self, run: _Run, played_ms: int, now_ms: int) -> None:
-        self._levels, self._duties, self._kicks, until_ms = run.playback.at(played_ms)
-        run.until_ms = run.end_ms if until_ms is None or until_ms > run.end_ms else until_ms
-        if run.kept_ms < run.end_ms:
-            if played_ms >= run.ask_at_ms and run.asked_ms == run.kept_ms:
-                run.asked_ms = min(played_ms + self._slice_ms, run.end_ms)
-                run.number = self._ask_to_keep(now_ms)
-            waits_ms = run.ask_at_ms if played_ms < run.ask_at_ms else run.kept_ms
-            run.until_ms = min(run.until_ms, waits_ms)
+        self._levels, self._duties, self._kicks, run.until_ms = run.playback.at(played_ms)
+        if played_ms >= run.ask_at_ms and run.asked_ms == run.kept_ms < run.end_ms:
+            run.asked_ms = min(played_ms + self._slice_ms, run.end_ms)
+            run.number = self._ask_to_keep(now_ms)
         segment = run.playback.segment
         if segment is not run.told:
             if segment.cue != (run.told.cue if run.told else ""):
                 self._tell("cue", cue=segment.cue)
             self._tell("phase", phase=segment.phase)
             run.told = segment
+
+    def _due_ms(self, run: _Run, played_ms: int) -> int:
+        """When a session that runs next asks or tells, in its own time."""
+        mark_ms = run.marks_ms[bisect_right(run.marks_ms, played_ms, hi=len(run.marks_ms) - 1)]
+        if run.kept_ms == run.end_ms:
+            return mark_ms
+        return min(mark_ms, run.ask_at_ms if played_ms < run.ask_at_ms else run.kept_ms)
+
+    def _real_at(self, run: _Run, at_ms: int | None) -> int:
+        return run.anchor_at_ms + self._real(
+            (run.end_ms if at_ms is None else at_ms) - run.played_ms
+        )
 
     def _silent(self) -> None:
         self._levels = self._duties = self._silence
@@ -535,11 +560,14 @@ class Session:
         if self._signal is not None:
             wakes.append(self._signal.next_ms(now_ms))
         run = self._run
+        self._quiet_until_ms = 0
         if run is not None:
             if self.state is State.PAUSED:
                 wakes.append(now_ms + self._real(self._pause_left_ms(run, now_ms)))
             else:
-                wakes.append(run.anchor_at_ms + self._real(run.until_ms - run.played_ms))
+                wakes.append(self._real_at(run, self._due_ms(run, self.played_ms(now_ms))))
+                self._quiet_until_ms = min(wakes)
+                wakes.append(self._real_at(run, run.until_ms))
         return min(wakes) if wakes else None
 
     def _tell(self, kind: str, **fields: object) -> None:

@@ -24,6 +24,9 @@ Levels = tuple[int, ...]
 
 _LONG_AGO: Final = -(1 << 60)
 
+_REMEMBERED: Final = 2_000
+"""Levels whose duties are kept: all of a period of half a minute, and few."""
+
 
 def highest_duty_pct(motor: Motor, mat: Mat) -> int:
     """The lowest of the motor's cap, the mat's limit and the code's own."""
@@ -97,9 +100,12 @@ class Shaper:
         self._shape = shape
         self._limited = limited
         count = len(shape.drives)
-        self._tables = [drive.duty_pct for drive in shape.drives]
         self._duties = [0] * count
         self._levels: Levels = (0,) * count
+        self._turning = (False,) * count
+        """Which motors have a level."""
+        self._by_table: dict[Levels, tuple[Levels, tuple[bool, ...]]] = {}
+        """Of levels that came before, their duties and who turns."""
         self._off_since_ms = [_LONG_AGO] * count
         self._started_at_ms = [_LONG_AGO] * count
         self._kick_until_ms = [_LONG_AGO] * count
@@ -134,14 +140,14 @@ class Shaper:
         if levels == self._levels and (until_ms is None or now_ms < until_ms):
             return self._shaped
         before, self._levels = self._levels, levels
+        was_turning = self._turning
+        table_duties, self._turning = self._by_table.get(levels) or self._look_up(levels)
         unsettled = self._unsettled
-        if not unsettled:
+        if not unsettled and self._turning == was_turning:
             # Most of the time motors that turn go on turning, and those that rest go on resting.
-            table_duties = [table[level] for table, level in zip(self._tables, levels, strict=True)]
-            if list(map(bool, table_duties)) == list(map(bool, before)):
-                self._duties = table_duties
-                self._shaped = Shaped(tuple(table_duties), (), None)
-                return self._shaped
+            self._duties = list(table_duties)
+            self._shaped = Shaped(table_duties, (), None)
+            return self._shaped
         duties = self._duties
         until_ms = None
         kicks = []
@@ -178,6 +184,14 @@ class Shaper:
         self._unsettled = {*kicks, *self._wants_since_ms, *self._second_at_ms}
         self._shaped = Shaped(tuple(duties), tuple(kicks), until_ms)
         return self._shaped
+
+    def _look_up(self, levels: Levels) -> tuple[Levels, tuple[bool, ...]]:
+        if len(self._by_table) >= _REMEMBERED:
+            self._by_table.clear()
+        drives = self._shape.drives
+        duties = tuple([drive.duty_pct[n] for drive, n in zip(drives, levels, strict=True)])
+        found = self._by_table[levels] = duties, tuple(map(bool, levels))
+        return found
 
     def draws_ma(self, now_ms: int) -> float:
         """What all motors draw together at `now_ms`, by the budget's model."""

@@ -183,13 +183,17 @@ class Playback:
         self._index = -1
         self.segment = timeline.segments[0]
         """The phase of the last frame."""
+        self._pass_begin_ms = 0
         self._pass_end_ms = 0
         self._parts: list[_Part] = []
         self._period_ms = 0
         self._periodic_from_ms = 0
         """So far into a pass all voices have begun; from then on one period is like the next."""
         self._period: dict[int, tuple[Levels, int]] = {}
-        """What is asked at an instant of the period, and for how long."""
+        """The levels at an instant of the period once the envelope is up, and for how long."""
+        self._steady_from_ms = 0
+        self._steady_until_ms = 0
+        """Between these the period tells the levels: the envelope is up, no gap, the same pass."""
         self._envelope_at_ms = 0
         self._envelope = [0] * len(self._silence)  # thousandths of a percent
         self._target = self._envelope
@@ -239,6 +243,13 @@ class Playback:
         return frame
 
     def _levels_at(self, t_ms: int) -> tuple[Levels, int | None]:
+        """The levels, and until when they hold; None: for good."""
+        if self._steady_from_ms <= t_ms < self._steady_until_ms:
+            known = self._period.get((t_ms - self._pass_begin_ms) % self._period_ms)
+            if known is not None:
+                levels, for_ms = known
+                until_ms = t_ms + for_ms
+                return levels, until_ms if until_ms < self._steady_until_ms else self._steady_until_ms
         if t_ms >= self._pass_end_ms:
             if t_ms >= self._end_ms:
                 self.segment = self._timeline.segments[-1]
@@ -246,47 +257,41 @@ class Playback:
             if self._index < 0 or t_ms >= self.segment.end_ms:
                 self._enter(t_ms)
             in_pass_ms = (t_ms - self.segment.begin_ms) % self.segment.pass_ms
-            self._pass_end_ms = t_ms - in_pass_ms + self.segment.pass_ms
+            self._pass_begin_ms = t_ms - in_pass_ms
+            self._pass_end_ms = self._pass_begin_ms + self.segment.pass_ms
         while t_ms >= self._gap.end_ms:
             self._gap = next(self._gaps, _NO_GAP)
         if t_ms >= self._gap.begin_ms:
             return self._silence, min(self._pass_end_ms, self._gap.end_ms)
-        until_ms = min(self._pass_end_ms, self._gap.begin_ms)
-        is_up = t_ms >= self._climbs_until_ms
-        if not is_up:
-            until_ms = min(until_ms, t_ms - t_ms % TICK_MS + TICK_MS)
         if self._envelope_at_ms < self._climbs_until_ms:
             self._climb_to(t_ms)
-        levels, for_ms = self._asked_at(t_ms)
-        if t_ms + for_ms < until_ms:
-            until_ms = t_ms + for_ms
-        if not is_up or self._trim_pct != 100:
-            levels = tuple(map(self._under_envelope, levels, range(len(levels))))
+        asked, asked_until_ms = self._asked_at(t_ms)
+        levels = tuple(map(self._under_envelope, asked, range(len(asked))))
+        self._steady_until_ms = min(self._pass_end_ms, self._gap.begin_ms)
+        until_ms = min(asked_until_ms, self._steady_until_ms)
+        if t_ms < self._climbs_until_ms:
+            self._steady_until_ms = 0
+            return levels, min(until_ms, t_ms - t_ms % TICK_MS + TICK_MS)
+        self._steady_from_ms = self._pass_begin_ms + self._periodic_from_ms
+        if self._steady_from_ms <= t_ms and asked_until_ms < self._pass_end_ms:
+            in_period_ms = (t_ms - self._pass_begin_ms) % self._period_ms
+            self._period[in_period_ms] = levels, asked_until_ms - t_ms
         return levels, until_ms
 
     def _asked_at(self, t_ms: int) -> tuple[Levels, int]:
-        """The levels before envelope and trim, and for how long they hold at least."""
-        pass_begin_ms = self._pass_end_ms - self.segment.pass_ms
-        in_pass_ms = t_ms - pass_begin_ms
-        is_periodic = in_pass_ms >= self._periodic_from_ms
-        if is_periodic:
-            known = self._period.get(in_pass_ms % self._period_ms)
-            if known is not None:
-                return known
+        """The levels before envelope and trim, and until when they hold at least."""
         until_ms = self._pass_end_ms
         levels = []
         for part in self._parts:
             if t_ms >= part.until_ms:
+                in_pass_ms = t_ms - self._pass_begin_ms
                 part.level_pct, next_ms = part.voice.at(in_pass_ms, part.drawn)
-                part.until_ms = pass_begin_ms + next_ms
+                part.until_ms = self._pass_begin_ms + next_ms
             levels.append(part.level_pct)
             if part.until_ms < until_ms:
                 until_ms = part.until_ms
         levels.append(0)  # of the silent motors, whose voice is -1
-        asked = tuple([levels[voice] for voice in self.segment.voice_of]), until_ms - t_ms
-        if is_periodic and until_ms < self._pass_end_ms:
-            self._period[in_pass_ms % self._period_ms] = asked
-        return asked
+        return tuple([levels[voice] for voice in self.segment.voice_of]), until_ms
 
     def _under_envelope(self, level: int, motor: int) -> int:
         envelope = self._envelope[motor]
@@ -306,7 +311,6 @@ class Playback:
             self.segment = segments[self._index]
             voices = self.segment.voices
             self._parts = [_Part(voice) for voice in voices]
-            self._period = {}
             self._period_ms = self.segment.period_ms
             self._periodic_from_ms = max((voice.after_ms for voice in voices), default=0)
             ramps = any(len(voice.ramp.at_ms) > 1 for voice in voices)
@@ -321,6 +325,8 @@ class Playback:
         missing = max(a - b for a, b in zip(self._target, self._envelope, strict=True))
         climb_ms = -(-missing // self._timeline.rise_pct_s)
         self._climbs_until_ms = t_ms + climb_ms + TICK_MS if missing else t_ms
+        self._period = {}
+        self._steady_until_ms = 0
         self._until_ms = t_ms
         self._frame = self._frame._replace(until_ms=t_ms)
 
