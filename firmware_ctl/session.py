@@ -529,9 +529,8 @@ class Session:
         return min(mark_ms, run.ask_at_ms if played_ms < run.ask_at_ms else run.kept_ms)
 
     def _real_at(self, run: _Run, at_ms: int | None) -> int:
-        return run.anchor_at_ms + self._real(
-            (run.end_ms if at_ms is None else at_ms) - run.played_ms
-        )
+        left_ms = (run.end_ms if at_ms is None else at_ms) - run.played_ms
+        return run.anchor_at_ms + ceil(left_ms / self.speed)
 
     def _silent(self) -> None:
         self._levels = self._duties = self._silence

@@ -104,8 +104,8 @@ class Shaper:
         self._levels: Levels = (0,) * count
         self._turning = (False,) * count
         """Which motors have a level."""
-        self._by_table: dict[Levels, tuple[Levels, tuple[bool, ...]]] = {}
-        """Of levels that came before, their duties and who turns."""
+        self._by_table: dict[Levels, tuple[Shaped, tuple[bool, ...]]] = {}
+        """Of levels that came before, the duties of motors that turn, and who turns."""
         self._off_since_ms = [_LONG_AGO] * count
         self._started_at_ms = [_LONG_AGO] * count
         self._kick_until_ms = [_LONG_AGO] * count
@@ -141,13 +141,13 @@ class Shaper:
             return self._shaped
         before, self._levels = self._levels, levels
         was_turning = self._turning
-        table_duties, self._turning = self._by_table.get(levels) or self._look_up(levels)
+        shaped, self._turning = self._by_table.get(levels) or self._look_up(levels)
         unsettled = self._unsettled
         if not unsettled and self._turning == was_turning:
             # Most of the time motors that turn go on turning, and those that rest go on resting.
-            self._duties = list(table_duties)
-            self._shaped = Shaped(table_duties, (), None)
-            return self._shaped
+            self._duties[:] = shaped.duty_pct
+            self._shaped = shaped
+            return shaped
         duties = self._duties
         until_ms = None
         kicks = []
@@ -185,12 +185,12 @@ class Shaper:
         self._shaped = Shaped(tuple(duties), tuple(kicks), until_ms)
         return self._shaped
 
-    def _look_up(self, levels: Levels) -> tuple[Levels, tuple[bool, ...]]:
+    def _look_up(self, levels: Levels) -> tuple[Shaped, tuple[bool, ...]]:
         if len(self._by_table) >= _REMEMBERED:
             self._by_table.clear()
         drives = self._shape.drives
         duties = tuple([drive.duty_pct[n] for drive, n in zip(drives, levels, strict=True)])
-        found = self._by_table[levels] = duties, tuple(map(bool, levels))
+        found = self._by_table[levels] = Shaped(duties, (), None), tuple(map(bool, levels))
         return found
 
     def draws_ma(self, now_ms: int) -> float:

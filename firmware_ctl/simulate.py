@@ -124,16 +124,14 @@ def summary(played: Played) -> Iterator[str]:
     """
     mat, timeline = played.mat, played.timeline
     times_ms = telling_times_ms(played)
-    spans_ms = [after_ms - at_ms for at_ms, after_ms in pairwise(times_ms)]
     current_ma, warmest_k, shaken_ms, stalled_ms = [], [], [], []
     for motor, changes in zip(mat.motors, played.changes, strict=True):
         erm = Erm(motor)
-        turning, _, _, draws_ma, warmer_k = zip(*moments(erm, changes, times_ms), strict=True)
+        _, _, _, draws_ma, warmer_k = zip(*moments(erm, changes, times_ms, driven=True), strict=True)
         current_ma.append(draws_ma)
         warmest_k.append(max(warmer_k))
         shaken_ms.append(erm.shaken_ms(timeline.end_ms))
-        stalls = (draws and not turns for draws, turns in zip(draws_ma, turning, strict=True))
-        stalled_ms.append(sum(compress(spans_ms, stalls)))
+        stalled_ms.append(erm.stalled_ms(timeline.end_ms))
 
     def most(motors: Sequence[int]) -> tuple[float, str]:
         sums = list(map(sum, zip(*(current_ma[i] for i in motors), strict=True)))
@@ -171,7 +169,7 @@ def summary(played: Played) -> Iterator[str]:
             f"  {zone.name:{width}}  {minutes(playing_ms):>7}  {level_pct:>4}%  {duty_pct:>3}%"
             f"  {amplitude:>14.0%}  {f'{ma:.0f} mA at {at}':<18}"
             f"  {max(warmest_k[i] for i in motors):>5.1f} K"
-            f"  {minutes(max(stalled_ms[i] for i in motors)):>7}"
+            f"  {minutes(round(max(stalled_ms[i] for i in motors))):>7}"
         )
 
 
@@ -181,14 +179,24 @@ def minutes(at_ms: int) -> str:
 
 
 def telling_times_ms(played: Played) -> list[int]:
-    """When something can be at its most: a current where a duty rises, a warmth where one ends."""
+    """When something can be at its most: a current where a motor starts, or where what all of them
+    could draw has risen and then falls; a warmth where a duty ends.
+    """
     times_ms = {segment.end_ms for segment in played.timeline.segments}
-    for changes in played.changes:
+    rises: dict[int, float] = {}
+    for motor, changes in zip(played.mat.motors, played.changes, strict=True):
+        ma_per_pct = motor.start_ma / motor.cap_pct
         before = 0
         for at_ms, duty in changes:
-            if duty > before or duty == 0:
+            if not duty or not before:
                 times_ms.add(at_ms)
+            rises[at_ms] = rises.get(at_ms, 0.0) + (duty - before) * ma_per_pct
             before = duty
+    is_rising, last_ms = False, 0
+    for at_ms in sorted(rises):
+        if is_rising and rises[at_ms] < 0:
+            times_ms.add(last_ms)
+        is_rising, last_ms = rises[at_ms] > 0 or (is_rising and rises[at_ms] == 0), at_ms
     return sorted(times_ms)
 
 

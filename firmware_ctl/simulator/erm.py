@@ -33,6 +33,8 @@ by 16 mm. No ERM data sheet was found that gives either; a smaller motor in foam
 K_PER_MA: Final = HEAT_K_PER_W * SUPPLY_V / 1_000
 """How warm a steady mean current makes the housing in the end."""
 
+_SPIN_UP_K_PER_MA: Final = K_PER_MA * RISE_MS / (HEAT_MS - RISE_MS)
+
 
 class Moment(NamedTuple):
     """A motor at one instant."""
@@ -67,11 +69,14 @@ class Erm:
         self._speed = 0.0
         self._warmer_k = 0.0
         self._shaken_ms = 0.0
+        self._stalled_ms = 0.0
         self._aim(0, 0)
 
     def set_duty(self, duty_pct: int, now_ms: int) -> None:
         """What the pin gets from now on, in whole percent, 0 to 100."""
-        if duty_pct != self._duty_pct:
+        if duty_pct != self.duty_pct:
+            if self.duty_pct and not self._driven:
+                self._stalled_ms = self.stalled_ms(now_ms)
             self._speed, self._warmer_k, self._shaken_ms = self._state_at(now_ms)
             self._aim(duty_pct, now_ms)
 
@@ -87,6 +92,13 @@ class Erm:
     def shaken_ms(self, now_ms: int) -> float:
         """The amplitude summed over all time so far: as long at the cap would shake as much."""
         return self._state_at(now_ms)[2]
+
+    def stalled_ms(self, now_ms: int) -> float:
+        """For how long so far it had a duty and rested: it warms up and nothing is felt."""
+        if self._driven or not self.duty_pct:
+            return self._stalled_ms
+        coasts_ms = STOP_MS * log(1 + self._speed / FRICTION)
+        return self._stalled_ms + max(0.0, now_ms - self._since_ms - coasts_ms)
 
     def _state_at(self, now_ms: int) -> tuple[float, float, float]:
         """Speed, warmth and shaking so far: what carries over a change."""
@@ -114,19 +126,19 @@ class Erm:
 
     def _aim(self, duty_pct: int, now_ms: int) -> None:
         """Where speed and warmth head for under this duty, and how fast."""
-        motor = self._motor
-        self._duty_pct = duty_pct
+        motor, speed = self._motor, self._speed
+        self.duty_pct = duty_pct
         self._since_ms = now_ms
-        self._driven = duty_pct >= (motor.hold_pct if self._speed > 0 else motor.start_pct)
-        self._target = duty_pct / motor.cap_pct if self._driven else -FRICTION
-        rises = self._target > self._speed
-        self._tau_ms = RISE_MS if rises else STOP_MS
-        self._stalled_ma = self._stall_ma_per_pct * duty_pct
-        steady_ma = self._stalled_ma
+        self._driven = duty_pct >= (motor.hold_pct if speed > 0 else motor.start_pct)
+        self._stalled_ma = steady_ma = self._stall_ma_per_pct * duty_pct
+        self._target = target = duty_pct / motor.cap_pct if self._driven else -FRICTION
         if self._driven:
-            steady_ma -= self._induced_ma * self._target
+            steady_ma -= self._induced_ma * target
         self._warm_k = steady_ma * K_PER_MA
-        # Spinning up draws more at first, falling off with the rotor's own time constant. Slowing
-        # down draws less, which is left out: the warmth errs upwards.
-        extra_ma = self._induced_ma * (self._target - self._speed) if rises else 0.0
-        self._extra_k = extra_ma * K_PER_MA * RISE_MS / (HEAT_MS - RISE_MS)
+        if target > speed:
+            self._tau_ms = RISE_MS
+            # Spinning up draws more at first, falling off with the rotor's own time constant.
+            self._extra_k = self._induced_ma * (target - speed) * _SPIN_UP_K_PER_MA
+        else:
+            self._tau_ms = STOP_MS
+            self._extra_k = 0.0  # slowing down draws less; the warmth errs upwards

@@ -4,6 +4,7 @@ How a motor moves is `erm`'s affair; this module only plays a course of duties o
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 from firmware_ctl.mat import Mat
 from firmware_ctl.shaping import Levels
@@ -11,6 +12,8 @@ from firmware_ctl.simulator.erm import Erm, Moment
 
 Changes = list[tuple[int, int]]
 """Every change of a motor's duty: its time in ms, and the duty from then on."""
+
+_NEVER: Final = (1 << 60, 0)
 
 
 class ModelMotors:
@@ -33,15 +36,22 @@ class ModelMotors:
         return ()
 
 
-def moments(erm: Erm, changes: Changes, times_ms: Iterable[int]) -> Iterator[Moment]:
+def moments(
+    erm: Erm, changes: Changes, times_ms: Iterable[int], driven: bool = False
+) -> Iterator[Moment]:
     """A fresh motor at each of these times, which ascend; a change at the same time has been made.
 
-    Changes after the last time are not made.
+    Changes after the last time are not made. `driven`: while it gets no duty it is only told as it
+    was when that began, without its running down and its cooling.
     """
     coming = iter(changes)
-    change = next(coming, None)
+    change_ms, duty = next(coming, _NEVER)
+    moment = erm.at(0)
     for time_ms in times_ms:
-        while change is not None and change[0] <= time_ms:
-            erm.set_duty(change[1], change[0])
-            change = next(coming, None)
-        yield erm.at(time_ms)
+        is_changed = change_ms <= time_ms
+        while change_ms <= time_ms:
+            erm.set_duty(duty, change_ms)
+            change_ms, duty = next(coming, _NEVER)
+        if is_changed or erm.duty_pct or not driven:
+            moment = erm.at(time_ms)
+        yield moment
