@@ -23,7 +23,7 @@ AMPLITUDE_MS: Final = 100
 
 def jsonl(played: Played) -> bytes:
     """The lines that the daemon's trace would have."""
-    frames = groupby(played.rows, lambda row: (row.state, row.level_pct, row.duty_pct))
+    frames = groupby(played.rows(), lambda row: (row.state, row.level_pct, row.duty_pct))
     rows = (next(same) for _, same in frames)
     steps = ((row, Step(row.level_pct, row.duty_pct, (), None)) for row in rows)
     return "".join(line(row.at_ms, row.state, step) + "\n" for row, step in steps).encode()
@@ -39,7 +39,7 @@ def csv(played: Played) -> bytes:
         + [f"{name}_level" for name in names]
         + [f"{name}_duty" for name in names]
     )
-    for row in played.rows:
+    for row in played.rows():
         table.writerow([row.at_ms, row.state.value, row.phase, *row.level_pct, *row.duty_pct])
     return text.getvalue().encode()
 
@@ -53,19 +53,20 @@ def vcd(played: Played) -> bytes:
     from vcd import VCDWriter
 
     text = io.StringIO()
+    rows = played.rows()
     version = f"firmware-ctl {__version__}"
     with VCDWriter(text, timescale="1 ms", date="", version=version) as dump:
         state = dump.register_var("session", "state", "string", init="idle")
         phase = dump.register_var("session", "phase", "string", init="")
         changes: list[tuple[int, Any, Any]] = []
-        changes += [(row.at_ms, state, row.state.value) for row in played.rows]
-        changes += [(row.at_ms, phase, row.phase) for row in played.rows]
+        changes += [(row.at_ms, state, row.state.value) for row in rows]
+        changes += [(row.at_ms, phase, row.phase) for row in rows]
         for i, motor in enumerate(played.mat.motors):
             scope = f"{motor.zone}.{motor.name}"
             level = dump.register_var(scope, "level", "integer", 8, init=0)
             duty = dump.register_var(scope, "duty", "integer", 8, init=0)
             amplitude = dump.register_var(scope, "amplitude", "real", init=0.0)
-            for row in played.rows:
+            for row in rows:
                 changes.append((row.at_ms, level, row.level_pct[i]))
                 changes.append((row.at_ms, duty, row.duty_pct[i]))
             changes += [(at_ms, amplitude, value) for at_ms, value in _amplitudes(played, i)]

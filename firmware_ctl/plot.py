@@ -106,6 +106,7 @@ def _courses(played: Played) -> tuple[list[Course], list[float]]:
     looks_ms = [end_ms * (2 * i + 1) // (2 * COLUMNS * LOOKS) for i in range(COLUMNS * LOOKS)]
     times_ms = sorted({*looks_ms, *telling_times_ms(played)})
     is_look = set(looks_ms)
+    rows = played.rows()
     sums_ma = [0.0] * len(times_ms)
     courses = []
     for i, motor in enumerate(played.mat.motors):
@@ -118,8 +119,8 @@ def _courses(played: Played) -> tuple[list[Course], list[float]]:
                 currents.append(moment.current_ma)
         courses.append(
             Course(
-                _highest([(row.at_ms, row.level_pct[i]) for row in played.rows], end_ms),
-                _highest([(row.at_ms, row.duty_pct[i]) for row in played.rows], end_ms),
+                _highest([(row.at_ms, row.level_pct[i]) for row in rows], end_ms),
+                _highest([(row.at_ms, row.duty_pct[i]) for row in rows], end_ms),
                 [max(looks) for looks in _by_column(amplitudes)],
                 [sum(looks) / LOOKS for looks in _by_column(amplitudes)],
                 [sum(looks) / LOOKS for looks in _by_column(currents)],

@@ -221,7 +221,7 @@ class _Run:
         self.signals = [(felt.begin_ms, felt.end_ms, felt.name) for felt in timeline.signals]
         ends_ms = {segment.end_ms for segment in timeline.segments}
         self.marks_ms = sorted(ends_ms.union(*(signal[:2] for signal in self.signals)))
-        """When there is more to tell than levels, in the session's own time; the last is its end."""
+        """When there is more to tell than levels, in its own time; the last is its end."""
         self.anchor_at_ms = now_ms
         """Real time at which `played_ms` was true."""
         self.played_ms = 0
@@ -502,12 +502,13 @@ class Session:
 
     def _play_on(self, run: _Run, now_ms: int) -> Step:
         """What `handle` does when nothing but the levels can have changed, without looking."""
-        played_ms = run.played_ms + self._scaled(now_ms - run.anchor_at_ms)
-        self._levels, self._duties, self._kicks, run.until_ms = run.playback.at(played_ms)
+        played_ms = run.played_ms + int((now_ms - run.anchor_at_ms) * self.speed + 1e-6)
+        levels, duties, kicks, run.until_ms = run.playback.at(played_ms)
+        self._levels, self._duties, self._kicks = levels, duties, kicks
         wake_at_ms = self._real_at(run, run.until_ms)
         if wake_at_ms > self._quiet_until_ms:
             wake_at_ms = self._quiet_until_ms
-        return Step(self._levels, self._duties, self._kicks, wake_at_ms)
+        return Step(levels, duties, kicks, wake_at_ms)
 
     def _play(self, run: _Run, played_ms: int, now_ms: int) -> None:
         self._levels, self._duties, self._kicks, run.until_ms = run.playback.at(played_ms)

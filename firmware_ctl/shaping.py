@@ -98,7 +98,11 @@ class Shaper:
     def __init__(self, shape: Shape, limited: bool = True) -> None:
         """`limited` False: no start waits for the supply, to see what would be drawn."""
         self._shape = shape
-        self._limited = limited
+        most_ma = sum(
+            max(drive.start_ma, *drive.ma_at[: drive.highest_pct + 1]) for drive in shape.drives
+        )
+        self._limited = limited and most_ma > shape.max_ma
+        """Some starts together could be more than the supply bears."""
         count = len(shape.drives)
         self._duties = [0] * count
         self._levels: Levels = (0,) * count

@@ -5,12 +5,14 @@ a button here and nothing waits; the motors are formulas.
 """
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
-from itertools import compress, pairwise
+from itertools import compress
+from operator import sub
 from typing import Final, NamedTuple
 
 from firmware_ctl.catalogue import Catalogue, Entry
@@ -43,9 +45,19 @@ class Played(NamedTuple):
     title: str
     timeline: Timeline
     trim_pct: int
-    rows: Sequence[Row]
+    steps: Sequence[tuple[int, State, str, Step]]
+    """With the time, the state and the phase of each."""
     changes: Sequence[Changes]
     """A course of duties a motor, in the order of the mat file."""
+
+    def rows(self) -> list[Row]:
+        """A row each time that something differs."""
+        rows: list[Row] = []
+        for at_ms, state, phase, step in self.steps:
+            row = Row(at_ms, state, phase, step.level_pct, step.duty_pct)
+            if not rows or row[1:] != rows[-1][1:]:
+                rows.append(row)
+        return rows
 
 
 FORMATS: Final = {
@@ -56,17 +68,14 @@ FORMATS: Final = {
 
 
 class Recorder:
-    """Watches the steps; a row each time that something differs."""
+    """Watches the steps of a session."""
 
     def __init__(self) -> None:
-        self.rows: list[Row] = []
-        self._last: tuple[object, ...] = ()
+        self.steps: list[tuple[int, State, str, Step]] = []
 
     def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None:
-        seen = session.state, session.phase, step.level_pct, step.duty_pct
-        if session.started and seen != self._last:
-            self.rows.append(Row(now_ms, *seen))
-            self._last = seen
+        if session.started:
+            self.steps.append((now_ms, session.state, session.phase, step))
 
 
 def simulate(args: argparse.Namespace) -> int:
@@ -82,6 +91,7 @@ def simulate(args: argparse.Namespace) -> int:
         for path, what in ((args.trace, "trace"), (args.plot, "plot"))
         if path is not None
     ]
+    gc.disable()  # nothing here makes cycles, and all that is made stays until the end
     mat = load_mat(args.mat)
     entry = load_entry(args.profile, mat)
     if entry.error is not None:
@@ -113,11 +123,13 @@ def play(entry: Entry, mat: Mat, trim_pct: int = 100, watchers: Sequence[Watcher
     while session.state is State.RUNNING and step.wake_at_ms is not None:
         at_ms = step.wake_at_ms
         step = player.step(wake)
-    return Played(mat, entry.profile.title, entry.timeline, trim_pct, recorder.rows, motors.changes)
+    return Played(
+        mat, entry.profile.title, entry.timeline, trim_pct, recorder.steps, motors.changes
+    )
 
 
 def summary(played: Played) -> Iterator[str]:
-    """What the session is like, by its rows and by the model of its motors.
+    """What the session is like, by its steps and by the model of its motors.
 
     A motor is stalled while it gets a duty and does not turn; of a zone's motors the longest is
     told.
@@ -127,7 +139,9 @@ def summary(played: Played) -> Iterator[str]:
     current_ma, warmest_k, shaken_ms, stalled_ms = [], [], [], []
     for motor, changes in zip(mat.motors, played.changes, strict=True):
         erm = Erm(motor)
-        _, _, _, draws_ma, warmer_k = zip(*moments(erm, changes, times_ms, driven=True), strict=True)
+        _, _, _, draws_ma, warmer_k = zip(
+            *moments(erm, changes, times_ms, driven=True), strict=True
+        )
         current_ma.append(draws_ma)
         warmest_k.append(max(warmer_k))
         shaken_ms.append(erm.shaken_ms(timeline.end_ms))
@@ -140,7 +154,7 @@ def summary(played: Played) -> Iterator[str]:
 
     ma, at = most(range(len(mat.motors)))
     over = "" if ma <= mat.max_ma else ", more than the supply gives"
-    end = "ends at zero" if not any(played.rows[-1].duty_pct) else "does not end at zero"
+    end = "ends at zero" if not any(played.steps[-1][3].duty_pct) else "does not end at zero"
     yield f"{timeline.profile}: {played.title}"
     yield f"  length   {minutes(timeline.end_ms)}, {end}"
     yield f"  cert     {timeline.cert}"
@@ -152,8 +166,9 @@ def summary(played: Played) -> Iterator[str]:
         f"  {'zone':{width}}  playing  level  duty  mean amplitude  highest current     "
         " warmest  stalled"
     )
-    levels_pct = list(zip(*(row.level_pct for row in played.rows), strict=True))
-    lengths_ms = [after.at_ms - row.at_ms for row, after in pairwise(played.rows)]
+    at_ms, _, _, steps = zip(*played.steps, strict=True)
+    levels_pct = list(zip(*[step.level_pct for step in steps], strict=True))
+    lengths_ms = list(map(sub, at_ms[1:], at_ms))
     for zone in mat.zones:
         motors = [i for i, motor in enumerate(mat.motors) if motor.zone == zone.name]
         levels = zip(*(levels_pct[i] for i in motors), strict=True)

@@ -226,14 +226,18 @@ class Playback:
     def at(self, t_ms: int) -> Frame:
         """The frame at `t_ms`, which must not lie before an earlier call's."""
         until_ms = self._frame.until_ms
-        if until_ms is not None and t_ms >= until_ms:
-            if self._until_ms is not None and t_ms >= self._until_ms:
-                self._levels, self._until_ms = self._levels_at(t_ms)
-            duties, kicks, until_ms = self.shaper.shape(self._levels, t_ms)
-            if until_ms is None or (self._until_ms is not None and self._until_ms < until_ms):
-                until_ms = self._until_ms
-            self._frame = Frame(self._levels, duties, kicks, until_ms)
-        return self._frame
+        if until_ms is None or t_ms < until_ms:
+            return self._frame
+        levels_until_ms = self._until_ms
+        if levels_until_ms is not None and t_ms >= levels_until_ms:
+            self._levels, self._until_ms = self._levels_at(t_ms)
+            levels_until_ms = self._until_ms
+        levels = self._levels
+        duties, kicks, until_ms = self.shaper.shape(levels, t_ms)
+        if until_ms is None or (levels_until_ms is not None and levels_until_ms < until_ms):
+            until_ms = levels_until_ms
+        frame = self._frame = Frame(levels, duties, kicks, until_ms)
+        return frame
 
     def walk_to(self, t_ms: int) -> Frame:
         """The frame at `t_ms`, by way of every change before it."""
@@ -249,7 +253,10 @@ class Playback:
             if known is not None:
                 levels, for_ms = known
                 until_ms = t_ms + for_ms
-                return levels, until_ms if until_ms < self._steady_until_ms else self._steady_until_ms
+                return (
+                    levels,
+                    until_ms if until_ms < self._steady_until_ms else self._steady_until_ms,
+                )
         if t_ms >= self._pass_end_ms:
             if t_ms >= self._end_ms:
                 self.segment = self._timeline.segments[-1]
@@ -265,8 +272,9 @@ class Playback:
             return self._silence, min(self._pass_end_ms, self._gap.end_ms)
         if self._envelope_at_ms < self._climbs_until_ms:
             self._climb_to(t_ms)
-        asked, asked_until_ms = self._asked_at(t_ms)
-        levels = tuple(map(self._under_envelope, asked, range(len(asked))))
+        levels, asked_until_ms = self._asked_at(t_ms)
+        if t_ms < self._climbs_until_ms or self._trim_pct != 100:
+            levels = self._under_envelope(levels)
         self._steady_until_ms = min(self._pass_end_ms, self._gap.begin_ms)
         until_ms = min(asked_until_ms, self._steady_until_ms)
         if t_ms < self._climbs_until_ms:
@@ -293,12 +301,16 @@ class Playback:
         levels.append(0)  # of the silent motors, whose voice is -1
         return tuple([levels[voice] for voice in self.segment.voice_of]), until_ms
 
-    def _under_envelope(self, level: int, motor: int) -> int:
-        envelope = self._envelope[motor]
-        if level == 0 or envelope < 1_000:
-            return 0
+    def _under_envelope(self, levels: Levels) -> Levels:
         # A level that runs stays at 1 or more: a trim or a slow rise must not stall and restart it.
-        return max(1, level * envelope // (self.segment.high_pct[motor] * 1_000))
+        return tuple(
+            [
+                (level * envelope // (high * 1_000) or 1) if level and envelope >= 1_000 else 0
+                for level, envelope, high in zip(
+                    levels, self._envelope, self.segment.high_pct, strict=True
+                )
+            ]
+        )
 
     def _enter(self, t_ms: int) -> None:
         """Goes on to the segment at `t_ms`, carrying the envelope through all between."""
@@ -337,7 +349,8 @@ class Playback:
             return
         climbed = (t_ms - self._envelope_at_ms) * self._timeline.rise_pct_s
         self._envelope = [
-            min(high, low + climbed) for low, high in zip(self._envelope, self._target, strict=True)
+            low + climbed if low + climbed < high else high
+            for low, high in zip(self._envelope, self._target, strict=True)
         ]
         self._envelope_at_ms = t_ms
 

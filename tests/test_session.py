@@ -1,12 +1,14 @@
 """The session: the contract's state table, and the limits that no input can move."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue
 from firmware_ctl.errors import CallerError
 from firmware_ctl.mat import Gate
-from firmware_ctl.profile import Phase, Profile
+from firmware_ctl.profile import Level, Phase, Play, Profile
 from firmware_ctl.session import (
     TRY,
     Away,
@@ -44,6 +46,7 @@ from tests.worlds import (
     NECK,
     QUICK,
     SILENCE,
+    STEPS,
     World,
     entry,
     steady,
@@ -970,6 +973,63 @@ def test_which_pass_of_a_phase_plays_and_how_strong_each_zone_is() -> None:
         ("", {"neck": 10, "back": 10}),
     ]
     assert (world.session.repeat(20_000), world.session.signal(20_000)) == ("", "")
+
+
+class Thorough(Session):
+    """Looks at everything at each wake, though it knows that nothing but levels can change."""
+
+    @property
+    def _quiet_until_ms(self) -> int:
+        return 0
+
+    @_quiet_until_ms.setter
+    def _quiet_until_ms(self, until_ms: int) -> None:
+        pass
+
+
+WAVES = entry(
+    "waves",
+    Phase("wave", 2_500, 2, (Play("all", "wave", Level(60, 60), (("period", 700),)),)),
+    Phase("ramp", 2_000, 1, (Play("back", "steady", Level(5, 60)), steady("neck", 3))),
+    Phase("hand", 6_000, 1, (steady("back", 40),), cue="KI3"),
+)
+ANYTHING = st.sampled_from([*INPUTS.values(), Start(), Start(), Start("waves"), Stop(), Resume()])
+
+
+@given(
+    st.sampled_from([0.5, 1.0, 3.0, 60.0]),
+    st.sampled_from(["waves", "calm"]),
+    st.lists(st.tuples(st.integers(0, 2_500), ANYTHING | st.just(None)), max_size=12),
+    st.booleans(),
+)
+def test_what_is_left_out_between_two_marks_changes_nothing(
+    speed: float, name: str, script: list[tuple[int, Input | None]], disk_is_sound: bool
+) -> None:
+    """None: the disk has taken what it was asked to."""
+    catalogue = Catalogue((WAVES, STEPS, CALM))
+    quick, thorough = Session(MAT, catalogue, speed), Thorough(MAT, catalogue, speed)
+    now_ms, number = 0, 0
+    step = quick.handle(Contacts(Contact.RELEASED), now_ms)
+    assert thorough.handle(Contacts(Contact.RELEASED), now_ms) == step
+    for for_ms, event in [
+        (100, Wake()),
+        (100, Start("waves")),
+        (5, None),
+        *script,
+        (2_500, Stop()),
+    ]:
+        end_ms = now_ms + for_ms
+        while step.wake_at_ms is not None and step.wake_at_ms < end_ms:
+            now_ms = max(now_ms, step.wake_at_ms)
+            step = quick.handle(Wake(), now_ms)
+            assert thorough.handle(Wake(), now_ms) == step
+            number = step.keep.number if step.keep else number
+        now_ms = end_ms
+        if event is None:
+            event = Kept(number) if disk_is_sound else Unkept(number, "the disk is full")
+        step = quick.handle(event, now_ms)
+        assert repr(thorough.handle(event, now_ms)) == repr(step)
+        number = step.keep.number if step.keep else number
 
 
 def test_a_reload_keeps_what_is_selected() -> None:

@@ -78,9 +78,9 @@ def test_a_profile_may_be_a_file_and_the_mat_another(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_trim_lowers_every_level_and_leaves_the_time(name: str) -> None:
     full, half = played(name), played(name, 50)
-    assert half.rows[-1].at_ms == full.rows[-1].at_ms == full.timeline.end_ms
-    most = [max(levels) for levels in zip(*(row.level_pct for row in full.rows), strict=True)]
-    trimmed = [max(levels) for levels in zip(*(row.level_pct for row in half.rows), strict=True)]
+    assert half.steps[-1][0] == full.steps[-1][0] == full.timeline.end_ms
+    most = [max(levels) for levels in zip(*(row.level_pct for row in full.rows()), strict=True)]
+    trimmed = [max(levels) for levels in zip(*(row.level_pct for row in half.rows()), strict=True)]
     assert trimmed == [level // 2 for level in most]
     assert "  trim     50%" in list(summary(half))
 
@@ -98,7 +98,7 @@ def edges(rows: list[Edge]) -> list[Edge]:
 
 
 def edges_of_rows(session: Played) -> list[Edge]:
-    return edges([(row.at_ms, [*row.level_pct], [*row.duty_pct]) for row in session.rows])
+    return edges([(row.at_ms, [*row.level_pct], [*row.duty_pct]) for row in session.rows()])
 
 
 def edges_of_vcd(content: bytes) -> list[Edge]:
@@ -141,7 +141,7 @@ def test_the_traces_agree_edge_by_edge(name: str) -> None:
     table = list(DictReader(io.StringIO(export.csv(session).decode())))
     names = [motor.name for motor in MAT.motors]
     assert [(int(row["at_ms"]), row["state"], row["phase"]) for row in table] == [
-        (row.at_ms, row.state.value, row.phase) for row in session.rows
+        (row.at_ms, row.state.value, row.phase) for row in session.rows()
     ]
     assert expected == edges(
         [

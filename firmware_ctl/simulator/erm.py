@@ -63,7 +63,8 @@ class Erm:
     """
 
     def __init__(self, motor: Motor) -> None:
-        self._motor = motor
+        self._hold_pct, self._start_pct = motor.hold_pct, motor.start_pct
+        self._cap_pct = motor.cap_pct
         self._stall_ma_per_pct = motor.start_ma / motor.cap_pct
         self._induced_ma = motor.start_ma - motor.run_ma
         self._speed = 0.0
@@ -103,37 +104,41 @@ class Erm:
     def _state_at(self, now_ms: int) -> tuple[float, float, float]:
         """Speed, warmth and shaking so far: what carries over a change."""
         for_ms: float = now_ms - self._since_ms
+        before = self._speed
         if not for_ms:
-            return self._speed, self._warmer_k, self._shaken_ms
+            return before, self._warmer_k, self._shaken_ms
         cooling = exp(-for_ms / HEAT_MS)
         warmer_k = self._warm_k + (self._warmer_k - self._warm_k) * cooling
-        if not self._driven and self._speed == 0:
+        if not (before or self._driven):
             return 0.0, warmer_k, self._shaken_ms
-        target = self._target
-        missing = self._speed - target
-        way = exp(-for_ms / self._tau_ms)
-        warmer_k += self._extra_k * (cooling - way)
+        target, tau_ms = self._target, self._tau_ms
+        missing = before - target
+        way = exp(-for_ms / tau_ms)
+        if self._extra_k:
+            warmer_k += self._extra_k * (cooling - way)
         speed = target + missing * way
         if speed <= 0:
             # A coasting rotor rests when it is through zero.
             speed = 0.0
             way = -target / missing
-            for_ms = -self._tau_ms * log(way)
+            for_ms = -tau_ms * log(way)
         gone = 1 - way
-        steady = target * target * for_ms
-        settling = missing * self._tau_ms * gone * (2 * target + missing * (1 - gone / 2))
-        return speed, warmer_k, self._shaken_ms + steady + settling
+        settling = missing * tau_ms * gone * (2 * target + missing * (1 - gone / 2))
+        return speed, warmer_k, self._shaken_ms + target * target * for_ms + settling
 
     def _aim(self, duty_pct: int, now_ms: int) -> None:
         """Where speed and warmth head for under this duty, and how fast."""
-        motor, speed = self._motor, self._speed
+        speed = self._speed
         self.duty_pct = duty_pct
         self._since_ms = now_ms
-        self._driven = duty_pct >= (motor.hold_pct if speed > 0 else motor.start_pct)
         self._stalled_ma = steady_ma = self._stall_ma_per_pct * duty_pct
-        self._target = target = duty_pct / motor.cap_pct if self._driven else -FRICTION
-        if self._driven:
+        if duty_pct >= (self._hold_pct if speed > 0 else self._start_pct):
+            self._driven = True
+            self._target = target = duty_pct / self._cap_pct
             steady_ma -= self._induced_ma * target
+        else:
+            self._driven = False
+            self._target = target = -FRICTION
         self._warm_k = steady_ma * K_PER_MA
         if target > speed:
             self._tau_ms = RISE_MS

@@ -25,10 +25,10 @@ class ModelMotors:
         self._duties: Levels = (0,) * len(mat.motors)
 
     def apply(self, duty_pct: Levels) -> None:
-        now_ms = self._now_ms()
-        for changes, before, duty in zip(self.changes, self._duties, duty_pct, strict=True):
-            if duty != before:
-                changes.append((now_ms, duty))
+        now_ms, before = self._now_ms(), self._duties
+        for i, duty in enumerate(duty_pct):
+            if duty != before[i]:
+                self.changes[i].append((now_ms, duty))
         self._duties = duty_pct
 
     def all_low(self) -> tuple[str, ...]:
