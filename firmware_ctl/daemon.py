@@ -147,7 +147,7 @@ class Daemon(Player):
         self._reloading: Connection | None = None
         self._starting: tuple[Connection, Callable[[], list[str]]] | None = None
         self._wake_at_ms: int | None = None
-        self._sampled_at_ms: int | None = None
+        self._sampled_at_ms = self._tick_at_ms = inbox.now_ms()
         self._notices: list[Notice] = []
         self._is_ready = False
         self._started_before = 0
@@ -188,46 +188,46 @@ class Daemon(Player):
             link.connection.answer([READY])
 
     def _round(self) -> None:
-        writers = [link for link in self.links if link.connection.unsent]
+        links = self.links
+        writers = [link for link in links if link.connection.has_unsent]
         readers: list[Link | Source] = [*self.sources]
-        readers += [link for link in self.links if not link.ended]
-        readable = self._inbox.wait(self._until_ms(), readers, writers)
-        only_bytes = bool(readable) and all(reader in self.links for reader in readable)
-        if not only_bytes or self.now_ms() != self._sampled_at_ms:
-            self.sample()
-        self._timers_due()
-        for reader in readable:
+        readers += [link for link in links if not link.ended]
+        sources: list[Source] = []
+        for reader in self._inbox.wait(self._until_ms(), readers, writers):
             # isinstance of a protocol looks at every member of it: 30 us a command.
-            if reader in self.links:
+            if reader in links:
                 self._hear(reader)
             else:
-                cast(Source, reader).ready(self)
+                sources.append(cast(Source, reader))
+        # Bytes alone ask for no tick: `act` takes one before they set anything moving.
+        if sources or self.now_ms() >= self._tick_at_ms:
+            self.sample()
+        self._timers_due()
+        for source in sources:
+            source.ready(self)
         self._serve()
-        for link in [link for link in self.links if link.ended and self._is_done(link)]:
+        for link in [link for link in links if link.ended and self._is_done(link)]:
             self._leave(link)
         self._publish()
-        for link in self.links:
-            _flush(link)
+        for link in links:
+            if link.connection.has_unsent:
+                _flush(link)
 
     def _until_ms(self) -> int:
-        now_ms = self.now_ms()
-        if any(self._has_work(link.connection) for link in self.links):
-            return now_ms
-        soon_ms = now_ms - now_ms % TICK_MS + TICK_MS
-        waits = [soon_ms if self.must_tick else now_ms + IDLE_SAMPLE_MS]
-        waits += self._lapses_at_ms.values()
-        if self._wake_at_ms is not None:
-            waits.append(self._wake_at_ms)
-        if self._timers:
-            waits.append(self._timers[0][0])
-        return min(waits)
+        at_ms = self._sampled_at_ms
+        at_ms += TICK_MS - at_ms % TICK_MS if self.must_tick else IDLE_SAMPLE_MS
+        if self._wake_at_ms is not None and self._wake_at_ms < at_ms:
+            at_ms = self._wake_at_ms
+        self._tick_at_ms = at_ms
+        for link in self.links:
+            if self._has_work(link.connection):
+                return self.now_ms()
+        if self._timers and self._timers[0][0] < at_ms:
+            at_ms = self._timers[0][0]
+        return min([at_ms, *self._lapses_at_ms.values()])
 
     def sample(self) -> None:
-        """One tick: what the button says now, and what time has brought.
-
-        Bytes alone ask for none within the same millisecond; an edge of the button comes by its
-        source.
-        """
+        """One tick: what the button says now, and what time has brought."""
         self._sampled_at_ms = self.now_ms()
         slept_ms = self._inbox.slept_ms()
         if slept_ms > SUSPEND_MS:
@@ -246,6 +246,8 @@ class Daemon(Player):
     # --- what verbs ask for ---
 
     def act(self, event: Input) -> None:
+        if self._sampled_at_ms != self.now_ms():
+            self.sample()
         if isinstance(event, Start | Try):
             self._refuse_unless_ready()
             self.step(Wake())  # a start that waits may be over: its client is answered first
@@ -359,14 +361,11 @@ class Daemon(Player):
             self._renew_lease(connection)
 
     def _has_work(self, connection: Connection) -> bool:
-        if connection in self._deferred:
-            return False
-        return bool(connection.pending) or not connection.is_digested
+        return not connection.is_served and connection not in self._deferred
 
     def _is_done(self, link: Link) -> bool:
         """Nothing more can be answered: it ended, and all that it asked was seen to."""
-        connection = link.connection
-        return not (connection.unsent or connection.pending) and connection.is_digested
+        return link.connection.is_served and not link.connection.has_unsent
 
     def _serve(self) -> None:
         """Answers some of what is asked, each client in turn, and comes back soon for the rest."""
@@ -374,6 +373,8 @@ class Daemon(Player):
         for _ in range(len(self.links)):
             link = self.links[0]
             self.links.append(self.links.pop(0))
+            if link.connection.is_served:
+                continue
             stop_lines = link.connection.digest(DIGEST_BYTES)
             if stop_lines:
                 self.step(Stop(stop_lines))
@@ -414,6 +415,8 @@ class Daemon(Player):
             self.step(Stop())
 
     def _publish(self) -> None:
+        if not self._notices:
+            return
         notices, self._notices = self._notices, []
         for notice in notices:
             event = verbs.event(notice)

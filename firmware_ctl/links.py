@@ -16,6 +16,9 @@ from firmware_ctl.mat import SerialPort
 from firmware_ctl.protocol import Connection
 
 READ_AT_ONCE: Final = 16 * 1024
+LITTLE: Final = 256
+"""A terminal that gave fewer bytes than this had no more."""
+
 REOPEN_MS: Final = 2_000
 
 
@@ -129,9 +132,9 @@ def _read_all(fd: int) -> bytes:
             chunk = os.read(fd, 4096)
         except OSError:
             break
-        if not chunk:
-            break
         chunks.append(chunk)
+        if len(chunk) < LITTLE:
+            break
     return b"".join(chunks)
 
 

@@ -69,6 +69,9 @@ class Heard(NamedTuple):
     status: bool = False
 
 
+NOTHING_HEARD: Final = Heard()
+
+
 class Connection:
     """Framing, echo and bounded buffers of one client."""
 
@@ -96,13 +99,14 @@ class Connection:
         Cheap: lines are put together later, by `digest`, so that a stop byte is found behind any
         flood. What a client sends beyond `MOST_UNREAD` is not kept; its lines are answered busy.
         """
-        stop_bytes = _count_stops(data)
         if self._unread_bytes + len(data) > MOST_UNREAD:
             self._unread.append((None, len(_LINE_ENDS.findall(data))))
         else:
             self._unread.append((data, stops))
             self._unread_bytes += len(data)
-        return Heard(stop_bytes, b"?" in data)
+        if _IMMEDIATE.search(data) is None:
+            return NOTHING_HEARD
+        return Heard(_count_stops(data), b"?" in data)
 
     def digest(self, most_bytes: int = MOST_UNREAD) -> int:
         """Puts lines together out of what was received; whole ones go to `pending`.
@@ -117,7 +121,9 @@ class Connection:
                 self._queue(Complaint("busy", stops))
                 continue
             self._unread_bytes -= len(data)
-            data, rest = data[:most_bytes], data[most_bytes:]
+            rest = data[most_bytes:]
+            if rest:
+                data = data[:most_bytes]
             most_bytes -= len(data)
             found = self._digest(data, stops)
             stop_lines += found
@@ -127,8 +133,9 @@ class Connection:
         return stop_lines
 
     @property
-    def is_digested(self) -> bool:
-        return not self._unread
+    def is_served(self) -> bool:
+        """All that was received is digested, and all that is whole was taken from `pending`."""
+        return not (self._unread or self.pending)
 
     def _digest(self, data: bytes, stops: int) -> int:
         begin = stops
@@ -200,7 +207,7 @@ class Connection:
 
     def answer(self, lines: Iterable[str]) -> None:
         """Queues the lines as one whole; they are sent whole or dropped whole, and counted."""
-        whole = "".join(f"{line}\r\n" for line in lines).encode("ascii", "backslashreplace")
+        whole = "\r\n".join([*lines, ""]).encode("ascii", "backslashreplace")
         if self._unsent and len(self._unsent) + len(whole) > MOST_UNSENT:
             self._dropped += 1
             return
@@ -221,6 +228,10 @@ class Connection:
         if not self._status_unsent:
             self._status_unsent = True
             self.answer([line])
+
+    @property
+    def has_unsent(self) -> bool:
+        return bool(self._unsent)
 
     @property
     def unsent(self) -> bytes:

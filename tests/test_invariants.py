@@ -438,7 +438,7 @@ def test_invariant_09_it_runs_only_if_the_bytes_hold_a_valid_start_and_a_stop_st
     assert not any(any(duties) for at_ms, duties in bench.pins.written if at_ms >= 4_000)
     # Memory is bounded, for each client and for all.
     for wire in bench.wires:
-        assert wire.connection.is_digested
+        assert wire.connection.is_served
         assert len(wire.connection.pending) == len(wire.connection.unsent) == 0
 
 
