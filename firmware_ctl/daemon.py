@@ -5,7 +5,7 @@ pins have their duties before anything is told to anyone.
 """
 
 import heapq
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Final, Protocol, cast
@@ -50,6 +50,8 @@ SETTLE_MS: Final = 50
 
 RELOAD_MS: Final = 10_000
 """A folder that is not read by then is given up."""
+
+_WAKE: Final = Wake()
 
 READY: Final = f"* ready firmware-ctl {__version__} protocol={PROTOCOL}"
 
@@ -136,6 +138,8 @@ class Daemon(Player):
         self._inbox = inbox
         self._button = button
         self._button_is_down = False
+        self._contact: Contact | None = None
+        """What the button said last; to say it again is no more than that time has passed."""
         self._read_profiles = read_profiles
         self._timers: list[tuple[int, int, Callable[[], object]]] = []
         self._timer_numbers = count()
@@ -214,8 +218,9 @@ class Daemon(Player):
                 _flush(link)
 
     def _until_ms(self) -> int:
-        at_ms = self._sampled_at_ms
-        at_ms += TICK_MS - at_ms % TICK_MS if self.must_tick else IDLE_SAMPLE_MS
+        # From the last tick, whatever it came for: a grid of its own would double those that levels
+        # ask for on theirs.
+        at_ms = self._sampled_at_ms + (TICK_MS if self.must_tick else IDLE_SAMPLE_MS)
         if self._wake_at_ms is not None and self._wake_at_ms < at_ms:
             at_ms = self._wake_at_ms
         self._tick_at_ms = at_ms
@@ -232,10 +237,17 @@ class Daemon(Player):
         slept_ms = self._inbox.slept_ms()
         if slept_ms > SUSPEND_MS:
             self.step(Slept(slept_ms))
-        if self._button is None:
-            self.tick([Wake()])
-        else:
-            self.tick(map(Contacts, self._button.read()))
+        self.tick(self._sensed(self._button.read() if self._button is not None else ()))
+
+    def _sensed(self, contacts: Iterable[Contact]) -> Iterator[Input]:
+        """What the contacts say anew; else only that time has passed, which is soon decided."""
+        is_new = False
+        for contact in contacts:
+            if contact is not self._contact:
+                self._contact, is_new = contact, True
+                yield Contacts(contact)
+        if not is_new:
+            yield _WAKE
 
     def _tell(self, step: Step) -> None:
         self._wake_at_ms = step.wake_at_ms

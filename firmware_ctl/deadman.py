@@ -49,11 +49,16 @@ class _Timer:
         if create is None:
             raise OSError("this system has no timer_create")
         self._check(create(_CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(self._timer)))
+        self._settime = self._libc.timer_settime
+        self._times: dict[int, _Times] = {}
 
     def set(self, after_ms: int) -> None:
         """Once, so long from now; 0: not at all."""
-        times = _Times(0, 0, after_ms // 1000, after_ms % 1000 * 1_000_000)
-        self._check(self._libc.timer_settime(self._timer, 0, ctypes.byref(times), None))
+        times = self._times.get(after_ms)
+        if times is None:
+            times = _Times(0, 0, after_ms // 1000, after_ms % 1000 * 1_000_000)
+            self._times[after_ms] = times
+        self._check(self._settime(self._timer, 0, ctypes.byref(times), None))
 
     def _check(self, result: int) -> None:
         if result != 0:

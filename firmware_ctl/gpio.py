@@ -38,12 +38,13 @@ class GpioMotors:
     def __init__(self, mat: mat.Mat, factory: Any) -> None:
         self._devices: list[Any] = []
         self._names = [f"motor {motor.name} on GPIO {motor.pin}" for motor in mat.motors]
+        self._named = [_named(name) for name in self._names]
         self._duties = [0] * len(mat.motors)
         self._pwm_hz = mat.pwm_hz
         self._is_low = False
         """The PWM has been ended by `all_low`."""
-        for motor, name in zip(mat.motors, self._names, strict=True):
-            with _named(name):
+        for motor, named in zip(mat.motors, self._named, strict=True):
+            with named:
                 device = PWMOutputDevice(motor.pin, frequency=mat.pwm_hz, pin_factory=factory)
             self._devices.append(device)
 
@@ -51,12 +52,13 @@ class GpioMotors:
         """Writes what changed; falling duties first, so that the sum never overshoots."""
         changed = [i for i, duty in enumerate(duty_pct) if duty != self._duties[i]]
         if self._is_low:
-            for name, device in zip(self._names, self._devices, strict=True):
-                with _named(name):
+            for named, device in zip(self._named, self._devices, strict=True):
+                with named:
                     device.frequency = self._pwm_hz
             self._is_low = False
-        for i in sorted(changed, key=lambda i: duty_pct[i] - self._duties[i]):
-            with _named(self._names[i]):
+        changed.sort(key=lambda i: duty_pct[i] - self._duties[i])
+        for i in changed:
+            with self._named[i]:
                 self._devices[i].value = VALUES[duty_pct[i]]
             self._duties[i] = duty_pct[i]
 
@@ -120,12 +122,16 @@ class GpioButton:
 
     def read(self) -> list[Contact]:
         contacts = [self._edges.popleft() for _ in range(len(self._edges))]
-        return [*contacts, self._contact([bool(device.value) for device in self._devices])]
+        return [*contacts, self._contact(self._closed())]
+
+    def _closed(self) -> list[bool]:
+        # A device's own `value` asks three functions more, in each tick.
+        return [not device.pin.state for device in self._devices]
 
     def _handler(self, which: int, is_closed: bool, edge: Callable[[], None]) -> Callable[[], None]:
         def changed() -> None:
             # A tap may be over before the loop looks: what the edge said is kept for it.
-            closed = [bool(device.value) for device in self._devices]
+            closed = self._closed()
             closed[which] = is_closed
             self._edges.append(self._contact(closed))
             edge()

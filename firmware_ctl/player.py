@@ -97,18 +97,23 @@ class Player:
 
     def tick(self, events: Iterable[Input]) -> None:
         """What the sentries find, what has come, and proof that the loop came round."""
-        now_ms, is_moving = self.now_ms(), self.session.is_moving
+        session, latch = self.session, self._latch
+        now_ms, is_moving = self.now_ms(), session.is_moving
         self._was_moving = is_moving
         for sentry in self._sentries:
             found = sentry.look(now_ms, is_moving)
-            self._look(sentry, found if isinstance(found, Fault) else None)
-            if isinstance(found, RailOff) and self.session.is_starting:
-                self.step(found)
+            if isinstance(found, RailOff):
+                if session.is_starting:
+                    self.step(found)
+                found = None
+            if found is not None or self._faults:
+                self._look(sentry, found)
         for event in events:
             self.step(event)
-        is_moving = self.session.is_moving
-        self._latch.checked(is_moving)
-        self._look(self._latch, self._latch.fault)
+        is_moving = session.is_moving
+        latch.checked(is_moving)
+        if latch.fault is not None or self._faults:
+            self._look(latch, latch.fault)
         for proof in self._proofs:
             proof.checked(now_ms, is_moving)
 

@@ -395,7 +395,7 @@ def test_fault_24_a_late_tick_is_a_fault_that_can_be_cleared(
     rig.run(FAULT_MS + 2_000)
     assert rig.answers == [
         "ok profile=calm left=600",
-        "err fault tick-late: the loop was held up for 0.32 s; free the processor; then clear",
+        "err fault tick-late: the loop was held up for 0.30 s; free the processor; then clear",
         *("ok", "ok profile=calm left=600"),
     ]
 

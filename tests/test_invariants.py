@@ -513,7 +513,7 @@ def test_invariant_10_every_proof_of_life_follows_a_whole_tick(
 
     class Asked:
         def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None:
-            if isinstance(event, Contacts):
+            if isinstance(event, Contacts | Wake):
                 asked.append(now_ms)
 
     daemon = Daemon(
