@@ -26,6 +26,9 @@ _APART_MS = 1_000
 _REMEMBERED_MS: Final = 30_000
 """The longest period whose levels are kept while it plays, so that they stay few."""
 
+_drawn: Final = lru_cache(maxsize=128)(draw)
+"""Motors, phases and the proof ask for the same courses at the same levels."""
+
 _NO_GAP: Final = Gap(1 << 60, 1 << 60)
 
 
@@ -53,7 +56,7 @@ class Voice(NamedTuple):
 
     def cycle(self, asked_pct: int) -> Steps:
         """The course at one level, within the limits."""
-        asked = draw(self.course, asked_pct)
+        asked = _drawn(self.course, asked_pct)
         high = max(asked.level_pct)
         if self._resolved(high) == high:  # then what is lower stays as it is too
             return asked
@@ -390,14 +393,15 @@ def motors_of(target: str, mat: Mat) -> list[int]:
 
 def _segment(phase: Phase, begin_ms: int, mat: Mat, budget_pct: int) -> Segment:
     caps = {zone.name: zone.cap_pct for zone in mat.zones}
+    motors = mat.motors
     voices: list[Voice] = []
-    voice_of = [-1] * len(mat.motors)
+    voice_of = [-1] * len(motors)
     for play in phase.play:
         targets = motors_of(play.target, mat)
         for index, motor in enumerate(targets):
-            seat = Seat(index, len(targets), mat.motors[motor].side)
+            seat = Seat(index, len(targets), motors[motor].side)
             course = _course(play, seat, phase.for_ms)
-            cap_pct = caps[mat.motors[motor].zone]
+            cap_pct = caps[motors[motor].zone]
             voice = _voice(play, course, phase.for_ms, cap_pct, budget_pct)
             if voice not in voices:
                 voices.append(voice)
@@ -442,7 +446,7 @@ def _voice(
 
 def ramp_of(asked: Level, pass_ms: int) -> Steps:
     """The asked level over a pass; a short one may never get to its end."""
-    return draw((Piece(pass_ms, asked.from_pct / 100, asked.to_pct / 100),), 100)
+    return _drawn((Piece(pass_ms, asked.from_pct / 100, asked.to_pct / 100),), 100)
 
 
 def _signals(segments: Sequence[Segment]) -> tuple[Felt, ...]:
