@@ -1,7 +1,6 @@
 """`run` and `mock`: the daemon put together from its parts, on real pins or simulated ones."""
 
 import argparse
-import glob
 import os
 import signal
 import socket
@@ -351,6 +350,8 @@ def _symlink(path: str, link: str, stack: ExitStack) -> None:
 
 def under_voltage_alarm() -> Callable[[], bool] | None:
     """Reads the kernel's alarm for the Pi's supply; None where there is none."""
+    import glob  # 2 ms that a mock does not need
+
     for path in glob.glob("/sys/class/hwmon/hwmon*/in0_lcrit_alarm"):
         with open(os.path.join(os.path.dirname(path), "name"), encoding="ascii") as file:
             if file.read().strip() == "rpi_volt":
