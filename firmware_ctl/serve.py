@@ -333,7 +333,6 @@ def _settle() -> None:
     """
     from firmware_ctl import reader  # noqa: F401
 
-    gc.collect()
     gc.freeze()
 
 
