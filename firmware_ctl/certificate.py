@@ -1,11 +1,13 @@
 """What is proven of a compiled session before it plays, as figures."""
 
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
 from firmware_ctl.budget import Budget, Worst, worst
 from firmware_ctl.mat import Mat
-from firmware_ctl.timeline import Timeline
+from firmware_ctl.shaping import Drive
+from firmware_ctl.timeline import Timeline, Voice
 
 
 class ZoneProof(NamedTuple):
@@ -52,14 +54,34 @@ def _zone(name: str, timeline: Timeline, mat: Mat) -> ZoneProof:
             played_ms += segment.end_ms - segment.begin_ms
         played = {(segment.voice_of[i], drives[i]) for i in motors if segment.voice_of[i] >= 0}
         for voice, drive in played:
-            weak = False
-            for cycle in segment.voices[voice].cycles:
-                duties = [drive.duty_pct[level] for level in cycle.level_pct]
-                level_pct = max(level_pct, *cycle.level_pct)
-                duty_pct = max(duty_pct, *duties)
-                weak |= any(0 < duty < drive.start_pct for duty in duties)
-                steps += len(duties) - 1
-                dead_steps += sum(a == b for a, b in pairwise(duties))
-            if timeline.shape.kicks and drive.kick_ms and weak:
+            found = _figures(segment.voices[voice], drive)
+            level_pct = max(level_pct, found.level_pct)
+            duty_pct = max(duty_pct, found.duty_pct)
+            steps += found.steps
+            dead_steps += found.dead_steps
+            if timeline.shape.kicks and drive.kick_ms and found.is_weak:
                 kick_pct = max(kick_pct, drive.highest_pct)
     return ZoneProof(name, played_ms, level_pct, duty_pct, kick_pct, steps, dead_steps)
+
+
+class _Figures(NamedTuple):
+    level_pct: int
+    duty_pct: int
+    steps: int
+    dead_steps: int
+    is_weak: bool
+    """Some duty does not set the motor turning from rest."""
+
+
+@lru_cache(maxsize=64)
+def _figures(voice: Voice, drive: Drive) -> _Figures:
+    """One voice on one kind of motor, over all its cycles: zones and phases share them."""
+    levels = [cycle.level_pct for cycle in voice.cycles]
+    duties = [[drive.duty_pct[level] for level in cycle] for cycle in levels]
+    return _Figures(
+        max(map(max, levels)),
+        max(map(max, duties)),
+        sum(len(cycle) - 1 for cycle in duties),
+        sum(a == b for cycle in duties for a, b in pairwise(cycle)),
+        any(0 < duty < drive.start_pct for cycle in duties for duty in cycle),
+    )

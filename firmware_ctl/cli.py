@@ -3,6 +3,7 @@
 Each command's module is imported when it is called, so that `--help` and `check` load no pins.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,6 +14,9 @@ from firmware_ctl import __version__
 TYPE_CHECKING = False  # as in typing, whose import alone takes as long as Python's start
 if TYPE_CHECKING:
     import argparse
+
+GC_THRESHOLD = 10_000
+"""Objects until garbage is looked for: Python's own 700 has it look thirty times at the imports."""
 
 Option = tuple[tuple[str, ...], dict[str, object]]
 
@@ -247,10 +251,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if name not in COMMANDS:
         print(f"firmware-ctl: {name} is no command; try: firmware-ctl --help", file=sys.stderr)
         sys.exit(2)
+    gc.set_threshold(GC_THRESHOLD)
     args = _parser(name, bool({"-h", "--help"} & {*rest})).parse_args(rest)
     module, _, function = COMMANDS[name][0].partition(":")
     command = getattr(import_module(f"firmware_ctl.{module}"), function)
-    sys.exit(guarded(lambda: command(args)))
+    exit_code = guarded(lambda: command(args))
+    gc.freeze()  # the process ends: what is left need not be looked at once more
+    sys.exit(exit_code)
 
 
 def _overview() -> str:

@@ -197,14 +197,15 @@ class Daemon(Player):
         readers: list[Link | Source] = [*self.sources]
         readers += [link for link in links if not link.ended]
         sources: list[Source] = []
-        for reader in self._inbox.wait(self._until_ms(), readers, writers):
+        readable = self._inbox.wait(self._until_ms(), readers, writers)
+        for reader in readable:
             # isinstance of a protocol looks at every member of it: 30 us a command.
             if reader in links:
                 self._hear(reader)
             else:
                 sources.append(cast(Source, reader))
         # Bytes alone ask for no tick: `act` takes one before they set anything moving.
-        if sources or self.now_ms() >= self._tick_at_ms:
+        if sources or not readable or self.now_ms() >= self._tick_at_ms:
             self.sample()
         self._timers_due()
         for source in sources:

@@ -92,9 +92,13 @@ class Ring:
         if os.path.lexists(path):
             os.unlink(path)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        size = _HEAD.size + TEXTS + ROWS * self._width
         with open(fd, "r+b") as file:
-            file.write(bytes(_HEAD.size + TEXTS + ROWS * self._width))
-            file.flush()
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(fd, 0, size)
+            else:
+                file.write(bytes(size))
+                file.flush()
             self._map = mmap.mmap(fd, 0)
         self._rows = self._texts_end = 0
         self._lines: dict[bytes, int] = {}

@@ -6,6 +6,7 @@ and nothing else. It never gives more than its table except in a kick, and a kic
 """
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from firmware_ctl.limits import (
@@ -64,6 +65,7 @@ class Shape(NamedTuple):
     """False: dropped, because the supply does not bear them."""
 
 
+@lru_cache(maxsize=4)
 def shape_of(mat: Mat) -> Shape:
     return Shape(tuple(_drive(motor, mat) for motor in mat.motors), mat.max_ma)
 

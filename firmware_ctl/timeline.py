@@ -26,6 +26,12 @@ _APART_MS = 1_000
 _REMEMBERED_MS: Final = 30_000
 """The longest period whose levels are kept while it plays, so that they stay few."""
 
+_drawn: Final = lru_cache(maxsize=128)(draw)
+"""Motors, phases and the proof ask for the same courses at the same levels."""
+
+_told: Final = lru_cache(maxsize=4)(repr)
+"""Of a shape, which is the same for every profile and a thousand figures long."""
+
 _NO_GAP: Final = Gap(1 << 60, 1 << 60)
 
 
@@ -53,7 +59,7 @@ class Voice(NamedTuple):
 
     def cycle(self, asked_pct: int) -> Steps:
         """The course at one level, within the limits."""
-        asked = draw(self.course, asked_pct)
+        asked = _drawn(self.course, asked_pct)
         high = max(asked.level_pct)
         if self._resolved(high) == high:  # then what is lower stays as it is too
             return asked
@@ -371,7 +377,7 @@ def compile_profile(
         begin_ms = segment.end_ms
     signals = _signals(segments)
     shape = shape_of(mat)._replace(kicks=kicks)
-    proof = repr((segments, signals, mat.limits.rise_pct_s, shape)).encode()
+    proof = f"({segments}, {signals}, {mat.limits.rise_pct_s}, {_told(shape)})".encode()
     # Nobody forges one, and hashlib brings all of OpenSSL: 6 ms, and 3.6 MiB in a daemon.
     cert = f"{crc32(proof):08x}{crc_hqx(proof, 0):04x}"
     return Timeline(profile.name, tuple(segments), signals, mat.limits.rise_pct_s, shape, cert)
@@ -390,14 +396,15 @@ def motors_of(target: str, mat: Mat) -> list[int]:
 
 def _segment(phase: Phase, begin_ms: int, mat: Mat, budget_pct: int) -> Segment:
     caps = {zone.name: zone.cap_pct for zone in mat.zones}
+    motors = mat.motors
     voices: list[Voice] = []
-    voice_of = [-1] * len(mat.motors)
+    voice_of = [-1] * len(motors)
     for play in phase.play:
         targets = motors_of(play.target, mat)
         for index, motor in enumerate(targets):
-            seat = Seat(index, len(targets), mat.motors[motor].side)
+            seat = Seat(index, len(targets), motors[motor].side)
             course = _course(play, seat, phase.for_ms)
-            cap_pct = caps[mat.motors[motor].zone]
+            cap_pct = caps[motors[motor].zone]
             voice = _voice(play, course, phase.for_ms, cap_pct, budget_pct)
             if voice not in voices:
                 voices.append(voice)
@@ -442,7 +449,7 @@ def _voice(
 
 def ramp_of(asked: Level, pass_ms: int) -> Steps:
     """The asked level over a pass; a short one may never get to its end."""
-    return draw((Piece(pass_ms, asked.from_pct / 100, asked.to_pct / 100),), 100)
+    return _drawn((Piece(pass_ms, asked.from_pct / 100, asked.to_pct / 100),), 100)
 
 
 def _signals(segments: Sequence[Segment]) -> tuple[Felt, ...]:
