@@ -5,7 +5,6 @@ a button here and nothing waits; the motors are formulas.
 """
 
 import argparse
-import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -91,7 +90,6 @@ def simulate(args: argparse.Namespace) -> int:
         for path, what in ((args.trace, "trace"), (args.plot, "plot"))
         if path is not None
     ]
-    gc.disable()  # nothing here makes cycles, and all that is made stays until the end
     mat = load_mat(args.mat)
     entry = load_entry(args.profile, mat)
     if entry.error is not None:
