@@ -4,6 +4,8 @@ The pin factory is named by the caller and never chosen by gpiozero, which would
 another with a warning.
 """
 
+import glob
+import os
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,7 +20,7 @@ from gpiozero import (
     PWMOutputDevice,
 )
 
-from firmware_ctl import mat
+from firmware_ctl import mat, off
 from firmware_ctl.button import Contact, contact
 from firmware_ctl.errors import CallerError, DeviceError
 from firmware_ctl.session import Input, Session, State, Step
@@ -159,28 +161,48 @@ class GpioLed:
 
 
 def lgpio_factory() -> Any:
-    """The pins of this Pi by lgpio; `DeviceError` where there are none.
+    """The header's pins of this Pi by lgpio; `DeviceError` where there are none.
 
-    Its pins stay driven low when they are closed: gpiozero's own close makes them floating inputs,
-    and a gate that floats can turn its motor on.
+    The chip is found by its label: another one's lines belong to what is soldered to the board.
+    Pins stay driven low when they are closed: gpiozero's own close makes them floating inputs, and
+    a gate that floats can turn its motor on.
     """
     try:
         from gpiozero.pins.lgpio import LGPIOFactory, LGPIOPin
     except ImportError as error:
         raise DeviceError(f"the GPIO library lgpio is not installed here ({error})") from None
+    except OSError as error:  # its FIFO cannot be made
+        folder = os.environ.get("LG_WD", os.getcwd())
+        raise DeviceError(f"lgpio cannot write to the folder {folder}: {error.strerror}") from None
 
     class KeptPin(LGPIOPin):  # type: ignore[misc]
         def close(self) -> None:
             if self.function == "input":
                 super().close()
 
+    path = off.find_chip()
+    if not path:
+        raise DeviceError(_no_header())
     try:
-        factory = LGPIOFactory()
+        factory = LGPIOFactory(int(path.removeprefix("/dev/gpiochip")))
     except Exception as error:
         # lgpio raises its own error, gpiozero PinUnknownPi, the kernel OSError.
         raise DeviceError(f"there are no GPIO pins that can be used here ({error})") from None
     factory.pin_class = KeptPin
     return factory
+
+
+def _no_header() -> str:
+    chips = sorted(glob.glob("/dev/gpiochip*"))
+    if not chips:
+        return "there are no GPIO pins here: the kernel offers no /dev/gpiochip0"
+    shut = [chip for chip in chips if not os.access(chip, os.R_OK | os.W_OK)]
+    if shut:
+        return (
+            f"this user may not open {shut[0]}; use sudo, or join the group: "
+            "`sudo usermod -aG gpio $USER`, then log in anew"
+        )
+    return f"no GPIO chip here ({', '.join(chips)}) drives the header of a Raspberry Pi"
 
 
 class _named:  # noqa: N801
@@ -194,4 +216,5 @@ class _named:  # noqa: N801
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, GPIOZeroError | OSError) or type(error).__name__ == "error":
-            raise DeviceError(f"{self._what} cannot be used: {error}") from None
+            who = "; `firmware-ctl doctor` says who holds it" if "busy" in str(error) else ""
+            raise DeviceError(f"{self._what} cannot be used: {error}{who}") from None

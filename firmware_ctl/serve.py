@@ -92,7 +92,7 @@ def real_pins(state: str, advice: str) -> Any:
 
     lgpio keeps a FIFO in a folder that it makes the process's own: make paths absolute before.
     """
-    os.environ.setdefault("LG_WD", state if os.path.isdir(state) else tempfile.gettempdir())
+    os.environ.setdefault("LG_WD", state if os.access(state, os.W_OK) else tempfile.gettempdir())
     from firmware_ctl import gpio
 
     try:

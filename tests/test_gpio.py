@@ -1,6 +1,9 @@
 """The pins: whole lists of what was written, on gpiozero's stock mock pins and on a fake lgpio."""
 
+import glob
 import importlib
+import importlib.abc
+import os
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -11,6 +14,7 @@ import pytest
 from gpiozero import Device
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
+from firmware_ctl import off
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue, Entry
 from firmware_ctl.errors import CallerError, DeviceError
@@ -282,6 +286,7 @@ def lgpio(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
     monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
     local = importlib.import_module("gpiozero.pins.local")
     monkeypatch.setattr(local.LocalPiFactory, "_get_revision", lambda self: 0xA020D3)
+    monkeypatch.setattr(off, "find_chip", lambda: "/dev/gpiochip0")
     return calls
 
 
@@ -321,7 +326,10 @@ def test_on_lgpio_inputs_are_given_back(lgpio: list[tuple[object, ...]]) -> None
 def test_on_lgpio_a_busy_pin_is_named(lgpio: list[tuple[object, ...]]) -> None:
     with pytest.raises(DeviceError) as error:
         GpioLed(BUSY, lgpio_factory())
-    assert str(error.value) == "the LED on GPIO 27 cannot be used: 'GPIO busy'"
+    assert (
+        str(error.value)
+        == "the LED on GPIO 27 cannot be used: 'GPIO busy'; `firmware-ctl doctor` says who holds it"
+    )
 
 
 def test_without_lgpio_the_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,6 +337,63 @@ def test_without_lgpio_the_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
     with pytest.raises(DeviceError, match="the GPIO library lgpio is not installed here"):
         lgpio_factory()
+
+
+def test_where_lgpio_can_write_nothing_the_sentence_names_the_folder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Shut(importlib.abc.MetaPathFinder):
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "lgpio":
+                raise FileNotFoundError(2, "No such file or directory", ".lgd-nfy-3")
+
+    monkeypatch.delitem(sys.modules, "lgpio", raising=False)
+    monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Shut(), *sys.meta_path])
+    monkeypatch.setenv("LG_WD", "/run/here")
+    with pytest.raises(DeviceError) as error:
+        lgpio_factory()
+    told = "lgpio cannot write to the folder /run/here: No such file or directory"
+    assert str(error.value) == told
+
+
+def test_the_chip_is_the_headers_wherever_it_stands(
+    lgpio: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(off, "find_chip", lambda: "/dev/gpiochip10")
+    assert lgpio_factory().chip == 10
+
+
+@pytest.mark.parametrize(
+    ("chips", "may", "sentence"),
+    [
+        ([], True, "there are no GPIO pins here: the kernel offers no /dev/gpiochip0"),
+        (
+            ["/dev/gpiochip1", "/dev/gpiochip0"],
+            False,
+            "this user may not open /dev/gpiochip0; use sudo, or join the group: `sudo usermod -aG gpio $USER`, then log in anew",
+        ),
+        (
+            ["/dev/gpiochip1", "/dev/gpiochip0"],
+            True,
+            "no GPIO chip here (/dev/gpiochip0, /dev/gpiochip1) drives the header of a Raspberry Pi",
+        ),
+    ],
+)
+def test_without_the_headers_chip_no_other_is_touched(
+    lgpio: list[tuple[object, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+    chips: list[str],
+    may: bool,
+    sentence: str,
+) -> None:
+    monkeypatch.setattr(off, "find_chip", lambda: "")
+    monkeypatch.setattr(glob, "glob", lambda _: chips)
+    monkeypatch.setattr(os, "access", lambda *_: may)
+    with pytest.raises(DeviceError) as error:
+        lgpio_factory()
+    assert str(error.value) == sentence
+    assert lgpio == []
 
 
 def test_where_there_are_no_pins_the_sentence_says_so(

@@ -1,0 +1,127 @@
+"""What a Pi may lack: the daemon says what in one sentence and does not start, doctor names the mend."""
+
+import re
+from typing import NamedTuple
+
+import pytest
+
+from tests.emulation.pi import PINS, Pi
+
+AS_NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups"
+
+
+class Lack(NamedTuple):
+    deed: str
+    """Brings it about, with the service stopped."""
+    run: str
+    """How the daemon is started; empty: it cannot know."""
+    sentence: str
+    """What it says then, and all that it says."""
+    found: str
+    """What doctor finds."""
+    mend: str
+
+
+LACKS = {
+    "no gpiochip": Lack(
+        "rm /dev/gpiochip*",
+        "firmware-ctl run",
+        "there are no GPIO pins here: the kernel offers no /dev/gpiochip0; `firmware-ctl mock` plays the same without pins",
+        "there is no /dev/gpiochip0: the kernel offers no pins",
+        "start Raspberry Pi OS's own kernel",
+    ),
+    "no permission": Lack(
+        "install -d -o 65534 /tmp/own",
+        f"{AS_NOBODY} firmware-ctl run --state /tmp/own",
+        "this user may not open /dev/gpiochip0; use sudo, or join the group: `sudo usermod -aG gpio $USER`, then log in anew; `firmware-ctl mock` plays the same without pins",
+        "the user nobody may not open /dev/gpiochip0",
+        "`sudo usermod -aG gpio nobody`, then log in anew",
+    ),
+    "wrong chip": Lack(
+        "rm /dev/gpiochip0",
+        "firmware-ctl run",
+        "no GPIO chip here (/dev/gpiochip1) drives the header of a Raspberry Pi; `firmware-ctl mock` plays the same without pins",
+        "no chip here drives the header of a Pi (there is: raspberrypi-exp-gpio)",
+        "start Raspberry Pi OS's own kernel",
+    ),
+    "pin taken": Lack(
+        "systemctl stop hand && sed -i 's/^PIN = .*/PIN = 17/' /usr/local/lib/emulation/hand.py && "
+        "rm -f /run/hand && systemctl start hand && until [ -p /run/hand ]; do sleep 0.2; done",
+        "firmware-ctl run",
+        "motor neck_left on GPIO 17 cannot be used: 'GPIO busy'; `firmware-ctl doctor` says who holds it",
+        "another program, `hand` holds GPIO 17 (motor neck_left)",
+        "end that program, or use another pin",
+    ),
+    "no UART": Lack(
+        "rm /dev/serial0 /dev/ttyAMA0",
+        "",
+        "",
+        "there is no /dev/serial0: it is not switched on",
+        "add `enable_uart=1` to /boot/firmware/config.txt",
+    ),
+    "console on the UART": Lack(
+        "mkdir -p /boot/firmware && echo console=serial0,115200 >/boot/firmware/cmdline.txt",
+        "",
+        "",
+        "the kernel's console and its login are on /dev/serial0: they answer there, not the mat",
+        "`sudo raspi-config nonint do_serial_cons 1`, then `sudo reboot`",
+    ),
+    "login on the UART": Lack(
+        "d=/etc/systemd/system/getty.target.wants && mkdir -p $d && "
+        "ln -s /lib/systemd/system/serial-getty@.service $d/serial-getty@ttyAMA0.service",
+        "",
+        "",
+        "a login waits on /dev/serial0 and takes the mat's commands",
+        "`sudo systemctl disable --now serial-getty@ttyAMA0.service`",
+    ),
+    "read-only state folder": Lack(
+        "mount --bind /var/lib/firmware-ctl /var/lib/firmware-ctl && "
+        "mount -o remount,bind,ro /var/lib/firmware-ctl",
+        "firmware-ctl run",
+        "the state folder /var/lib/firmware-ctl cannot be used: Read-only file system",
+        "the disk of /var/lib/firmware-ctl is read-only",
+        "`sudo mount -o remount,rw /`",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LACKS)
+def test_what_is_lacking_is_named_with_its_mend(pi: Pi, name: str) -> None:
+    lack = LACKS[name]
+    pi.must("systemctl stop firmware-ctl")
+    pi.must(lack.deed)
+    if lack.run:
+        code, said = pi.shell(f"{lack.run} </dev/null")
+        assert (code, said) == (2, f"firmware-ctl: {lack.sentence}\n")
+        assert [pin for pin in PINS if pi.is_output(pin) and pi.is_high(pin)] == []
+    user = f"{AS_NOBODY} " if "setpriv" in lack.run else ""
+    code, said = pi.shell(f"{user}firmware-ctl doctor </dev/null")
+    said = re.sub(r"\s+", " ", said)
+    assert code == 1
+    assert lack.found in said, said
+    assert lack.mend in said, said
+
+
+def test_without_its_port_the_daemon_waits_for_it(pi: Pi) -> None:
+    log = "journalctl -b -u firmware-ctl -o cat -n 20"
+    pi.must(
+        "systemctl stop firmware-ctl && mv /dev/ttyAMA0 /dev/away && systemctl start firmware-ctl"
+    )
+    assert "/dev/serial0 cannot be opened yet" in (said := pi.must(log)), said
+    pi.must("mv /dev/away /dev/ttyAMA0")
+    pi.must(f"until {log} | sed '1,/opened yet/d' | grep -q 'is open at'; do sleep 0.5; done")
+    with pi.client() as client:
+        assert client.ask("ping") == ["ok"]
+
+
+def test_a_unit_without_watchdog_plays_no_session(pi: Pi) -> None:
+    folder = "/etc/systemd/system/firmware-ctl.service.d"
+    pi.must(f"mkdir {folder} && printf '[Service]\\nWatchdogSec=0\\n' >{folder}/mine.conf")
+    pi.must("systemctl daemon-reload && systemctl restart firmware-ctl")
+    sentence = "the unit has no watchdog; give it WatchdogSec=2, as the shipped one has"
+    code, said = pi.shell("firmware-ctl start full")
+    assert (code, said.splitlines()[-1]) == (1, f"firmware-ctl: not-ready: {sentence}")
+    code, said = pi.shell("firmware-ctl doctor </dev/null")
+    assert code == 1
+    assert "it has no watchdog (WatchdogSec=)" in said
+    assert "`sudo firmware-ctl service install`" in said
