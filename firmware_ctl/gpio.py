@@ -4,7 +4,6 @@ The pin factory is named by the caller and never chosen by gpiozero, which would
 another with a warning.
 """
 
-import glob
 import os
 from collections import deque
 from collections.abc import Callable
@@ -193,6 +192,8 @@ def lgpio_factory() -> Any:
 
 
 def _no_header() -> str:
+    import glob  # 2 ms that no one needs who has pins
+
     chips = sorted(glob.glob("/dev/gpiochip*"))
     if not chips:
         return "there are no GPIO pins here: the kernel offers no /dev/gpiochip0"
