@@ -117,17 +117,19 @@ class GpioButton:
             with _named(f"the start button on GPIO {pin}"):
                 device = DigitalInputDevice(pin, pull_up=True, pin_factory=factory)
             self._devices.append(device)
+        self._pins = [device.pin for device in self._devices]
         for which, device in enumerate(self._devices):
             device.when_activated = self._handler(which, True, edge)
             device.when_deactivated = self._handler(which, False, edge)
 
     def read(self) -> list[Contact]:
         contacts = [self._edges.popleft() for _ in range(len(self._edges))]
-        return [*contacts, self._contact(self._closed())]
+        contacts.append(self._contact(self._closed()))
+        return contacts
 
     def _closed(self) -> list[bool]:
         # A device's own `value` asks three functions more, in each tick.
-        return [not device.pin.state for device in self._devices]
+        return [not pin.state for pin in self._pins]
 
     def _handler(self, which: int, is_closed: bool, edge: Callable[[], None]) -> Callable[[], None]:
         def changed() -> None:

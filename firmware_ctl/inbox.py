@@ -10,9 +10,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
+from typing import Final
 
 from firmware_ctl.daemon import Daemon, Link, Source
 from firmware_ctl.session import Close
+
+_COUNTING: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""The clock that goes on while the machine is suspended, where there is one."""
 
 
 class RealInbox:
@@ -47,8 +51,7 @@ def _slept_ns() -> int:
 
     Read first, so that being held up between the two never looks like a suspend.
     """
-    counting_ns = time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-    return counting_ns - time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    return time.clock_gettime_ns(_COUNTING) - time.monotonic_ns()
 
 
 class Waker:

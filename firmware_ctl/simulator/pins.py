@@ -21,6 +21,7 @@ class SimulatedPin(MockPWMPin):  # type: ignore[misc]
 
     def __init__(self, factory: "_Factory", info: Any) -> None:
         super().__init__(factory, info)
+        self._is_rail = factory.board is not None and self._number == factory.board.rail_pin
         self._tell(None)  # lgpio claims a new pin as an input without a pull
 
     def _change_state(self, value: float) -> bool:
@@ -49,10 +50,9 @@ class SimulatedPin(MockPWMPin):  # type: ignore[misc]
             self._tell(100)  # lgpio ends PWM without writing low; at worst it ends high
 
     def _get_state(self) -> float:
-        board = self.factory.board
-        if board is not None and self._number == board.rail_pin:
-            return float(board.rail_at(self.factory.now_ms()))
-        state: float = super()._get_state()
+        if self._is_rail:
+            return float(self.factory.board.rail_at(self.factory.now_ms()))
+        state: float = self._state
         return state
 
     def _tell(self, duty_pct: int | None) -> None:
