@@ -239,7 +239,7 @@ def _draw_phases(strip: Any, panels: Sequence[Any], played: Played) -> None:
         strip.text((begin + end) / 2, 0.46, ", ".join(points), ha="center", va="center", size=7)
         times = f" {segment.repeat}×" if segment.repeat > 1 else ""  # noqa: RUF001, the sign
         # A short phase's name makes room for the one before.
-        label_min = max(begin, label_min + played.timeline.end_ms / 60_000 / 48)
+        label_min = max(begin, label_min + played.timeline.end_ms / 60_000 / 38)
         strip.annotate(
             shorten(segment.phase, NAME_MOST, placeholder="…") + times,
             (label_min, 1),
