@@ -125,6 +125,9 @@ def worst(timeline: Timeline, limited: bool = True) -> tuple[Worst, int]:
                 ma = playback.shaper.draws_ma(now_ms)
                 if ma > found.ma:
                     found = Worst(now_ms, ma, tuple(playback.shaper.motors_drawing()))
+                    if by_bound and bounds_ma[index] <= min(ma, timeline.shape.max_ma):
+                        # No instant draws more, here or in those to come, and no start waits.
+                        return found, max(longest_wait_ms, playback.shaper.longest_wait_ms)
                 walked_ms, now_ms = now_ms, until_ms
             longest_wait_ms = max(longest_wait_ms, playback.shaper.longest_wait_ms)
     return found, longest_wait_ms

@@ -151,7 +151,9 @@ class Daemon(Player):
         self._reloading: Connection | None = None
         self._starting: tuple[Connection, Callable[[], list[str]]] | None = None
         self._wake_at_ms: int | None = None
-        self._sampled_at_ms = self._tick_at_ms = inbox.now_ms()
+        self._sampled_at_ms = inbox.now_ms()
+        self._tick_at_ms: int | None = None
+        """When the next tick has to come; None: to be worked out, since something has changed."""
         self._notices: list[Notice] = []
         self._is_ready = False
         self._started_before = 0
@@ -197,7 +199,8 @@ class Daemon(Player):
         readers: list[Link | Source] = [*self.sources]
         readers += [link for link in links if not link.ended]
         sources: list[Source] = []
-        readable = self._inbox.wait(self._until_ms(), readers, writers)
+        tick_at_ms = self._next_tick_ms()
+        readable = self._inbox.wait(self._until_ms(tick_at_ms), readers, writers)
         for reader in readable:
             # isinstance of a protocol looks at every member of it: 30 us a command.
             if reader in links:
@@ -205,32 +208,38 @@ class Daemon(Player):
             else:
                 sources.append(cast(Source, reader))
         # Bytes alone ask for no tick: `act` takes one before they set anything moving.
-        if sources or not readable or self.now_ms() >= self._tick_at_ms:
+        if sources or not readable or self.now_ms() >= tick_at_ms:
             self.sample()
-        self._timers_due()
+        if self._timers or self._lapses_at_ms:
+            self._timers_due()
         for source in sources:
             source.ready(self)
         self._serve()
-        for link in [link for link in links if link.ended and self._is_done(link)]:
-            self._leave(link)
+        for link in [link for link in links if link.ended]:
+            # Nothing more can be answered once all that it asked was seen to.
+            if link.connection.is_served and not link.connection.has_unsent:
+                self._leave(link)
         self._publish()
         for link in links:
             if link.connection.has_unsent:
                 _flush(link)
 
-    def _until_ms(self) -> int:
-        # From the last tick, whatever it came for: a grid of its own would double those that levels
-        # ask for on theirs.
-        at_ms = self._sampled_at_ms + (TICK_MS if self.must_tick else IDLE_SAMPLE_MS)
-        if self._wake_at_ms is not None and self._wake_at_ms < at_ms:
-            at_ms = self._wake_at_ms
-        self._tick_at_ms = at_ms
+    def _next_tick_ms(self) -> int:
+        if self._tick_at_ms is None:
+            # From the last tick, whatever it came for: a grid of its own would double those that
+            # levels ask for on theirs.
+            at_ms = self._sampled_at_ms + (TICK_MS if self.must_tick else IDLE_SAMPLE_MS)
+            self._tick_at_ms = at_ms if self._wake_at_ms is None else min(at_ms, self._wake_at_ms)
+        return self._tick_at_ms
+
+    def _until_ms(self, tick_at_ms: int) -> int:
         for link in self.links:
-            if self._has_work(link.connection):
+            if not link.connection.is_served and link.connection not in self._deferred:
                 return self.now_ms()
-        if self._timers and self._timers[0][0] < at_ms:
-            at_ms = self._timers[0][0]
-        return min([at_ms, *self._lapses_at_ms.values()])
+        if self._timers or self._lapses_at_ms:
+            timers = (due_ms for due_ms, _, _ in self._timers[:1])
+            return min([tick_at_ms, *timers, *self._lapses_at_ms.values()])
+        return tick_at_ms
 
     def sample(self) -> None:
         """One tick: what the button says now, and what time has brought."""
@@ -239,6 +248,7 @@ class Daemon(Player):
         if slept_ms > SUSPEND_MS:
             self.step(Slept(slept_ms))
         self.tick(self._sensed(self._button.read() if self._button is not None else ()))
+        self._tick_at_ms = None
 
     def _sensed(self, contacts: Iterable[Contact]) -> Iterator[Input]:
         """What the contacts say anew; else only that time has passed, which is soon decided."""
@@ -252,6 +262,7 @@ class Daemon(Player):
 
     def _tell(self, step: Step) -> None:
         self._wake_at_ms = step.wake_at_ms
+        self._tick_at_ms = None
         self._notices += step.notices
         if self._starting is not None and not self.session.is_starting:
             self._answer_start(*self._starting)
@@ -373,13 +384,6 @@ class Daemon(Player):
             connection.status(f"* status {verbs.status(self.session, self.now_ms())}")
             self._renew_lease(connection)
 
-    def _has_work(self, connection: Connection) -> bool:
-        return not connection.is_served and connection not in self._deferred
-
-    def _is_done(self, link: Link) -> bool:
-        """Nothing more can be answered: it ended, and all that it asked was seen to."""
-        return link.connection.is_served and not link.connection.has_unsent
-
     def _serve(self) -> None:
         """Answers some of what is asked, each client in turn, and comes back soon for the rest."""
         until_ms = self.now_ms() + SERVE_MS
@@ -400,9 +404,9 @@ class Daemon(Player):
 
     def _answer(self, connection: Connection, until_ms: int) -> None:
         for n in range(REQUESTS_A_ROUND):
-            if n and self.now_ms() >= until_ms:
-                return
             if not connection.pending or connection in self._deferred or self.session.closed:
+                return
+            if n and self.now_ms() >= until_ms:
                 return
             item = connection.pending.popleft()
             if isinstance(item, Complaint):

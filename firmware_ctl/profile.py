@@ -16,6 +16,7 @@ from firmware_ctl.document import (
     Field,
     Form,
     Items,
+    Json,
     Kind,
     Node,
     Report,
@@ -174,9 +175,14 @@ def _play(cap_pct: int, cap_of: str) -> Kind:
         form: Form | None = name and _pattern(name, cap_pct, cap_of).read(node, key, report)
         return form
 
-    level = whole(0, cap_pct, "%").schema | {"description": "a level, short for steady"}
-    patterns = [_pattern(name, cap_pct, cap_of).schema for name in PATTERNS]
-    return Kind(read, {"anyOf": [level, *patterns]})
+    return Kind(read, {"$ref": "#/definitions/play"})
+
+
+def play_schema() -> Json:
+    """What the schema of a file refers to: a reader has no use for it."""
+    level = whole(0, 100, "%").schema | {"description": "a level, short for steady"}
+    patterns = [_pattern(name, 100, _THE_MOST).schema for name in PATTERNS]
+    return {"anyOf": [level, *patterns]}
 
 
 def _spelt_like_zones(known: Iterable[str], what: str, pattern: str) -> Kind:
@@ -227,7 +233,8 @@ _CUE: Final = Kind(
     _read_cue, {"type": "string", "minLength": 1, "maxLength": 60, "examples": _BY_HAND}
 )
 _POINTS: Final = list_of(Kind(_read_point, _ON_THE_MAT.schema), unique=True)
-_ANY_PLAY: Final = _play(100, "the most,")
+_THE_MOST: Final = "the most,"
+_ANY_PLAY: Final = _play(100, _THE_MOST)
 
 
 @lru_cache(maxsize=4)
@@ -238,10 +245,10 @@ def file_kind(mat: Mat) -> Kind:
     plays = blocks(
         "targets",
         _target(targets),
-        Kind(_ANY_PLAY.read, {"$ref": "#/definitions/play"}),
+        _ANY_PLAY,
         {name: _play(target.cap_pct, target.cap_of) for name, target in targets.items()},
     )
-    to_complete = {"properties": {name: {"$ref": "#/definitions/play"} for name in targets}}
+    to_complete = {"properties": dict.fromkeys(targets, _ANY_PLAY.schema)}
     play = Kind(plays.read, plays.schema | to_complete)
     phase = table(
         "a phase",
@@ -253,7 +260,7 @@ def file_kind(mat: Mat) -> Kind:
         Field("points", _POINTS, "the points that the mat presses in this phase", default=()),
     )
     needs = list_of(_spelt_like_zones(zones, "zone", f"^{_ZONE_PATTERN}$"), unique=True)
-    file = table(
+    return table(
         "a profile",
         Field("schema", VERSION, "version of the format", default="1"),
         Field("name", _NAME, "the name of the file, without .yaml", default=None),
@@ -263,7 +270,6 @@ def file_kind(mat: Mat) -> Kind:
         Field("strict", flag(), "too much current is then a mistake", default=False),
         Field("phases", list_of(phase, least=1), "what happens, one after another"),
     )
-    return Kind(file.read, file.schema | {"definitions": {"play": _ANY_PLAY.schema}})
 
 
 def read_profile(data: bytes, path: str, mat: Mat) -> Profile:

@@ -161,7 +161,13 @@ class Connection:
                 if self.echo and not (token == b"\n" and self._after_cr):
                     self._put(b"\r\n")
             elif 0x20 <= token[0] <= 0x7E:
-                self._text(token)
+                room = LONGEST_LINE - len(self._line)
+                if len(token) > room:
+                    self._flaw = "too-long"
+                    token = token[:room]
+                self._line += token
+                if self.echo:
+                    self._put(token)
             elif self.echo and token in (b"\x08", b"\x7f"):
                 if self._line:
                     del self._line[-1]
@@ -170,14 +176,6 @@ class Connection:
                 self._flaw = self._flaw or "not-text"
             self._after_cr = token == b"\r"
         return stops
-
-    def _text(self, text: bytes) -> None:
-        room = LONGEST_LINE - len(self._line)
-        if len(text) > room:
-            self._flaw = "too-long"
-        self._line += text[:room]
-        if self.echo:
-            self._put(text[:room])
 
     def _end_line(self, stops: int) -> bool:
         line, flaw = self._line.decode("ascii"), self._flaw
@@ -211,7 +209,8 @@ class Connection:
         if self._unsent and len(self._unsent) + len(whole) > MOST_UNSENT:
             self._dropped += 1
             return
-        self._tell_dropped()
+        if self._dropped:
+            self._tell_dropped()
         self._unsent += whole
 
     def tell_stopped(self, now_ms: int) -> None:
@@ -242,12 +241,12 @@ class Connection:
         del self._unsent[:count]
         if not self._unsent:
             self._status_unsent = False
-            self._tell_dropped()
+            if self._dropped:
+                self._tell_dropped()
 
     def _tell_dropped(self) -> None:
-        if self._dropped:
-            self._put(f"* dropped={self._dropped}\r\n".encode())
-            self._dropped = 0
+        self._put(f"* dropped={self._dropped}\r\n".encode())
+        self._dropped = 0
 
     def _put(self, data: bytes) -> None:
         if len(self._unsent) + len(data) <= MOST_UNSENT + 64:
