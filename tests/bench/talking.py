@@ -38,7 +38,9 @@ def _ask(fd: int, request: bytes, until: bytes = b"ok") -> None:
     heard = b""
     while True:
         assert select.select([fd], [], [], PATIENCE_S)[0], (request, heard)
-        heard += os.read(fd, 65536)
+        data = os.read(fd, 65536)
+        assert data, "the daemon is gone"
+        heard += data
         if heard.endswith(b"\n"):
             for line in heard.splitlines():
                 if line.startswith((until, b"err ")):
