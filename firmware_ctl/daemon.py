@@ -11,7 +11,7 @@ from itertools import count
 from typing import Final, Protocol, cast
 
 from firmware_ctl import PROTOCOL, __version__, verbs
-from firmware_ctl.button import Contact
+from firmware_ctl.button import DEBOUNCE_MS, Contact
 from firmware_ctl.catalogue import Catalogue
 from firmware_ctl.errors import CallerError
 from firmware_ctl.latch import Latch
@@ -45,7 +45,7 @@ SERVE_MS: Final = 5
 MOST_LINKS: Final = 64
 """Clients at once; one more is turned away."""
 
-SETTLE_MS: Final = 50
+SETTLE_MS: Final = DEBOUNCE_MS + 5
 """The button is looked at for this long before the daemon says that it is ready."""
 
 RELOAD_MS: Final = 10_000

@@ -81,7 +81,7 @@ class Player:
         if session.fault is not None and not latch.is_tripped:
             latch.trip()
         latch.apply(step.duty_pct)
-        if session.fault is None and latch.is_tripped and latch.fault is None:
+        if latch.is_tripped and latch.fault is None and session.fault is None:
             latch.reset()
         for watcher in self._watchers:
             watcher.step(session, event, step, now_ms)

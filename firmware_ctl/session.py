@@ -502,12 +502,15 @@ class Session:
 
     def _play_on(self, run: _Run, now_ms: int) -> Step:
         """What `handle` does when nothing but the levels can have changed, without looking."""
-        played_ms = run.played_ms + int((now_ms - run.anchor_at_ms) * self.speed + 1e-6)
-        levels, duties, kicks, run.until_ms = run.playback.at(played_ms)
-        self._levels, self._duties, self._kicks = levels, duties, kicks
-        wake_at_ms = self._real_at(run, run.until_ms)
-        if wake_at_ms > self._quiet_until_ms:
-            wake_at_ms = self._quiet_until_ms
+        anchor_at_ms, speed = run.anchor_at_ms, self.speed
+        played_ms = run.played_ms + int((now_ms - anchor_at_ms) * speed + 1e-6)
+        levels, duties, kicks, until_ms = run.playback.at(played_ms)
+        self._levels, self._duties, self._kicks, run.until_ms = levels, duties, kicks, until_ms
+        wake_at_ms = self._quiet_until_ms
+        if until_ms is not None:
+            until_at_ms = anchor_at_ms + ceil((until_ms - run.played_ms) / speed)
+            if until_at_ms < wake_at_ms:
+                wake_at_ms = until_at_ms
         return Step(levels, duties, kicks, wake_at_ms)
 
     def _play(self, run: _Run, played_ms: int, now_ms: int) -> None:

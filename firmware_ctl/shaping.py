@@ -7,6 +7,8 @@ and nothing else. It never gives more than its table except in a kick, and a kic
 
 from collections.abc import Collection
 from functools import lru_cache
+from itertools import compress, count
+from operator import ne
 from typing import Final, NamedTuple
 
 from firmware_ctl.limits import (
@@ -157,9 +159,8 @@ class Shaper:
         duties = self._duties
         until_ms = None
         kicks = []
-        for i, level in enumerate(levels):
-            if level == before[i] and i not in unsettled:
-                continue
+        for i in sorted(unsettled.union(compress(count(), map(ne, levels, before)))):
+            level = levels[i]
             if level == 0:
                 if duties[i]:
                     duties[i] = 0

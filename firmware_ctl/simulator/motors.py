@@ -4,6 +4,8 @@ How a motor moves is `erm`'s affair; this module only plays a course of duties o
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import compress, count
+from operator import ne
 from typing import Final
 
 from firmware_ctl.mat import Mat
@@ -25,10 +27,9 @@ class ModelMotors:
         self._duties: Levels = (0,) * len(mat.motors)
 
     def apply(self, duty_pct: Levels) -> None:
-        now_ms, before = self._now_ms(), self._duties
-        for i, duty in enumerate(duty_pct):
-            if duty != before[i]:
-                self.changes[i].append((now_ms, duty))
+        now_ms = self._now_ms()
+        for i in compress(count(), map(ne, duty_pct, self._duties)):
+            self.changes[i].append((now_ms, duty_pct[i]))
         self._duties = duty_pct
 
     def all_low(self) -> tuple[str, ...]:
