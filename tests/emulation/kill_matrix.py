@@ -5,6 +5,7 @@ the highest duty that the code allows, and writes what was seen to docs/kill-mat
 """
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -20,8 +21,8 @@ from tests.process import Client
 TABLE: Final = build.REPOSITORY / "docs/kill-matrix.md"
 FULL_S: Final = 4.0
 """From the start until every motor has its full duty."""
-WATCHED_S: Final = 3.0
-"""Longer than the slowest way to low: the watchdog's 2 s."""
+WATCHED_S: Final = 6.0
+"""Longer than the slowest way to low, the watchdog's 2 s, and than ExecStopPost= takes."""
 RESTART_S: Final = 90.0
 
 
@@ -66,6 +67,10 @@ class Seen(NamedTuple):
     """The process had ended; in row 24, the processors were free again."""
     low_s: float
     """The last motor pin was low, or an input, for good."""
+    high: int
+    """So many motor pins were high at that moment: the phase of the PWM."""
+    is_spoilt: bool
+    """The daemon had turned the motors off before: the busy machine had made a tick of it late."""
 
 
 def play(client: Client) -> None:
@@ -80,25 +85,27 @@ def play(client: Client) -> None:
     raise AssertionError("this machine is too busy for the emulated Pi: ticks are late")
 
 
-def play_and_break(pi: Pi, fault: Fault) -> Seen:
+def play_and_break(pi: Pi, fault: Fault, sees_restart: bool = True) -> Seen:
     """Raises AssertionError where motors do not stay low, or the daemon comes back not idle."""
+    sees_restart = sees_restart and fault.comes_back
     deed = fault.deed.format(pid=pi.pid())
     with pi.client() as client:
         play(client)
+        client.ask("events on")
         first = len(pi.edges)
         heard = b""
-        until_s = time.monotonic() + (RESTART_S if fault.comes_back else WATCHED_S)
+        until_s = time.monotonic() + (RESTART_S if sees_restart else WATCHED_S)
         pi.deed(deed)
 
         def is_over() -> bool:
             nonlocal heard, until_s
             heard += client.port.read(client.port.in_waiting)
-            if fault.comes_back and b"* ready" in heard:
+            if sees_restart and b"* ready" in heard:
                 until_s = min(until_s, time.monotonic() + 0.5)
             return time.monotonic() > until_s
 
         changes = pi.watch(PINS, is_over)
-        if fault.comes_back:
+        if sees_restart:
             assert b"* ready" in heard, pi.shell("systemctl status firmware-ctl")[1]
             assert client.status()["state"] == "idle"
     marks = [edge.at_s for edge in pi.edges[first:] if edge.pin == HAND_PIN]
@@ -106,12 +113,19 @@ def play_and_break(pi: Pi, fault: Fault) -> Seen:
     last = {change.pin: change for change in changes}
     assert not any(change.drives for change in last.values()), last
     low_at_s = max(change.at_s for change in last.values())
-    return Seen(marks[1] - marks[0], max(0.0, low_at_s - marks[0]))
+    levels = {edge.pin: edge.is_high for edge in pi.edges if edge.at_s <= marks[0]}
+    spoilt = fault.row != 24 and b"* event=fault" in heard
+    high = sum(levels.get(pin, False) for pin in PINS)
+    return Seen(marks[1] - marks[0], max(0.0, low_at_s - marks[0]), high, spoilt)
 
 
-def measure(built: build.Image, name: str, persist: bool) -> Seen:
-    with Pi(built, persist, snapshot(built, persist)) as pi:
-        return play_and_break(pi, FAULTS[name])
+def measure(built: build.Image, name: str, persist: bool, sees_restart: bool) -> Seen:
+    for _ in range(10):
+        with Pi(built, persist, snapshot(built, persist)) as pi:
+            seen = play_and_break(pi, FAULTS[name], sees_restart)
+        if not seen.is_spoilt:
+            return seen
+    raise AssertionError("this machine is too busy for the emulated Pi: ticks are late")
 
 
 def python_start_s(built: build.Image) -> float:
@@ -127,22 +141,30 @@ def python_start_s(built: build.Image) -> float:
 
 def table(found: dict[tuple[str, bool], list[Seen]]) -> list[str]:
     lines = [
-        "| row | fault | lines | n | process gone (s) | all low (s) | low after death (s) | promised |",
-        "|---|---|---|---|---|---|---|---|",
+        "| row | fault | lines | n | high | process gone | all low | low after death | promised | |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for (name, persist), seen in found.items():
         fault = FAULTS[name]
-        if fault.row in (5, 24):
+        after_s = [max(0.0, each.low_s - each.gone_s) for each in seen]
+        if fault.row == 24:
+            after, promised, met = "", "low, a fault", True
+        elif fault.row == 5:
             after, promised = "", f"low {ORDERLY_MS / 1000}"
-            if fault.row == 24:
-                promised = "low, a fault"
+            met = max(each.low_s for each in seen) <= ORDERLY_MS / 1000
         else:
-            after = _spread([max(0.0, each.low_s - each.gone_s) for each in seen])
-            promised = f"gone {fault.gone_ms / 1000}, then low {PROMISED_MS[persist] / 1000}"
+            after = _spread(after_s)
+            promised = f"low {PROMISED_MS[persist] / 1000} after death"
+            met = max(after_s) <= PROMISED_MS[persist] / 1000
+            if fault.row != 3:
+                promised = f"gone {fault.gone_ms / 1000}, {promised}"
+                met = met and max(each.gone_s for each in seen) <= fault.gone_ms / 1000
+        high = [each.high for each in seen]
         lines.append(
             f"| {fault.row} | {fault.name} | {'persist' if persist else 'released'} | {len(seen)} "
-            f"| {_spread([each.gone_s for each in seen])} "
-            f"| {_spread([each.low_s for each in seen])} | {after} | {promised} |"
+            f"| {min(high)}-{max(high)} | {_spread([each.gone_s for each in seen])} "
+            f"| {_spread([each.low_s for each in seen])} | {after} | {promised} "
+            f"| {'met' if met else '**missed**'} |"
         )
     return lines
 
@@ -154,21 +176,41 @@ def _spread(seconds: Sequence[float]) -> str:
 HOW: Final = """\
 # How long motors run on after a fault
 
-Written by `python -m tests.emulation.kill_matrix`; none of it is from a real Raspberry Pi. Figures
-are median / worst, in seconds.
+Written by `python -m tests.emulation.kill_matrix --rounds {rounds}`; none of it is from a real
+Raspberry Pi. Times are median / worst, in seconds from the fault.
 
 An emulated Raspberry Pi 3B (QEMU, Linux {kernel}, systemd 252) plays a profile with every motor at
-90 % duty through the real daemon, unit, gpiozero, lgpio and pinctrl-bcm2835. A process of its own
-raises a spare pin, sets off the fault, and lowers the pin when the daemon has ended. The pins are
-read from outside, at the emulated chip: each edge as it comes, and whether a pin is an output
-every few milliseconds. "All low" is the last time that any motor pin was a high output; the pins are
-watched until systemd has started the daemon again and it says that it is ready and idle. "Persist":
-outputs stay driven when their owner dies, as on Raspberry Pi OS. "Released": they become inputs, as
-with `dtparam=strict_gpiod`.
+90 % duty, 53 Hz, through the real daemon, unit, gpiozero, lgpio and pinctrl-bcm2835. A process of its
+own raises a spare pin, sets off the fault, and lowers the pin when the daemon has ended ("gone"). The
+pins are read from outside, at the emulated chip: each edge as it comes, and whether a pin is an
+output every few milliseconds. "All low" is the last time that any motor pin was a high output. Each
+round is a machine of its own, at whatever phase the PWM is in: "high" is how many of the eight motor
+pins were high when the fault was set off, least to most. The pins are watched for 6 s, and in the
+first round until systemd has started the daemon again and it says that it is ready and idle: a pin
+that rose again would be the last time. "Persist": outputs stay driven when their owner dies, as on
+Raspberry Pi OS. "Released": they become inputs, as with `dtparam=strict_gpiod`.
 
-Times in which programs start depend on how busy the machine underneath is: while this was written
-a bare `python3 -I -S -c pass` took {python:.2f} s in the guest.
+A time is met when its worst round is. Times in which programs run depend on how busy the machine
+underneath is: while this was written {processors} processors had a load of {load}, and a bare
+`python3 -I -S -c pass` took {python:.2f} s in the guest. A round in which the daemon had
+turned the motors off before, since the busy machine made a tick of it late, is made anew.
 
+"""
+SEEN: Final = """
+## What the emulated Pi showed that the mock did not
+
+- Where lines persist, a death at full duty left pins high until systemd had started `ExecStopPost=`:
+  2 to 4 s on a busy machine. Since then the daemon has a guard beside it, a process that waits for
+  the death and makes the pins low.
+- `KillMode=mixed` killed that guard first in two of six deaths; it is `process`.
+- `TimeoutStopSec=5` ended `ExecStopPost=` before its work was done; it is 20 s.
+- The start limit never tripped at 10 s, since a round takes longer; it is five in ten minutes.
+- `ProtectClock=` forbids to ask whether the clock is synchronised: no time off would ever count.
+- With another GPIO chip as `/dev/gpiochip0` a line of it was taken before anything was refused; the
+  header's chip is found by its label now.
+- lgpio ended in a traceback where the state folder was read-only.
+- Of a touch shorter than half a millisecond the daemon learns nothing: for both edges the kernel reads
+  the level when its thread comes round, and gpiozero passes on changes alone. A press is longer.
 """
 
 
@@ -186,17 +228,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     built = image()
+    load: list[float] = []
     found: dict[tuple[str, bool], list[Seen]] = {}
     for name in args.only:
         for persist in (True, False):
             seen = found.setdefault((name, persist), [])
-            for _ in range(args.rounds):
-                seen.append(measure(built, name, persist))
+            for n in range(args.rounds):
+                load.append(os.getloadavg()[0])
+                seen.append(measure(built, name, persist, sees_restart=n == 0))
                 print(f"{name:9} persist={persist!s:5} {seen[-1]}", flush=True)
     with Pi(built, True, snapshot(built, True)) as pi:
         kernel = pi.must("uname -r").strip()
-    how = HOW.format(kernel=kernel, python=python_start_s(built))
-    args.out.write_text(how + "\n".join(table(found)) + "\n")
+    how = HOW.format(
+        kernel=kernel, python=python_start_s(built), rounds=args.rounds,
+        load=f"{median(load):.1f} ({min(load):.1f} to {max(load):.1f})", processors=os.cpu_count(),
+    )  # fmt: skip
+    args.out.write_text(how + "\n".join(table(found)) + "\n" + SEEN)
     return 0
 
 

@@ -104,11 +104,13 @@ class Pi(Machine):
     def disk(self) -> bytes:
         """What was put on the disk since the image was made, as a layer for a Pi that boots anew:
         the whole system is in memory."""
+        folders = "etc etc/systemd etc/systemd/system etc/udev var var/lib"
         names = (
             "etc/systemd/system/firmware-ctl.service etc/systemd/system/multi-user.target.wants "
             "etc/sysusers.d etc/tmpfiles.d etc/udev/rules.d var/lib/firmware-ctl"
         )
-        packed = f"find {names} | busybox cpio --quiet -o -H newc | base64"
+        found = f"printf '%s\\n' {folders}; busybox find {names}"
+        packed = f"{{ {found}; }} | busybox cpio --quiet -o -H newc | base64"
         return b64decode(self.must(f"(cd / && {packed})"))
 
     def deed(self, line: str) -> None:
