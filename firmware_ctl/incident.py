@@ -63,6 +63,8 @@ _HEAD: Final = Struct("<8sIIQQQ")  # magic, process, bytes a row, rows, bytes of
 _ROWS_AT, _TEXTS_AT, _LOST_AT = 16, 24, 32
 _COUNT: Final = Struct("<Q")
 
+_FIGURES: Final = tuple(map(str, range(101)))
+
 
 def row(
     at_ms: int,
@@ -75,8 +77,10 @@ def row(
 ) -> bytes:
     """An input and the step that came of it, as a line of JSON without its end."""
     told = json.dumps(argument) if argument is not None else "null"
-    line = f'[{at_ms},"{kind}",{told},"{state.value}",{[*level_pct]},{[*duty_pct]},{[*kicks]}]'
-    return line.replace(" ", "").encode()
+    levels, duties, motors = (
+        ",".join([_FIGURES[n] for n in some]) for some in (level_pct, duty_pct, kicks)
+    )
+    return f'[{at_ms},"{kind}",{told},"{state.value}",[{levels}],[{duties}],[{motors}]]'.encode()
 
 
 class Ring:
