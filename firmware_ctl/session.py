@@ -530,7 +530,9 @@ class Session:
         mark_ms = run.marks_ms[bisect_right(run.marks_ms, played_ms, hi=len(run.marks_ms) - 1)]
         if run.kept_ms == run.end_ms:
             return mark_ms
-        return min(mark_ms, run.ask_at_ms if played_ms < run.ask_at_ms else run.kept_ms)
+        # Never later than what is on the disk: an ask that is tried again may lie behind it.
+        due_ms = min(mark_ms, run.kept_ms)
+        return min(due_ms, run.ask_at_ms) if run.asked_ms == run.kept_ms else due_ms
 
     def _real_at(self, run: _Run, at_ms: int | None) -> int:
         left_ms = (run.end_ms if at_ms is None else at_ms) - run.played_ms

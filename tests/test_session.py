@@ -847,6 +847,36 @@ def test_a_slice_that_comes_late_is_still_in_time() -> None:
     assert world.session.state is State.IDLE
 
 
+def test_nothing_plays_beyond_the_disk_while_an_ask_is_tried_again() -> None:
+    """The last ask before the end of the slice would be due only after it."""
+    world = World()
+    world.at(1_000, Start("calm"))
+    world.disk_is_sound = False
+    for at_ms in range(31_100, 61_000, 5_100):
+        world.at(at_ms - 1)
+        keep = next(step.keep for _, step in reversed(world.steps) if step.keep)
+        world.at(at_ms, Unkept(keep.number, "the disk is full"))
+    asked = [at_ms for at_ms, step in world.steps if step.keep]
+    assert asked == [1_000, 31_000, 36_100, 41_200, 46_300, 51_400, 56_500]
+    assert any(world.at(60_999).duty_pct)
+    ended = world.at(61_000)
+    assert (ended.duty_pct, world.session.state) == (SILENCE, State.IDLE)
+    assert world.session.used_ms(61_000) == 60_000
+
+
+def test_a_slice_that_comes_when_the_next_is_due_has_that_asked_for_at_once() -> None:
+    world = World(speed=100)
+    world.at(1_000, Start("calm"))
+    world.disk_is_sound = False
+    world.at(1_301)
+    keep = next(step.keep for _, step in reversed(world.steps) if step.keep)
+    world.at(1_700, Kept(keep.number))
+    world.at(1_701)
+
+    kept = [(at_ms, step.keep.spent.used_ms) for at_ms, step in world.steps if step.keep]
+    assert kept == [(1_000, 80_000), (1_300, 110_000), (1_700, 150_000)]
+
+
 @pytest.mark.parametrize("start", [Start(), Try(TRIAL)])
 def test_a_machine_that_is_barred_starts_nothing_and_says_why(start: Input) -> None:
     session = Session(MAT, CATALOGUE, barred="the dead-man is not proven")
