@@ -25,9 +25,9 @@ class TickLate:
         self._before_ms: int | None = None
 
     def look(self, now_ms: int, is_moving: bool) -> Fault | None:
+        # A loop that was late is late even if a stop came first: the tick after one is due as any.
         before_ms, self._before_ms = self._before_ms, now_ms if is_moving else None
-        # After a stop nothing has to be in time: an idle loop sleeps for longer.
-        if before_ms is None or not is_moving or now_ms - before_ms <= TICK_LATE_MS:
+        if before_ms is None or now_ms - before_ms <= TICK_LATE_MS:
             return None
         late_s = (now_ms - before_ms) / 1000
         return Fault("tick-late", f"the loop was held up for {late_s:.2f} s; free the processor")

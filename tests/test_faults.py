@@ -26,7 +26,7 @@ from firmware_ctl.simulator.board import Board, Line
 from firmware_ctl.simulator.clock import VirtualInbox
 from firmware_ctl.simulator.faults import AFTER_MS, FaultyFiles, Injector, Stage
 from firmware_ctl.simulator.pins import SimulatedButton, mock_factory
-from tests.worlds import CATALOGUE, MAT, Wire, WireInbox
+from tests.worlds import CATALOGUE, MAT, SILENCE, Bench, Wire, WireInbox
 
 GATED: Mat = MAT._replace(gate=Gate(26, 8))
 DRIVEN_LOW = [Line(0)] * 3
@@ -400,9 +400,27 @@ def test_fault_24_a_late_tick_is_a_fault_that_can_be_cleared(
     ]
 
 
+def test_fault_24_a_stop_that_waited_does_not_hide_a_late_tick() -> None:
+    bench = Bench()
+    bench.daemon._sentries.append(TickLate())
+
+    def hang(_: Daemon) -> None:
+        bench.wires[0].chunks.append(b"!")
+        _pass_time(bench.inbox, 300)
+
+    bench.send(1_000, b"start calm\n")
+    bench.at(2_000, hang)
+    bench.at(
+        2_400, lambda daemon: daemon.say(str(bench.session.fault and bench.session.fault.code))
+    )
+    bench.run(3_000)
+    assert (2_300, SILENCE) in bench.pins.written
+    assert "tick-late" in bench.said
+
+
 def test_fault_24_no_tick_is_late_where_nothing_moves(tmp_path: Path) -> None:
     late = TickLate()
-    looks = [(0, True), (251, True), (260, True), (800, False), (1_300, True), (1_550, True)]
+    looks = [(0, True), (251, True), (260, True), (280, False), (1_300, True), (1_550, True)]
     assert [late.look(*look) is not None for look in looks] == [False, True] + 4 * [False]
 
 
