@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
@@ -75,13 +76,15 @@ class Seen(NamedTuple):
 
 def play(client: Client) -> None:
     """Every motor has its full duty. Where the machine underneath is so busy that a tick is late,
-    the daemon turns them off, as it has to: then it is tried again."""
+    the daemon turns them off or is killed, as it has to: then it is tried again."""
     for _ in range(10):
-        assert client.ask("start full")[-1] == "ok profile=full left=600"
-        time.sleep(FULL_S)
-        if client.status()["state"] == "running":
-            return
-        client.ask("clear")
+        with suppress(AssertionError):
+            assert client.ask("start full")[-1] == "ok profile=full left=600"
+            time.sleep(FULL_S)
+            if client.status()["state"] == "running":
+                return
+            client.ask("clear")
+        client.port.reset_input_buffer()
     raise AssertionError("this machine is too busy for the emulated Pi: ticks are late")
 
 
@@ -144,7 +147,7 @@ def table(found: dict[tuple[str, bool], list[Seen]]) -> list[str]:
         "| row | fault | lines | n | high | process gone | all low | low after death | promised | |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for (name, persist), seen in found.items():
+    for (name, persist), seen in sorted(found.items(), key=lambda each: FAULTS[each[0][0]].row):
         fault = FAULTS[name]
         after_s = [max(0.0, each.low_s - each.gone_s) for each in seen]
         if fault.row == 24:
@@ -176,8 +179,7 @@ def _spread(seconds: Sequence[float]) -> str:
 HOW: Final = """\
 # How long motors run on after a fault
 
-Written by `python -m tests.emulation.kill_matrix --rounds {rounds}`; none of it is from a real
-Raspberry Pi. Times are median / worst, in seconds from the fault.
+Written by `python -m tests.emulation.kill_matrix`; none of it is from a real Raspberry Pi. Times are median / worst, in seconds from the fault.
 
 An emulated Raspberry Pi 3B (QEMU, Linux {kernel}, systemd 252) plays a profile with every motor at
 90 % duty, 53 Hz, through the real daemon, unit, gpiozero, lgpio and pinctrl-bcm2835. A process of its
@@ -186,7 +188,7 @@ pins are read from outside, at the emulated chip: each edge as it comes, and whe
 output every few milliseconds. "All low" is the last time that any motor pin was a high output. Each
 round is a machine of its own, at whatever phase the PWM is in: "high" is how many of the eight motor
 pins were high when the fault was set off, least to most. The pins are watched for 6 s, and in the
-first round until systemd has started the daemon again and it says that it is ready and idle: a pin
+first of a fault until systemd has started the daemon again and it says that it is ready and idle: a pin
 that rose again would be the last time. "Persist": outputs stay driven when their owner dies, as on
 Raspberry Pi OS. "Released": they become inputs, as with `dtparam=strict_gpiod`.
 
@@ -197,6 +199,14 @@ turned the motors off before, since the busy machine made a tick of it late, is 
 
 """
 SEEN: Final = """
+## What is missed, and why
+
+"Gone 0.5" after a hang (rows 2 and 4). The dead-man's SIGKILL is due 0.3 to 0.4 s after the hang, as
+it was armed at the last checked tick; but to end a process that was killed takes 0.3 to 0.6 s here by
+itself: that is "process gone" of SIGKILL in row 3, where nothing is waited for. It is the kernel's own
+work, on emulated processors. From the hang until all pins are low it is less than the 0.5 s and the
+0.5 s after them that are promised together.
+
 ## What the emulated Pi showed that the mock did not
 
 - Where lines persist, a death at full duty left pins high until systemd had started `ExecStopPost=`:
@@ -209,6 +219,8 @@ SEEN: Final = """
 - With another GPIO chip as `/dev/gpiochip0` a line of it was taken before anything was refused; the
   header's chip is found by its label now.
 - lgpio ended in a traceback where the state folder was read-only.
+- A GIL that is held by a `sleep` is no such fault: the dead-man's first timer, which has the stacks
+  written, ends the sleep, and the loop turns the motors off. C code that computes is.
 - Of a touch shorter than half a millisecond the daemon learns nothing: for both edges the kernel reads
   the level when its thread comes round, and gpiozero passes on changes alone. A press is longer.
 """
@@ -235,12 +247,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seen = found.setdefault((name, persist), [])
             for n in range(args.rounds):
                 load.append(os.getloadavg()[0])
-                seen.append(measure(built, name, persist, sees_restart=n == 0))
+                seen.append(measure(built, name, persist, sees_restart=persist and n == 0))
                 print(f"{name:9} persist={persist!s:5} {seen[-1]}", flush=True)
     with Pi(built, True, snapshot(built, True)) as pi:
         kernel = pi.must("uname -r").strip()
     how = HOW.format(
-        kernel=kernel, python=python_start_s(built), rounds=args.rounds,
+        kernel=kernel, python=python_start_s(built),
         load=f"{median(load):.1f} ({min(load):.1f} to {max(load):.1f})", processors=os.cpu_count(),
     )  # fmt: skip
     args.out.write_text(how + "\n".join(table(found)) + "\n" + SEEN)

@@ -212,7 +212,8 @@ class Machine:
                     levels.append(Edge(now_s, pin, self.is_high(pin)))
             time.sleep(0.002)
         told = [edge for edge in self.edges[first:] if edge.pin in outputs]
-        return changes(sorted(levels + told), functions)
+        # By time alone: edges that came at once have one time, and their order.
+        return changes(sorted(levels + told, key=lambda edge: edge.at_s), functions)
 
     def drive(self, pin: int, is_high: bool) -> None:
         """Sets what an input reads. The board tells no edge of it, only the level."""
