@@ -151,7 +151,7 @@ def table(found: dict[tuple[str, bool], list[Seen]]) -> list[str]:
         fault = FAULTS[name]
         after_s = [max(0.0, each.low_s - each.gone_s) for each in seen]
         if fault.row == 24:
-            after, promised, met = "", "low, a fault", True
+            after, promised, met = "", "stays low", True  # play_and_break sees to it
         elif fault.row == 5:
             after, promised = "", f"low {ORDERLY_MS / 1000}"
             met = max(each.low_s for each in seen) <= ORDERLY_MS / 1000
@@ -181,8 +181,8 @@ HOW: Final = """\
 
 Written by `python -m tests.emulation.kill_matrix`; none of it is from a real Raspberry Pi. Times are median / worst, in seconds from the fault.
 
-An emulated Raspberry Pi 3B (QEMU, Linux {kernel}, systemd 252) plays a profile with every motor at
-90 % duty, 53 Hz, through the real daemon, unit, gpiozero, lgpio and pinctrl-bcm2835. A process of its
+An emulated Raspberry Pi 3B (QEMU, Linux {kernel}, systemd 252) plays a profile with
+every motor at 90 % duty, 53 Hz, through the real daemon, unit, gpiozero, lgpio and pinctrl-bcm2835. A process of its
 own raises a spare pin, sets off the fault, and lowers the pin when the daemon has ended ("gone"). The
 pins are read from outside, at the emulated chip: each edge as it comes, and whether a pin is an
 output every few milliseconds. "All low" is the last time that any motor pin was a high output. Each
@@ -203,9 +203,11 @@ SEEN: Final = """
 
 "Gone 0.5" after a hang (rows 2 and 4). The dead-man's SIGKILL is due 0.3 to 0.4 s after the hang, as
 it was armed at the last checked tick; but to end a process that was killed takes 0.3 to 0.6 s here by
-itself: that is "process gone" of SIGKILL in row 3, where nothing is waited for. It is the kernel's own
-work, on emulated processors. From the hang until all pins are low it is less than the 0.5 s and the
-0.5 s after them that are promised together.
+itself: that is "process gone" of SIGKILL in row 3, where nothing is waited for. The sum is what is
+seen. Why an end takes so long was not looked into: the guess is the kernel's work with a process of
+some 70 MB of locked memory, on emulated processors. From the hang until all pins are low it is less
+than the 0.5 s and the 0.5 s that are promised together where lines persist; where they are released it
+is up to 0.8 s instead of 0.6 s.
 
 ## What the emulated Pi showed that the mock did not
 
