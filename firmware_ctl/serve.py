@@ -56,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
             setattr(args, name, os.path.abspath(getattr(args, name)))
     off.guard(state)
     proof = _begin_proof()
+    deadman.lock_memory()
     from firmware_ctl import gpio
 
     factory = real_pins(state, "`firmware-ctl mock` plays the same without pins")
@@ -77,7 +78,6 @@ def run(args: argparse.Namespace) -> int:
         sags = under_voltage_alarm()
         if sags is not None:
             parts.sentries.append(UnderVoltage(sags, _log))
-        deadman.lock_memory()
         daemon = parts.daemon(motors, factory, button, 1.0, watchers)
         for port in (*parts.mat.ports, *_ports(args)):
             links.open_serial(port, daemon)

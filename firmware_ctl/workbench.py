@@ -304,6 +304,8 @@ def play(rig: Rig, mat: Mat, course: Course[Any]) -> Any:
     Raises DeviceError where the pins, the state folder or the dead-man cannot be had.
     """
     proof = deadman.Proof() if sys.platform == "linux" else None
+    if not rig.is_mock:
+        deadman.lock_memory()
     from firmware_ctl import gpio
 
     bench = Bench(mat, course)
@@ -325,7 +327,6 @@ def play(rig: Rig, mat: Mat, course: Course[Any]) -> Any:
             sags = under_voltage_alarm()
             if sags is not None:
                 sentries.append(UnderVoltage(sags, lambda line: None))
-            deadman.lock_memory()
         motors = gpio.GpioMotors(mat, factory)
         stack.callback(motors.all_low)
         if mat.gate is not None:

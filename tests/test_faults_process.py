@@ -160,6 +160,29 @@ cli.main(sys.argv[1:])
 """
 
 
+LOCKED = """\
+import threading
+from firmware_ctl import deadman
+def kib(name):
+    return int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith(name)))
+before = kib("VmRSS")
+deadman.lock_memory()
+over = threading.Event()
+threads = [threading.Thread(target=over.wait) for _ in range(8)]
+for thread in threads:
+    thread.start()
+print(kib("VmLck"), kib("VmRSS") - before)
+over.set()
+"""
+
+
+def test_locked_memory_leaves_out_what_no_thread_touches() -> None:
+    locked, more = map(int, subprocess.check_output([sys.executable, "-c", LOCKED]).split())
+    if not locked:
+        pytest.skip("this user may lock no memory (RLIMIT_MEMLOCK)")
+    assert more < 16 * 1024  # eight stacks would be 64 MiB
+
+
 def test_fault_07_without_a_proven_dead_man_no_session_starts(tmp_path: Path) -> None:
     program = [sys.executable, "-c", UNPROVEN]
     with Mock(tmp_path, speed=1, program=program) as mock, Client(mock.port) as client:
