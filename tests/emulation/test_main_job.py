@@ -82,15 +82,15 @@ def test_the_duties_of_the_compiled_profile_are_seen_on_every_pin(pi: Pi, tmp_pa
 
 
 def test_the_button_starts_and_stops(pi: Pi) -> None:
-    """The emulated board tells no edges: a request makes the loop look at the button now."""
+    """The emulated board tells no edges: a request that may move something looks at the button."""
     with pi.client() as client:
         client.ask("events on")
         client.ask("select full")
         pi.press(True)
-        client.ask("ping")
+        client.ask("trim 100")
         time.sleep(0.1)  # longer than the debounce, shorter than a hold
         pi.press(False)
-        client.ask("ping")
+        client.ask("trim 100")
         client.told_until("state=running")
         time.sleep(2)
         assert len({edge.pin for edge in pi.edges} & set(PINS)) == len(PINS)
