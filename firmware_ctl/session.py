@@ -468,9 +468,6 @@ class Session:
     def _scaled(self, real_ms: int) -> int:
         return int(real_ms * self.speed + 1e-6)
 
-    def _real(self, session_ms: int) -> int:
-        return ceil(session_ms / self.speed)
-
     def _advance(self, now_ms: int) -> None:
         """Lets everything happen that is due by itself."""
         if self._button_at_ms is not None and now_ms >= self._button_at_ms:
@@ -502,15 +499,10 @@ class Session:
 
     def _play_on(self, run: _Run, now_ms: int) -> Step:
         """What `handle` does when nothing but the levels can have changed, without looking."""
-        anchor_at_ms, speed = run.anchor_at_ms, self.speed
-        played_ms = run.played_ms + int((now_ms - anchor_at_ms) * speed + 1e-6)
-        levels, duties, kicks, until_ms = run.playback.at(played_ms)
-        self._levels, self._duties, self._kicks, run.until_ms = levels, duties, kicks, until_ms
-        wake_at_ms = self._quiet_until_ms
-        if until_ms is not None:
-            until_at_ms = anchor_at_ms + ceil((until_ms - run.played_ms) / speed)
-            if until_at_ms < wake_at_ms:
-                wake_at_ms = until_at_ms
+        played_ms = run.played_ms + self._scaled(now_ms - run.anchor_at_ms)
+        levels, duties, kicks, run.until_ms = run.playback.at(played_ms)
+        self._levels, self._duties, self._kicks = levels, duties, kicks
+        wake_at_ms = min(self._quiet_until_ms, self._real_at(run, run.until_ms))
         return Step(levels, duties, kicks, wake_at_ms)
 
     def _play(self, run: _Run, played_ms: int, now_ms: int) -> None:
@@ -568,7 +560,7 @@ class Session:
         self._quiet_until_ms = 0
         if run is not None:
             if self.state is State.PAUSED:
-                wakes.append(now_ms + self._real(self._pause_left_ms(run, now_ms)))
+                wakes.append(now_ms + ceil(self._pause_left_ms(run, now_ms) / self.speed))
             else:
                 wakes.append(self._real_at(run, self._due_ms(run, self.played_ms(now_ms))))
                 self._quiet_until_ms = min(wakes)

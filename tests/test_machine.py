@@ -456,7 +456,7 @@ class Mat(RuleBasedStateMachine):
         self.true_ms += for_ms
         self.life.suspended_ms = for_ms
         was = self.session.state
-        self.play(TICK_MS)
+        self.play(1)
         if for_ms > 1_000 and was in (State.RUNNING, State.PAUSED):
             assert self.session.state is State.FAULT
 

@@ -10,7 +10,6 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
@@ -70,21 +69,19 @@ class Seen(NamedTuple):
     """The last motor pin was low, or an input, for good."""
     high: int
     """So many motor pins were high at that moment: the phase of the PWM."""
-    is_spoilt: bool
-    """The daemon had turned the motors off before: the busy machine had made a tick of it late."""
+    tells_fault: bool
+    """The daemon told one: in row 24 it has to, else the busy machine had made a tick of it late."""
 
 
 def play(client: Client) -> None:
     """Every motor has its full duty. Where the machine underneath is so busy that a tick is late,
-    the daemon turns them off or is killed, as it has to: then it is tried again."""
+    the daemon turns them off, as it has to: then it is tried again."""
     for _ in range(10):
-        with suppress(AssertionError):
-            assert client.ask("start full")[-1] == "ok profile=full left=600"
-            time.sleep(FULL_S)
-            if client.status()["state"] == "running":
-                return
-            client.ask("clear")
-        client.port.reset_input_buffer()
+        assert client.ask("start full")[-1] == "ok profile=full left=600"
+        time.sleep(FULL_S)
+        if client.status()["state"] == "running":
+            return
+        client.ask("clear")
     raise AssertionError("this machine is too busy for the emulated Pi: ticks are late")
 
 
@@ -117,16 +114,16 @@ def play_and_break(pi: Pi, fault: Fault, sees_restart: bool = True) -> Seen:
     assert not any(change.drives for change in last.values()), last
     low_at_s = max(change.at_s for change in last.values())
     levels = {edge.pin: edge.is_high for edge in pi.edges if edge.at_s <= marks[0]}
-    spoilt = fault.row != 24 and b"* event=fault" in heard
+    tells_fault = b"* event=fault" in heard
     high = sum(levels.get(pin, False) for pin in PINS)
-    return Seen(marks[1] - marks[0], max(0.0, low_at_s - marks[0]), high, spoilt)
+    return Seen(marks[1] - marks[0], max(0.0, low_at_s - marks[0]), high, tells_fault)
 
 
 def measure(built: build.Image, name: str, persist: bool, sees_restart: bool) -> Seen:
     for _ in range(10):
         with Pi(built, persist, snapshot(built, persist)) as pi:
             seen = play_and_break(pi, FAULTS[name], sees_restart)
-        if not seen.is_spoilt:
+        if FAULTS[name].row == 24 or not seen.tells_fault:
             return seen
     raise AssertionError("this machine is too busy for the emulated Pi: ticks are late")
 
@@ -151,7 +148,8 @@ def table(found: dict[tuple[str, bool], list[Seen]]) -> list[str]:
         fault = FAULTS[name]
         after_s = [max(0.0, each.low_s - each.gone_s) for each in seen]
         if fault.row == 24:
-            after, promised, met = "", "stays low", True  # play_and_break sees to it
+            after, promised = "", "low, a fault"
+            met = all(each.tells_fault for each in seen)
         elif fault.row == 5:
             after, promised = "", f"low {ORDERLY_MS / 1000}"
             met = max(each.low_s for each in seen) <= ORDERLY_MS / 1000
