@@ -30,7 +30,7 @@ from firmware_ctl.limits import (
 from firmware_ctl.mat import Mat
 from firmware_ctl.shaping import Levels, Shaper, shape_of
 from firmware_ctl.steps import Steps
-from firmware_ctl.timeline import Playback, Segment, Timeline
+from firmware_ctl.timeline import Frame, Playback, Segment, Timeline
 
 TRY: Final = "try"
 """The name of a session that plays one line; no profile file may have it."""
@@ -226,8 +226,6 @@ class _Run:
         """Real time at which `played_ms` was true."""
         self.played_ms = 0
         self.pauses_ms = 0
-        self.until_ms: int | None = 0
-        """What was shown last holds until then, in the session's own time; None: to the end."""
         self.told: Segment | None = None
         """The phase that was last told."""
         self.kept_ms = 0
@@ -309,8 +307,7 @@ class Session:
         self.stops = 0
         """How many stops there were, needed or not."""
         self._silence: Levels = (0,) * len(mat.motors)
-        self._levels = self._duties = self._silence
-        self._kicks: tuple[int, ...] = ()
+        self._still = self._frame = Frame(self._silence, self._silence, (), None)
         self._run: _Run | None = None
         self._asked: _Asked | None = None
         self._keep: Keep | None = None
@@ -453,7 +450,7 @@ class Session:
     def zone_levels(self) -> dict[str, int]:
         """For every zone its highest motor's level now."""
         highest = dict.fromkeys((zone.name for zone in self.mat.zones), 0)
-        for motor, level in zip(self.mat.motors, self._levels, strict=True):
+        for motor, level in zip(self.mat.motors, self._frame.level_pct, strict=True):
             highest[motor.zone] = max(highest[motor.zone], level)
         return highest
 
@@ -499,14 +496,19 @@ class Session:
 
     def _play_on(self, run: _Run, now_ms: int) -> Step:
         """What `handle` does when nothing but the levels can have changed, without looking."""
-        played_ms = run.played_ms + self._scaled(now_ms - run.anchor_at_ms)
-        levels, duties, kicks, run.until_ms = run.playback.at(played_ms)
-        self._levels, self._duties, self._kicks = levels, duties, kicks
-        wake_at_ms = min(self._quiet_until_ms, self._real_at(run, run.until_ms))
+        speed, anchor_at_ms, played_ms = self.speed, run.anchor_at_ms, run.played_ms
+        frame = run.playback.at(played_ms + int((now_ms - anchor_at_ms) * speed + 1e-6))
+        self._frame = frame
+        levels, duties, kicks, until_ms = frame
+        wake_at_ms = self._quiet_until_ms
+        if until_ms is not None:
+            changes_at_ms = anchor_at_ms + ceil((until_ms - played_ms) / speed)
+            if changes_at_ms < wake_at_ms:
+                wake_at_ms = changes_at_ms
         return Step(levels, duties, kicks, wake_at_ms)
 
     def _play(self, run: _Run, played_ms: int, now_ms: int) -> None:
-        self._levels, self._duties, self._kicks, run.until_ms = run.playback.at(played_ms)
+        self._frame = run.playback.at(played_ms)
         if played_ms >= run.ask_at_ms and run.asked_ms == run.kept_ms < run.end_ms:
             run.asked_ms = min(played_ms + self._slice_ms, run.end_ms)
             run.number = self._ask_to_keep(now_ms)
@@ -531,15 +533,13 @@ class Session:
         return run.anchor_at_ms + ceil(left_ms / self.speed)
 
     def _silent(self) -> None:
-        self._levels = self._duties = self._silence
-        self._kicks = ()
+        self._frame = self._still
 
     def _step(self, now_ms: int, refusal: CallerError | None) -> Step:
         signal = self._signal
         if signal is not None:
-            self._levels = signal.levels_at(now_ms)
-            shaped = signal.shaper.shape(self._levels, now_ms)
-            self._duties, self._kicks = shaped.duty_pct, shaped.kicks
+            levels = signal.levels_at(now_ms)
+            self._frame = Frame(levels, *signal.shaper.shape(levels, now_ms))
         name = self.signal(now_ms) if self._run is None or self._run.signals else ""
         if name != self._told_signal:
             self._told_signal = name
@@ -547,7 +547,8 @@ class Session:
         notices, self._notices = tuple(self._notices), []
         keep, self._keep = self._keep, None
         wake_at_ms = self._wake_at_ms(now_ms)
-        return Step(self._levels, self._duties, self._kicks, wake_at_ms, notices, refusal, keep)
+        levels, duties, kicks, _ = self._frame
+        return Step(levels, duties, kicks, wake_at_ms, notices, refusal, keep)
 
     def _wake_at_ms(self, now_ms: int) -> int | None:
         self._button_at_ms = self.button.wake_at_ms()
@@ -564,7 +565,7 @@ class Session:
             else:
                 wakes.append(self._real_at(run, self._due_ms(run, self.played_ms(now_ms))))
                 self._quiet_until_ms = min(wakes)
-                wakes.append(self._real_at(run, run.until_ms))
+                wakes.append(self._real_at(run, run.playback.frame.until_ms))
         return min(wakes) if wakes else None
 
     def _tell(self, kind: str, **fields: object) -> None:
@@ -690,7 +691,6 @@ class Session:
         self.trim_pct = event.trim_pct
         if self._run is not None:
             self._run.playback.trim(self.played_ms(now_ms), event.trim_pct)
-            self._run.until_ms = self.played_ms(now_ms)
         self._tell("state", trim=event.trim_pct)
 
     def _reload(self, event: Reload, _: int) -> None:

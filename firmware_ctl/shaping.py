@@ -5,7 +5,7 @@ Time is an argument. What a motor did before decides whether it rests, so a `Sha
 and nothing else. It never gives more than its table except in a kick, and a kick only from rest.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from itertools import compress, count
 from operator import ne
@@ -108,8 +108,7 @@ class Shaper:
         self._limited = limited and most_ma > shape.max_ma
         """Some starts together could be more than the supply bears."""
         count = len(shape.drives)
-        self._duties = [0] * count
-        self._levels: Levels = (0,) * count
+        self._levels = self._duties = (0,) * count
         self._turning = (False,) * count
         """Which motors have a level."""
         self._by_table: dict[Levels, tuple[Shaped, tuple[bool, ...]]] = {}
@@ -138,28 +137,29 @@ class Shaper:
         `started`: the motors that had their first, gentle start before.
         """
         drives = self._shape.drives
-        self._duties = [drive.duty_pct[n] for drive, n in zip(drives, levels, strict=True)]
+        self._duties = tuple([drive.duty_pct[n] for drive, n in zip(drives, levels, strict=True)])
         self._is_first = [i not in started for i in range(len(levels))]
         self._unsettled = set(range(len(levels)))
 
     def shape(self, levels: Levels, now_ms: int) -> Shaped:
         """The duties for these levels at `now_ms`, which never goes back."""
-        until_ms = self._shaped.until_ms
-        if levels == self._levels and (until_ms is None or now_ms < until_ms):
-            return self._shaped
-        before, self._levels = self._levels, levels
-        was_turning = self._turning
-        shaped, self._turning = self._by_table.get(levels) or self._look_up(levels)
-        unsettled = self._unsettled
-        if not unsettled and self._turning == was_turning:
-            # Most of the time motors that turn go on turning, and those that rest go on resting.
-            self._duties[:] = shaped.duty_pct
-            self._shaped = shaped
+        shaped = self._shaped
+        if levels == self._levels and (shaped.until_ms is None or now_ms < shaped.until_ms):
             return shaped
-        duties = self._duties
+        shaped, turning = self._by_table.get(levels) or self._look_up(levels)
+        if self._unsettled or turning != self._turning:
+            shaped = self._start_and_stop(levels, now_ms)
+            self._turning = turning
+        # Else motors that turn go on turning and those that rest go on resting, as most of the time.
+        self._levels, self._duties, self._shaped = levels, shaped.duty_pct, shaped
+        return shaped
+
+    def _start_and_stop(self, levels: Levels, now_ms: int) -> Shaped:
+        """The duties where motors begin or end, wait for their turn or are in their kick."""
+        duties = list(self._duties)
         until_ms = None
         kicks = []
-        for i in sorted(unsettled.union(compress(count(), map(ne, levels, before)))):
+        for i in sorted(self._unsettled.union(compress(count(), map(ne, levels, self._levels)))):
             level = levels[i]
             if level == 0:
                 if duties[i]:
@@ -174,11 +174,11 @@ class Shaper:
                 kicks.append(i)
             else:
                 duties[i] = self._shape.drives[i].duty_pct[level]
-                if i in self._second_at_ms and self._kick_again(i, now_ms):
+                if i in self._second_at_ms and self._kick_again(i, duties, now_ms):
                     kicks.append(i)
         if self._wants_since_ms:
             for i in sorted(self._wants_since_ms, key=self._turn):
-                wait_until_ms = self._start(i, now_ms)
+                wait_until_ms = self._start(i, levels[i], duties, now_ms)
                 if wait_until_ms:
                     until_ms = min(wait_until_ms, until_ms or wait_until_ms)
                 elif now_ms < self._kick_until_ms[i]:
@@ -189,8 +189,7 @@ class Shaper:
         for i in kicks:
             until_ms = min(self._kick_until_ms[i], until_ms or self._kick_until_ms[i])
         self._unsettled = {*kicks, *self._wants_since_ms, *self._second_at_ms}
-        self._shaped = Shaped(tuple(duties), tuple(kicks), until_ms)
-        return self._shaped
+        return Shaped(tuple(duties), tuple(kicks), until_ms)
 
     def _look_up(self, levels: Levels) -> tuple[Shaped, tuple[bool, ...]]:
         if len(self._by_table) >= _REMEMBERED:
@@ -202,10 +201,11 @@ class Shaper:
 
     def draws_ma(self, now_ms: int) -> float:
         """What all motors draw together at `now_ms`, by the budget's model."""
+        return self._drawn_ma(self._duties, now_ms)
+
+    def _drawn_ma(self, duties: Sequence[int], now_ms: int) -> float:
         total_ma = 0.0
-        for drive, duty, at_ms in zip(
-            self._shape.drives, self._duties, self._started_at_ms, strict=True
-        ):
+        for drive, duty, at_ms in zip(self._shape.drives, duties, self._started_at_ms, strict=True):
             if duty:
                 total_ma += drive.start_ma if now_ms - at_ms < INRUSH_MS else drive.ma_at[duty]
         return total_ma
@@ -216,25 +216,26 @@ class Shaper:
     def _turn(self, i: int) -> tuple[int, int]:
         return self._wants_since_ms[i], i
 
-    def _start(self, i: int, now_ms: int) -> int:
+    def _start(self, i: int, level: int, duties: list[int], now_ms: int) -> int:
         """Starts a motor whose turn it is, and returns 0; else when to ask again."""
         drive = self._shape.drives[i]
-        duty = drive.duty_pct[self._levels[i]]
+        duty = drive.duty_pct[level]
         from_rest = now_ms - self._off_since_ms[i] >= REST_MS
         if self._is_first[i] and now_ms < self._first_at_ms + self._spacing_ms:
             return self._first_at_ms + self._spacing_ms
         self.longest_wait_ms = max(self.longest_wait_ms, now_ms - self._wants_since_ms[i])
         needs_ma = drive.start_ma if from_rest else drive.ma_at[duty]
-        if self._limited and self.draws_ma(now_ms) + needs_ma > self._shape.max_ma:
+        if self._limited and self._drawn_ma(duties, now_ms) + needs_ma > self._shape.max_ma:
             return now_ms - now_ms % TICK_MS + TICK_MS
         del self._wants_since_ms[i]
-        self._duties[i] = duty
+        duties[i] = duty
         if from_rest:
             self._started_at_ms[i] = now_ms
             highest = drive.highest_pct
             most = min(highest, FIRST_KICK_PCT) if self._is_first[i] else highest
             if self._shape.kicks and drive.kick_ms and duty < drive.start_pct:
-                self._kick(i, max(duty, most), now_ms)
+                duties[i] = max(duty, most)
+                self._kick_until_ms[i] = now_ms + drive.kick_ms
                 if most < min(drive.start_pct, highest):
                     self._second_at_ms[i] = now_ms + SECOND_KICK_MS
         if self._is_first[i]:
@@ -242,20 +243,17 @@ class Shaper:
             self._first_at_ms = now_ms
         return 0
 
-    def _kick(self, i: int, duty: int, now_ms: int) -> None:
-        self._duties[i] = duty
-        self._kick_until_ms[i] = now_ms + self._shape.drives[i].kick_ms
-
-    def _kick_again(self, i: int, now_ms: int) -> bool:
+    def _kick_again(self, i: int, duties: list[int], now_ms: int) -> bool:
         """A gentle kick may not start a motor: until then it rests, whatever duty it has."""
         drive = self._shape.drives[i]
-        if self._duties[i] >= drive.start_pct:
+        if duties[i] >= drive.start_pct:
             del self._second_at_ms[i]
         elif now_ms >= self._second_at_ms[i]:
-            others_ma = self.draws_ma(now_ms) - drive.ma_at[self._duties[i]]
+            others_ma = self._drawn_ma(duties, now_ms) - drive.ma_at[duties[i]]
             if not self._limited or others_ma + drive.start_ma <= self._shape.max_ma:
                 del self._second_at_ms[i]
                 self._started_at_ms[i] = now_ms
-                self._kick(i, drive.highest_pct, now_ms)
+                duties[i] = drive.highest_pct
+                self._kick_until_ms[i] = now_ms + drive.kick_ms
                 return True
         return False

@@ -186,7 +186,8 @@ class Playback:
         self._trim_pct = trim_pct
         self._levels = self._silence
         self._until_ms: int | None = 0
-        self._frame = Frame(self._silence, self._silence, (), 0)
+        self.frame = Frame(self._silence, self._silence, (), 0)
+        """The last one that was asked for."""
         self._index = -1
         self.segment = timeline.segments[0]
         """The phase of the last frame."""
@@ -226,24 +227,32 @@ class Playback:
         """Goes to `t_ms` as if the motors that play there had been turning for long."""
         if t_ms > 0:
             self._levels, self._until_ms = self._levels_at(t_ms)
-            self._frame = self._frame._replace(until_ms=t_ms)
+            self.frame = self.frame._replace(until_ms=t_ms)
             self.shaper = Shaper(self._timeline.shape, self._limited)
             self.shaper.settle(self._levels, started)
 
     def at(self, t_ms: int) -> Frame:
         """The frame at `t_ms`, which must not lie before an earlier call's."""
-        until_ms = self._frame.until_ms
+        until_ms = self.frame.until_ms
         if until_ms is None or t_ms < until_ms:
-            return self._frame
-        levels_until_ms = self._until_ms
+            return self.frame
+        levels, levels_until_ms = self._levels, self._until_ms
         if levels_until_ms is not None and t_ms >= levels_until_ms:
-            self._levels, self._until_ms = self._levels_at(t_ms)
-            levels_until_ms = self._until_ms
-        levels = self._levels
+            known = None
+            if self._steady_from_ms <= t_ms < self._steady_until_ms:
+                known = self._period.get((t_ms - self._pass_begin_ms) % self._period_ms)
+            if known is None:
+                levels, levels_until_ms = self._levels_at(t_ms)
+            else:
+                levels, for_ms = known
+                levels_until_ms = t_ms + for_ms
+                if levels_until_ms > self._steady_until_ms:
+                    levels_until_ms = self._steady_until_ms
+            self._levels, self._until_ms = levels, levels_until_ms
         duties, kicks, until_ms = self.shaper.shape(levels, t_ms)
         if until_ms is None or (levels_until_ms is not None and levels_until_ms < until_ms):
             until_ms = levels_until_ms
-        frame = self._frame = Frame(levels, duties, kicks, until_ms)
+        frame = self.frame = Frame(levels, duties, kicks, until_ms)
         return frame
 
     def walk_to(self, t_ms: int) -> Frame:
@@ -254,16 +263,7 @@ class Playback:
         return frame
 
     def _levels_at(self, t_ms: int) -> tuple[Levels, int | None]:
-        """The levels, and until when they hold; None: for good."""
-        if self._steady_from_ms <= t_ms < self._steady_until_ms:
-            known = self._period.get((t_ms - self._pass_begin_ms) % self._period_ms)
-            if known is not None:
-                levels, for_ms = known
-                until_ms = t_ms + for_ms
-                return (
-                    levels,
-                    until_ms if until_ms < self._steady_until_ms else self._steady_until_ms,
-                )
+        """The levels of an instant that no period tells, and until when they hold; None: for good."""
         if t_ms >= self._pass_end_ms:
             if t_ms >= self._end_ms:
                 self.segment = self._timeline.segments[-1]
@@ -347,7 +347,7 @@ class Playback:
         self._period = {}
         self._steady_until_ms = 0
         self._until_ms = t_ms
-        self._frame = self._frame._replace(until_ms=t_ms)
+        self.frame = self.frame._replace(until_ms=t_ms)
 
     def _climb_to(self, t_ms: int) -> None:
         """Moves the envelope to `t_ms` on the tick's grid; percent a second is thousandths a ms."""
