@@ -17,7 +17,7 @@ from firmware_ctl.errors import CallerError
 from firmware_ctl.latch import Latch
 from firmware_ctl.limits import SUSPEND_MS, TICK_MS
 from firmware_ctl.player import Ledger, Player, Proof, Watcher
-from firmware_ctl.protocol import Complaint, Connection
+from firmware_ctl.protocol import NOTHING_HEARD, Complaint, Connection
 from firmware_ctl.sentries import Sentry
 from firmware_ctl.session import (
     Contacts,
@@ -51,7 +51,7 @@ SETTLE_MS: Final = DEBOUNCE_MS + 5
 RELOAD_MS: Final = 10_000
 """A folder that is not read by then is given up."""
 
-_WAKE: Final = Wake()
+_WAKES: Final = (Wake(),)
 
 READY: Final = f"* ready firmware-ctl {__version__} protocol={PROTOCOL}"
 
@@ -99,7 +99,10 @@ class Inbox(Protocol):
     def wait(
         self, until_ms: int, readers: Collection[Link | Source], writers: Collection[Link]
     ) -> Collection[Link | Source]:
-        """Those to be read, at the latest at `until_ms`; comes back early to write."""
+        """Those to be read, at the latest at `until_ms`; comes back early to write.
+
+        `readers` is the same object for as long as they are the same ones.
+        """
 
     def slept_ms(self) -> int:
         """For how long the machine was suspended since this was asked last."""
@@ -139,7 +142,7 @@ class Daemon(Player):
         self._button = button
         self._button_is_down = False
         self._contact: Contact | None = None
-        """What the button said last; to say it again is no more than that time has passed."""
+        """What the button said last."""
         self._read_profiles = read_profiles
         self._timers: list[tuple[int, int, Callable[[], object]]] = []
         self._timer_numbers = count()
@@ -150,6 +153,14 @@ class Daemon(Player):
         """Those whose last request is answered later, and the next ones after it."""
         self._reloading: Connection | None = None
         self._starting: tuple[Connection, Callable[[], list[str]]] | None = None
+        self._readers: Collection[Link | Source] | None = None
+        """None: to be worked out, since one has come or gone."""
+        self._writers: list[Link] = []
+        """Those who have not taken all that they are told."""
+        self._is_behind = False
+        """There is more to do than could be done in the last round."""
+        self._is_quiet = False
+        """In this round time has passed, and nothing else has come or come of it."""
         self._wake_at_ms: int | None = None
         self._sampled_at_ms = inbox.now_ms()
         self._tick_at_ms: int | None = None
@@ -195,12 +206,12 @@ class Daemon(Player):
 
     def _round(self) -> None:
         links = self.links
-        writers = [link for link in links if link.connection.has_unsent]
-        readers: list[Link | Source] = [*self.sources]
-        readers += [link for link in links if not link.ended]
-        sources: list[Source] = []
+        if self._readers is None:
+            self._readers = [*self.sources, *(link for link in links if not link.ended)]
         tick_at_ms = self._next_tick_ms()
-        readable = self._inbox.wait(self._until_ms(tick_at_ms), readers, writers)
+        readable = self._inbox.wait(self._until_ms(tick_at_ms), self._readers, self._writers)
+        self._is_quiet = not (readable or self._writers or self._is_behind)
+        sources: list[Source] = []
         for reader in readable:
             # isinstance of a protocol looks at every member of it: 30 us a command.
             if reader in links:
@@ -212,17 +223,13 @@ class Daemon(Player):
             self.sample()
         if self._timers or self._lapses_at_ms:
             self._timers_due()
+        if self._is_quiet:
+            return
         for source in sources:
             source.ready(self)
         self._serve()
-        for link in [link for link in links if link.ended]:
-            # Nothing more can be answered once all that it asked was seen to.
-            if link.connection.is_served and not link.connection.has_unsent:
-                self._leave(link)
         self._publish()
-        for link in links:
-            if link.connection.has_unsent:
-                _flush(link)
+        self._send()
 
     def _next_tick_ms(self) -> int:
         if self._tick_at_ms is None:
@@ -233,9 +240,8 @@ class Daemon(Player):
         return self._tick_at_ms
 
     def _until_ms(self, tick_at_ms: int) -> int:
-        for link in self.links:
-            if not link.connection.is_served and link.connection not in self._deferred:
-                return self.now_ms()
+        if self._is_behind:
+            return self.now_ms()
         if self._timers or self._lapses_at_ms:
             timers = (due_ms for due_ms, _, _ in self._timers[:1])
             return min([tick_at_ms, *timers, *self._lapses_at_ms.values()])
@@ -247,25 +253,27 @@ class Daemon(Player):
         slept_ms = self._inbox.slept_ms()
         if slept_ms > SUSPEND_MS:
             self.step(Slept(slept_ms))
-        self.tick(self._sensed(self._button.read() if self._button is not None else ()))
+        contacts = self._button.read() if self._button is not None else ()
+        # To say again what was said is no more than that time has passed, which is soon decided.
+        is_new = any(contact is not self._contact for contact in contacts)
+        self.tick(self._sensed(contacts) if is_new else _WAKES)
         self._tick_at_ms = None
 
     def _sensed(self, contacts: Iterable[Contact]) -> Iterator[Input]:
-        """What the contacts say anew; else only that time has passed, which is soon decided."""
-        is_new = False
         for contact in contacts:
             if contact is not self._contact:
-                self._contact, is_new = contact, True
+                self._contact = contact
                 yield Contacts(contact)
-        if not is_new:
-            yield _WAKE
 
     def _tell(self, step: Step) -> None:
         self._wake_at_ms = step.wake_at_ms
         self._tick_at_ms = None
-        self._notices += step.notices
+        if step.notices:
+            self._notices += step.notices
+            self._is_quiet = False
         if self._starting is not None and not self.session.is_starting:
             self._answer_start(*self._starting)
+            self._is_quiet = False
 
     # --- what verbs ask for ---
 
@@ -328,6 +336,7 @@ class Daemon(Player):
             self._reloading = None
             self._deferred.discard(connection)
             self.sources.remove(source)
+            self._readers = None
             if isinstance(result, str):
                 connection.answer([f"err not-ready {result}"])
                 return
@@ -341,7 +350,7 @@ class Daemon(Player):
         source = self._read_profiles(done)
         self._reloading = connection
         self._deferred.add(connection)
-        self.sources.append(source)
+        self.watch(source)
         self.later(RELOAD_MS, source.give_up)
 
     # --- what links and sources ask for ---
@@ -351,8 +360,18 @@ class Daemon(Player):
         if len(self.links) >= MOST_LINKS:
             self.say(f"{MOST_LINKS} clients are connected; one more was turned away")
             return False
-        self.links.append(link)
+        self.add(link)
         return True
+
+    def add(self, link: Link) -> None:
+        """Takes a port of the mat's own, however many clients there are."""
+        self.links.append(link)
+        self._readers = None
+
+    def watch(self, *sources: Source) -> None:
+        """Waits for them too from now on."""
+        self.sources += sources
+        self._readers = None
 
     def later(self, after_ms: int, call: Callable[[], object]) -> None:
         """Calls once, on the loop, when the time has passed."""
@@ -364,6 +383,7 @@ class Daemon(Player):
     def _timers_due(self) -> None:
         now_ms = self.now_ms()
         while self._timers and self._timers[0][0] <= now_ms:
+            self._is_quiet = False
             heapq.heappop(self._timers)[2]()
         for connection, lapses_at_ms in list(self._lapses_at_ms.items()):
             if lapses_at_ms <= now_ms:
@@ -378,46 +398,50 @@ class Daemon(Player):
     def _hear(self, link: Link) -> None:
         connection = link.connection
         heard = connection.receive(link.read(), self.session.stops)
-        if heard.stop_bytes:
-            self.step(Stop(heard.stop_bytes))
+        if heard is NOTHING_HEARD:
+            return
+        if heard.stops:
+            self.step(Stop(heard.stops))
         if heard.status:
             connection.status(f"* status {verbs.status(self.session, self.now_ms())}")
             self._renew_lease(connection)
 
     def _serve(self) -> None:
         """Answers some of what is asked, each client in turn, and comes back soon for the rest."""
-        until_ms = self.now_ms() + SERVE_MS
-        for _ in range(len(self.links)):
-            link = self.links[0]
-            self.links.append(self.links.pop(0))
-            if link.connection.is_served:
-                continue
-            stop_lines = link.connection.digest(DIGEST_BYTES)
+        now_ms = self.now_ms()
+        until_ms = now_ms + SERVE_MS
+        for link in [link for link in self.links if not link.connection.is_served]:
+            self.links.remove(link)
+            self.links.append(link)
+            connection = link.connection
+            stop_lines = connection.digest(DIGEST_BYTES)
             if stop_lines:
                 self.step(Stop(stop_lines))
-            link.connection.tell_stopped(self.now_ms())
-            if link.connection in self._deferred and link.connection.pending:
-                self._renew_lease(link.connection)  # it cannot be answered now, but it lives
-            self._answer(link.connection, until_ms)
+            connection.tell_stopped(now_ms)
+            if connection in self._deferred and connection.pending:
+                self._renew_lease(connection)  # it cannot be answered now, but it lives
+            self._answer(connection, until_ms)
             if self.now_ms() >= until_ms:
                 return
 
     def _answer(self, connection: Connection, until_ms: int) -> None:
+        pending = connection.pending
         for n in range(REQUESTS_A_ROUND):
-            if not connection.pending or connection in self._deferred or self.session.closed:
+            if not pending or connection in self._deferred or self.session.closed:
                 return
             if n and self.now_ms() >= until_ms:
                 return
-            item = connection.pending.popleft()
+            item = pending.popleft()
             if isinstance(item, Complaint):
                 if item.lines > 1:
-                    connection.pending.appendleft(Complaint(item.code, item.lines - 1))
+                    pending.appendleft(Complaint(item.code, item.lines - 1))
                 connection.answer([verbs.complaint(item.code)])
                 continue
-            lines = verbs.answer(self, connection, item.line, item.stops != self.session.stops)
+            line, stops = item
+            lines = verbs.answer(self, connection, line, stops != self.session.stops)
             if lines is not None:
                 connection.answer(lines)
-            if lines is None or lines[-1].startswith("ok"):
+            if connection.lease_s and (lines is None or lines[-1].startswith("ok")):
                 self._renew_lease(connection)
 
     def _renew_lease(self, connection: Connection) -> None:
@@ -443,6 +467,26 @@ class Daemon(Player):
             for link in self.links:
                 if link.connection.events:
                     link.connection.answer([event])
+
+    def _send(self) -> None:
+        """What they take of what they are told, and farewell to those who have gone."""
+        self._writers, self._is_behind = [], False
+        for link in [*self.links]:
+            connection = link.connection
+            if connection.has_unsent:
+                _flush(link)
+            if link.ended:
+                self._readers = None
+                # Nothing more can be answered once all that it asked was seen to.
+                if connection.is_served and not connection.has_unsent:
+                    self._leave(link)
+                    continue
+            if connection.has_unsent:
+                self._writers.append(link)
+            if not connection.is_served and connection not in self._deferred:
+                self._is_behind = True
+        if self._notices:  # of a session that ended with its client
+            self._is_behind = True
 
     def _leave(self, link: Link) -> None:
         self.links.remove(link)

@@ -11,7 +11,7 @@ import os
 import select
 import signal
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from firmware_ctl.limits import DEADMAN_DUMP_MS, DEADMAN_KILL_MS
 
@@ -48,22 +48,25 @@ class _Timer:
         create = getattr(self._libc, "timer_create", None)
         if create is None:
             raise OSError("this system has no timer_create")
-        self._check(create(_CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(self._timer)))
+        if create(_CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(self._timer)):
+            raise _last_error()
         self._settime = self._libc.timer_settime
-        self._times: dict[int, _Times] = {}
+        self._times: dict[int, Any] = {}
+        """References to the structs that were passed before, by their milliseconds."""
 
     def set(self, after_ms: int) -> None:
         """Once, so long from now; 0: not at all."""
         times = self._times.get(after_ms)
         if times is None:
-            times = _Times(0, 0, after_ms // 1000, after_ms % 1000 * 1_000_000)
+            times = ctypes.byref(_Times(0, 0, after_ms // 1000, after_ms % 1000 * 1_000_000))
             self._times[after_ms] = times
-        self._check(self._settime(self._timer, 0, ctypes.byref(times), None))
+        if self._settime(self._timer, 0, times, None):
+            raise _last_error()
 
-    def _check(self, result: int) -> None:
-        if result != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+
+def _last_error() -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number))
 
 
 class KernelDeadman:

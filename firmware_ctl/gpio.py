@@ -48,20 +48,24 @@ class GpioMotors:
             with named:
                 device = PWMOutputDevice(motor.pin, frequency=mat.pwm_hz, pin_factory=factory)
             self._devices.append(device)
+        self._pins = [device.pin for device in self._devices]
 
     def apply(self, duty_pct: Levels) -> None:
         """Writes what changed; falling duties first, so that the sum never overshoots."""
-        changed = [i for i, duty in enumerate(duty_pct) if duty != self._duties[i]]
+        duties = self._duties
         if self._is_low:
             for named, device in zip(self._named, self._devices, strict=True):
                 with named:
                     device.frequency = self._pwm_hz
             self._is_low = False
-        changed.sort(key=lambda i: duty_pct[i] - self._duties[i])
-        for i in changed:
+        changes = sorted(
+            [(duty - duties[i], i) for i, duty in enumerate(duty_pct) if duty != duties[i]]
+        )
+        for _, i in changes:
             with self._named[i]:
-                self._devices[i].value = VALUES[duty_pct[i]]
-            self._duties[i] = duty_pct[i]
+                # The pin's own way: a device's asks four functions before it.
+                self._pins[i].state = VALUES[duty_pct[i]]
+            duties[i] = duty_pct[i]
 
     def all_low(self) -> list[str]:
         """Ends the PWM of every pin and drives it low, also where a write fails."""
@@ -123,7 +127,8 @@ class GpioButton:
             device.when_deactivated = self._handler(which, False, edge)
 
     def read(self) -> list[Contact]:
-        contacts = [self._edges.popleft() for _ in range(len(self._edges))]
+        edges = self._edges
+        contacts = [edges.popleft() for _ in range(len(edges))] if edges else []
         contacts.append(self._contact(self._closed()))
         return contacts
 

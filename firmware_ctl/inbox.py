@@ -17,33 +17,43 @@ from firmware_ctl.session import Close
 
 _COUNTING: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """The clock that goes on while the machine is suspended, where there is one."""
+_counting_ns: Final = time.clock_gettime_ns
+_monotonic_ns: Final = time.monotonic_ns
 
 
 class RealInbox:
     """Milliseconds since the daemon began, on a clock that no one can set."""
 
     def __init__(self) -> None:
-        self._origin_ns = time.monotonic_ns()
+        self._origin_ns = _monotonic_ns()
         self.origin_ms = self._origin_ns // 1_000_000
         """Its time 0 on the monotonic clock."""
         self._slept_ns = _slept_ns()
+        self._readers: Collection[Link | Source] = ()
+        self._by_fd: dict[int, Link | Source] = {}
 
     def now_ms(self) -> int:
-        return (time.monotonic_ns() - self._origin_ns) // 1_000_000
+        return (_monotonic_ns() - self._origin_ns) // 1_000_000
 
     def slept_ms(self) -> int:
         slept_ns = _slept_ns()
+        if slept_ns - self._slept_ns < 1_000_000:
+            return 0
         for_ms = (slept_ns - self._slept_ns) // 1_000_000
-        if for_ms > 0:
-            self._slept_ns = slept_ns
-        return max(0, for_ms)
+        self._slept_ns = slept_ns
+        return for_ms
 
     def wait(
         self, until_ms: int, readers: Collection[Link | Source], writers: Collection[Link]
     ) -> Collection[Link | Source]:
-        left_ns = until_ms * 1_000_000 - (time.monotonic_ns() - self._origin_ns)
-        readable, _, _ = select.select(readers, writers, (), max(0, left_ns) / 1e9)
-        return readable
+        if readers is not self._readers:
+            self._readers = readers
+            self._by_fd = {reader.fileno(): reader for reader in readers}
+        left_ns = until_ms * 1_000_000 - (_monotonic_ns() - self._origin_ns)
+        readable, _, _ = select.select(
+            self._by_fd, writers, (), left_ns / 1e9 if left_ns > 0 else 0
+        )
+        return [*map(self._by_fd.__getitem__, readable)]
 
 
 def _slept_ns() -> int:
@@ -51,7 +61,7 @@ def _slept_ns() -> int:
 
     Read first, so that being held up between the two never looks like a suspend.
     """
-    return time.clock_gettime_ns(_COUNTING) - time.monotonic_ns()
+    return _counting_ns(_COUNTING) - _monotonic_ns()
 
 
 class Waker:

@@ -1,8 +1,8 @@
 """The incident ring: what the session was given and what came of it, where a SIGKILL leaves it.
 
-Every line is text: first the session's condition with the files that it plays, then what inputs
-carry, then a row for each input that changed something. It knows how to write that and how to put
-a copy aside; who plays it again is `replay`.
+First lines of text: the session's condition with the files that it plays, and what inputs carry;
+then a row of figures for each input that changed something. Kept, all of it is text. It knows how to
+write that and how to put a copy aside; who plays it again is `replay`.
 """
 
 import gzip
@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args
 
 from firmware_ctl import __version__
 from firmware_ctl.allowance import Spent
@@ -63,24 +63,31 @@ _HEAD: Final = Struct("<8sIIQQQ")  # magic, process, bytes a row, rows, bytes of
 _ROWS_AT, _TEXTS_AT, _LOST_AT = 16, 24, 32
 _COUNT: Final = Struct("<Q")
 
-_FIGURES: Final = tuple(map(str, range(101)))
+_KINDS: Final = {kind: n for n, kind in enumerate(get_args(Input))}
+_NAMES: Final = tuple(kind.__name__.lower() for kind in _KINDS)
+_STATES: Final = (*State,)
+_CONTACTS: Final = (*Contact,)
+_NOTHING: Final = -1
+"""The argument of an input that carries none, or more than there was room for."""
 
 
-def row(
-    at_ms: int,
-    kind: str,
-    argument: object,
-    state: State,
-    level_pct: Sequence[int],
-    duty_pct: Sequence[int],
-    kicks: Sequence[int],
-) -> bytes:
-    """An input and the step that came of it, as a line of JSON without its end."""
-    told = json.dumps(argument) if argument is not None else "null"
-    levels, duties, motors = (
-        ",".join([_FIGURES[n] for n in some]) for some in (level_pct, duty_pct, kicks)
-    )
-    return f'[{at_ms},"{kind}",{told},"{state.value}",[{levels}],[{duties}],[{motors}]]'.encode()
+def _row_of(motors: int) -> Struct:
+    """Milliseconds, input, its argument, state, levels, duties, and a bit a motor in its kick."""
+    return Struct(f"<QBqB{motors}s{motors}sQ")
+
+
+_MOTORS_AT: Final = _row_of(0).size
+
+
+def _told(row: Struct, data: bytes) -> bytes:
+    """A row as a line of JSON."""
+    at_ms, kind, number, state, levels, duties, kicks = row.unpack(data)
+    argument: object = None if number == _NOTHING else number
+    if _NAMES[kind] == "contacts":
+        argument = _CONTACTS[number].value
+    motors = [i for i in range(len(levels)) if kicks >> i & 1]
+    came = _STATES[state].value, [*levels], [*duties], motors
+    return json.dumps([at_ms, _NAMES[kind], argument, *came], separators=(",", ":")).encode()
 
 
 class Ring:
@@ -89,9 +96,8 @@ class Ring:
 
     def __init__(self, path: str, motors: int) -> None:
         """Replaces what lies at `path`. Raises OSError where the file cannot be made."""
-        all_on = [100] * motors
-        longest = row(10**13, "contacts", "released", State.RUNNING, all_on, all_on, range(motors))
-        self._width = len(longest) + 1
+        row = _row_of(motors)
+        self._width, self._pack_into = row.size, row.pack_into
         self._path = path
         if os.path.lexists(path):
             os.unlink(path)
@@ -116,15 +122,15 @@ class Ring:
             _COUNT.pack_into(self._map, at, 0)
         self.tell(text)
 
-    def tell(self, text: dict[str, object]) -> int | None:
-        """The number of the line that says this, from 1; None when there is no room for it."""
+    def tell(self, text: dict[str, object]) -> int:
+        """The number of the line that says this, from 1; -1 when there is no room for it."""
         line = json.dumps(text, separators=(",", ":")).encode() + b"\n"
         if line in self._lines:
             return self._lines[line]
         end = self._texts_end + len(line)
         if end > TEXTS:
             self.lose()
-            return None
+            return _NOTHING
         self._map[_HEAD.size + self._texts_end : _HEAD.size + end] = line
         self._texts_end = end
         _COUNT.pack_into(self._map, _TEXTS_AT, end)
@@ -135,9 +141,27 @@ class Ring:
         """Something does not fit: what is kept can be read, and not be played again."""
         _COUNT.pack_into(self._map, _LOST_AT, 1)
 
-    def write(self, line: bytes) -> None:
-        begin = _HEAD.size + TEXTS + self._rows % ROWS * self._width
-        self._map[begin : begin + self._width] = line.ljust(self._width - 1) + b"\n"
+    def write(
+        self,
+        at_ms: int,
+        kind: int,
+        argument: int,
+        state: int,
+        level_pct: Sequence[int],
+        duty_pct: Sequence[int],
+        kicks: Sequence[int],
+    ) -> None:
+        self._pack_into(
+            self._map,
+            _HEAD.size + TEXTS + self._rows % ROWS * self._width,
+            at_ms,
+            kind,
+            argument,
+            state,
+            bytes(level_pct),
+            bytes(duty_pct),
+            sum([1 << motor for motor in kicks]) if kicks else 0,
+        )
         self._rows += 1
         _COUNT.pack_into(self._map, _ROWS_AT, self._rows)
 
@@ -177,7 +201,8 @@ def lines(ring: bytes, why: str) -> list[bytes]:
     rows_at = _HEAD.size + TEXTS
     first = count - min(count, ROWS)
     begins = (rows_at + n % ROWS * width for n in range(first, count))
-    rows = [ring[begin : begin + width].rstrip() for begin in begins]
+    row = _row_of((width - _MOTORS_AT) // 2)
+    rows = [_told(row, ring[begin : begin + width]) for begin in begins]
     last = {"why": why, "whole": not lost and not first, "lines": len(texts) + len(rows)}
     return [*texts, *rows, json.dumps(last).encode()] if texts else []
 
@@ -265,9 +290,15 @@ class Recorder:
             self._begin(self._quiet)
             self._quiet = None
         self._moment, self._row_at_ms = moment, now_ms
-        kind, argument = type(event).__name__.lower(), self._argument(event)
+        kind = type(event)
         self._ring.write(
-            row(now_ms, kind, argument, session.state, step.level_pct, step.duty_pct, step.kicks)
+            now_ms,
+            _KINDS[kind],
+            _NOTHING if kind is Wake else self._argument(event),
+            _STATES.index(session.state),
+            step.level_pct,
+            step.duty_pct,
+            step.kicks,
         )
         if session.fault is not self._fault:
             self._fault = session.fault
@@ -320,11 +351,11 @@ class Recorder:
         if profiles is None:
             self._ring.lose()
 
-    def _argument(self, event: Input) -> object:
-        """What a row says of its input: a word, a number, or the line that says it."""
+    def _argument(self, event: Input) -> int:
+        """What a row says of its input: a number, or that of the line that says it."""
         match event:
             case Contacts(contact):
-                return contact.value
+                return _CONTACTS.index(contact)
             case Trim(number) | Kept(number) | Slept(number) | Away(number):
                 return number
             case Start(str(name)) | Select(name):
@@ -342,7 +373,7 @@ class Recorder:
                 if profiles is None:
                     self._ring.lose()
                 return self._ring.tell({"profiles": profiles})
-        return None
+        return _NOTHING
 
 
 def _profiles(catalogue: Catalogue) -> dict[str, str] | None:

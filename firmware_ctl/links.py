@@ -126,16 +126,16 @@ class SerialLink:
 
 def _read_all(fd: int) -> bytes:
     """A terminal gives 4 KiB at most at once; a stop byte may lie behind many of them."""
-    chunks: list[bytes] = []
-    while len(chunks) < READ_AT_ONCE // 4096:
+    data = b""
+    for _ in range(READ_AT_ONCE // 4096):
         try:
             chunk = os.read(fd, 4096)
         except OSError:
             break
-        chunks.append(chunk)
+        data += chunk
         if len(chunk) < LITTLE:
             break
-    return b"".join(chunks)
+    return data
 
 
 def open_serial(port: SerialPort, daemon: Daemon, again: bool = False) -> None:
@@ -150,7 +150,7 @@ def open_serial(port: SerialPort, daemon: Daemon, again: bool = False) -> None:
         daemon.later(REOPEN_MS, lambda: open_serial(port, daemon, again=True))
         return
     link = SerialLink(port, opened)
-    daemon.links.append(link)
+    daemon.add(link)
     daemon.say(f"{port.device} is open at {port.baud} baud")
 
 

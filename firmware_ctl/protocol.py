@@ -42,7 +42,11 @@ FAULT_CODES: Final[Mapping[str, str]] = {
     "internal": "a mistake in the program",
 }
 
+_FEW: Final = 128
+"""Bytes that are put together as they come."""
 _TOKENS: Final = re.compile(rb"[ -~]+|[^ -~]", re.DOTALL)
+_PLAIN: Final = re.compile(rb"(?:[^!?\x00-\x1f\x7f-\xff]{0,%d}\r?\n)+" % LONGEST_LINE)
+"""Whole lines and nothing immediate, as most bytes come."""
 _STOP_BYTES: Final = b"!\x18\x03"
 _IMMEDIATE: Final = re.compile(rb"[!?\x18\x03]+")
 _LINE_ENDS: Final = re.compile(rb"[^\r\n][\r\n]")
@@ -65,7 +69,8 @@ class Complaint(NamedTuple):
 class Heard(NamedTuple):
     """What acts before any line is looked at."""
 
-    stop_bytes: int = 0
+    stops: int = 0
+    """Stop bytes, and `stop` lines of which it is known already."""
     status: bool = False
 
 
@@ -96,9 +101,18 @@ class Connection:
     def receive(self, data: bytes, stops: int = 0) -> Heard:
         """Takes bytes as they came, cut anywhere, and hears the immediate ones at once.
 
-        Cheap: lines are put together later, by `digest`, so that a stop byte is found behind any
-        flood. What a client sends beyond `MOST_UNREAD` is not kept; its lines are answered busy.
+        Cheap: all but a few plain lines are put together later, by `digest`, so that a stop byte is
+        found behind any flood. What a client sends beyond `MOST_UNREAD` is not kept; its lines are
+        answered busy.
         """
+        if not (self._unread or self._line or self._flaw or self.echo) and (
+            len(data) <= _FEW and _PLAIN.fullmatch(data)
+        ):
+            self._after_cr = False
+            stop_lines = 0
+            for line in data.decode("ascii").splitlines():
+                stop_lines += self._request(line, stops + stop_lines)
+            return Heard(stop_lines) if stop_lines else NOTHING_HEARD
         if self._unread_bytes + len(data) > MOST_UNREAD:
             self._unread.append((None, len(_LINE_ENDS.findall(data))))
         else:
@@ -121,9 +135,9 @@ class Connection:
                 self._queue(Complaint("busy", stops))
                 continue
             self._unread_bytes -= len(data)
-            rest = data[most_bytes:]
-            if rest:
-                data = data[:most_bytes]
+            rest = b""
+            if len(data) > most_bytes:
+                data, rest = data[:most_bytes], data[most_bytes:]
             most_bytes -= len(data)
             found = self._digest(data, stops)
             stop_lines += found
@@ -184,7 +198,11 @@ class Connection:
         if flaw:
             self._queue(Complaint(flaw))
             return False
-        words = line.split()
+        return self._request(line, stops)
+
+    def _request(self, line: str, stops: int) -> bool:
+        """Queues a whole line, unless it is empty; True: it says `stop`."""
+        words = line.split(None, 1)
         if not words:
             return False
         self._queue(Request(line, stops))
@@ -215,6 +233,8 @@ class Connection:
 
     def tell_stopped(self, now_ms: int) -> None:
         """Answers each stop byte that was digested, ten times a second at most."""
+        if not self._stopped:
+            return
         told = self._stopped_at_ms
         count, self._stopped = self._stopped, 0
         for _ in range(min(count, STOPPED_A_SECOND)):

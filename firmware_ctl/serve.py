@@ -182,7 +182,7 @@ def _mock_daemon(
         if args.listen:
             listener = links.listen_tcp(*args.listen)
             stack.callback(listener.close)
-            daemon.sources.append(listener)
+            daemon.watch(listener)
             say(f"listening on {args.listen[0]}:{listener.port}")
         for port in _ports(args):
             links.open_serial(port, daemon)
@@ -285,7 +285,7 @@ class _Parts:
             self.sentries,
             self._proofs,
         )
-        daemon.sources += [self.waker, self._signals]
+        daemon.watch(self.waker, self._signals)
         daemon.later(0, _settle)
         self._look_at_the_clock(daemon)
         if self._systemd is not None:
@@ -310,7 +310,7 @@ class _Parts:
             return
         listener = links.listen_control(os.path.abspath(path))
         self._stack.callback(listener.close)
-        daemon.sources.append(listener)
+        daemon.watch(listener)
         self._say(f"control socket: {path}")
 
     def _read_profiles(self, done: Callable[[Catalogue | str], None]) -> Job:

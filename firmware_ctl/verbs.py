@@ -77,11 +77,12 @@ def answer(desk: Desk, connection: Connection, line: str, stale: bool) -> list[s
     try:
         if verb is None:
             raise CallerError("unknown-command", f"{name} is no command; try help")
-        if not verb.least <= len(words) <= verb.most:
-            raise CallerError("bad-argument", f"it is used so: {verb.name} {verb.usage}".rstrip())
-        if verb.moves and stale:
-            raise CallerError("busy", f"a stop overtook this {verb.name}; send it again")
-        lines = verb.handler(desk, connection, words)
+        name, usage, _, handler, least, most, moves = verb
+        if not least <= len(words) <= most:
+            raise CallerError("bad-argument", f"it is used so: {name} {usage}".rstrip())
+        if moves and stale:
+            raise CallerError("busy", f"a stop overtook this {name}; send it again")
+        lines = handler(desk, connection, words)
         return None if lines is None else list(lines)
     except CallerError as error:
         return [f"err {error.code} {error}"]

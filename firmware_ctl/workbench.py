@@ -351,7 +351,7 @@ def play(rig: Rig, mat: Mat, course: Course[Any]) -> Any:
         for number in ends:
             stack.callback(signal.signal, number, signal.getsignal(number))
         stack.callback(signal.set_wakeup_fd, -1)
-        daemon.sources += [waker, Signals(ends, {}), Keyboard(terminal, simulated)]
+        daemon.watch(waker, Signals(ends, {}), Keyboard(terminal, simulated))
         daemon.run()
     return bench.result
 

@@ -278,8 +278,7 @@ def test_framing(chunks: list[bytes]) -> None:
     assert lines == requests(data)
     stop_bytes = len(re.findall(rb"[!\x18\x03]", data))
     stop_lines = sum((line or b"").split()[:1] == [b"stop"] for line in map(_lower, requests(data)))
-    assert sum(one.stop_bytes for one in heard) == stop_bytes
-    assert heard_lines == stop_lines
+    assert sum(one.stops for one in heard) + heard_lines == stop_bytes + stop_lines
 
 
 def _lower(line: bytes | None) -> bytes:
