@@ -408,9 +408,12 @@ class Daemon(Player):
 
     def _serve(self) -> None:
         """Answers some of what is asked, each client in turn, and comes back soon for the rest."""
+        waiting = [link for link in self.links if not link.connection.is_served]
+        if not waiting:
+            return
         now_ms = self.now_ms()
         until_ms = now_ms + SERVE_MS
-        for link in [link for link in self.links if not link.connection.is_served]:
+        for link in waiting:
             self.links.remove(link)
             self.links.append(link)
             connection = link.connection
@@ -418,31 +421,33 @@ class Daemon(Player):
             if stop_lines:
                 self.step(Stop(stop_lines))
             connection.tell_stopped(now_ms)
-            if connection in self._deferred and connection.pending:
-                self._renew_lease(connection)  # it cannot be answered now, but it lives
-            self._answer(connection, until_ms)
-            if self.now_ms() >= until_ms:
+            if connection in self._deferred:
+                if connection.pending:
+                    self._renew_lease(connection)  # it cannot be answered now, but it lives
+            elif not self._answer(connection, until_ms):
                 return
 
-    def _answer(self, connection: Connection, until_ms: int) -> None:
+    def _answer(self, connection: Connection, until_ms: int) -> bool:
+        """Some of its requests; False: no time is left for others'."""
         pending = connection.pending
-        for n in range(REQUESTS_A_ROUND):
+        for _ in range(REQUESTS_A_ROUND):
             if not pending or connection in self._deferred or self.session.closed:
-                return
-            if n and self.now_ms() >= until_ms:
-                return
+                break
             item = pending.popleft()
             if isinstance(item, Complaint):
                 if item.lines > 1:
                     pending.appendleft(Complaint(item.code, item.lines - 1))
                 connection.answer([verbs.complaint(item.code)])
-                continue
-            line, stops = item
-            lines = verbs.answer(self, connection, line, stops != self.session.stops)
-            if lines is not None:
-                connection.answer(lines)
-            if connection.lease_s and (lines is None or lines[-1].startswith("ok")):
-                self._renew_lease(connection)
+            else:
+                line, stops = item
+                lines = verbs.answer(self, connection, line, stops != self.session.stops)
+                if lines is not None:
+                    connection.answer(lines)
+                if connection.lease_s and (lines is None or lines[-1].startswith("ok")):
+                    self._renew_lease(connection)
+            if self.now_ms() >= until_ms:
+                return False
+        return True
 
     def _renew_lease(self, connection: Connection) -> None:
         if connection.lease_s:
@@ -495,8 +500,10 @@ class Daemon(Player):
 
 
 def _flush(link: Link) -> None:
-    while data := link.connection.unsent:
+    connection = link.connection
+    while connection.has_unsent:
+        data = connection.unsent
         sent = link.write(data)
-        link.connection.sent(sent)
+        connection.sent(sent)
         if sent < len(data):
             return

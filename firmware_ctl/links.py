@@ -127,14 +127,13 @@ class SerialLink:
 def _read_all(fd: int) -> bytes:
     """A terminal gives 4 KiB at most at once; a stop byte may lie behind many of them."""
     data = b""
-    for _ in range(READ_AT_ONCE // 4096):
-        try:
+    try:
+        data = chunk = os.read(fd, 4096)
+        while len(chunk) >= LITTLE and len(data) < READ_AT_ONCE:
             chunk = os.read(fd, 4096)
-        except OSError:
-            break
-        data += chunk
-        if len(chunk) < LITTLE:
-            break
+            data += chunk
+    except OSError:
+        pass
     return data
 
 

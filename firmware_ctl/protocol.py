@@ -92,6 +92,7 @@ class Connection:
         self._after_cr = False
         self._stopped = 0
         self._unsent = bytearray()
+        self.has_unsent = False
         self._dropped = 0
         self._status_unsent = False
         self._stopped_at_ms: deque[int] = deque(maxlen=STOPPED_A_SECOND)
@@ -230,6 +231,7 @@ class Connection:
         if self._dropped:
             self._tell_dropped()
         self._unsent += whole
+        self.has_unsent = True
 
     def tell_stopped(self, now_ms: int) -> None:
         """Answers each stop byte that was digested, ten times a second at most."""
@@ -249,16 +251,13 @@ class Connection:
             self.answer([line])
 
     @property
-    def has_unsent(self) -> bool:
-        return bool(self._unsent)
-
-    @property
     def unsent(self) -> bytes:
         return bytes(self._unsent[:4096])
 
     def sent(self, count: int) -> None:
         """The first `count` bytes of `unsent` are out."""
         del self._unsent[:count]
+        self.has_unsent = bool(self._unsent)
         if not self._unsent:
             self._status_unsent = False
             if self._dropped:
@@ -271,6 +270,7 @@ class Connection:
     def _put(self, data: bytes) -> None:
         if len(self._unsent) + len(data) <= MOST_UNSENT + 64:
             self._unsent += data
+            self.has_unsent = True
 
 
 def _count_stops(data: bytes) -> int:

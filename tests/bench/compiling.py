@@ -10,7 +10,7 @@ from statistics import median
 
 import yaml
 
-from firmware_ctl import shipped
+from firmware_ctl import cli, shipped
 from firmware_ctl.catalogue import read_entry
 from firmware_ctl.folder import load_entry, read_catalogue
 from firmware_ctl.mat import Mat, read_mat
@@ -36,10 +36,11 @@ def safe_load(size: Size) -> Figures:
     return {"CPU ms": _cpu_ms(lambda: [yaml.safe_load(path.read_bytes()) for path in SHIPPED])}
 
 
-# --- a session at once --------------------------------------------------------------------------
+# --- a session at once, as a command plays it ---------------------------------------------------
 
 
 def events(size: Size) -> Figures:
+    gc.set_threshold(cli.GC_THRESHOLD)
     entry = load_entry("full-body", MAT, shipped.profiles_dir())
     took_ms = _cpu_ms(lambda: play(entry, MAT))
     count = sum(map(len, play(entry, MAT).changes))
@@ -48,6 +49,7 @@ def events(size: Size) -> Figures:
 
 def heap(size: Size) -> Figures:
     """The same duties by a loop over a heap: a motor's next change is put in when one is out."""
+    gc.set_threshold(cli.GC_THRESHOLD)
     courses = play(load_entry("full-body", MAT, shipped.profiles_dir()), MAT).changes
     made: list[list[tuple[int, int]]] = [[] for _ in courses]
 

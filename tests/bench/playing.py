@@ -75,9 +75,15 @@ def _ours(size: Size) -> Figures:
 
 
 def _play(built: Any, seconds: float) -> float:
-    """Plays the selected profile from its start to its end; CPU seconds of the whole."""
-    built.when_ready.append(lambda: built.act(Start()))
-    began_s = time.process_time()
+    """Plays the selected profile from its start to its end; CPU seconds of that."""
+    began_s = 0.0
+
+    def start() -> None:
+        nonlocal began_s
+        began_s = time.process_time()
+        built.act(Start())
+
+    built.when_ready.append(start)
     built.later(round((seconds + LATE_S) * 1000), lambda: built.step(Close()))
     built.run()
     return time.process_time() - began_s

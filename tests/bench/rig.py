@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -27,7 +27,6 @@ from firmware_ctl.patterns import PATTERNS
 from firmware_ctl.profile import Level, Phase, Play, Profile
 from firmware_ctl.session import Reload
 from firmware_ctl.simulator import pins
-from firmware_ctl.simulator.board import Board
 
 MAT = load_mat(shipped.mat_file())
 
@@ -45,8 +44,8 @@ class NotingPin(pins.SimulatedPin):  # type: ignore[misc]
         self.writes.append((time.monotonic_ns(), self._number, value))
 
 
-def factory(board: Board | None = None, now_ms: Callable[[], int] = lambda: 0) -> Any:
-    made = pins.mock_factory(board, now_ms)
+def factory() -> Any:
+    made = pins.mock_factory()
     made.pin_class = NotingPin
     return made
 
@@ -79,8 +78,7 @@ def daemon(
         state = stack.enter_context(TemporaryDirectory())
         args = Namespace(mat=mat, profiles=shipped.profiles_dir(), trace=None)
         parts = serve._Parts(args, stack, state, lambda line: None)
-        board = Board(parts.mat)
-        made = factory(board, serve.RealInbox().now_ms)
+        made = factory()
         assert parts.mat.button is not None
         button = pins.SimulatedButton(parts.mat.button, made, parts.waker)
         motors = gpio.GpioMotors(parts.mat, made)
