@@ -119,11 +119,18 @@ def parse(data: bytes, report: Report) -> Node:
         line, column = _place(text[:index])
         sentence = f"the control character U+{ord(text[index]):04X} has no place in this file"
         raise _hopeless(report, line, column, sentence)
+    return _parsed(text, _PARSER, report)
+
+
+def _parsed(text: str, parser: Any, report: Report) -> Node:
     try:
-        return _tree(_PARSER(text), report)
+        return _tree(parser(text), report)
     except AuthorError:
         raise
     except yaml.MarkedYAMLError as error:
+        if "nesting depth" in (error.problem or "") and parser is not yaml.BaseLoader:
+            # libyaml 0.2.6 gives up while it looks ahead, before it tells of the place.
+            return _parsed(text, yaml.BaseLoader, report)
         mark = error.problem_mark or error.context_mark
         lines = _LINE_END.split(text)
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)

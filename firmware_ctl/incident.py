@@ -1,8 +1,8 @@
 """The incident ring: what the session was given and what came of it, where a SIGKILL leaves it.
 
-First lines of text: the session's condition with the files that it plays, and what inputs carry;
-then a row of figures for each input that changed something. Kept, all of it is text. It knows how to
-write that and how to put a copy aside; who plays it again is `replay`.
+First text, the session's condition with the files that it plays and what inputs carry; then a row
+of figures for each input that changed something. Kept, all of it is text. It knows how to write and
+to put a copy aside; who plays it again is `replay`.
 """
 
 import gzip

@@ -150,7 +150,7 @@ class Shaper:
         if self._unsettled or turning != self._turning:
             shaped = self._start_and_stop(levels, now_ms)
             self._turning = turning
-        # Else motors that turn go on turning and those that rest go on resting, as most of the time.
+        # Else motors that turn go on turning and those that rest go on resting: most of the time.
         self._levels, self._duties, self._shaped = levels, shaped.duty_pct, shaped
         return shaped
 

@@ -263,7 +263,7 @@ class Playback:
         return frame
 
     def _levels_at(self, t_ms: int) -> tuple[Levels, int | None]:
-        """The levels of an instant that no period tells, and until when they hold; None: for good."""
+        """The levels where no period tells them, and until when they hold; None: for good."""
         if t_ms >= self._pass_end_ms:
             if t_ms >= self._end_ms:
                 self.segment = self._timeline.segments[-1]
