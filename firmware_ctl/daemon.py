@@ -159,8 +159,6 @@ class Daemon(Player):
         """Those who have not taken all that they are told."""
         self._is_behind = False
         """There is more to do than could be done in the last round."""
-        self._is_quiet = False
-        """In this round time has passed, and nothing else has come or come of it."""
         self._wake_at_ms: int | None = None
         self._sampled_at_ms = inbox.now_ms()
         self._tick_at_ms: int | None = None
@@ -210,7 +208,6 @@ class Daemon(Player):
             self._readers = [*self.sources, *(link for link in links if not link.ended)]
         tick_at_ms = self._next_tick_ms()
         readable = self._inbox.wait(self._until_ms(tick_at_ms), self._readers, self._writers)
-        self._is_quiet = not (readable or self._writers or self._is_behind)
         sources: list[Source] = []
         for reader in readable:
             # isinstance of a protocol looks at every member of it: 30 us a command.
@@ -223,8 +220,10 @@ class Daemon(Player):
             self.sample()
         if self._timers or self._lapses_at_ms:
             self._timers_due()
-        if self._is_quiet:
-            return
+        if not (readable or self._is_behind or self._notices) and not any(
+            [link.connection.has_unsent for link in links]
+        ):
+            return  # time has passed, and no one is to be told of it
         for source in sources:
             source.ready(self)
         self._serve()
@@ -270,10 +269,8 @@ class Daemon(Player):
         self._tick_at_ms = None
         if step.notices:
             self._notices += step.notices
-            self._is_quiet = False
         if self._starting is not None and not self.session.is_starting:
             self._answer_start(*self._starting)
-            self._is_quiet = False
 
     # --- what verbs ask for ---
 
@@ -383,7 +380,6 @@ class Daemon(Player):
     def _timers_due(self) -> None:
         now_ms = self.now_ms()
         while self._timers and self._timers[0][0] <= now_ms:
-            self._is_quiet = False
             heapq.heappop(self._timers)[2]()
         for connection, lapses_at_ms in list(self._lapses_at_ms.items()):
             if lapses_at_ms <= now_ms:

@@ -254,6 +254,22 @@ def test_while_running_it_ticks_every_20_ms_and_writes_only_changes() -> None:
     assert sorted(set(ticks)) == list(range(0, 1_000, TICK_MS))
 
 
+def test_what_a_watcher_tells_a_client_goes_out_with_the_tick() -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    heard: list[list[str]] = []
+
+    class View:
+        def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None:
+            wire.connection.answer([f"at {now_ms}"])
+
+    world.daemon._watchers.append(View())
+    world.at(700, lambda daemon: daemon.act(Start("alpha")))
+    world.at(1_010, lambda _: heard.append(wire.said))
+    world.run(1_100)
+    assert heard[0][-2:] == ["at 980", "at 1000"]
+
+
 def test_idle_wakes_twice_a_second() -> None:
     world = World()
     world.run(60_000)
