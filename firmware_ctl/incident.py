@@ -58,7 +58,7 @@ QUIET_MS: Final = 60_000
 KEPT: Final = 4
 """Incidents in the state folder; the oldest makes room."""
 
-_MAGIC: Final = b"mat ring"
+_MAGIC: Final = b"matring2"
 _HEAD: Final = Struct("<8sIIQQQ")  # magic, process, bytes a row, rows, bytes of text, texts lost
 _ROWS_AT, _TEXTS_AT, _LOST_AT = 16, 24, 32
 _COUNT: Final = Struct("<Q")
