@@ -5,7 +5,7 @@ not with its length. This module never asks what time it is.
 """
 
 from binascii import crc32, crc_hqx
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -197,8 +197,10 @@ class Playback:
         self._period_ms = 0
         self._periodic_from_ms = 0
         """So far into a pass all voices have begun; from then on one period is like the next."""
-        self._period: dict[int, tuple[Levels, int]] = {}
-        """The levels at an instant of the period once the envelope is up, and for how long."""
+        self._period_at_ms: list[int] = []
+        self._period: list[tuple[Levels, int]] = []
+        """What is known of the period once the envelope is up: from `_period_at_ms` on, in its
+        order, the levels and until when they hold."""
         self._steady_from_ms = 0
         self._steady_until_ms = 0
         """Between these the period tells the levels: the envelope is up, no gap, the same pass."""
@@ -238,16 +240,18 @@ class Playback:
             return self.frame
         levels, levels_until_ms = self._levels, self._until_ms
         if levels_until_ms is not None and t_ms >= levels_until_ms:
-            known = None
+            in_period_ms = known_until_ms = 0
             if self._steady_from_ms <= t_ms < self._steady_until_ms:
-                known = self._period.get((t_ms - self._pass_begin_ms) % self._period_ms)
-            if known is None:
-                levels, levels_until_ms = self._levels_at(t_ms)
-            else:
-                levels, for_ms = known
-                levels_until_ms = t_ms + for_ms
+                in_period_ms = (t_ms - self._pass_begin_ms) % self._period_ms
+                known = bisect_right(self._period_at_ms, in_period_ms)
+                if known:
+                    levels, known_until_ms = self._period[known - 1]
+            if in_period_ms < known_until_ms:
+                levels_until_ms = t_ms - in_period_ms + known_until_ms
                 if levels_until_ms > self._steady_until_ms:
                     levels_until_ms = self._steady_until_ms
+            else:
+                levels, levels_until_ms = self._levels_at(t_ms)
             self._levels, self._until_ms = levels, levels_until_ms
         duties, kicks, until_ms = self.shaper.shape(levels, t_ms)
         if until_ms is None or (levels_until_ms is not None and levels_until_ms < until_ms):
@@ -289,9 +293,16 @@ class Playback:
             return levels, min(until_ms, t_ms - t_ms % TICK_MS + TICK_MS)
         self._steady_from_ms = self._pass_begin_ms + self._periodic_from_ms
         if self._steady_from_ms <= t_ms and asked_until_ms < self._pass_end_ms:
-            in_period_ms = (t_ms - self._pass_begin_ms) % self._period_ms
-            self._period[in_period_ms] = levels, asked_until_ms - t_ms
+            self._remember((t_ms - self._pass_begin_ms) % self._period_ms, levels, until_ms - t_ms)
         return levels, until_ms
+
+    def _remember(self, in_period_ms: int, levels: Levels, for_ms: int) -> None:
+        """Wakes come late by more or less: of what holds for a while the earliest moment counts."""
+        known_until_ms = in_period_ms + for_ms
+        i = bisect_right(self._period_at_ms, in_period_ms)
+        j = bisect_left(self._period_at_ms, known_until_ms, i)
+        self._period_at_ms[i:j] = [in_period_ms]
+        self._period[i:j] = [(levels, known_until_ms)]
 
     def _asked_at(self, t_ms: int) -> tuple[Levels, int]:
         """The levels before envelope and trim, and until when they hold at least."""
@@ -344,7 +355,7 @@ class Playback:
         missing = max(a - b for a, b in zip(self._target, self._envelope, strict=True))
         climb_ms = -(-missing // self._timeline.rise_pct_s)
         self._climbs_until_ms = t_ms + climb_ms + TICK_MS if missing else t_ms
-        self._period = {}
+        self._period_at_ms, self._period = [], []
         self._steady_until_ms = 0
         self._until_ms = t_ms
         self.frame = self.frame._replace(until_ms=t_ms)
