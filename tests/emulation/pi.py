@@ -23,6 +23,9 @@ LED_PIN: Final = MAT.led_pin
 HAND_PIN: Final = 21
 """Rises in the guest the moment a fault is set off."""
 
+RESTORES: Final = 3
+"""A snapshot woke when it was made; beside other work a processor may not come round in time."""
+
 DEADLOCK, HOLD_THE_GIL = 35, 36
 """Signals that `emulation_faults` in the guest answers to."""
 
@@ -60,6 +63,16 @@ def snapshot(image: build.Image, persist: bool = True) -> Path:
 
     name = build.digest([*code, *layers, qemu, b"persist" if persist else b""])
     return build.cached(f"snapshot-{name}", make) / "memory"
+
+
+def restored(image: build.Image, persist: bool = True) -> "Pi":
+    """The Pi as its snapshot has it, with all of its processors awake."""
+    for _ in range(RESTORES):
+        pi = Pi(image, persist, snapshot(image, persist))
+        if pi.is_awake:
+            return pi
+        pi.close()
+    raise RuntimeError(f"the snapshot of the emulated Pi did not wake in {RESTORES} attempts")
 
 
 class Pi(Machine):

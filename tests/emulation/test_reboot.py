@@ -18,7 +18,7 @@ def test_after_a_power_cut_it_is_idle_and_what_was_used_is_counted(
     pi: Pi, built: build.Image
 ) -> None:
     with pi.client() as client:
-        play(client)
+        play(pi, client)
     before = ledger(pi)
     assert before["used_ms"] == 60_000  # a slice, on the disk before it was used
     disk = pi.disk()
