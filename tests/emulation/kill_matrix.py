@@ -84,14 +84,13 @@ def play(pi: Pi, client: Client) -> None:
     """Every motor has its full duty. Where the machine underneath is so busy that a tick is late,
     the daemon turns them off, or the dead-man ends it, as they have to: then it is tried again."""
     for _ in range(10):
-        pid = pi.pid()
         pi.until_ready()
+        pid = pi.pid()
+        client.ask("clear")
         assert client.ask("start full")[-1] == "ok profile=full left=600"
         time.sleep(FULL_S)
         if pi.pid() == pid and client.status()["state"] == "running":
             return
-        pi.until_ready()
-        client.ask("clear")
     raise AssertionError(BUSY)
 
 

@@ -57,10 +57,11 @@ class Hand:
         return Felt(**json.loads(said))
 
     def rests(self) -> None:
-        """Idle, and free to start again."""
+        """Idle, and free to start again; the busy machine may have had the daemon killed."""
+        self.pi.until_ready()
         self.does(RELEASE, 0)
-        self.client.ask("stop")
-        self.client.ask("clear")
+        for request in ("stop", "clear", "select full"):
+            self.client.ask(request)
         time.sleep(LOCK_MS / 1000 + 0.2)
         assert self.state() == "idle"
 
