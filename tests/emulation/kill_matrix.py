@@ -87,6 +87,7 @@ def play(pi: Pi, client: Client) -> None:
         pi.until_ready()
         pid = pi.pid()
         client.ask("clear")
+        client.ask("events on")  # so that a fault is told that comes before what is tried
         assert client.ask("start full")[-1] == "ok profile=full left=600"
         time.sleep(FULL_S)
         if pi.pid() == pid and client.status()["state"] == "running":
@@ -100,7 +101,6 @@ def play_and_break(pi: Pi, fault: Fault, sees_restart: bool = True) -> Seen:
     with pi.client() as client:
         play(pi, client)
         deed = fault.deed.format(pid=pi.pid())
-        client.ask("events on")
         first = len(pi.edges)
         heard = b""
         until_s = time.monotonic() + (RESTART_S if sees_restart else WATCHED_S)
