@@ -8,6 +8,7 @@ when motors run, is known elsewhere.
 import ctypes
 import faulthandler
 import os
+import resource
 import select
 import signal
 from contextlib import suppress
@@ -87,14 +88,17 @@ class KernelDeadman:
 
 
 def lock_memory() -> None:
-    """Keeps the process out of swap (mlockall(2)), where its limit allows that.
+    """Keeps the process out of swap (mlockall(2)), where it may lock as much as it will ever need.
 
     What is mapped now is read in; of what comes later, each page as it is touched. Call it before
     threads begin: of their stacks, 8 MiB each, all would be taken for good.
     """
+    limit, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    if limit != resource.RLIM_INFINITY and os.geteuid() != 0:
+        return  # what is mapped beyond the limit would be refused: a thread's stack, for one
     libc = ctypes.CDLL(None)
-    libc.mlockall(1)  # MCL_CURRENT
-    libc.mlockall(2 | 4)  # MCL_FUTURE | MCL_ONFAULT
+    if libc.mlockall(1) == 0:  # MCL_CURRENT
+        libc.mlockall(2 | 4)  # MCL_FUTURE | MCL_ONFAULT
 
 
 class Proof:

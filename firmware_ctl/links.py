@@ -137,15 +137,23 @@ def _read_all(fd: int) -> bytes:
     return data
 
 
-def open_serial(port: SerialPort, daemon: Daemon, again: bool = False) -> None:
-    """Opens a port and gives it to the daemon; while it is not there, tries again in a while."""
+def try_serial(port: SerialPort) -> Any:
+    """The port opened, or why it cannot be."""
     import serial
 
     try:
-        opened = serial.Serial(port.device, port.baud, timeout=0, write_timeout=0, exclusive=True)
+        return serial.Serial(port.device, port.baud, timeout=0, write_timeout=0, exclusive=True)
     except Exception as error:  # pyserial lets termios.error through, which is no OSError
+        return error
+
+
+def open_serial(port: SerialPort, daemon: Daemon, again: bool = False, tried: Any = None) -> None:
+    """Gives the daemon a port, opened now or before; while it is not there, tries again in a
+    while."""
+    opened = tried or try_serial(port)
+    if isinstance(opened, Exception):
         if not again:
-            daemon.say(f"{port.device} cannot be opened yet ({error}); it is tried again")
+            daemon.say(f"{port.device} cannot be opened yet ({opened}); it is tried again")
         daemon.later(REOPEN_MS, lambda: open_serial(port, daemon, again=True))
         return
     link = SerialLink(port, opened)

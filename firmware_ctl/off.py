@@ -22,6 +22,10 @@ IDLE_WITHIN_S = 0.2
 FREED_WITHIN_S = 0.5
 """The kernel frees a killed process's lines; a few milliseconds, more on a starved machine."""
 
+AGAIN_S = 0.005
+ABOVE_ALL = 512
+"""A descriptor's number that no other reaches; the usual limit is 1024."""
+
 SIGKILL = 9
 
 # struct gpio_v2_line_request of linux/gpio.h: the offsets, who asks, flags, one attribute (what
@@ -186,7 +190,7 @@ def drive_low(chip: str, pins: "Sequence[int]", idle: int = 0) -> tuple[dict[int
                 failed[pin] = _request(fd, [pin])
                 if not failed[pin]:
                     del failed[pin]
-            sleep(0.005)
+            sleep(AGAIN_S)
         return {pin: os.strerror(code) for pin, code in failed.items()}, said
     finally:
         os.close(fd)
@@ -196,8 +200,8 @@ def guard(folder: str) -> None:
     """Forks a child that makes the pins low the moment this process has died, however it died.
 
     It is there already when `ExecStopPost=` has yet to be started, and does the first part of it:
-    the lines that the daemon named in its state folder. By then the kernel has let go of them; who
-    holds one nevertheless is left alone. To be called before any thread is started.
+    the lines that the daemon named in its state folder. Who holds one when the process has ended is
+    left alone. To be called before any thread is started.
     """
     import select
     import signal
@@ -206,16 +210,25 @@ def guard(folder: str) -> None:
         death = os.pidfd_open(os.getpid())
     except (AttributeError, OSError):
         return  # a kernel before 5.3
+    closing, ours = os.pipe()
     if os.fork():
-        os.close(death)
+        # The kernel closes from the highest number down: this end goes before lines and ports.
+        fcntl.fcntl(ours, fcntl.F_DUPFD_CLOEXEC, ABOVE_ALL)
+        for fd in (ours, closing, death):
+            os.close(fd)
         return
+    os.close(ours)
     try:
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-        select.select([death], [], [])
+        select.select([death, closing], [], [])
         chip, pins = read_lines(folder)
         fd = os.open(chip, os.O_RDWR | os.O_CLOEXEC)
-        if _request(fd, pins):
+        # A process has not ended before its serial ports have sent what they hold, for which the
+        # kernel waits up to 30 s. Its lines may be free long before that.
+        while (failed := _request(fd, pins)) and not select.select([death], [], [], AGAIN_S)[0]:
+            pass
+        if failed:
             for pin in pins:
                 _request(fd, [pin])
     finally:

@@ -67,6 +67,9 @@ def run(args: argparse.Namespace) -> int:
             off.write_lines(state, f"/dev/gpiochip{factory.chip}", parts.mat.power_pins)
         except OSError as error:
             raise DeviceError(f"nothing can be written to {state}: {error.strerror}") from None
+        # Before the pins: when the process dies the kernel closes what was opened last first, and
+        # waits up to 30 s until a port has sent what it holds; the motors must not wait for that.
+        ports = [(port, links.try_serial(port)) for port in (*parts.mat.ports, *_ports(args))]
         watchers: list[Watcher] = []
         if parts.mat.led_pin is not None:
             watchers.append(gpio.GpioLed(parts.mat.led_pin, factory))
@@ -79,8 +82,8 @@ def run(args: argparse.Namespace) -> int:
         if sags is not None:
             parts.sentries.append(UnderVoltage(sags, _log))
         daemon = parts.daemon(motors, factory, button, 1.0, watchers)
-        for port in (*parts.mat.ports, *_ports(args)):
-            links.open_serial(port, daemon)
+        for port, tried in ports:
+            links.open_serial(port, daemon, tried=tried)
         parts.control(daemon, args.socket or places.SERVICE_SOCKET)
         stack.callback(systemd.stopping)
         daemon.run()

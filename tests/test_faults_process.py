@@ -183,6 +183,20 @@ def test_locked_memory_leaves_out_what_no_thread_touches() -> None:
     assert more < 16 * 1024  # eight stacks would be 64 MiB
 
 
+LIMITED = """\
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_MEMLOCK, (1 << 20, 1 << 20))
+if os.geteuid() == 0:
+    os.setresuid(65534, 65534, 65534)
+"""
+
+
+def test_where_little_memory_may_be_locked_none_is_and_threads_begin() -> None:
+    program = LOCKED.replace("deadman.lock", LIMITED + "deadman.lock")
+    locked, _ = subprocess.check_output([sys.executable, "-c", program]).split()
+    assert locked == b"0"
+
+
 def test_fault_07_without_a_proven_dead_man_no_session_starts(tmp_path: Path) -> None:
     program = [sys.executable, "-c", UNPROVEN]
     with Mock(tmp_path, speed=1, program=program) as mock, Client(mock.port) as client:

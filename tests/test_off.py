@@ -17,7 +17,7 @@ import pytest
 
 from firmware_ctl import client, off, shipped
 from firmware_ctl.folder import load_mat
-from tests.process import PATIENCE_S, ROOT, Client, Mock, environment
+from tests.process import PATIENCE_S, ROOT, Client, Lines, Mock, environment
 
 MAT_PINS = [17, 27, 22, 23, 24, 25, 12, 13]
 SCRIPT = ROOT / "firmware_ctl" / "off.py"
@@ -275,7 +275,35 @@ def test_a_death_makes_the_pins_low_at_once(how: str, tmp_path: Path) -> None:
         text=True,
         timeout=PATIENCE_S,
     )
-    assert done.stdout.splitlines() == ["plays", "low: 17 27", "low: 17", "low: 27"]
+    first, *tried, one, other = done.stdout.splitlines()
+    assert (first, one, other) == ("plays", "low: 17", "low: 27")
+    assert set(tried) == {"low: 17 27"}
+
+
+ENDING = """\
+import os, sys
+from firmware_ctl import off
+off.write_lines(sys.argv[1], os.devnull, [17, 27])
+off._request = lambda fd, pins: os.write(1, b"low\\n") and 0
+off.guard(sys.argv[1])
+os.close(off.ABOVE_ALL)
+sys.stdin.read()
+"""
+
+
+def test_pins_are_low_while_a_port_holds_up_the_end_of_the_process(tmp_path: Path) -> None:
+    """The kernel has closed what was opened last, and waits until a port has sent all."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDING, str(tmp_path)],
+        env=environment(tmp_path),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert Lines(process.stdout.fileno()).until(bool) == "low"
+        assert process.poll() is None
+        process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
 
 
 # --- the daemon ---

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -51,6 +51,7 @@ MASKED: Final = (
     "sys-kernel-tracing.mount",
 )
 """Nothing of it concerns the mat, and all of it takes time to boot."""
+UART: Final = "/soc/serial@7e201000"
 VENV: Final = "opt/firmware-ctl"
 SITE: Final = f"{VENV}/lib/python3.11/site-packages"
 # Raspberry Pi OS has it as the package python3-lgpio, plain Debian has not.
@@ -83,10 +84,12 @@ def missing_tools() -> list[str]:
     return [tool for tool in TOOLS if shutil.which(tool) is None]
 
 
-def _sources(suites: Iterable[tuple[str, str]]) -> list[str]:
+def _sources(suites: Sequence[tuple[str, str]]) -> list[str]:
     """Lines for apt, by archive and suite, from wherever this machine has its Debian."""
     told = _run("apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)").splitlines()
     places = dict(line.split(" ", 1) for line in told)
+    if unknown := {archive for archive, _ in suites} - set(places):
+        raise RuntimeError(f"apt has no lists of {', '.join(sorted(unknown))}: `apt-get update`")
     return [f"deb {SIGNED} {places[archive]} {suite} main" for archive, suite in suites]
 
 
@@ -149,7 +152,7 @@ def image(comes_up: Callable[[Image], bool]) -> Image:
 def _base(folder: Path, needs: list[str], comes_up: Callable[[Image], bool]) -> None:
     root = folder / "root"
     root.mkdir()
-    _run("mmdebstrap", "--quiet", "--arch=arm64", "--variant=extract",
+    _run("mmdebstrap", "--quiet", "--arch=arm64", "--variant=extract", "--aptopt=Acquire::Retries \"5\"",
          f"--include={ROOT_PACKAGES}", "", str(folder / "root.tar"), *_sources(ROOT_SUITES))  # fmt: skip
     _run("tar", "-xf", str(folder / "root.tar"), "-C", str(root), "--exclude=./dev/*")
     (folder / "root.tar").unlink()
@@ -205,7 +208,7 @@ def _kernel(folder: Path, comes_up: Callable[[Image], bool]) -> None:
     (apt / "lists/partial").mkdir(parents=True)
     (apt / "status").touch()
     (apt / "sources.list").write_text(
-        "\n".join(_sources(("Debian", suite) for suite in KERNEL_SUITES)) + "\n"
+        "\n".join(_sources([("Debian", suite) for suite in KERNEL_SUITES])) + "\n"
     )
     settings = {
         "APT::Architecture": "arm64",
@@ -217,6 +220,7 @@ def _kernel(folder: Path, comes_up: Callable[[Image], bool]) -> None:
         "Dir::State::status": str(apt / "status"),
         "Dir::Cache": str(apt),
         "APT::Sandbox::User": "",
+        "Acquire::Retries": "5",
     }
     options = [option for name, value in settings.items() for option in ("-o", f"{name}={value}")]
     _run("apt-get", "-qq", *options, "update")
@@ -234,10 +238,13 @@ def _kernel(folder: Path, comes_up: Callable[[Image], bool]) -> None:
         shutil.copy(kernel, folder / "vmlinuz")
         shutil.copy(dtb, folder / "pi.dtb")
         # The UART is wired to Bluetooth there; without a revision gpiozero sees no Pi.
-        _run("fdtput", "-r", str(folder / "pi.dtb"), "/soc/serial@7e201000/bluetooth")
-        _run(
-            "fdtput", "-p", "-t", "x", str(folder / "pi.dtb"), "/system", "linux,revision", "a02082"
-        )
+        tree_file = str(folder / "pi.dtb")
+        _run("fdtput", "-r", tree_file, f"{UART}/bluetooth")
+        _run("fdtput", "-p", "-t", "x", tree_file, "/system", "linux,revision", "a02082")
+        # The emulated clock manager never tells that a clock has stopped, for which the driver waits
+        # 0.1 s when the UART is closed, which is also when a killed daemon ends: a fixed one does.
+        clock = _run("fdtget", "-t", "u", tree_file, "/clocks/clk-osc", "phandle").strip()
+        _run("fdtput", "-t", "u", tree_file, UART, "clocks", clock, clock)
         if comes_up(Image(folder / "vmlinuz", folder / "pi.dtb", (_probe(folder),))):
             break
     else:

@@ -13,16 +13,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from tests.emulation.build import Image
 
 MOST_S: Final = 1200
 """No machine lives longer, whatever becomes of the tests."""
 PATIENCE_S: Final = 120.0
+LAST_BYTES: Final = 4000
 
 GPIO: Final = 0x3F20_0000
 SET, CLEAR, LEVEL = GPIO + 0x1C, GPIO + 0x28, GPIO + 0x34
@@ -47,10 +48,18 @@ class Machine:
     """A running Pi. Without `snapshot` it boots, with `more` as a layer under the image's; a
     snapshot wants the same image and settings."""
 
+    running: ClassVar[list["Machine"]] = []
+    """Those that are now: a test that fails tells what they said last."""
+
     def __init__(
         self, image: Image, persist: bool = True, snapshot: Path | None = None, more: bytes = b""
     ) -> None:
-        self._stack = ExitStack()
+        with ExitStack() as self._stack:
+            self._start(image, persist, snapshot, more)
+            # Until here an error ends what was begun; from here the caller does.
+            self._stack = self._stack.pop_all()
+
+    def _start(self, image: Image, persist: bool, snapshot: Path | None, more: bytes) -> None:
         self._folder = folder = Path(
             self._stack.enter_context(tempfile.TemporaryDirectory(prefix="pi-"))
         )
@@ -61,7 +70,7 @@ class Machine:
         command = [
             *("timeout", "-k", "5", str(MOST_S), "qemu-system-aarch64", "-M", "raspi3b"),
             *("-kernel", str(image.kernel), "-dtb", str(image.tree), "-initrd", str(initramfs)),
-            *("-append", f"console=ttyS1,115200 rdinit=/init panic=0 quiet "
+            *("-append", f"console=ttyS1,115200 rdinit=/init panic=0 quiet loglevel=2 "
               f"pinctrl_bcm2835.persist_gpio_outputs={int(persist)} systemd.show_status=0"),
             *("-chardev", "pty,id=uart", "-serial", "chardev:uart"),
             *("-chardev", f"socket,id=con,path={folder}/con,server=on,wait=off"),
@@ -88,6 +97,9 @@ class Machine:
         )  # fmt: skip
         self._console = self._connect("con")
         self._said = b""
+        self._heard = b""
+        self.running.append(self)
+        self._stack.callback(self.running.remove, self)
         self.edges: list[Edge] = []
         self._answers: list[str] = []
         self._answered = threading.Condition()
@@ -109,6 +121,9 @@ class Machine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._stack.close()
 
     def _connect(self, name: str) -> socket.socket:
@@ -228,12 +243,23 @@ class Machine:
             left_s = until_s - time.monotonic()
             if left_s <= 0 or not select.select([self._console], [], [], left_s)[0]:
                 raise TimeoutError(f"the console did not say {pattern!r}: {self._said[-2000:]!r}")
-            more = self._console.recv(1 << 16)
-            if not more:
-                raise RuntimeError(f"QEMU is gone: {self._said[-2000:]!r}")
-            self._said += more
+            self._hear()
         self._said = self._said[found.end() :]
         return found
+
+    def _hear(self) -> None:
+        more = self._console.recv(1 << 16)
+        if not more:
+            raise RuntimeError(f"QEMU is gone: {self._said[-2000:]!r}")
+        self._said += more
+        self._heard = (self._heard + more)[-LAST_BYTES:]
+
+    def last_words(self) -> str:
+        """What the console said last, up to now, also what was asked for."""
+        with suppress(OSError, RuntimeError):
+            while select.select([self._console], [], [], 0)[0]:
+                self._hear()
+        return self._heard.decode(errors="replace").replace("\r\n", "\n")
 
     def type(self, text: str) -> None:
         self._console.sendall(text.encode())

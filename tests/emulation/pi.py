@@ -13,7 +13,7 @@ from typing import Final
 
 from firmware_ctl.folder import load_mat
 from tests.emulation import build
-from tests.emulation.machine import Machine
+from tests.emulation.machine import PATIENCE_S, Machine
 from tests.process import Client
 
 MAT: Final = load_mat(None)
@@ -22,6 +22,11 @@ PINS: Final = tuple(motor.pin for motor in MAT.motors)
 LED_PIN: Final = MAT.led_pin
 HAND_PIN: Final = 21
 """Rises in the guest the moment a fault is set off."""
+
+BOOT_S: Final = 300.0
+"""Nothing is promised of it, and beside other work it has taken more than two minutes."""
+RESTORES: Final = 3
+"""A snapshot woke when it was made; beside other work a processor may not come round in time."""
 
 DEADLOCK, HOLD_THE_GIL = 35, 36
 """Signals that `emulation_faults` in the guest answers to."""
@@ -62,6 +67,16 @@ def snapshot(image: build.Image, persist: bool = True) -> Path:
     return build.cached(f"snapshot-{name}", make) / "memory"
 
 
+def restored(image: build.Image, persist: bool = True) -> "Pi":
+    """The Pi as its snapshot has it, with all of its processors awake."""
+    for _ in range(RESTORES):
+        pi = Pi(image, persist, snapshot(image, persist))
+        if pi.is_awake:
+            return pi
+        pi.close()
+    raise RuntimeError(f"the snapshot of the emulated Pi did not wake in {RESTORES} attempts")
+
+
 class Pi(Machine):
     """A Machine whose guest has the service."""
 
@@ -78,10 +93,14 @@ class Pi(Machine):
         self.drive(sides[0], True)
         self.drive(sides[1], False)
 
+    def boots(self) -> None:
+        """Waits until it may be typed to; the button is at rest then."""
+        self.wait_for("the console is ready\r?\n", BOOT_S)
+        self.press(False)
+
     def install(self) -> None:
         """As the README tells a user; leaves the service running and idle."""
-        self.wait_for("the console is ready\r?\n")
-        self.press(False)
+        self.boots()
         self.must("systemctl start hand")
         self.must("firmware-ctl service install")
         self.until_ready()
@@ -93,7 +112,7 @@ class Pi(Machine):
 
     def until_ready(self) -> None:
         """Waits until systemd calls the service active."""
-        until_s = time.monotonic() + 120
+        until_s = time.monotonic() + PATIENCE_S
         while self.shell("systemctl is-active firmware-ctl")[1] != "active\n":
             assert time.monotonic() < until_s, self.shell("systemctl status firmware-ctl")[1]
             time.sleep(0.5)

@@ -14,7 +14,7 @@ import pytest
 from firmware_ctl.button import DEBOUNCE_MS
 from firmware_ctl.limits import LOCK_MS
 from tests.emulation import build
-from tests.emulation.pi import MAT, PINS, Pi, snapshot
+from tests.emulation.pi import MAT, PINS, Pi, restored
 from tests.process import Client, at_last
 
 assert MAT.button is not None
@@ -57,10 +57,11 @@ class Hand:
         return Felt(**json.loads(said))
 
     def rests(self) -> None:
-        """Idle, and free to start again."""
+        """Idle, and free to start again; the busy machine may have had the daemon killed."""
+        self.pi.until_ready()
         self.does(RELEASE, 0)
-        self.client.ask("stop")
-        self.client.ask("clear")
+        for request in ("stop", "clear", "select full"):
+            self.client.ask(request)
         time.sleep(LOCK_MS / 1000 + 0.2)
         assert self.state() == "idle"
 
@@ -81,7 +82,7 @@ TAP: Final = [*PRESS, *after(RELEASE, 300)]
 
 @pytest.fixture(scope="module")
 def simulated(built: build.Image) -> Iterator[Hand]:
-    with Pi(built, True, snapshot(built, True)) as pi:
+    with restored(built) as pi:
         pi.must("systemctl stop firmware-ctl hand")
         pi.must(CHIP + f"echo 'MOTORS={' '.join(map(str, PINS))}' >>/run/finger.env")
         pi.must("systemctl start finger && until [ -p /run/felt ]; do sleep 0.2; done")
