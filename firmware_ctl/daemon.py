@@ -220,10 +220,12 @@ class Daemon(Player):
             self.sample()
         if self._timers or self._lapses_at_ms:
             self._timers_due()
-        if not (readable or self._is_behind or self._notices) and not any(
-            [link.connection.has_unsent for link in links]
-        ):
-            return  # time has passed, and no one is to be told of it
+        if not (readable or self._is_behind or self._notices):
+            for link in links:
+                if link.connection.has_unsent:
+                    break
+            else:
+                return  # time has passed, and no one is to be told of it
         for source in sources:
             source.ready(self)
         self._serve()

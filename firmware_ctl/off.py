@@ -212,10 +212,14 @@ def guard(folder: str) -> None:
         return  # a kernel before 5.3
     closing, ours = os.pipe()
     if os.fork():
+        os.close(closing)
+        os.close(death)
         # The kernel closes from the highest number down: this end goes before lines and ports.
-        fcntl.fcntl(ours, fcntl.F_DUPFD_CLOEXEC, ABOVE_ALL)
-        for fd in (ours, closing, death):
-            os.close(fd)
+        try:
+            fcntl.fcntl(ours, fcntl.F_DUPFD_CLOEXEC, ABOVE_ALL)
+        except OSError:
+            return  # fewer are allowed: it stays where it is, and the death is what wakes the guard
+        os.close(ours)
         return
     os.close(ours)
     try:
