@@ -38,7 +38,7 @@ SOFT_S: Final = 4.0
 LOOK_S: Final = 10
 TICKS_S: Final = 20
 """1 000 ticks: the p99.9 is all but the latest of a round."""
-PRESSES: Final = 3
+PRESSES: Final = 5
 
 
 def drop_in(program: str, *settings: str) -> str:
@@ -182,8 +182,11 @@ def press(built: build.Image, pi: Pi, program: str) -> Figures:
                 start_ms.append(felt.high_ms[0] - felt.made_ms[1])
                 stop_ms.append(felt.high_ms[-1] - felt.made_ms[2])
     return {
-        "on ms": median(start_ms), "at most": max(start_ms),
-        "off ms": median(stop_ms), "off at most": max(stop_ms),
+        "first on ms": start_ms[0],
+        "on ms": median(start_ms[1:]),
+        "on at most": max(start_ms[1:]),
+        "off ms": median(stop_ms),
+        "off at most": max(stop_ms),
     }  # fmt: skip
 
 
