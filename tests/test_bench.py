@@ -1,6 +1,7 @@
 """Every benchmark runs. What it measures is no test: a busy machine must not fail one."""
 
 import json
+import runpy
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -8,8 +9,10 @@ from itertools import groupby
 
 import pytest
 
+from tests.bench import pi
 from tests.bench.measure import Round, Row, lines, medians
 from tests.bench.rows import ROWS
+from tests.emulation.build import HERE
 from tests.process import ROOT
 
 CALLS = sorted({call for row in ROWS for call in row.contestants.values()})
@@ -67,3 +70,23 @@ def test_a_row_of_the_table() -> None:
         "",
         "",
     ]
+
+
+def test_the_lateness_of_ticks_is_that_of_the_time_looked_at() -> None:
+    ms = 1_000_000
+    noted = [(n * 20 * ms, n * 20 * ms + n * ms // 100) for n in range(1_000)]
+    early = (10_015 * ms, 10_010 * ms)
+    late = runpy.run_path(str(HERE / "root/usr/local/lib/emulation/late.py"))
+    found = late["lateness"](sorted([*noted, early]), 5.0, 15.0)
+    assert found["ticks"] == 500
+    assert found["p50 ms"] == pytest.approx(5, abs=0.01)
+    assert found["most ms"] == pytest.approx(7.49)
+    assert found["apart p99.9 ms"] == pytest.approx(20.01, abs=0.01)
+
+
+def test_without_qemu_the_emulated_pi_is_not_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert pi.main(["ready"]) == 2
+    assert "the README names the packages" in capsys.readouterr().err

@@ -5,7 +5,7 @@ import compileall
 import json
 from pathlib import Path
 
-from tests.bench.measure import ROOT, SIZES, Round, lines, machine, medians, play
+from tests.bench.measure import ROOT, SIZES, Round, kept, lines, machine, play
 from tests.bench.rows import ROWS
 
 
@@ -21,20 +21,16 @@ def main() -> None:
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
     # As an installation does: whether the environment lets Python keep bytecode is no figure of ours.
     compileall.compile_dir(ROOT / "firmware_ctl", quiet=1)
-    kept: dict[str, object] = {**machine(), "size": args.size, "rows": {}}
+    found = {}
     for row in ROWS:
         if args.rows and row.name not in args.rows:
             continue
         rounds: list[Round] = list(play(row, args.size, args.rounds))
         print("\n".join(lines(row, rounds)), flush=True)
-        goals = [{**goal._asdict(), "found": goal.found(medians(rounds))} for goal in row.goals]
-        kept["rows"][row.name] = {  # type: ignore[index]
-            "what": row.what,
-            "goals": goals,
-            "rounds": [one._asdict() for one in rounds],
-        }
+        found[row.name] = kept(row, rounds)
     if args.json is not None:
-        args.json.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        told = {**machine(), "size": args.size, "rows": found}
+        args.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -61,7 +62,8 @@ class Row(NamedTuple):
     name: str
     what: str
     contestants: dict[str, str]
-    """`module:function` of this package by the contestant's name; one of them is `ours`."""
+    """By the contestant's name what is called: `module:function` of this package, or what the emulated
+    Pi runs. One of them is `ours`."""
     goals: Sequence[Goal]
 
 
@@ -73,7 +75,7 @@ class Round(NamedTuple):
     wall_s: float
     """Of the whole turn, its process included."""
     cpu_s: float
-    """Of all processes of the turn together."""
+    """Of all processes that ended in it."""
     load: float
     steal_ms: float
 
@@ -82,11 +84,15 @@ def play(row: Row, size: str, rounds: int) -> Iterator[Round]:
     """A B C A B C …: what the machine does to one of them it does to all."""
     for _ in range(rounds):
         for name, call in row.contestants.items():
-            wall_s, cpu_s, steal_ms = time.monotonic(), _cpu_s(), _steal_ms()
-            figures = _in_a_process(call, size)
-            wall_s, cpu_s = time.monotonic() - wall_s, _cpu_s() - cpu_s
-            load, steal_ms = os.getloadavg()[0], _steal_ms() - steal_ms
-            yield Round(name, figures, wall_s, cpu_s, load, steal_ms)
+            yield turn(name, partial(_in_a_process, call, size))
+
+
+def turn(name: str, measured: Callable[[], Figures]) -> Round:
+    wall_s, cpu_s, steal_ms = time.monotonic(), _cpu_s(), _steal_ms()
+    figures = measured()
+    wall_s, cpu_s = time.monotonic() - wall_s, _cpu_s() - cpu_s
+    load, steal_ms = os.getloadavg()[0], _steal_ms() - steal_ms
+    return Round(name, figures, wall_s, cpu_s, load, steal_ms)
 
 
 def _in_a_process(call: str, size: str) -> Figures:
@@ -136,6 +142,12 @@ def machine() -> dict[str, object]:
         "kernel": platform.release(),
         "python": platform.python_version(),
     }
+
+
+def kept(row: Row, rounds: Sequence[Round]) -> dict[str, object]:
+    """All of it, for JSON."""
+    goals = [{**goal._asdict(), "found": goal.found(medians(rounds))} for goal in row.goals]
+    return {"what": row.what, "goals": goals, "rounds": [one._asdict() for one in rounds]}
 
 
 def lines(row: Row, rounds: Sequence[Round]) -> Iterator[str]:

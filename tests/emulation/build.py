@@ -132,13 +132,13 @@ def mat() -> str:
     return text
 
 
-def image(comes_up: Callable[[Image], bool]) -> Image:
+def image(comes_up: Callable[[Image], bool], project_at: Path = REPOSITORY) -> Image:
     """What is not in the cache is built; `comes_up` tries a kernel. Minutes without a cache."""
     needs = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
     inputs = [Path(__file__).read_bytes(), *(need.encode() for need in needs)]
     base = cached(f"base-{digest(inputs)}", lambda folder: _base(folder, needs, comes_up))
     with tempfile.TemporaryDirectory() as folder:
-        _pip("wheel", "--no-deps", "-w", folder, str(REPOSITORY))
+        _pip("wheel", "--no-deps", "-w", folder, str(project_at))
         [wheel] = Path(folder).glob("*.whl")
         files = sorted(path for path in (HERE / "root").rglob("*") if path.is_file())
         inputs = [base.name.encode(), wheel.read_bytes()]

@@ -41,8 +41,8 @@ def comes_up(image: build.Image) -> bool:
     return True
 
 
-def image() -> build.Image:
-    return build.image(comes_up)
+def image(project_at: Path = build.REPOSITORY) -> build.Image:
+    return build.image(comes_up, project_at)
 
 
 def snapshot(image: build.Image, persist: bool = True) -> Path:
