@@ -159,6 +159,8 @@ class Daemon(Player):
         """Those who have not taken all that they are told."""
         self._is_behind = False
         """There is more to do than could be done in the last round."""
+        self._has_unserved = False
+        """Bytes or requests of someone wait, and be it for an answer that comes later."""
         self._wake_at_ms: int | None = None
         self._sampled_at_ms = inbox.now_ms()
         self._tick_at_ms: int | None = None
@@ -220,7 +222,7 @@ class Daemon(Player):
             self.sample()
         if self._timers or self._lapses_at_ms:
             self._timers_due()
-        if not (readable or self._is_behind or self._notices):
+        if not (readable or self._is_behind or self._has_unserved or self._notices):
             for link in links:
                 if link.connection.has_unsent:
                     break
@@ -229,6 +231,11 @@ class Daemon(Player):
         for source in sources:
             source.ready(self)
         self._serve()
+        for link in [link for link in links if link.ended]:
+            self._readers = None
+            # Nothing more can be answered once all that it asked was seen to.
+            if link.connection.is_served and not link.connection.has_unsent:
+                self._leave(link)
         self._publish()
         self._send()
 
@@ -419,33 +426,31 @@ class Daemon(Player):
             if stop_lines:
                 self.step(Stop(stop_lines))
             connection.tell_stopped(now_ms)
-            if connection in self._deferred:
-                if connection.pending:
-                    self._renew_lease(connection)  # it cannot be answered now, but it lives
-            elif not self._answer(connection, until_ms):
+            if connection in self._deferred and connection.pending:
+                self._renew_lease(connection)  # it cannot be answered now, but it lives
+            self._answer(connection, until_ms)
+            if self.now_ms() >= until_ms:
                 return
 
-    def _answer(self, connection: Connection, until_ms: int) -> bool:
-        """Some of its requests; False: no time is left for others'."""
+    def _answer(self, connection: Connection, until_ms: int) -> None:
         pending = connection.pending
-        for _ in range(REQUESTS_A_ROUND):
+        for n in range(REQUESTS_A_ROUND):
             if not pending or connection in self._deferred or self.session.closed:
-                break
+                return
+            if n and self.now_ms() >= until_ms:
+                return
             item = pending.popleft()
             if isinstance(item, Complaint):
                 if item.lines > 1:
                     pending.appendleft(Complaint(item.code, item.lines - 1))
                 connection.answer([verbs.complaint(item.code)])
-            else:
-                line, stops = item
-                lines = verbs.answer(self, connection, line, stops != self.session.stops)
-                if lines is not None:
-                    connection.answer(lines)
-                if connection.lease_s and (lines is None or lines[-1].startswith("ok")):
-                    self._renew_lease(connection)
-            if self.now_ms() >= until_ms:
-                return False
-        return True
+                continue
+            line, stops = item
+            lines = verbs.answer(self, connection, line, stops != self.session.stops)
+            if lines is not None:
+                connection.answer(lines)
+            if connection.lease_s and (lines is None or lines[-1].startswith("ok")):
+                self._renew_lease(connection)
 
     def _renew_lease(self, connection: Connection) -> None:
         if connection.lease_s:
@@ -472,24 +477,20 @@ class Daemon(Player):
                     link.connection.answer([event])
 
     def _send(self) -> None:
-        """What they take of what they are told, and farewell to those who have gone."""
-        self._writers, self._is_behind = [], False
-        for link in [*self.links]:
+        """What they take of what they are told."""
+        self._writers, self._is_behind, self._has_unserved = [], False, False
+        for link in self.links:
             connection = link.connection
             if connection.has_unsent:
                 _flush(link)
-            if link.ended:
-                self._readers = None
-                # Nothing more can be answered once all that it asked was seen to.
-                if connection.is_served and not connection.has_unsent:
-                    self._leave(link)
-                    continue
-            if connection.has_unsent:
-                self._writers.append(link)
-            if not connection.is_served and connection not in self._deferred:
-                self._is_behind = True
-        if self._notices:  # of a session that ended with its client
-            self._is_behind = True
+                if connection.has_unsent:
+                    self._writers.append(link)
+                elif link.ended:
+                    self._is_behind = True  # it can be let go
+            if not connection.is_served:
+                self._has_unserved = True
+                if connection not in self._deferred:
+                    self._is_behind = True
 
     def _leave(self, link: Link) -> None:
         self.links.remove(link)

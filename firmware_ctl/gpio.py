@@ -1,27 +1,24 @@
-"""Motors, gate, start button and status LED on gpiozero's pins. The only module that knows pins.
+"""Motors, gate and status LED on gpiozero's pins.
 
 The pin factory is named by the caller and never chosen by gpiozero, which would fall back to
 another with a warning.
 """
 
 import os
-from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from math import nextafter
 from typing import Any, Final
 
 from gpiozero import (
     LED,
-    DigitalInputDevice,
     DigitalOutputDevice,
     GPIOZeroError,
-    PWMOutputDevice,
+    InputDevice,
+    OutputDevice,
 )
 
 from firmware_ctl import mat, off
-from firmware_ctl.button import Contact, contact
-from firmware_ctl.errors import CallerError, DeviceError
+from firmware_ctl.errors import DeviceError
 from firmware_ctl.session import Input, Session, State, Step
 from firmware_ctl.shaping import Levels
 
@@ -29,12 +26,13 @@ from firmware_ctl.shaping import Levels
 # The next float above k / 100 mends all of them; 0 stays exactly 0.
 VALUES: Final = (0.0, *(nextafter(duty / 100, 1) for duty in range(1, 101)))
 
-MOST_EDGES: Final = 64
-"""Edges kept between two looks of the loop; of a contact that chatters faster, the newest."""
-
 
 class GpioMotors:
-    """Every motor's pin with PWM, low from the start."""
+    """Every motor's pin, low from the start.
+
+    Its PWM begins with the first duty and ends with `all_low`: lgpio's thread wakes for each period
+    of a PWM, of 0 % too.
+    """
 
     def __init__(self, mat: mat.Mat, factory: Any) -> None:
         self._devices: list[Any] = []
@@ -42,11 +40,11 @@ class GpioMotors:
         self._named = [_named(name) for name in self._names]
         self._duties = [0] * len(mat.motors)
         self._pwm_hz = mat.pwm_hz
-        self._is_low = False
-        """The PWM has been ended by `all_low`."""
+        self._is_low = True
+        """There is no PWM."""
         for motor, named in zip(mat.motors, self._named, strict=True):
             with named:
-                device = PWMOutputDevice(motor.pin, frequency=mat.pwm_hz, pin_factory=factory)
+                device = OutputDevice(motor.pin, pin_factory=factory)
             self._devices.append(device)
         self._pins = [device.pin for device in self._devices]
 
@@ -54,31 +52,30 @@ class GpioMotors:
         """Writes what changed; falling duties first, so that the sum never overshoots."""
         duties = self._duties
         if self._is_low:
-            for named, device in zip(self._named, self._devices, strict=True):
+            for named, pin in zip(self._named, self._pins, strict=True):
                 with named:
-                    device.frequency = self._pwm_hz
+                    pin.frequency = self._pwm_hz
             self._is_low = False
         changes = sorted(
             [(duty - duties[i], i) for i, duty in enumerate(duty_pct) if duty != duties[i]]
         )
         for _, i in changes:
             with self._named[i]:
-                # The pin's own way: a device's asks four functions before it.
                 self._pins[i].state = VALUES[duty_pct[i]]
             duties[i] = duty_pct[i]
 
     def all_low(self) -> list[str]:
         """Ends the PWM of every pin and drives it low, also where a write fails."""
         stuck = []
-        for device in self._devices:
+        for pin in self._pins:
             with suppress(Exception):
-                device.value = 0
-        for name, device in zip(self._names, self._devices, strict=True):
+                pin.state = 0.0
+        for name, pin in zip(self._names, self._pins, strict=True):
             # Ending lgpio's PWM leaves the level as it was; the write after it makes it low.
             with suppress(Exception):
-                device.pin.frequency = None
+                pin.frequency = None
             try:
-                device.pin.state = 0
+                pin.state = 0
             except Exception as error:
                 stuck.append(f"{name} cannot be driven low: {error}")
         self._duties = [0] * len(self._duties)
@@ -95,7 +92,8 @@ class GpioGate:
         self._rail: Any = None
         if gate.rail_pin is not None:
             with _named(f"the motor gate's read-back on GPIO {gate.rail_pin}"):
-                self._rail = DigitalInputDevice(gate.rail_pin, pull_up=False, pin_factory=factory)
+                # A DigitalInputDevice would have lgpio look for edges.
+                self._rail = InputDevice(gate.rail_pin, pull_up=False, pin_factory=factory)
 
     def checked(self, now_ms: int, is_moving: bool) -> None:
         """An edge for each checked tick; none while nothing moves, so that the rail falls."""
@@ -106,52 +104,6 @@ class GpioGate:
 
     def is_rail_on(self) -> bool:
         return self._rail is not None and bool(self._rail.value)
-
-
-class GpioButton:
-    """The start button's contacts to ground, with pull-ups. `edge` is called on another thread."""
-
-    def __init__(self, contacts: mat.Contacts, factory: Any, edge: Callable[[], None]) -> None:
-        pins = [contacts.pressed_pin]
-        if contacts.released_pin is not None:
-            pins.append(contacts.released_pin)
-        self._devices: list[Any] = []
-        self._edges: deque[Contact] = deque(maxlen=MOST_EDGES)
-        for pin in pins:
-            with _named(f"the start button on GPIO {pin}"):
-                device = DigitalInputDevice(pin, pull_up=True, pin_factory=factory)
-            self._devices.append(device)
-        self._pins = [device.pin for device in self._devices]
-        for which, device in enumerate(self._devices):
-            device.when_activated = self._handler(which, True, edge)
-            device.when_deactivated = self._handler(which, False, edge)
-
-    def read(self) -> list[Contact]:
-        edges = self._edges
-        contacts = [edges.popleft() for _ in range(len(edges))] if edges else []
-        contacts.append(self._contact(self._closed()))
-        return contacts
-
-    def _closed(self) -> list[bool]:
-        # A device's own `value` asks three functions more, in each tick.
-        return [not pin.state for pin in self._pins]
-
-    def _handler(self, which: int, is_closed: bool, edge: Callable[[], None]) -> Callable[[], None]:
-        def changed() -> None:
-            # A tap may be over before the loop looks: what the edge said is kept for it.
-            closed = self._closed()
-            closed[which] = is_closed
-            self._edges.append(self._contact(closed))
-            edge()
-
-        return changed
-
-    def _contact(self, closed: list[bool]) -> Contact:
-        pressed = closed[0]
-        return contact(pressed, closed[1] if len(closed) > 1 else not pressed)
-
-    def press(self, is_down: bool) -> None:
-        raise CallerError("not-here", "press works on a mock; here a hand has to do it")
 
 
 class GpioLed:

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from struct import Struct
+from struct import Struct, error
 from typing import Final, NamedTuple, get_args
 
 from firmware_ctl import __version__
@@ -55,6 +55,8 @@ TEXTS: Final = 1024 * 1024
 QUIET_MS: Final = 60_000
 """After this long without anything the next input begins a new record: nothing before it shows."""
 
+GIVE_WAY_ROWS: Final = 64
+
 KEPT: Final = 4
 """Incidents in the state folder; the oldest makes room."""
 
@@ -82,12 +84,13 @@ _MOTORS_AT: Final = _row_of(0).size
 def _told(row: Struct, data: bytes) -> bytes:
     """A row as a line of JSON."""
     at_ms, kind, number, state, levels, duties, kicks = row.unpack(data)
-    argument: object = None if number == _NOTHING else number
+    told: object = "null" if number == _NOTHING else number
     if _NAMES[kind] == "contacts":
-        argument = _CONTACTS[number].value
-    motors = [i for i in range(len(levels)) if kicks >> i & 1]
-    came = _STATES[state].value, [*levels], [*duties], motors
-    return json.dumps([at_ms, _NAMES[kind], argument, *came], separators=(",", ":")).encode()
+        told = f'"{_CONTACTS[number].value}"'
+    motors = [i for i in range(len(levels)) if kicks >> i & 1] if kicks else []
+    came = f'"{_STATES[state].value}",{[*levels]},{[*duties]},{motors}'
+    # A list's own text is that of JSON; json takes four times as long.
+    return f'[{at_ms},"{_NAMES[kind]}",{told},{came}]'.encode()
 
 
 class Ring:
@@ -202,7 +205,11 @@ def lines(ring: bytes, why: str) -> list[bytes]:
     first = count - min(count, ROWS)
     begins = (rows_at + n % ROWS * width for n in range(first, count))
     row = _row_of((width - _MOTORS_AT) // 2)
-    rows = [_told(row, ring[begin : begin + width]) for begin in begins]
+    rows = []
+    for begin in begins:
+        rows.append(_told(row, ring[begin : begin + width]))
+        if len(rows) % GIVE_WAY_ROWS == 0:
+            time.sleep(0)  # this is the disk's thread, and the loop may want Python's lock
     last = {"why": why, "whole": not lost and not first, "lines": len(texts) + len(rows)}
     return [*texts, *rows, json.dumps(last).encode()] if texts else []
 
@@ -226,7 +233,11 @@ class Shelf:
         if not self._waiting:
             return
         why, ring = self._waiting.popleft()
-        found = lines(ring, why) if ring else []
+        try:
+            found = lines(ring, why) if ring else []
+        except (error, IndexError):
+            self._say("the record of the last minutes is damaged and is not kept")
+            return
         if not found:
             return
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())

@@ -72,10 +72,15 @@ class Latch:
     def trip(self) -> None:
         """Panic-off: tries every pin whatever the others do, raises nothing, can be repeated."""
         self.is_tripped = True
+        self._drive_low()
+
+    def _drive_low(self) -> bool:
+        """Every motor pin; False: not all could be."""
         stuck = self._motors.all_low()
         self.fault = Fault("pin-write", "; ".join(stuck), lasts=True) if stuck else None
         if not stuck:
             self._duties = self._silence
+        return not stuck
 
     def reset(self) -> None:
         """After a clear: duties go out again."""
@@ -94,8 +99,9 @@ class Latch:
             self.trip()  # perhaps the pin can be written again
         if not self.is_armed:
             return
-        if is_moving or any(self._duties) or self.fault is not None:
-            self._deadman.arm()
-        else:
+        is_over = not (is_moving or any(self._duties) or self.fault is not None)
+        if is_over and self._drive_low():
             self._deadman.disarm()
             self.is_armed = False
+        else:
+            self._deadman.arm()

@@ -270,7 +270,7 @@ class Connection:
     def _put(self, data: bytes) -> None:
         if len(self._unsent) + len(data) <= MOST_UNSENT + 64:
             self._unsent += data
-            self.has_unsent = True
+            self.has_unsent = bool(self._unsent)
 
 
 def _count_stops(data: bytes) -> int:

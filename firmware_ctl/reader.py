@@ -55,6 +55,8 @@ class Reader:
         return self._stdout.fileno()
 
     def ready(self, daemon: Daemon) -> None:
+        if self._stdout.closed:
+            return  # given up a moment ago
         try:
             chunk = os.read(self.fileno(), 1 << 16)
         except BlockingIOError:

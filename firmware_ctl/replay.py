@@ -172,7 +172,8 @@ def read_incident(path: str) -> Incident:
             levels, duties, kicks = (tuple(_whole(n, 0, 100) for n in some) for some in figures)
             if {len(levels), len(duties)} != {len(mat.motors)}:
                 raise ValueError
-            rows.append(Row(number, at_ms, words, event, Came(State(state), levels, duties, kicks)))
+            came = Came(State(state), levels, duties, tuple(sorted(kicks)))
+            rows.append(Row(number, at_ms, words, event, came))
     if not rows:
         raise AuthorError([Mistake(path, len(lines), 1, "the file has no inputs: it is damaged")])
     return Incident(program, why, session, rows)

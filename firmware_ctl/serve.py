@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     off.guard(state)
     proof = _begin_proof()
     deadman.lock_memory()
-    from firmware_ctl import gpio
+    from firmware_ctl import contacts, gpio
 
     factory = real_pins(state, "`firmware-ctl mock` plays the same without pins")
     with ExitStack() as stack:
@@ -75,13 +75,15 @@ def run(args: argparse.Namespace) -> int:
             watchers.append(gpio.GpioLed(parts.mat.led_pin, factory))
         button = None
         if parts.mat.button is not None:
-            button = gpio.GpioButton(parts.mat.button, factory, parts.waker)
+            button = contacts.KernelContacts(f"/dev/gpiochip{factory.chip}", parts.mat.button)
         motors = gpio.GpioMotors(parts.mat, factory)
         stack.callback(motors.all_low)
         sags = under_voltage_alarm()
         if sags is not None:
             parts.sentries.append(UnderVoltage(sags, _log))
         daemon = parts.daemon(motors, factory, button, 1.0, watchers)
+        if button is not None:
+            daemon.watch(button)
         for port, tried in ports:
             links.open_serial(port, daemon, tried=tried)
         parts.control(daemon, args.socket or places.SERVICE_SOCKET)

@@ -189,7 +189,7 @@ class Shaper:
         for i in kicks:
             until_ms = min(self._kick_until_ms[i], until_ms or self._kick_until_ms[i])
         self._unsettled = {*kicks, *self._wants_since_ms, *self._second_at_ms}
-        return Shaped(tuple(duties), tuple(kicks), until_ms)
+        return Shaped(tuple(duties), tuple(sorted(kicks)), until_ms)
 
     def _look_up(self, levels: Levels) -> tuple[Shaped, tuple[bool, ...]]:
         if len(self._by_table) >= _REMEMBERED:

@@ -299,7 +299,7 @@ class Playback:
     def _remember(self, in_period_ms: int, levels: Levels, for_ms: int) -> None:
         """Wakes come late by more or less: of what holds for a while the earliest moment counts."""
         known_until_ms = in_period_ms + for_ms
-        i = bisect_right(self._period_at_ms, in_period_ms)
+        i = bisect_left(self._period_at_ms, in_period_ms)
         j = bisect_left(self._period_at_ms, known_until_ms, i)
         self._period_at_ms[i:j] = [in_period_ms]
         self._period[i:j] = [(levels, known_until_ms)]

@@ -16,7 +16,7 @@ from contextlib import ExitStack, suppress
 from typing import Any, Final, NamedTuple, cast
 
 from firmware_ctl import deadman, off, places, shipped
-from firmware_ctl.daemon import SETTLE_MS, Daemon, Job, StartButton
+from firmware_ctl.daemon import SETTLE_MS, Daemon, Job, Source, StartButton
 from firmware_ctl.document import near
 from firmware_ctl.errors import AuthorError, DeviceError, FirmwareError
 from firmware_ctl.folder import load_mat
@@ -306,10 +306,11 @@ def play(rig: Rig, mat: Mat, course: Course[Any]) -> Any:
     proof = deadman.Proof() if sys.platform == "linux" else None
     if not rig.is_mock:
         deadman.lock_memory()
-    from firmware_ctl import gpio
+    from firmware_ctl import contacts, gpio
 
     bench = Bench(mat, course)
     inbox, waker = RealInbox(), Waker()
+    sources: list[Source] = [waker]
     sentries: list[Sentry] = [TickLate()]
     proofs: list[Proof] = []
     switch: Deadman = NoDeadman()
@@ -323,7 +324,10 @@ def play(rig: Rig, mat: Mat, course: Course[Any]) -> Any:
             factory, button = simulated.factory, simulated.button
         else:
             factory = _pins(rig.state, mat, stack)
-            button = gpio.GpioButton(mat.button, factory, waker) if mat.button else None
+            button = None
+            if mat.button is not None:
+                button = contacts.KernelContacts(f"/dev/gpiochip{factory.chip}", mat.button)
+                sources.append(button)
             sags = under_voltage_alarm()
             if sags is not None:
                 sentries.append(UnderVoltage(sags, lambda line: None))
@@ -351,7 +355,7 @@ def play(rig: Rig, mat: Mat, course: Course[Any]) -> Any:
         for number in ends:
             stack.callback(signal.signal, number, signal.getsignal(number))
         stack.callback(signal.set_wakeup_fd, -1)
-        daemon.watch(waker, Signals(ends, {}), Keyboard(terminal, simulated))
+        daemon.watch(*sources, Signals(ends, {}), Keyboard(terminal, simulated))
         daemon.run()
     return bench.result
 

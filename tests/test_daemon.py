@@ -206,7 +206,8 @@ def test_an_undisturbed_session_is_its_timeline_frame_for_frame(name: str) -> No
     off_at_ms = next(t_ms for t_ms, levels in reversed(changes(timeline)) if not any(levels))
     assert world.motors.writes[-1] == (700 + off_at_ms, (0,) * 8)
     assert {state for at_ms, state, *_ in world.rows if at_ms == timeline.end_ms} == {State.IDLE}
-    assert world.motors.lows_at_ms == [700 + timeline.end_ms + 2_000]
+    end_ms = 700 + timeline.end_ms
+    assert world.motors.lows_at_ms == [end_ms, end_ms + 2_000]
 
 
 class LateInbox(VirtualInbox):
@@ -618,6 +619,29 @@ def test_reload_answers_when_all_is_read_and_holds_up_nothing_else() -> None:
     assert asks.said == [loop.READY, "ok count=1", "ok"]
     assert world.daemon.sources == []
     assert world.session.selected is CATALOGUE.entries[1]
+
+
+def test_a_stop_line_is_found_in_what_was_sent_behind_a_request_that_waits() -> None:
+    world = World()
+    asks, other = Wire(world.daemon), Wire(world.daemon)
+    world.at(700, lambda daemon: daemon.act(Start("alpha")))
+    world.at(900, lambda _: asks.hears(b"reload\n" + b"ping\n" * 600 + b"stop\n"))
+    world.run(1_400)
+    assert world.readers != []
+    assert 900 <= world.offs_at_ms()[0] <= 940
+    assert other.said == [loop.READY]
+
+
+def test_who_leaves_is_told_to_others_and_ends_a_start_that_waits() -> None:
+    world = World()
+    leaves, stays = Wire(world.daemon), Wire(world.daemon)
+    world.at(650, lambda _: stays.hears(b"events on\n"))
+    world.at(700, lambda _: leaves.hears(b"lease 60\nstart alpha\n"))
+    world.at(900, lambda _: leaves.hears(b""))
+    heard: list[list[str]] = []
+    world.at(930, lambda _: heard.append(stays.said))
+    world.run(1_000)
+    assert heard[0][-1].startswith("* event=state state=idle"), heard
 
 
 def test_a_reload_that_fails_changes_nothing_and_says_why() -> None:

@@ -17,8 +17,9 @@ from gpiozero.pins.mock import MockFactory, MockPWMPin
 from firmware_ctl import off
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue, Entry
-from firmware_ctl.errors import CallerError, DeviceError
-from firmware_ctl.gpio import MOST_EDGES, VALUES, GpioButton, GpioLed, GpioMotors, lgpio_factory
+from firmware_ctl.contacts import MOST_EDGES
+from firmware_ctl.errors import DeviceError
+from firmware_ctl.gpio import VALUES, GpioLed, GpioMotors, lgpio_factory
 from firmware_ctl.mat import Contacts
 from firmware_ctl.session import Fault, Input, Kept, Pause, Session, Start, Stop, Wake
 from firmware_ctl.simulator.pins import SimulatedButton, mock_factory
@@ -55,13 +56,16 @@ def test_every_whole_percent_survives_the_truncation_of_lgpio() -> None:
 # --- motors ---
 
 
-def test_motors_are_low_from_the_start_with_the_mats_frequency(factory: MockFactory) -> None:
+def test_motors_are_low_from_the_start_and_get_the_mats_frequency_with_their_first_duty(
+    factory: MockFactory,
+) -> None:
     motors = GpioMotors(MAT, factory)
     assert [written(factory, pin) for pin in PINS] == [[0]] * 6
-    assert [factory.pin(pin).frequency for pin in PINS] == [100] * 6
+    assert [factory.pin(pin).frequency for pin in PINS] == [None] * 6
     assert [factory.pin(pin).function for pin in PINS] == ["output"] * 6
-    motors.apply((0,) * 6)
-    assert [written(factory, pin) for pin in PINS] == [[0]] * 6
+    motors.apply((30,) + (0,) * 5)
+    assert [written(factory, pin) for pin in PINS] == [[0, 30], *[[0]] * 5]
+    assert [factory.pin(pin).frequency for pin in PINS] == [100] * 6
 
 
 def test_every_change_is_written_once_and_nothing_else(factory: MockFactory) -> None:
@@ -149,8 +153,6 @@ def test_a_pin_in_use_is_named(factory: MockFactory) -> None:
         GpioMotors(MAT, factory)
     with pytest.raises(DeviceError, match=r"the LED on GPIO 19 cannot be used: .*GPIO19"):
         GpioLed(19, factory)
-    with pytest.raises(DeviceError, match=r"the start button on GPIO 19 cannot be used: .*GPIO19"):
-        GpioButton(Contacts(5, 19), factory, lambda: None)
     led._led.close()
     GpioMotors(MAT, factory).all_low()
 
@@ -158,43 +160,32 @@ def test_a_pin_in_use_is_named(factory: MockFactory) -> None:
 # --- button and LED ---
 
 
-def test_change_over_contacts_tell_every_edge_and_what_they_say_now(factory: MockFactory) -> None:
+def test_simulated_contacts_tell_every_edge_and_what_they_say_now() -> None:
     edges: list[None] = []
-    button = GpioButton(Contacts(5, 6), factory, lambda: edges.append(None))
-    pressed, released = factory.pin(5), factory.pin(6)
+    made = mock_factory()
+    button = SimulatedButton(Contacts(5, 6), made, lambda: edges.append(None))
+    pressed, released = made.pin(5), made.pin(6)
     assert [pressed.pull, released.pull] == ["up", "up"]
-    assert button.read() == [Contact.NEITHER]
-    for change in (released.drive_low, released.drive_high, pressed.drive_low, released.drive_low):
+    assert button.read()[-1] is Contact.RELEASED
+    edges.clear()
+    for change in (released.drive_high, released.drive_low, pressed.drive_low, released.drive_high):
         change()
-    told = [Contact.RELEASED, Contact.NEITHER, Contact.PRESSED, Contact.BOTH]
-    assert button.read() == [*told, Contact.BOTH]
-    assert button.read() == [Contact.BOTH]
+    told = [Contact.NEITHER, Contact.RELEASED, Contact.BOTH, Contact.PRESSED]
+    assert button.read() == [*told, Contact.PRESSED]
+    assert button.read() == [Contact.PRESSED]
     assert len(edges) == 4
 
 
-def test_a_plain_contact_tells_a_tap_that_is_over(factory: MockFactory) -> None:
-    button = GpioButton(Contacts(5, None), factory, lambda: None)
-    assert button.read() == [Contact.RELEASED]
-    factory.pin(5).drive_low()
-    factory.pin(5).drive_high()
-    assert button.read() == [Contact.PRESSED, Contact.RELEASED, Contact.RELEASED]
-
-
-def test_of_a_contact_that_chatters_the_newest_edges_are_kept(factory: MockFactory) -> None:
-    button = GpioButton(Contacts(5, None), factory, lambda: None)
+def test_of_a_simulated_contact_that_chatters_the_newest_edges_are_kept() -> None:
+    made = mock_factory()
+    button = SimulatedButton(Contacts(5, None), made, lambda: None)
     for _ in range(1_000):
-        factory.pin(5).drive_low()
-        factory.pin(5).drive_high()
-    factory.pin(5).drive_low()
+        made.pin(5).drive_low()
+        made.pin(5).drive_high()
+    made.pin(5).drive_low()
     told = button.read()
     assert len(told) == MOST_EDGES + 1
     assert told[-3:] == [Contact.RELEASED, Contact.PRESSED, Contact.PRESSED]
-
-
-def test_a_real_button_cannot_be_pressed_by_a_command(factory: MockFactory) -> None:
-    with pytest.raises(CallerError, match="a hand has to do it") as refusal:
-        GpioButton(Contacts(5, 6), factory, lambda: None).press(True)
-    assert refusal.value.code == "not-here"
 
 
 @pytest.mark.parametrize("released_pin", [6, None])
@@ -296,12 +287,14 @@ def test_on_lgpio_every_way_out_leaves_the_pins_driven_low(lgpio: list[tuple[obj
     assert [call for call in lgpio if call[1] == 16] == [
         ("gpio_claim_input", 16, "pull none"),
         ("gpio_claim_output", 16),  # low by default
-        ("tx_pwm", 16, 100, 0),
-        ("tx_pwm", 16, 100, 0),
+        ("gpio_write", 16, False),
     ]
     lgpio.clear()
     motors.apply((29, 57, 58, 0, 0, 0))
-    assert lgpio == [("tx_pwm", 16, 100, 29), ("tx_pwm", 17, 100, 57), ("tx_pwm", 18, 100, 58)]
+    assert lgpio == [
+        *(("tx_pwm", pin, 100, 0) for pin in PINS),
+        *(("tx_pwm", 16, 100, 29), ("tx_pwm", 17, 100, 57), ("tx_pwm", 18, 100, 58)),
+    ]
     lgpio.clear()
     motors.all_low()
     assert lgpio == [

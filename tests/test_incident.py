@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,12 +18,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_ctl import incident, verbs
+from firmware_ctl import incident, shipped, verbs
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue, read_entry
 from firmware_ctl.cli import main
 from firmware_ctl.daemon import IDLE_SAMPLE_MS
 from firmware_ctl.disk import Disk
+from firmware_ctl.folder import load_mat, read_catalogue
 from firmware_ctl.incident import Recorder, Ring, Shelf, left_behind
 from firmware_ctl.limits import TICK_MS
 from firmware_ctl.mat import read_mat
@@ -224,6 +226,42 @@ def test_a_whole_session_is_told(world: World, capsys: pytest.CaptureFixture[str
         "      9.000 s  the last: idle level=[0, 0, 0] duty=[0, 0, 0] kicks=[]",
     ]
     assert last == f"played again: the same {len(read_incident(path).rows)} steps"
+
+
+def test_kicks_that_overlap_play_again(tmp_path: Path) -> None:
+    """A motor whose kick goes on, and one before it in the mat's order that has only begun."""
+    mat = load_mat(None)
+    now_ms = 0
+    session = Session(mat, read_catalogue([shipped.profiles_dir()], mat))
+    said: list[str] = []
+    disk = Disk(said.append)
+    ring = Ring(str(tmp_path / "ring"), len(mat.motors))
+    recorder = Recorder(session, ring, Shelf(str(tmp_path), disk, said.append))
+    events: list[Input] = [Contacts(Contact.RELEASED), Start("hips"), Kept(1 << 40)]
+    overlapped = False
+    while now_ms < 600_000:
+        event = events.pop(0) if events else Wake()
+        step = session.handle(event, now_ms)
+        recorder.step(session, event, step, now_ms)
+        overlapped = overlapped or len(step.kicks) > 1
+        if not events:
+            now_ms = step.wake_at_ms or 600_000
+    assert overlapped
+    recorder.keep("asked")
+    disk.close()
+    (kept,) = tmp_path.glob("incident-*")
+    assert replay(str(kept)) == 0
+
+
+def test_a_damaged_ring_is_not_kept_and_the_disk_goes_on(world: World) -> None:
+    world.do(Contacts(Contact.RELEASED))
+    ring = world.ring.copy()
+    shelf = Shelf(str(world.folder), world.disk, world.said.append)
+    shelf.keep("asked", ring[:-1])
+    done = threading.Event()
+    world.disk.submit(done.set)
+    assert done.wait(10)
+    assert world.said == ["the record of the last minutes is damaged and is not kept"]
 
 
 def test_a_fault_keeps_what_led_to_it(world: World) -> None:

@@ -69,7 +69,7 @@ def test_a_checked_tick_arms_anew_while_something_moves_or_may_and_disarms_after
         bench.latch.checked(is_moving)
         told.append(bench.told())
 
-    assert told == [[], [], [("arm",)], [("arm",)], [("arm",)], [("disarm",)], []]
+    assert told == [[], [], [("arm",)], [("arm",)], [("arm",)], [("low",), ("disarm",)], []]
 
 
 @pytest.mark.parametrize("motor", range(3))
@@ -151,7 +151,7 @@ def test_a_pin_that_stays_up_is_tried_at_every_tick_and_keeps_the_deadman() -> N
     assert told == [
         ([("low",), ("arm",)], both.message),
         ([("low",), ("arm",)], "motor left cannot be driven low"),
-        ([("low",), ("disarm",)], None),
+        ([("low",), ("low",), ("disarm",)], None),
     ]
 
 

@@ -216,7 +216,8 @@ def test_off_is_written_before_it_is_told() -> None:
     bench.send(240, b"!")
     bench.run(300)
 
-    assert order[-3:] == ["pins False", "* stopped", "pins False"]
+    # Low again when the session's last tick is over, and at the end.
+    assert order[-4:] == ["pins False", "* stopped", "pins False", "pins False"]
     assert bench.pins.written[-1] == (300, SILENCE)
 
 

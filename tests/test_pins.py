@@ -40,6 +40,7 @@ def test_every_duty_reaches_the_board_whole(world: World) -> None:
 
 def test_a_plain_fraction_comes_out_one_low_as_with_lgpio(world: World) -> None:
     motors = GpioMotors(BARE, world.factory)
+    motors.apply((1,) * 8)
     pin = world.factory.pin(17)
     found = []
     for duty_pct in (28, 29, 57, 58, 59):

@@ -216,9 +216,23 @@ def test_a_link_to_the_shipped_file_is_the_shipped_file(tmp_path: Path) -> None:
 # ---- real pins, as far as they can be had here
 
 ON_PINS = """\
+import os
 import sys
-from firmware_ctl import cli, workbench
+from firmware_ctl import cli, contacts, workbench
+from firmware_ctl.button import Contact
 from firmware_ctl.simulator.pins import mock_factory
+
+class Still:
+    def __init__(self, chip, of):
+        self.fd, self.other = os.pipe()
+
+    def fileno(self):
+        return self.fd
+
+    def read(self):
+        return [Contact.RELEASED]
+
+contacts.KernelContacts = Still
 
 def pins(state, advice):
     factory = mock_factory()

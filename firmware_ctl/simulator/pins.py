@@ -3,13 +3,16 @@
 What a pin does it tells the board, in the way lgpio would do it on a Pi.
 """
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from gpiozero import DigitalInputDevice
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 from firmware_ctl import mat
-from firmware_ctl.gpio import GpioButton
+from firmware_ctl.button import Contact, contact
+from firmware_ctl.contacts import MOST_EDGES
 from firmware_ctl.simulator.board import Board, Line
 
 
@@ -81,15 +84,47 @@ def mock_factory(board: Board | None = None, now_ms: Callable[[], int] = lambda:
     return _Factory(board, now_ms)
 
 
-class SimulatedButton(GpioButton):
-    """The contacts on mock pins, moved as a finger moves them."""
+class SimulatedButton:
+    """The contacts on mock pins, moved as a finger moves them. `edge` is called at each edge."""
 
     def __init__(self, contacts: mat.Contacts, factory: Any, edge: Callable[[], None]) -> None:
-        super().__init__(contacts, factory, edge)
+        pins = [contacts.pressed_pin]
+        if contacts.released_pin is not None:
+            pins.append(contacts.released_pin)
+        self._edges: deque[Contact] = deque(maxlen=MOST_EDGES)
+        self._devices = [DigitalInputDevice(pin, pull_up=True, pin_factory=factory) for pin in pins]
+        self._pins = [device.pin for device in self._devices]
+        for which, device in enumerate(self._devices):
+            device.when_activated = self._handler(which, True, edge)
+            device.when_deactivated = self._handler(which, False, edge)
         self.press(False)
 
+    def read(self) -> list[Contact]:
+        edges = self._edges
+        contacts = [edges.popleft() for _ in range(len(edges))] if edges else []
+        contacts.append(self._contact(self._closed()))
+        return contacts
+
+    def _closed(self) -> list[bool]:
+        # A device's own `value` asks three functions more, in each tick.
+        return [not pin.state for pin in self._pins]
+
+    def _handler(self, which: int, is_closed: bool, edge: Callable[[], None]) -> Callable[[], None]:
+        def changed() -> None:
+            # A tap may be over before the loop looks: what the edge said is kept for it.
+            closed = self._closed()
+            closed[which] = is_closed
+            self._edges.append(self._contact(closed))
+            edge()
+
+        return changed
+
+    def _contact(self, closed: list[bool]) -> Contact:
+        pressed = closed[0]
+        return contact(pressed, closed[1] if len(closed) > 1 else not pressed)
+
     def press(self, is_down: bool) -> None:
-        pressed, *released = (device.pin for device in self._devices)
+        pressed, *released = self._pins
         if is_down:
             for pin in released:
                 pin.drive_high()

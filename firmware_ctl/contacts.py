@@ -1,0 +1,100 @@
+"""The start button's contacts by the kernel's own edge events: a descriptor that the loop awaits.
+
+lgpio would look for edges two thousand times a second, on a thread of its own (lgPthAlerts.c), as
+long as the daemon lives. This module knows lines and levels; what a press is `button` decides.
+"""
+
+import fcntl
+import os
+from struct import Struct
+from typing import Final
+
+from firmware_ctl import mat, off
+from firmware_ctl.button import Contact, contact
+from firmware_ctl.daemon import Daemon
+from firmware_ctl.errors import CallerError, DeviceError
+
+MOST_EDGES: Final = 64
+"""Edges kept between two looks of the loop. Of a contact that chatters faster the newest count."""
+
+# Of linux/gpio.h: an input with a pull-up that tells both edges; an event's time, edge and line;
+# the levels of a request's lines, and their mask.
+_FLAGS: Final = 1 << 2 | 1 << 4 | 1 << 5 | 1 << 8
+_EVENT: Final = Struct("=QII32x")
+_FALLING: Final = 2
+_VALUES: Final = Struct("=QQ")
+_GET_VALUES: Final = 0xC010B40E
+"""GPIO_V2_LINE_GET_VALUES_IOCTL: _IOWR(0xB4, 0x0E, struct gpio_v2_line_values)."""
+
+
+class KernelContacts:
+    """Contacts to ground with pull-ups: a closed one reads 0."""
+
+    def __init__(self, chip: str, contacts: mat.Contacts) -> None:
+        """`chip`: its path in /dev. Raises DeviceError, which names the pin that cannot be had."""
+        self._pins = [contacts.pressed_pin]
+        if contacts.released_pin is not None:
+            self._pins.append(contacts.released_pin)
+        try:
+            fd = os.open(chip, os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            raise DeviceError(f"{chip} cannot be opened: {error.strerror}") from None
+        try:
+            for pin in self._pins:
+                try:
+                    os.close(_request(fd, [pin]))
+                except OSError as error:
+                    raise DeviceError(
+                        f"the start button on GPIO {pin} cannot be used: {error.strerror}; "
+                        "`firmware-ctl doctor` says who holds it"
+                    ) from None
+            # One request for both, so that their edges come in order.
+            self._fd = _request(fd, self._pins)
+        finally:
+            os.close(fd)
+        os.set_blocking(self._fd, False)
+        self._closed = dict.fromkeys(self._pins, False)
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def ready(self, daemon: Daemon) -> None:
+        """Nothing is left to do: a source that is readable asks for a tick, which reads all."""
+
+    def read(self) -> list[Contact]:
+        contacts = []
+        try:
+            events = os.read(self._fd, MOST_EDGES * _EVENT.size)
+        except BlockingIOError:
+            events = b""
+        for _, edge, pin in _EVENT.iter_unpack(events):
+            # A tap may be over before the loop looks: what the edge said is kept for it.
+            self._closed[pin] = edge == _FALLING
+            contacts.append(self._contact())
+        levels = fcntl.ioctl(self._fd, _GET_VALUES, _VALUES.pack(0, (1 << len(self._pins)) - 1))
+        bits, _ = _VALUES.unpack(levels)
+        for n, pin in enumerate(self._pins):
+            self._closed[pin] = not bits >> n & 1
+        contacts.append(self._contact())
+        return contacts
+
+    def _contact(self) -> Contact:
+        pressed, *released = self._closed.values()
+        return contact(pressed, released[0] if released else not pressed)
+
+    def press(self, is_down: bool) -> None:
+        raise CallerError("not-here", "press works on a mock; here a hand has to do it")
+
+
+def _request(chip: int, pins: list[int]) -> int:
+    """A descriptor for the lines, with their edges. Raises OSError."""
+    offsets = [*pins, *[0] * (off.MOST_LINES - len(pins))]
+    request = bytearray(
+        off.LINE_REQUEST.pack(
+            *offsets, b"firmware-ctl button", _FLAGS,
+            0, 0, 0, 0, 0,
+            len(pins), MOST_EDGES, 0,
+        )
+    )  # fmt: skip
+    fcntl.ioctl(chip, off.GET_LINE, request)
+    return int(off.LINE_REQUEST.unpack(request)[-1])

@@ -1,0 +1,111 @@
+"""The start button's contacts on a fake kernel: what is asked of it, and what its events say."""
+
+import errno
+import fcntl
+import os
+from struct import Struct
+
+import pytest
+
+from firmware_ctl import off
+from firmware_ctl.button import Contact
+from firmware_ctl.contacts import MOST_EDGES, KernelContacts
+from firmware_ctl.errors import CallerError, DeviceError
+from firmware_ctl.mat import Contacts
+
+RISING, FALLING = 1, 2
+INPUT_BOTH_EDGES_PULL_UP = 0b1_0011_0100
+EVENT = Struct("=QII32x")
+
+
+class Kernel:
+    """Gives out a pipe for a request of lines; `levels` are those of the last request's."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[tuple[int, ...], int]] = []
+        self.busy: int | None = None
+        self.levels = 0b11
+        self.told = -1
+
+    def ioctl(self, fd: int, number: int, data: bytes | bytearray) -> bytes:
+        if number != off.GET_LINE:
+            assert number == 0xC010B40E
+            _, mask = Struct("=QQ").unpack(data)
+            return Struct("=QQ").pack(self.levels & mask, mask)
+        assert isinstance(data, bytearray)
+        *offsets, _, flags, _, _, _, _, _, count, _, _ = off.LINE_REQUEST.unpack(data)
+        self.asked.append((tuple(offsets[:count]), flags))
+        if self.busy in offsets[:count]:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        given, self.told = os.pipe()
+        data[-4:] = given.to_bytes(4, "little")
+        return b""
+
+    def edge(self, *edges: tuple[int, int]) -> None:
+        os.write(self.told, b"".join(EVENT.pack(0, edge, pin) for edge, pin in edges))
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    made = Kernel()
+    monkeypatch.setattr(fcntl, "ioctl", made.ioctl)
+    return made
+
+
+def test_both_contacts_are_asked_for_together_with_edges_and_pull_ups(kernel: Kernel) -> None:
+    KernelContacts(os.devnull, Contacts(5, 6))
+    flags = INPUT_BOTH_EDGES_PULL_UP
+    assert kernel.asked == [((5,), flags), ((6,), flags), ((5, 6), flags)]
+
+
+def test_change_over_contacts_tell_every_edge_and_what_they_say_now(kernel: Kernel) -> None:
+    button = KernelContacts(os.devnull, Contacts(5, 6))
+    assert button.read() == [Contact.NEITHER]
+    kernel.edge((FALLING, 6), (RISING, 6), (FALLING, 5), (FALLING, 6))
+    kernel.levels = 0b00
+    told = [Contact.RELEASED, Contact.NEITHER, Contact.PRESSED, Contact.BOTH]
+    assert button.read() == [*told, Contact.BOTH]
+    assert button.read() == [Contact.BOTH]
+
+
+def test_a_level_counts_though_its_edge_was_lost(kernel: Kernel) -> None:
+    button = KernelContacts(os.devnull, Contacts(5, 6))
+    kernel.levels = 0b01
+    assert button.read() == [Contact.RELEASED]
+    kernel.levels = 0b10
+    assert button.read() == [Contact.PRESSED]
+
+
+def test_a_plain_contact_tells_a_tap_that_is_over(kernel: Kernel) -> None:
+    button = KernelContacts(os.devnull, Contacts(5, None))
+    kernel.levels = 0b1
+    assert button.read() == [Contact.RELEASED]
+    kernel.edge((FALLING, 5), (RISING, 5))
+    assert button.read() == [Contact.PRESSED, Contact.RELEASED, Contact.RELEASED]
+
+
+def test_of_a_contact_that_chatters_a_look_takes_so_many_edges_and_the_next_the_rest(
+    kernel: Kernel,
+) -> None:
+    button = KernelContacts(os.devnull, Contacts(5, None))
+    kernel.edge(*[(FALLING, 5), (RISING, 5)] * MOST_EDGES)
+    assert len(button.read()) == MOST_EDGES + 1
+    assert len(button.read()) == MOST_EDGES + 1
+    assert len(button.read()) == 1
+
+
+@pytest.mark.parametrize("pin", [5, 6])
+def test_a_line_that_another_holds_is_named(kernel: Kernel, pin: int) -> None:
+    kernel.busy = pin
+    with pytest.raises(DeviceError) as error:
+        KernelContacts(os.devnull, Contacts(5, 6))
+    assert str(error.value) == (
+        f"the start button on GPIO {pin} cannot be used: Device or resource busy; "
+        "`firmware-ctl doctor` says who holds it"
+    )
+
+
+def test_no_command_presses_a_real_button(kernel: Kernel) -> None:
+    with pytest.raises(CallerError, match="a hand has to do it") as refusal:
+        KernelContacts(os.devnull, Contacts(5, 6)).press(True)
+    assert refusal.value.code == "not-here"
