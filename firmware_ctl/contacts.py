@@ -91,7 +91,7 @@ def _request(chip: int, pins: list[int]) -> int:
     offsets = [*pins, *[0] * (off.MOST_LINES - len(pins))]
     request = bytearray(
         off.LINE_REQUEST.pack(
-            *offsets, b"firmware-ctl button", _FLAGS,
+            *offsets, off.BUTTON_NAME, _FLAGS,
             0, 0, 0, 0, 0,
             len(pins), MOST_EDGES, 0,
         )

@@ -34,6 +34,8 @@ MOST_LINES = 64
 LINE_REQUEST = struct.Struct("=64I32sQI20xIIQQ216xII20xi")
 GET_LINE = 0xC250B407
 """GPIO_V2_GET_LINE_IOCTL: _IOWR(0xB4, 0x07, struct gpio_v2_line_request)."""
+BUTTON_NAME = b"firmware-ctl button"
+"""Who asks for the start button's lines: `contacts` does, and `doctor` knows it by this."""
 OUTPUT_FLAG = 1 << 3
 OUTPUT_VALUES = 2
 

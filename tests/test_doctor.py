@@ -256,7 +256,7 @@ KEEPS = "BAD a killed daemon leaves its motors as they were: this kernel"
         ),
         pytest.param(
             {"run/systemd/units/invocation:firmware-ctl.service": "-> 0123"},
-            {"ioctl": Kernel(held=dict.fromkeys(range(28), "lg"))},
+            {"ioctl": Kernel(held={**dict.fromkeys(range(28), "lg"), 5: "firmware-ctl button"})},
             [],
             id="pins in use by the service",
         ),

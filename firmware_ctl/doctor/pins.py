@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from firmware_ctl import off
 from firmware_ctl.doctor.finding import Edit, Findings, bad, listed, note, ok
 from firmware_ctl.doctor.machine import Machine
 from firmware_ctl.mat import Mat
@@ -44,12 +45,17 @@ OVERLAYS: Final = {
 KERNEL: Final = "start Raspberry Pi OS's own kernel: `sudo apt full-upgrade`, then `sudo reboot`"
 
 
+BUTTON: Final = off.BUTTON_NAME.decode()
+OURS: Final = ("lg", BUTTON)
+"""The names under which a daemon holds its lines."""
+
 PULLS: Final = ("pu", "pd", "pn", "np")
 
 # By the name that who holds a pin gave to the kernel: what that is, and how it ends.
 HOLDERS: Final = {
     "": ("a part of the kernel", "take the line that claims it out of config.txt"),
     "lg": ("a program with lgpio", "if that is your mat run by hand, all is well; else end it"),
+    BUTTON: ("a mat run by hand", "end it"),
     "sysfs": ("/sys/class/gpio", "write its number to /sys/class/gpio/unexport"),
 }
 
@@ -86,7 +92,7 @@ def held(machine: Machine, mat: Mat) -> Findings:
     taken: dict[str, list[str]] = {}
     for pin, owner in sorted(_owners(mat).items()):
         holder = machine.holder(machine.header, pin)
-        if holder is not None and not (runs and holder == "lg"):
+        if holder is not None and not (runs and holder in OURS):
             taken.setdefault(holder, []).append(f"GPIO {pin} ({owner})")
     for holder, whose in taken.items():
         who, how = HOLDERS.get(holder, (f"another program, `{holder}`", "end that program"))

@@ -20,7 +20,7 @@ from typing import Final
 
 from tests.bench.measure import Figures, Round, Row, kept, lines, machine, turn
 from tests.emulation import build
-from tests.emulation.pi import PINS, Pi, image, snapshot
+from tests.emulation.pi import PINS, Pi, image, restored, snapshot
 from tests.emulation.test_button import CHIP, PRESS, RELEASE, Hand, after
 
 OURS: Final = "ours"
@@ -97,7 +97,7 @@ def ready(built: build.Image, pi: Pi, program: str) -> Figures:
 @cache
 def disk(built: build.Image) -> bytes:
     """With the service installed; over the console it comes slowly."""
-    with Pi(built, True, snapshot(built, True)) as pi:
+    with restored(built) as pi:
         pi.must(QUIET)
         return pi.disk()
 
@@ -238,7 +238,7 @@ def play(
     of its own."""
     names = list(row.contestants)
     first = number % len(names)
-    with Pi(built, True, snapshot(built, True)) as pi:
+    with restored(built) as pi:
         pi.must(QUIET)
         for name in names[first:] + names[:first]:
             call = partial(measure, built, pi, row.contestants[name])

@@ -53,7 +53,7 @@ FAULTS: Final = {
     "term": Fault(5, "SIGTERM", _kill(signal.SIGTERM), 500, False),
     "int": Fault(5, "SIGINT", _kill(signal.SIGINT), 500, False),
     "hup": Fault(5, "SIGHUP", _kill(signal.SIGHUP), 500, False),
-    "starved": Fault(24, "no processor for 300 ms", "hog 300", 400, False),
+    "starved": Fault(24, "no processor for 260 ms", "hog 260", 400, False),
 }
 PROMISED_MS: Final = {True: 500, False: 100}
 """From the death until the pins are low: where lines persist, and where they are released."""
