@@ -67,9 +67,14 @@ class KernelContacts:
             events = os.read(self._fd, MOST_EDGES * _EVENT.size)
         except BlockingIOError:
             events = b""
+        # A tap may be over before the loop looks: what its edges said is kept for it. One that was
+        # over before the kernel looked has two edges that say the same: between them it was not so.
         for _, edge, pin in _EVENT.iter_unpack(events):
-            # A tap may be over before the loop looks: what the edge said is kept for it.
-            self._closed[pin] = edge == _FALLING
+            is_closed = edge == _FALLING
+            if self._closed[pin] is is_closed:
+                self._closed[pin] = not is_closed
+                contacts.append(self._contact())
+            self._closed[pin] = is_closed
             contacts.append(self._contact())
         levels = fcntl.ioctl(self._fd, _GET_VALUES, _VALUES.pack(0, (1 << len(self._pins)) - 1))
         bits, _ = _VALUES.unpack(levels)

@@ -84,6 +84,17 @@ def test_a_plain_contact_tells_a_tap_that_is_over(kernel: Kernel) -> None:
     assert button.read() == [Contact.PRESSED, Contact.RELEASED, Contact.RELEASED]
 
 
+def test_a_tap_that_the_kernel_saw_only_the_end_of_is_a_tap(kernel: Kernel) -> None:
+    button = KernelContacts(os.devnull, Contacts(5, 6))
+    kernel.levels = 0b01
+    assert button.read() == [Contact.RELEASED]
+    kernel.edge((RISING, 5), (RISING, 5))
+    assert button.read() == [
+        *(Contact.BOTH, Contact.RELEASED, Contact.BOTH, Contact.RELEASED),
+        Contact.RELEASED,
+    ]
+
+
 def test_of_a_contact_that_chatters_a_look_takes_so_many_edges_and_the_next_the_rest(
     kernel: Kernel,
 ) -> None:

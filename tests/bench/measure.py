@@ -40,7 +40,7 @@ class Size(NamedTuple):
 
 SIZES = {
     "full": Size(60, 10_000, 50, 5, 1_000, os.cpu_count() or 1),
-    "short": Size(5, 5_000, 10, 3, 1_000, os.cpu_count() or 1),
+    "short": Size(15, 5_000, 10, 3, 1_000, os.cpu_count() or 1),
     "tiny": Size(0.2, 20, 1, 1, 8, 0),
 }
 
