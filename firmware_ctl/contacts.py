@@ -7,14 +7,16 @@ long as the daemon lives. This module knows lines and levels; what a press is `b
 import fcntl
 import os
 from struct import Struct
+from time import monotonic_ns
 from typing import Final
 
 from firmware_ctl import mat, off
 from firmware_ctl.button import Contact, contact
 from firmware_ctl.daemon import Daemon
 from firmware_ctl.errors import CallerError, DeviceError
+from firmware_ctl.session import Contacts
 
-MOST_EDGES: Final = 64
+MOST_EDGES: Final = 16
 """Edges kept between two looks of the loop. Of a contact that chatters faster the newest count."""
 
 # Of linux/gpio.h: an input with a pull-up that tells both edges; an event's time, edge and line;
@@ -61,7 +63,7 @@ class KernelContacts:
     def ready(self, daemon: Daemon) -> None:
         """Nothing is left to do: a source that is readable asks for a tick, which reads all."""
 
-    def read(self) -> list[Contact]:
+    def read(self) -> list[Contacts]:
         contacts = []
         try:
             events = os.read(self._fd, MOST_EDGES * _EVENT.size)
@@ -69,18 +71,19 @@ class KernelContacts:
             events = b""
         # A tap may be over before the loop looks: what its edges said is kept for it. One that was
         # over before the kernel looked has two edges that say the same: between them it was not so.
-        for _, edge, pin in _EVENT.iter_unpack(events):
+        for at_ns, edge, pin in _EVENT.iter_unpack(events):
+            ago_ms = max(0, (monotonic_ns() - at_ns) // 1_000_000)
             is_closed = edge == _FALLING
             if self._closed[pin] is is_closed:
                 self._closed[pin] = not is_closed
-                contacts.append(self._contact())
+                contacts.append(Contacts(self._contact(), ago_ms))
             self._closed[pin] = is_closed
-            contacts.append(self._contact())
+            contacts.append(Contacts(self._contact(), ago_ms))
         levels = fcntl.ioctl(self._fd, _GET_VALUES, _VALUES.pack(0, (1 << len(self._pins)) - 1))
         bits, _ = _VALUES.unpack(levels)
         for n, pin in enumerate(self._pins):
             self._closed[pin] = not bits >> n & 1
-        contacts.append(self._contact())
+        contacts.append(Contacts(self._contact()))
         return contacts
 
     def _contact(self) -> Contact:

@@ -57,7 +57,7 @@ READY: Final = f"* ready firmware-ctl {__version__} protocol={PROTOCOL}"
 
 
 class StartButton(Protocol):
-    def read(self) -> Sequence[Contact]:
+    def read(self) -> Sequence[Contacts]:
         """What the contacts said at each edge since the last call, and what they say now."""
 
     def press(self, is_down: bool) -> None:
@@ -263,15 +263,15 @@ class Daemon(Player):
             self.step(Slept(slept_ms))
         contacts = self._button.read() if self._button is not None else ()
         # To say again what was said is no more than that time has passed, which is soon decided.
-        is_new = any(contact is not self._contact for contact in contacts)
+        is_new = any(said.contact is not self._contact for said in contacts)
         self.tick(self._sensed(contacts) if is_new else _WAKES)
         self._tick_at_ms = None
 
-    def _sensed(self, contacts: Iterable[Contact]) -> Iterator[Input]:
-        for contact in contacts:
-            if contact is not self._contact:
-                self._contact = contact
-                yield Contacts(contact)
+    def _sensed(self, contacts: Iterable[Contacts]) -> Iterator[Input]:
+        for said in contacts:
+            if said.contact is not self._contact:
+                self._contact = said.contact
+                yield said
 
     def _tell(self, step: Step) -> None:
         self._wake_at_ms = step.wake_at_ms

@@ -81,6 +81,8 @@ class Contacts(NamedTuple):
     """The start button's contact now, at an edge or sampled."""
 
     contact: Contact
+    ago_ms: int = 0
+    """It was so before it is told; a player gives the session the time of then."""
 
 
 class Start(NamedTuple):

@@ -7,11 +7,12 @@ from struct import Struct
 
 import pytest
 
-from firmware_ctl import off
+from firmware_ctl import contacts, off
 from firmware_ctl.button import Contact
 from firmware_ctl.contacts import MOST_EDGES, KernelContacts
 from firmware_ctl.errors import CallerError, DeviceError
 from firmware_ctl.mat import Contacts
+from firmware_ctl.session import Contacts as said  # noqa: N813
 
 RISING, FALLING = 1, 2
 INPUT_BOTH_EDGES_PULL_UP = 0b1_0011_0100
@@ -45,6 +46,10 @@ class Kernel:
         os.write(self.told, b"".join(EVENT.pack(0, edge, pin) for edge, pin in edges))
 
 
+def says(button: KernelContacts) -> list[Contact]:
+    return [said.contact for said in button.read()]
+
+
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     made = Kernel()
@@ -60,36 +65,49 @@ def test_both_contacts_are_asked_for_together_with_edges_and_pull_ups(kernel: Ke
 
 def test_change_over_contacts_tell_every_edge_and_what_they_say_now(kernel: Kernel) -> None:
     button = KernelContacts(os.devnull, Contacts(5, 6))
-    assert button.read() == [Contact.NEITHER]
+    assert says(button) == [Contact.NEITHER]
     kernel.edge((FALLING, 6), (RISING, 6), (FALLING, 5), (FALLING, 6))
     kernel.levels = 0b00
     told = [Contact.RELEASED, Contact.NEITHER, Contact.PRESSED, Contact.BOTH]
-    assert button.read() == [*told, Contact.BOTH]
-    assert button.read() == [Contact.BOTH]
+    assert says(button) == [*told, Contact.BOTH]
+    assert says(button) == [Contact.BOTH]
 
 
 def test_a_level_counts_though_its_edge_was_lost(kernel: Kernel) -> None:
     button = KernelContacts(os.devnull, Contacts(5, 6))
     kernel.levels = 0b01
-    assert button.read() == [Contact.RELEASED]
+    assert says(button) == [Contact.RELEASED]
     kernel.levels = 0b10
-    assert button.read() == [Contact.PRESSED]
+    assert says(button) == [Contact.PRESSED]
 
 
 def test_a_plain_contact_tells_a_tap_that_is_over(kernel: Kernel) -> None:
     button = KernelContacts(os.devnull, Contacts(5, None))
     kernel.levels = 0b1
-    assert button.read() == [Contact.RELEASED]
+    assert says(button) == [Contact.RELEASED]
     kernel.edge((FALLING, 5), (RISING, 5))
-    assert button.read() == [Contact.PRESSED, Contact.RELEASED, Contact.RELEASED]
+    assert says(button) == [Contact.PRESSED, Contact.RELEASED, Contact.RELEASED]
+
+
+def test_an_edge_tells_how_long_ago_it_was(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    button = KernelContacts(os.devnull, Contacts(5, None))
+    kernel.levels = 0b1
+    monkeypatch.setattr(contacts, "monotonic_ns", lambda: 1_000_000_000)
+    events = [(960_000_000, FALLING, 5), (970_500_000, RISING, 5)]
+    os.write(kernel.told, b"".join(EVENT.pack(*event) for event in events))
+    assert button.read() == [
+        said(Contact.PRESSED, 40),
+        said(Contact.RELEASED, 29),
+        said(Contact.RELEASED),
+    ]
 
 
 def test_a_tap_that_the_kernel_saw_only_the_end_of_is_a_tap(kernel: Kernel) -> None:
     button = KernelContacts(os.devnull, Contacts(5, 6))
     kernel.levels = 0b01
-    assert button.read() == [Contact.RELEASED]
+    assert says(button) == [Contact.RELEASED]
     kernel.edge((RISING, 5), (RISING, 5))
-    assert button.read() == [
+    assert says(button) == [
         *(Contact.BOTH, Contact.RELEASED, Contact.BOTH, Contact.RELEASED),
         Contact.RELEASED,
     ]

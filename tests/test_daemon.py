@@ -20,7 +20,18 @@ from firmware_ctl.mat import Mat
 from firmware_ctl.player import NoLedger
 from firmware_ctl.profile import Phase
 from firmware_ctl.protocol import Connection
-from firmware_ctl.session import Clear, Close, Fault, Input, Session, Slept, Start, State, Step
+from firmware_ctl.session import (
+    Clear,
+    Close,
+    Contacts,
+    Fault,
+    Input,
+    Session,
+    Slept,
+    Start,
+    State,
+    Step,
+)
 from firmware_ctl.shaping import Levels
 from firmware_ctl.simulator.clock import VirtualInbox
 from firmware_ctl.timeline import Playback, compile_profile
@@ -73,10 +84,10 @@ class Finger:
         self.edges: list[Contact] = []
         self.reads = 0
 
-    def read(self) -> list[Contact]:
+    def read(self) -> list[Contacts]:
         self.reads += 1
         edges, self.edges = self.edges, []
-        return [*edges, self.contact]
+        return [Contacts(contact) for contact in (*edges, self.contact)]
 
     def press(self, is_down: bool) -> None:
         self.contact = Contact.PRESSED if is_down else Contact.RELEASED
@@ -269,6 +280,32 @@ def test_what_a_watcher_tells_a_client_goes_out_with_the_tick() -> None:
     world.at(1_010, lambda _: heard.append(wire.said))
     world.run(1_100)
     assert heard[0][-2:] == ["at 980", "at 1000"]
+
+
+@pytest.mark.parametrize(("ago_ms", "starts"), [(0, True), (35, False)])
+def test_a_pulse_is_as_long_as_it_was_however_late_its_end_is_heard_of(
+    ago_ms: int, starts: bool
+) -> None:
+    """Heard of 45 ms after its begin: a press, unless its end was 35 ms ago."""
+
+    class Held(VirtualInbox):
+        """The loop is busy from the begin of the pulse on, and comes back after its end."""
+
+        def now_ms(self) -> int:
+            return 1_045 if 1_000 < self._now_ms < 1_045 else self._now_ms
+
+    world = World(inbox=Held())
+    heard = [Contacts(Contact.RELEASED, ago_ms), Contacts(Contact.RELEASED)]
+
+    def begin(daemon: Daemon) -> None:
+        world.finger.press(True)
+        daemon.sample()
+        world.finger.press(False)
+        world.finger.read = lambda: heard  # type: ignore[method-assign]
+
+    world.at(1_000, begin)
+    world.run(1_500)
+    assert (State.RUNNING in {state for _, state, *_ in world.rows}) is starts
 
 
 def test_idle_wakes_twice_a_second() -> None:

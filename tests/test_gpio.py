@@ -166,13 +166,13 @@ def test_simulated_contacts_tell_every_edge_and_what_they_say_now() -> None:
     button = SimulatedButton(Contacts(5, 6), made, lambda: edges.append(None))
     pressed, released = made.pin(5), made.pin(6)
     assert [pressed.pull, released.pull] == ["up", "up"]
-    assert button.read()[-1] is Contact.RELEASED
+    assert button.read()[-1].contact is Contact.RELEASED
     edges.clear()
     for change in (released.drive_high, released.drive_low, pressed.drive_low, released.drive_high):
         change()
     told = [Contact.NEITHER, Contact.RELEASED, Contact.BOTH, Contact.PRESSED]
-    assert button.read() == [*told, Contact.PRESSED]
-    assert button.read() == [Contact.PRESSED]
+    assert [said.contact for said in button.read()] == [*told, Contact.PRESSED]
+    assert [said.contact for said in button.read()] == [Contact.PRESSED]
     assert len(edges) == 4
 
 
@@ -183,7 +183,7 @@ def test_of_a_simulated_contact_that_chatters_the_newest_edges_are_kept() -> Non
         made.pin(5).drive_low()
         made.pin(5).drive_high()
     made.pin(5).drive_low()
-    told = button.read()
+    told = [said.contact for said in button.read()]
     assert len(told) == MOST_EDGES + 1
     assert told[-3:] == [Contact.RELEASED, Contact.PRESSED, Contact.PRESSED]
 
@@ -192,11 +192,11 @@ def test_of_a_simulated_contact_that_chatters_the_newest_edges_are_kept() -> Non
 def test_the_simulated_button_moves_its_contacts(released_pin: int | None) -> None:
     edges: list[None] = []
     button = SimulatedButton(Contacts(5, released_pin), mock_factory(), lambda: edges.append(None))
-    found = [button.read()[-1]]
+    found = [button.read()[-1].contact]
     edges.clear()
     for is_down in (True, True, False):
         button.press(is_down)
-        found.append(button.read()[-1])
+        found.append(button.read()[-1].contact)
     assert found == [Contact.RELEASED, Contact.PRESSED, Contact.PRESSED, Contact.RELEASED]
     assert len(edges) == (4 if released_pin else 2)
 

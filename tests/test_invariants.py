@@ -489,9 +489,9 @@ class Proofs:
         self._note("off")
         return []
 
-    def read(self) -> list[Contact]:
+    def read(self) -> list[Contacts]:
         self._note("read")
-        return [Contact.RELEASED]
+        return [Contacts(Contact.RELEASED)]
 
 
 @given(

@@ -220,6 +220,7 @@ import os
 import sys
 from firmware_ctl import cli, contacts, workbench
 from firmware_ctl.button import Contact
+from firmware_ctl.session import Contacts
 from firmware_ctl.simulator.pins import mock_factory
 
 class Still:
@@ -230,7 +231,7 @@ class Still:
         return self.fd
 
     def read(self):
-        return [Contact.RELEASED]
+        return [Contacts(Contact.RELEASED)]
 
 contacts.KernelContacts = Still
 

@@ -13,6 +13,7 @@ from gpiozero.pins.mock import MockFactory, MockPWMPin
 from firmware_ctl import mat
 from firmware_ctl.button import Contact, contact
 from firmware_ctl.contacts import MOST_EDGES
+from firmware_ctl.session import Contacts
 from firmware_ctl.simulator.board import Board, Line
 
 
@@ -91,7 +92,7 @@ class SimulatedButton:
         pins = [contacts.pressed_pin]
         if contacts.released_pin is not None:
             pins.append(contacts.released_pin)
-        self._edges: deque[Contact] = deque(maxlen=MOST_EDGES)
+        self._edges: deque[Contacts] = deque(maxlen=MOST_EDGES)
         self._devices = [DigitalInputDevice(pin, pull_up=True, pin_factory=factory) for pin in pins]
         self._pins = [device.pin for device in self._devices]
         for which, device in enumerate(self._devices):
@@ -99,10 +100,10 @@ class SimulatedButton:
             device.when_deactivated = self._handler(which, False, edge)
         self.press(False)
 
-    def read(self) -> list[Contact]:
+    def read(self) -> list[Contacts]:
         edges = self._edges
         contacts = [edges.popleft() for _ in range(len(edges))] if edges else []
-        contacts.append(self._contact(self._closed()))
+        contacts.append(Contacts(self._contact(self._closed())))
         return contacts
 
     def _closed(self) -> list[bool]:
@@ -114,7 +115,7 @@ class SimulatedButton:
             # A tap may be over before the loop looks: what the edge said is kept for it.
             closed = self._closed()
             closed[which] = is_closed
-            self._edges.append(self._contact(closed))
+            self._edges.append(Contacts(self._contact(closed)))
             edge()
 
         return changed
