@@ -16,7 +16,7 @@ from firmware_ctl.session import Contacts as said  # noqa: N813
 
 RISING, FALLING = 1, 2
 INPUT_BOTH_EDGES_PULL_UP = 0b1_0011_0100
-EVENT = Struct("=QIII28x")
+EVENT = Struct("=QII32x")
 
 
 class Kernel:
@@ -27,7 +27,6 @@ class Kernel:
         self.busy: int | None = None
         self.levels = 0b11
         self.told = -1
-        self.number = 0
 
     def ioctl(self, fd: int, number: int, data: bytes | bytearray) -> bytes:
         if number != off.GET_LINE:
@@ -48,8 +47,7 @@ class Kernel:
 
     def events(self, *events: tuple[int, int, int]) -> None:
         for event in events:
-            self.number += 1
-            os.write(self.told, EVENT.pack(*event, self.number))
+            os.write(self.told, EVENT.pack(*event))
 
 
 def says(button: KernelContacts) -> list[Contact]:
@@ -104,35 +102,6 @@ def test_an_edge_tells_how_long_ago_it_was(kernel: Kernel, monkeypatch: pytest.M
         said(Contact.PRESSED, 40),
         said(Contact.RELEASED, 29),
         said(Contact.RELEASED),
-    ]
-
-
-def test_where_edges_were_lost_it_rested_on_neither_side(
-    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock_ns = 0
-    monkeypatch.setattr(contacts, "monotonic_ns", lambda: clock_ns)
-    button = KernelContacts(os.devnull, Contacts(5, 6))
-    kernel.levels = 0b10
-    assert says(button) == [Contact.PRESSED]
-    clock_ns = 100_000_000
-    kernel.number += 40
-    kernel.events((99_000_000, RISING, 5), (99_000_000, FALLING, 5))
-    assert button.read() == [
-        said(Contact.BOTH, 100),
-        *(said(Contact.NEITHER, 1), said(Contact.PRESSED, 1), said(Contact.PRESSED)),
-    ]
-    assert says(button) == [Contact.PRESSED]
-
-
-def test_a_tap_that_the_kernel_saw_only_the_end_of_is_a_tap(kernel: Kernel) -> None:
-    button = KernelContacts(os.devnull, Contacts(5, 6))
-    kernel.levels = 0b01
-    assert says(button) == [Contact.RELEASED]
-    kernel.edge((RISING, 5), (RISING, 5))
-    assert says(button) == [
-        *(Contact.BOTH, Contact.RELEASED, Contact.BOTH, Contact.RELEASED),
-        Contact.RELEASED,
     ]
 
 

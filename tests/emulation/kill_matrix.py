@@ -281,9 +281,8 @@ that need not be stopped. A real one may wait longer: until all that was written
 - A GIL that is held by a `sleep` is no such fault: the dead-man's first timer, which has the stacks
   written, ends the sleep, and the loop turns the motors off. C code that computes is.
 - lgpio's thread for edges took a quarter of a processor, idle or not; the button's come from the kernel.
-- Of a touch shorter than half a millisecond gpiozero tells nothing: the kernel reads the level when its
-  thread comes round to an edge, and both edges then say that nothing is touched. To the daemon two
-  edges that say the same are a touch.
+- Of a touch shorter than half a millisecond the daemon learns nothing: the kernel reads the level when
+  its thread comes round to an edge, and both then say that nothing is touched. A press is longer.
 """
 
 

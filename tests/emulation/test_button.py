@@ -101,21 +101,15 @@ def hand(simulated: Hand) -> Hand:
     return simulated
 
 
-TOUCHES: Final = {
-    "30 ms": [*PRESS, *after(RELEASE, 30)],
-    # Over before the kernel's thread reads the level: it tells two edges to where the contact is.
-    "a flicker": [(0, PRESSED, True), (0, PRESSED, False)],
-}
-
-
-@pytest.mark.parametrize("touch", TOUCHES)
-def test_a_press_starts_and_a_touch_stops(hand: Hand, touch: str) -> None:
+def test_a_press_starts_and_a_touch_stops(hand: Hand) -> None:
     def attempt() -> None:
         hand.rests()
         felt = hand.does(TAP, 3000)
         assert felt.high_ms, felt
         assert hand.state() == "running"
-        felt = hand.does(TOUCHES[touch], 1000)
+        # The kernel reads the level when it has come round to an edge: of a much shorter touch it
+        # tells two edges to where the contact is now.
+        felt = hand.does([*PRESS, *after(RELEASE, 30)], 1000)
         print("touched to the last motor high, ms", felt.high_ms)
         assert felt.high_ms[-1] < 500
         assert hand.state() == "idle"
