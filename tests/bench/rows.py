@@ -66,7 +66,7 @@ ROWS = (
     ),
     Row(
         "commands",
-        "`ping` over a pty, one after another.",
+        "`ping` over a pty, one after another, client and server each on a processor.",
         {
             "ours": "talking:ours",
             "epoll echo": "talking:echo",
@@ -117,7 +117,7 @@ ROWS = (
     ),
     Row(
         "mock",
-        "`firmware-ctl mock` until it is ready; 50 ms of that it looks at its button.",
+        "`firmware-ctl mock` until it is ready; 35 ms of that it looks at its button.",
         {"ours": "starting:mock", "import all": "starting:import_all"},
         (Goal("ms", "import all", 1.5),),
     ),

@@ -74,6 +74,8 @@ class Seen(NamedTuple):
     """So many motor pins were high at that moment: the phase of the PWM."""
     tells_fault: bool
     """The daemon told one: in row 24 it has to, else the busy machine had made a tick of it late."""
+    lives_on: bool
+    """The same process still runs."""
 
 
 Found = dict[tuple[str, bool], list[Seen]]
@@ -100,7 +102,8 @@ def play_and_break(pi: Pi, fault: Fault, sees_restart: bool = True) -> Seen:
     sees_restart = sees_restart and fault.comes_back
     with pi.client() as client:
         play(pi, client)
-        deed = fault.deed.format(pid=pi.pid())
+        pid = pi.pid()
+        deed = fault.deed.format(pid=pid)
         first = len(pi.edges)
         heard = b""
         until_s = time.monotonic() + (RESTART_S if sees_restart else WATCHED_S)
@@ -117,6 +120,7 @@ def play_and_break(pi: Pi, fault: Fault, sees_restart: bool = True) -> Seen:
         if sees_restart:
             assert b"* ready" in heard, pi.shell("systemctl status firmware-ctl")[1]
             assert client.status()["state"] == "idle"
+    lives_on = pi.pid() == pid
     marks = [edge.at_s for edge in pi.edges[first:] if edge.pin == HAND_PIN]
     assert len(marks) == 2, marks
     last = {change.pin: change for change in changes}
@@ -125,7 +129,8 @@ def play_and_break(pi: Pi, fault: Fault, sees_restart: bool = True) -> Seen:
     levels = {edge.pin: edge.is_high for edge in pi.edges if edge.at_s <= marks[0]}
     tells_fault = b"* event=fault" in heard
     high = sum(levels.get(pin, False) for pin in PINS)
-    return Seen(marks[1] - marks[0], max(0.0, low_at_s - marks[0]), high, tells_fault)
+    low_s = max(0.0, low_at_s - marks[0])
+    return Seen(marks[1] - marks[0], low_s, high, tells_fault, lives_on)
 
 
 def measure(built: build.Image, name: str, persist: bool, sees_restart: bool) -> Seen:
@@ -181,9 +186,12 @@ def misses(fault: Fault, persist: bool, seen: Sequence[Seen]) -> list[str]:
     """What of the promise the worst round did not keep, a sentence each."""
     found = []
     if fault.row == 24:
-        silent = sum(not each.tells_fault for each in seen)
+        silent = [each for each in seen if not each.tells_fault]
         if silent:
-            found.append(f"no fault was told in {silent} of {len(seen)}")
+            killed = sum(not each.lives_on for each in silent)
+            found.append(
+                f"no fault was told in {len(silent)} of {len(seen)}; the dead-man came first in {killed}"
+            )
     elif fault.row in DEATHS:
         _add(found, "low after death", max(after_s(seen)), PROMISED_MS[persist])
         if fault.row != 3:
