@@ -121,11 +121,8 @@ def targets_of(mat: Mat) -> Mapping[str, Target]:
     return targets
 
 
-@lru_cache(maxsize=128)
-def _pattern(name: str, cap_pct: int, cap_of: str) -> Kind:
-    """The block of one pattern, on a target with this cap."""
-    percent = whole(0, cap_pct, "%", cap_of)
-    level = either(
+def _level(percent: Kind) -> Kind:
+    return either(
         percent,
         table(
             "a level that changes",
@@ -133,6 +130,12 @@ def _pattern(name: str, cap_pct: int, cap_of: str) -> Kind:
             Field("to", percent, "level when the phase ends"),
         ),
     )
+
+
+@lru_cache(maxsize=128)
+def _pattern(name: str, cap_pct: int, cap_of: str) -> Kind:
+    """The block of one pattern, on a target with this cap."""
+    percent = whole(0, cap_pct, "%", cap_of)
     frames = list_of(pair_of(length(0, LONGEST_MS), percent), least=1)
     kind = PATTERNS[name]
     return table(
@@ -140,7 +143,7 @@ def _pattern(name: str, cap_pct: int, cap_of: str) -> Kind:
         Field("pattern", choice((name,), "pattern"), kind.about),
         Field("frames", frames, "pairs of [time, level]")
         if kind.course is None
-        else Field("level", level, "how strong it is felt; {from, to} over one pass"),
+        else Field("level", _level(percent), "how strong it is felt; {from, to} over one pass"),
         *(
             Field(
                 key.name,
@@ -168,12 +171,18 @@ def _play(cap_pct: int, cap_of: str) -> Kind:
         if not isinstance(node, Entries):
             report.add(node, f"{key}: a level or the block of a pattern belongs here, not a list")
             return None
-        if "pattern" not in node.pairs:
+        name = None
+        if "pattern" in node.pairs:
+            name = _PATTERN_NAME.read(node.pairs["pattern"][1], "pattern", report)
+        else:
             report.add(node, f"pattern: is missing; known: {', '.join(PATTERNS)}")
-            return None
-        name = _PATTERN_NAME.read(node.pairs["pattern"][1], "pattern", report)
-        form: Form | None = name and _pattern(name, cap_pct, cap_of).read(node, key, report)
-        return form
+        if name is not None:
+            form: Form | None = _pattern(name, cap_pct, cap_of).read(node, key, report)
+            return form
+        if "level" in node.pairs:  # wrong whatever the pattern is to be
+            percent = whole(0, cap_pct, "%", cap_of)
+            _level(percent).read(node.pairs["level"][1], "level", report)
+        return None
 
     return Kind(read, {"$ref": "#/definitions/play"})
 

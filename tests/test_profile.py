@@ -294,6 +294,15 @@ def test_an_alias_is_read_in_each_place() -> None:
             ],
         ),
         (
+            phase("play: {hips: {pattern: wav, level: 99%}, neck: {level: {from: 1%, to: 77%}}}"),
+            [
+                "3:49: pattern: wav is no pattern; did you mean wave?",
+                "3:61: level: 99% is above the hips zone's cap of 70%",
+                "3:73: pattern: is missing; known: steady, pulse, wave, alternate, travel, tap, breathe, keyframes",
+                "3:96: to: 77% is above the neck zone's cap of 60%",
+            ],
+        ),
+        (
             phase("play: {hips: {pattern: wave, level: 10%, on_for: 2s, afer: 3}}"),
             [
                 "3:39: period: is missing; the pattern wave needs it: length of one cycle",
