@@ -97,8 +97,13 @@ class Button:
         """The press that is going on has done its work, unless it is held on."""
         self._short_spent = True
 
-    def sense(self, raw: Contact, now_ms: int) -> list[Gesture]:
-        """What the contacts say at `now_ms`; call it at every edge, and again now and then."""
+    def sense(self, raw: Contact, now_ms: int, unsteady: bool = False) -> list[Gesture]:
+        """What the contacts say at `now_ms`; call it at every edge, and again now and then.
+
+        `unsteady`: they moved since the last call, and where to is not known.
+        """
+        if unsteady:
+            self._raw_since_ms = now_ms
         gestures = list(self.wait(now_ms))
         if raw is not self._raw:
             if raw is not Contact.RELEASED:

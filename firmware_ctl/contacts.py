@@ -19,11 +19,13 @@ from firmware_ctl.session import Contacts
 MOST_EDGES: Final = 64
 """Edges kept between two looks of the loop. Of a contact that chatters faster the newest count."""
 
-# Of linux/gpio.h: an input with a pull-up that tells both edges; an event's time, edge and line;
-# the levels of a request's lines, and their mask.
+# Of linux/gpio.h: an input with a pull-up that tells both edges; an event's time, edge, line and
+# number; the levels of a request's lines, and their mask.
 _FLAGS: Final = 1 << 2 | 1 << 4 | 1 << 5 | 1 << 8
-_EVENT: Final = Struct("=QII32x")
+_EVENT: Final = Struct("=QIII28x")
 _FALLING: Final = 2
+_NUMBERS: Final = 0xFFFF_FFFF
+"""The number after this one is 0."""
 _VALUES: Final = Struct("=QQ")
 _GET_VALUES: Final = 0xC010B40E
 """GPIO_V2_LINE_GET_VALUES_IOCTL: _IOWR(0xB4, 0x0E, struct gpio_v2_line_values)."""
@@ -56,6 +58,8 @@ class KernelContacts:
             os.close(fd)
         os.set_blocking(self._fd, False)
         self._closed = dict.fromkeys(self._pins, False)
+        self._number = 0
+        """Of the last event."""
 
     def fileno(self) -> int:
         return self._fd
@@ -70,11 +74,14 @@ class KernelContacts:
             events = os.read(self._fd, MOST_EDGES * _EVENT.size)
         except BlockingIOError:
             events = b""
-        for at_ns, edge, pin in _EVENT.iter_unpack(events):
-            # A tap may be over before the loop looks: what the edge said is kept for it.
-            self._closed[pin] = edge == _FALLING
+        for at_ns, edge, pin, number in _EVENT.iter_unpack(events):
+            # A tap may be over before the loop looks: what the edge said is kept for it. The kernel
+            # reads the level when it comes round to an edge, which in noise may be always the same.
+            is_closed = edge == _FALLING
+            unsteady = is_closed is self._closed[pin] or (number - self._number) & _NUMBERS != 1
+            self._closed[pin], self._number = is_closed, number
             ago_ms = max(0, (now_ns - at_ns) // 1_000_000)
-            contacts.append(Contacts(self._contact(), ago_ms))
+            contacts.append(Contacts(self._contact(), ago_ms, unsteady))
         levels = fcntl.ioctl(self._fd, _GET_VALUES, _VALUES.pack(0, (1 << len(self._pins)) - 1))
         bits, _ = _VALUES.unpack(levels)
         for n, pin in enumerate(self._pins):

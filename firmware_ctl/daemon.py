@@ -263,13 +263,13 @@ class Daemon(Player):
             self.step(Slept(slept_ms))
         contacts = self._button.read() if self._button is not None else ()
         # To say again what was said is no more than that time has passed, which is soon decided.
-        is_new = any(said.contact is not self._contact for said in contacts)
+        is_new = any(said.contact is not self._contact or said.unsteady for said in contacts)
         self.tick(self._sensed(contacts) if is_new else _WAKES)
         self._tick_at_ms = None
 
     def _sensed(self, contacts: Iterable[Contacts]) -> Iterator[Input]:
         for said in contacts:
-            if said.contact is not self._contact:
+            if said.contact is not self._contact or said.unsteady:
                 self._contact = said.contact
                 yield said
 

@@ -69,6 +69,8 @@ _KINDS: Final = {kind: n for n, kind in enumerate(get_args(Input))}
 _NAMES: Final = tuple(kind.__name__.lower() for kind in _KINDS)
 _STATES: Final = (*State,)
 _CONTACTS: Final = (*Contact,)
+UNSTEADY: Final = "unsteady "
+"""Before what contacts say that moved on the way there."""
 _NOTHING: Final = -1
 """The argument of an input that carries none, or more than there was room for."""
 
@@ -86,7 +88,8 @@ def _told(row: Struct, data: bytes) -> bytes:
     at_ms, kind, number, state, levels, duties, kicks = row.unpack(data)
     told: object = "null" if number == _NOTHING else number
     if _NAMES[kind] == "contacts":
-        told = f'"{_CONTACTS[number].value}"'
+        unsteady, contact = divmod(number, len(_CONTACTS))
+        told = f'"{UNSTEADY * unsteady}{_CONTACTS[contact].value}"'
     motors = [i for i in range(len(levels)) if kicks >> i & 1] if kicks else []
     came = f'"{_STATES[state].value}",{[*levels]},{[*duties]},{motors}'
     # A list's own text is that of JSON; json takes four times as long.
@@ -288,7 +291,7 @@ class Recorder:
 
     def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None:
         if isinstance(event, Contacts):
-            if event.contact is self._contact:
+            if event.contact is self._contact and not event.unsteady:
                 event = Wake()
             else:
                 self._contact = event.contact
@@ -365,8 +368,8 @@ class Recorder:
     def _argument(self, event: Input) -> int:
         """What a row says of its input: a number, or that of the line that says it."""
         match event:
-            case Contacts(contact):
-                return _CONTACTS.index(contact)
+            case Contacts(contact, _, unsteady):
+                return _CONTACTS.index(contact) + unsteady * len(_CONTACTS)
             case Trim(number) | Kept(number) | Slept(number) | Away(number):
                 return number
             case Start(str(name)) | Select(name):

@@ -17,7 +17,7 @@ from firmware_ctl.allowance import Spent
 from firmware_ctl.button import DEBOUNCE_MS, Contact
 from firmware_ctl.catalogue import Catalogue, read_entry
 from firmware_ctl.errors import AuthorError, CallerError, DeviceError, Mistake
-from firmware_ctl.incident import FORMAT
+from firmware_ctl.incident import FORMAT, UNSTEADY
 from firmware_ctl.mat import Mat, read_mat
 from firmware_ctl.protocol import FAULT_CODES
 from firmware_ctl.session import (
@@ -251,7 +251,8 @@ def _catalogue(path: str, mat: Mat, profiles: Any) -> Catalogue:
 def _event(path: str, mat: Mat, kind: str, told: Any) -> Input:
     match kind, told:
         case "contacts", str():
-            return Contacts(Contact(told))
+            contact = told.removeprefix(UNSTEADY)
+            return Contacts(Contact(contact), unsteady=contact != told)
         case "trim", int():
             return Trim(_whole(told, *limits.TRIM_PCT))
         case "start", {"name": str(name)}:

@@ -83,6 +83,8 @@ class Contacts(NamedTuple):
     contact: Contact
     ago_ms: int = 0
     """It was so before it is told; a player gives the session the time of then."""
+    unsteady: bool = False
+    """It was elsewhere since it was last told: edges were missed, or one tells of where it was."""
 
 
 class Start(NamedTuple):
@@ -747,7 +749,7 @@ class Session:
         self.closed = True
 
     def _contacts(self, event: Contacts, now_ms: int) -> None:
-        for gesture in self.button.sense(event.contact, now_ms):
+        for gesture in self.button.sense(event.contact, now_ms, event.unsteady):
             self._gesture(gesture, now_ms)
 
     # --- the button ---

@@ -1,15 +1,19 @@
 """The button: scripts of (time, contact), and the gestures that come out, as whole lists."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from firmware_ctl.button import Button, Contact, Gesture, contact
+from firmware_ctl.button import DEBOUNCE_MS, Button, Contact, Gesture, contact
 from firmware_ctl.session import Clear, Contacts, Fault, Pause, Session, Start, State, Stop, Wake
 from tests.worlds import CATALOGUE, MAT, SILENCE, World
 
 R, P, NEITHER, BOTH = Contact
 TOUCH, PRESS, SHORT, HELD, HELD_3_S, HELD_5_S, BROKEN = Gesture
 
-Script = list[tuple[int, Contact]]
+Edge = tuple[int, Contact] | tuple[int, Contact, bool]
+"""When it is told, what the contact says, and whether it moved unseen."""
+Script = list[Edge]
 Told = list[tuple[int, Gesture]]
 
 
@@ -17,10 +21,10 @@ def play(script: Script, until_ms: int, button: Button | None = None) -> Told:
     """Every gesture with its time; between the edges the button is asked when it wants to be."""
     button = button or Button()
     told: Told = []
-    for at_ms, raw in [*script, (until_ms, script[-1][1])]:
+    for at_ms, raw, *unsteady in [*script, (until_ms, script[-1][1])]:
         while (wake_at_ms := button.wake_at_ms()) is not None and wake_at_ms < at_ms:
             told += [(wake_at_ms, gesture) for gesture in button.wait(wake_at_ms)]
-        told += [(at_ms, gesture) for gesture in button.sense(raw, at_ms)]
+        told += [(at_ms, gesture) for gesture in button.sense(raw, at_ms, *unsteady)]
     return told
 
 
@@ -143,6 +147,62 @@ def test_samples_between_the_edges_change_nothing(name: str) -> None:
 
     late = [(at_ms, gesture) for at_ms, gesture in play(sampled, 10_000)]
     assert late == told
+
+
+UNSEEN: dict[str, tuple[Script, Told]] = {
+    "noise that the kernel always takes for pressed": (
+        [*BOOT, (100, P), *((at_ms, P, True) for at_ms in range(101, 600)), (600, R)],
+        [(100, TOUCH), (100, PRESS)],
+    ),
+    "noise that ends pressed": (
+        [*BOOT, (100, P), *((at_ms, P, True) for at_ms in range(101, 600)), (700, R)],
+        [(100, TOUCH), (100, PRESS), (730, SHORT)],
+    ),
+    "a release that bounces unseen": (
+        [*BOOT, (100, P), (200, R), (215, R, True), (240, R, True)],
+        [(100, TOUCH), (100, PRESS), (270, SHORT)],
+    ),
+    "a hold that bounces unseen": (
+        [*BOOT, (100, P), (500, P, True), (2_000, R)],
+        [(100, TOUCH), (100, PRESS), (900, HELD)],
+    ),
+    "both sides at times, as the kernel sees it": (
+        [*BOOT, (100, BOTH), *((at_ms, BOTH, True) for at_ms in range(101, 900)), (900, R)],
+        [(100, TOUCH), (100, PRESS)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_a_contact_that_moves_unseen_settles_when_it_rests(name: str) -> None:
+    script, told = UNSEEN[name]
+
+    assert play(script, 10_000) == told
+
+
+def test_of_edges_that_were_lost_while_the_loop_was_held_up_no_press_is_made() -> None:
+    button = Button()
+    came = [(0, R, False), (50, R, False), (100, P, False), (135, R, True), (200, R, False)]
+
+    told = [gesture for edge in came for gesture in button.sense(edge[1], edge[0], edge[2])]
+
+    assert told == [TOUCH, PRESS]
+
+
+@given(st.lists(st.tuples(st.integers(0, DEBOUNCE_MS - 1), st.sampled_from(Contact))))
+def test_noise_starts_and_holds_nothing_whatever_the_kernel_makes_of_it(
+    noise: list[tuple[int, Contact]],
+) -> None:
+    button, at_ms, said = Button(), 100, R
+    script: Script = list(BOOT)
+    for gap_ms, raw in noise:
+        at_ms += gap_ms
+        script.append((at_ms, raw, raw is said))
+        said = raw
+    script.append((at_ms, R, True))
+
+    told = {gesture for _, gesture in play(script, 10_000, button)}
+    assert told <= {TOUCH, PRESS, BROKEN}
 
 
 def test_contacts_read() -> None:

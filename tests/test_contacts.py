@@ -16,7 +16,7 @@ from firmware_ctl.session import Contacts as said  # noqa: N813
 
 RISING, FALLING = 1, 2
 INPUT_BOTH_EDGES_PULL_UP = 0b1_0011_0100
-EVENT = Struct("=QII32x")
+EVENT = Struct("=QIII28x")
 
 
 class Kernel:
@@ -27,6 +27,7 @@ class Kernel:
         self.busy: int | None = None
         self.levels = 0b11
         self.told = -1
+        self.number = 0
 
     def ioctl(self, fd: int, number: int, data: bytes | bytearray) -> bytes:
         if number != off.GET_LINE:
@@ -47,7 +48,8 @@ class Kernel:
 
     def events(self, *events: tuple[int, int, int]) -> None:
         for event in events:
-            os.write(self.told, EVENT.pack(*event))
+            self.number = (self.number + 1) % 2**32
+            os.write(self.told, EVENT.pack(*event, self.number))
 
 
 def says(button: KernelContacts) -> list[Contact]:
@@ -103,6 +105,33 @@ def test_an_edge_tells_how_long_ago_it_was(kernel: Kernel, monkeypatch: pytest.M
         said(Contact.RELEASED, 29),
         said(Contact.RELEASED),
     ]
+
+
+def unsteady(button: KernelContacts) -> list[bool]:
+    return [said.unsteady for said in button.read()]
+
+
+def test_an_edge_to_where_the_contact_is_tells_that_it_was_elsewhere(kernel: Kernel) -> None:
+    button = KernelContacts(os.devnull, Contacts(5, 6))
+    kernel.levels = 0b01
+    button.read()
+    kernel.edge((RISING, 6), (FALLING, 5), (FALLING, 5), (RISING, 6), (RISING, 5), (FALLING, 6))
+    assert unsteady(button) == [False, False, True, True, False, False, False]
+    kernel.edge((RISING, 5))
+    assert unsteady(button) == [True, False]
+
+
+def test_an_edge_tells_that_some_before_it_were_lost(kernel: Kernel) -> None:
+    button = KernelContacts(os.devnull, Contacts(5, None))
+    kernel.levels = 0b1
+    button.read()
+    kernel.edge((FALLING, 5), (RISING, 5))
+    kernel.number += 1_000
+    kernel.edge((FALLING, 5), (RISING, 5))
+    assert unsteady(button) == [False, False, True, False, False]
+    kernel.number = 2**32 - 2
+    kernel.edge((FALLING, 5), (RISING, 5), (FALLING, 5))
+    assert unsteady(button) == [True, False, False, False]
 
 
 def test_of_a_contact_that_chatters_a_look_takes_so_many_edges_and_the_next_the_rest(

@@ -308,6 +308,26 @@ def test_a_pulse_is_as_long_as_it_was_however_late_its_end_is_heard_of(
     assert (State.RUNNING in {state for _, state, *_ in world.rows}) is starts
 
 
+@pytest.mark.parametrize(("unsteady", "starts"), [(False, True), (True, False)])
+def test_noise_that_reads_as_pressed_all_the_time_is_no_press(unsteady: bool, starts: bool) -> None:
+    world = World()
+    heard = [Contacts(Contact.PRESSED, 0, unsteady), Contacts(Contact.PRESSED)]
+
+    def touch(daemon: Daemon) -> None:
+        world.finger.read = lambda: heard  # type: ignore[method-assign]
+        daemon.sample()
+
+    def release(daemon: Daemon) -> None:
+        world.finger.read = lambda: [Contacts(Contact.RELEASED)]  # type: ignore[method-assign]
+        daemon.sample()
+
+    for at_ms in range(1_000, 1_200, 10):
+        world.at(at_ms, touch)
+    world.at(1_200, release)
+    world.run(1_500)
+    assert (State.RUNNING in {state for _, state, *_ in world.rows}) is starts
+
+
 def test_idle_wakes_twice_a_second() -> None:
     world = World()
     world.run(60_000)

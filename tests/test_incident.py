@@ -165,7 +165,7 @@ inputs = st.one_of(
             Fault("pin-write", "GPIO 17: \x1b[2J \u2713 cannot be written"),
         ]
     ),
-    st.builds(Contacts, st.sampled_from(list(Contact))),
+    st.builds(Contacts, st.sampled_from(list(Contact)), st.just(0), st.booleans()),
     st.builds(Trim, st.integers(10, 100)),
 )
 waits = st.one_of(st.integers(0, 200), st.integers(0, 8_000), st.just(62_000))

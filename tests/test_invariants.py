@@ -99,7 +99,7 @@ INPUTS: st.SearchStrategy[Input] = st.one_of(
     NAMES.map(Start),
     st.sampled_from(["lively", "quick", "steps", "bad"]).map(Select),
     st.integers(10, 100).map(Trim),
-    st.sampled_from(Contact).map(Contacts),
+    st.builds(Contacts, st.sampled_from(Contact), st.just(0), st.booleans()),
     st.sampled_from([Contact.PRESSED, Contact.RELEASED]).map(Contacts),
     st.sampled_from(
         [Start("lively"), Start("quick"), Try(TRIAL), Stop(), Pause(), Resume(), Clear(), Wake(),

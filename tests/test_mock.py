@@ -386,10 +386,13 @@ def test_commands_and_their_exit_codes(shared: Mock, client: Client) -> None:
         found = call(shared.home, *words, "--socket", shared.socket)
         return found.returncode, found.stdout, found.stderr
 
+    def begin(*words: str) -> tuple[int, str, str]:
+        while "stopped less than" in (begun := ask(*words))[2]:
+            pass  # the stop before was only just now
+        return begun
+
     assert ask("select", "long") == (0, "ok profile=long\n", "")
-    while "stopped less than" in (started := ask("start"))[2]:
-        pass  # the stop before this test was only just now
-    assert started == (0, "ok profile=long left=600\n", "")
+    assert begin("start") == (0, "ok profile=long left=600\n", "")
     code, out, err = ask("start", "short")
     assert (code, out) == (1, "")
     assert err == "firmware-ctl: busy: long is running; stop it first\n"
@@ -413,7 +416,7 @@ def test_commands_and_their_exit_codes(shared: Mock, client: Client) -> None:
         "err unknown-command nonsense is no command; try help\n",
         "",
     )
-    assert ask("try", "hips", "wave", "30", "period=1") == (0, "ok left=10\n", "")
+    assert begin("try", "hips", "wave", "30", "period=1") == (0, "ok left=10\n", "")
     assert ask("try", "hips", "wave", "130", "period=1")[0] == 1
     assert ask("trim", "100")[0] == 0
 

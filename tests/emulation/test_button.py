@@ -38,6 +38,8 @@ class Felt(NamedTuple):
     """ms from the first move."""
 
     made_ms: list[float]
+    rest_ms: float
+    """Between two moves, at most."""
     high_ms: list[float]
     """When a motor was first and last seen high; empty: at no look."""
 
@@ -160,8 +162,14 @@ def test_pulses_shorter_than_the_debounce_start_nothing(hand: Hand) -> None:
 def test_thousands_of_edges_start_nothing_and_the_button_works_after_them(hand: Hand) -> None:
     noise = [(0, PRESSED, True), (0.1, RELEASED, False), (0.2, PRESSED, False)]
     noise += [(0.3, RELEASED, True), (0.4, PRESSED, True), (0.5, PRESSED, False)]
-    felt = hand.does(noise, 1000, times=1000, every_ms=0.6)
-    assert (felt.high_ms, hand.state()) == ([], "idle")
+    for _ in range(20):
+        felt = hand.does(noise, 1000, times=500, every_ms=0.6)
+        if felt.rest_ms < DEBOUNCE_MS / 2:  # the kernel comes round to an edge some ms later
+            assert (felt.high_ms, hand.state()) == ([], "idle")
+            break
+        hand.rests()
+    else:
+        raise AssertionError("this machine is too busy to make noise without a rest")
 
     def attempt() -> None:
         hand.rests()

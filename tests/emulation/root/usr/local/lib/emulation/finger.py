@@ -2,8 +2,8 @@
 
 `finger.py LINES MOTOR…`, where LINES is the chip's folder of lines. A line on /run/finger is JSON:
 moves of [ms, pin, is closed], how often and every how many ms they are made, and for how many ms to
-look on after them. The answer on /run/felt tells when the first moves were made, and when a motor was
-first and last seen high.
+look on after them. The answer on /run/felt tells when the first moves were made, the longest rest
+between two at most, and when a motor was first and last seen high.
 """
 
 import json
@@ -30,7 +30,7 @@ def move(pin, is_closed):
 
 def play(moves, times, every_ms, look_ms):
     begin = time.monotonic()
-    made, high = [], []
+    made, high, rest_ms, last_ms = [], [], 0.0, None
 
     def now_ms():
         return round((time.monotonic() - begin) * 1000, 2)
@@ -44,13 +44,18 @@ def play(moves, times, every_ms, look_ms):
             if left_ms > 5:
                 look()
             time.sleep(min(left_ms, 2) / 1000)
+        begun_ms = now_ms()
         move(pin, is_closed)
         made.append(now_ms())
+        if last_ms is not None:
+            rest_ms = max(rest_ms, made[-1] - last_ms)
+        last_ms = begun_ms
     until_ms = now_ms() + look_ms
     while now_ms() < until_ms:
         look()
         time.sleep(0.001)
-    return {"made_ms": made[:MOST], "high_ms": [high[0], high[-1]] if high else []}
+    high = [high[0], high[-1]] if high else []
+    return {"made_ms": made[:MOST], "rest_ms": rest_ms, "high_ms": high}
 
 
 for name in ("/run/finger", "/run/felt"):
