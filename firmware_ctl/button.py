@@ -78,6 +78,11 @@ class Button:
         return self._raw in (Contact.PRESSED, Contact.RELEASED) and self._raw is self._settled
 
     @property
+    def is_broken(self) -> bool:
+        """They read neither of the two, and that was told."""
+        return self._broken_told and self._raw not in _SOUND
+
+    @property
     def locked_until_ms(self) -> int:
         """A press before then starts nothing, as things stand; 0: none was locked out."""
         if self._locked_since_ms is None:
@@ -102,9 +107,12 @@ class Button:
 
         `unsteady`: they moved since the last call, and where to is not known.
         """
+        gestures = []
         if unsteady:
+            if self._leave(now_ms):
+                gestures.append(Gesture.PRESS)
             self._raw_since_ms = now_ms
-        gestures = list(self.wait(now_ms))
+        gestures += self.wait(now_ms)
         if raw is not self._raw:
             if raw is not Contact.RELEASED:
                 gestures.append(Gesture.TOUCH)

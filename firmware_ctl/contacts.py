@@ -59,7 +59,7 @@ class KernelContacts:
         os.set_blocking(self._fd, False)
         self._closed = dict.fromkeys(self._pins, False)
         self._number = 0
-        """Of the last event."""
+        """Of the newest event: those of two lines may come in another order."""
 
     def fileno(self) -> int:
         return self._fd
@@ -78,8 +78,12 @@ class KernelContacts:
             # A tap may be over before the loop looks: what the edge said is kept for it. The kernel
             # reads the level when it comes round to an edge, which in noise may be always the same.
             is_closed = edge == _FALLING
-            unsteady = is_closed is self._closed[pin] or (number - self._number) & _NUMBERS != 1
-            self._closed[pin], self._number = is_closed, number
+            further = (number - self._number) & _NUMBERS
+            is_newest = further <= _NUMBERS // 2
+            unsteady = is_closed is self._closed[pin] or (is_newest and further > 1)
+            self._closed[pin] = is_closed
+            if is_newest:
+                self._number = number
             ago_ms = max(0, (now_ns - at_ns) // 1_000_000)
             contacts.append(Contacts(self._contact(), ago_ms, unsteady))
         levels = fcntl.ioctl(self._fd, _GET_VALUES, _VALUES.pack(0, (1 << len(self._pins)) - 1))

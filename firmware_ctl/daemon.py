@@ -17,7 +17,7 @@ from firmware_ctl.errors import CallerError
 from firmware_ctl.latch import Latch
 from firmware_ctl.limits import SUSPEND_MS, TICK_MS
 from firmware_ctl.player import Ledger, Player, Proof, Watcher
-from firmware_ctl.protocol import NOTHING_HEARD, Complaint, Connection
+from firmware_ctl.protocol import ACTED, NOTHING_HEARD, Complaint, Connection
 from firmware_ctl.sentries import Sentry
 from firmware_ctl.session import (
     Contacts,
@@ -39,6 +39,7 @@ IDLE_SAMPLE_MS: Final = 500
 
 REQUESTS_A_ROUND: Final = 16
 DIGEST_BYTES: Final = 2048
+LEAST_BYTES: Final = 256
 SERVE_MS: Final = 5
 """What is done for one connection, and for all, before button and ports are looked at again."""
 
@@ -197,6 +198,8 @@ class Daemon(Player):
                 _flush(link)
 
     def _ready(self) -> None:
+        self.sample()
+        self.session.button.spend()
         self._is_ready = True
         self.say(READY)
         for call in self.when_ready:
@@ -233,6 +236,9 @@ class Daemon(Player):
         self._serve()
         for link in [link for link in links if link.ended]:
             self._readers = None
+            if link.connection.lease_s:
+                self._lapse(link.connection)
+                link.connection.forget()
             # Nothing more can be answered once all that it asked was seen to.
             if link.connection.is_served and not link.connection.has_unsent:
                 self._leave(link)
@@ -262,16 +268,19 @@ class Daemon(Player):
         if slept_ms > SUSPEND_MS:
             self.step(Slept(slept_ms))
         contacts = self._button.read() if self._button is not None else ()
+        if not self._is_ready:
+            contacts = contacts[-1:]  # what was pressed before it starts nothing
         # To say again what was said is no more than that time has passed, which is soon decided.
         is_new = any(said.contact is not self._contact or said.unsteady for said in contacts)
-        self.tick(self._sensed(contacts) if is_new else _WAKES)
+        self.tick(self._sensed(contacts, self.now_ms()) if is_new else _WAKES)
         self._tick_at_ms = None
 
-    def _sensed(self, contacts: Iterable[Contacts]) -> Iterator[Input]:
+    def _sensed(self, contacts: Iterable[Contacts], read_at_ms: int) -> Iterator[Input]:
         for said in contacts:
             if said.contact is not self._contact or said.unsteady:
                 self._contact = said.contact
-                yield said
+                # Each is a step of its own, and time goes on from one to the next.
+                yield said._replace(ago_ms=said.ago_ms + self.now_ms() - read_at_ms)
 
     def _tell(self, step: Step) -> None:
         self._wake_at_ms = step.wake_at_ms
@@ -349,7 +358,7 @@ class Daemon(Player):
             for entry in result.entries:
                 if entry.error is not None:
                     self.say(entry.error.summary())
-            self.step(Reload(result))
+            self.act(Reload(result))
             good = [entry for entry in result.entries if entry.timeline is not None]
             connection.answer([f"ok count={len(good)}"])
 
@@ -402,7 +411,10 @@ class Daemon(Player):
 
     def _hear(self, link: Link) -> None:
         connection = link.connection
-        heard = connection.receive(link.read(), self.session.stops)
+        data = link.read()
+        if data:
+            connection.heard_at_ms = self.now_ms()
+        heard = connection.receive(data, self.session.stops)
         if heard is NOTHING_HEARD:
             return
         if heard.stops:
@@ -418,13 +430,16 @@ class Daemon(Player):
             return
         now_ms = self.now_ms()
         until_ms = now_ms + SERVE_MS
+        # A stop that came in pieces must not wait for what others ask.
+        most_bytes = max(LEAST_BYTES, DIGEST_BYTES // len(waiting))
+        for link in waiting:
+            stop_lines = link.connection.digest(most_bytes)
+            if stop_lines:
+                self.step(Stop(stop_lines))
         for link in waiting:
             self.links.remove(link)
             self.links.append(link)
             connection = link.connection
-            stop_lines = connection.digest(DIGEST_BYTES)
-            if stop_lines:
-                self.step(Stop(stop_lines))
             connection.tell_stopped(now_ms)
             if connection in self._deferred and connection.pending:
                 self._renew_lease(connection)  # it cannot be answered now, but it lives
@@ -443,7 +458,8 @@ class Daemon(Player):
             if isinstance(item, Complaint):
                 if item.lines > 1:
                     pending.appendleft(Complaint(item.code, item.lines - 1))
-                connection.answer([verbs.complaint(item.code)])
+                acted = item.code == ACTED
+                connection.answer([ACTED if acted else verbs.complaint(item.code)])
                 continue
             line, stops = item
             lines = verbs.answer(self, connection, line, stops != self.session.stops)
@@ -454,7 +470,7 @@ class Daemon(Player):
 
     def _renew_lease(self, connection: Connection) -> None:
         if connection.lease_s:
-            self._lapses_at_ms[connection] = self.now_ms() + connection.lease_s * 1000
+            self._lapses_at_ms[connection] = connection.heard_at_ms + connection.lease_s * 1000
 
     def _lapse(self, connection: Connection) -> None:
         """Stops the session that this connection started; its next line begins the lease anew."""

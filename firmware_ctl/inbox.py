@@ -20,6 +20,10 @@ _COUNTING: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _counting_ns: Final = time.clock_gettime_ns
 _monotonic_ns: Final = time.monotonic_ns
 
+BUSY_NS: Final = 1_000_000_000
+REST_S: Final = 0.0005
+"""A client that floods leaves the loop no sleep, and the unit's LimitRTTIME= counts until one."""
+
 
 class RealInbox:
     """Milliseconds since the daemon began, on a clock that no one can set."""
@@ -29,6 +33,8 @@ class RealInbox:
         self.origin_ms = self._origin_ns // 1_000_000
         """Its time 0 on the monotonic clock."""
         self._slept_ns = _slept_ns()
+        self._rested_at_ns = self._origin_ns
+        """When it is known to have slept."""
         self._readers: Collection[Link | Source] = ()
         self._by_fd: dict[int, Link | Source] = {}
 
@@ -49,10 +55,16 @@ class RealInbox:
         if readers is not self._readers:
             self._readers = readers
             self._by_fd = {reader.fileno(): reader for reader in readers}
-        left_ns = until_ms * 1_000_000 - (_monotonic_ns() - self._origin_ns)
+        now_ns = _monotonic_ns()
+        left_ns = until_ms * 1_000_000 - (now_ns - self._origin_ns)
         readable, _, _ = select.select(
             self._by_fd, writers, (), left_ns / 1e9 if left_ns > 0 else 0
         )
+        if not readable and left_ns > 0:
+            self._rested_at_ns = now_ns
+        elif now_ns - self._rested_at_ns > BUSY_NS:
+            time.sleep(REST_S)
+            self._rested_at_ns = now_ns
         return [*map(self._by_fd.__getitem__, readable)]
 
 

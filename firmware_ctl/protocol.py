@@ -49,7 +49,14 @@ _PLAIN: Final = re.compile(rb"(?:[^!?\x00-\x1f\x7f-\xff]{0,%d}\r?\n)+" % LONGEST
 """Whole lines and nothing immediate, as most bytes come."""
 _STOP_BYTES: Final = b"!\x18\x03"
 _IMMEDIATE: Final = re.compile(rb"[!?\x18\x03]+")
-_LINE_ENDS: Final = re.compile(rb"[^\r\n][\r\n]")
+_LINE_ENDS: Final = re.compile(rb"[^ \r\n] *[\r\n]")
+_STOP_LINES: Final = re.compile(rb"[\r\n] *stop(?=[ \r\n])", re.IGNORECASE)
+_CLEARED: Final = re.compile(rb"(?:\A|(?<=[\r\n!]))[^\r\n!]*!")
+"""What a stop byte takes away of its line; of all three kinds one stands for them."""
+_ONE_KIND: Final = bytes.maketrans(_STOP_BYTES, b"!" * len(_STOP_BYTES))
+
+ACTED: Final = "ok"
+"""In the place of a complaint: a stop that has acted, and for which there was no room."""
 
 
 class Request(NamedTuple):
@@ -64,6 +71,14 @@ class Complaint(NamedTuple):
 
     code: str
     lines: int = 1
+
+
+class _LeftOut(NamedTuple):
+    """Whole lines that there was no room for."""
+
+    lines: int
+    stops: int
+    """So many of them say `stop`."""
 
 
 class Heard(NamedTuple):
@@ -84,9 +99,13 @@ class Connection:
         self.echo = False
         self.events = False
         self.lease_s = 0
+        self.heard_at_ms = 0
+        """When bytes last came."""
         self.pending: deque[Request | Complaint] = deque()
-        self._unread: deque[tuple[bytes | None, int]] = deque()
+        self._unread: deque[tuple[bytes, int] | _LeftOut] = deque()
         self._unread_bytes = 0
+        self._left_out = b""
+        """The begin of a line after those that there was no room for."""
         self._line = bytearray()
         self._flaw = ""
         self._after_cr = False
@@ -104,9 +123,9 @@ class Connection:
 
         Cheap: all but a few plain lines are put together later, by `digest`, so that a stop byte is
         found behind any flood. What a client sends beyond `MOST_UNREAD` is not kept; its lines are
-        answered busy.
+        answered busy, but `stop` acts.
         """
-        if not (self._unread or self._line or self._flaw or self.echo) and (
+        if not (self._unread or self._line or self._flaw or self._left_out or self.echo) and (
             len(data) <= _FEW and _PLAIN.fullmatch(data)
         ):
             self._after_cr = False
@@ -114,14 +133,48 @@ class Connection:
             for line in data.decode("ascii").splitlines():
                 stop_lines += self._request(line, stops + stop_lines)
             return Heard(stop_lines) if stop_lines else NOTHING_HEARD
-        if self._unread_bytes + len(data) > MOST_UNREAD:
-            self._unread.append((None, len(_LINE_ENDS.findall(data))))
+        stop_lines = 0
+        if self._unread_bytes + len(self._left_out) + len(data) > MOST_UNREAD:
+            stop_lines = self._leave_out(data)
         else:
-            self._unread.append((data, stops))
-            self._unread_bytes += len(data)
-        if _IMMEDIATE.search(data) is None:
+            whole, self._left_out = self._left_out + data, b""
+            self._unread.append((whole, stops))
+            self._unread_bytes += len(whole)
+        if not stop_lines and _IMMEDIATE.search(data) is None:
             return NOTHING_HEARD
-        return Heard(_count_stops(data), b"?" in data)
+        return Heard(_count_stops(data) + stop_lines, b"?" in data)
+
+    def _leave_out(self, data: bytes) -> int:
+        """Counts lines and keeps only the begin of one; gives back how many say `stop`."""
+        self._stopped += _count_stops(data)
+        before = self._unread[-1] if self._unread else None
+        if isinstance(before, _LeftOut):
+            self._unread.pop()
+        else:
+            before = _LeftOut(0, 0)
+            self._left_out = self._left_out or self._begun()
+        data = (self._left_out + data).translate(_ONE_KIND, b"?")
+        data = _CLEARED.sub(b"", data)
+        end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+        self._left_out = data[end : end + LONGEST_LINE + 1]
+        stop_lines = len(_STOP_LINES.findall(b"\n" + data[:end]))
+        lines = len(_LINE_ENDS.findall(data[:end]))
+        self._unread.append(_LeftOut(before.lines + lines, before.stops + stop_lines))
+        return stop_lines
+
+    def _begun(self) -> bytes:
+        """What was received of a line that is not whole, as much of it as tells what it is."""
+        begun = b""
+        for item in reversed(self._unread):
+            if isinstance(item, _LeftOut):
+                return begun
+            begun = item[0] + begun
+            ends = [begun.rfind(end) for end in (b"\r", b"\n", b"!", b"\x18", b"\x03")]
+            if max(ends) >= 0:
+                return begun[max(ends) + 1 :]
+            if len(begun) > LONGEST_LINE:
+                return begun
+        return bytes(self._line) + begun if not self._flaw else b"\0"
 
     def digest(self, most_bytes: int = MOST_UNREAD) -> int:
         """Puts lines together out of what was received; whole ones go to `pending`.
@@ -130,11 +183,16 @@ class Connection:
         """
         stop_lines = 0
         while self._unread and most_bytes > 0:
-            data, stops = self._unread.popleft()
-            if data is None:
-                self._flaw = "busy"
-                self._queue(Complaint("busy", stops))
+            item = self._unread.popleft()
+            if isinstance(item, _LeftOut):
+                # With the line whose end was left out.
+                self._line.clear()
+                self._flaw = ""
+                for code, lines in (("busy", item.lines - item.stops), (ACTED, item.stops)):
+                    if lines:
+                        self._queue(Complaint(code, lines))
                 continue
+            data, stops = item
             self._unread_bytes -= len(data)
             rest = b""
             if len(data) > most_bytes:
@@ -203,22 +261,34 @@ class Connection:
 
     def _request(self, line: str, stops: int) -> bool:
         """Queues a whole line, unless it is empty; True: it says `stop`."""
-        words = line.split(None, 1)
-        if not words:
+        if not line or line.isspace():
             return False
         self._queue(Request(line, stops))
-        return words[0].lower() == "stop"
+        return _says_stop(line)
 
     def _queue(self, item: Request | Complaint) -> None:
         if len(self.pending) < MOST_PENDING:
             self.pending.append(item)
             return
-        last = self.pending[-1]
-        lines = item.lines if isinstance(item, Complaint) else 1
-        if isinstance(last, Complaint) and last.code == "busy":
-            self.pending[-1] = Complaint("busy", last.lines + lines)
+        if isinstance(item, Complaint):
+            code, lines = ACTED if item.code == ACTED else "busy", item.lines
         else:
-            self.pending.append(Complaint("busy", lines))
+            code, lines = ACTED if _says_stop(item.line) else "busy", 1
+        for n in (-1, -2):
+            last = self.pending[n]
+            if isinstance(last, Complaint) and last.code == code:
+                self.pending[n] = Complaint(code, last.lines + lines)
+                return
+        self.pending.append(Complaint(code, lines))
+
+    def forget(self) -> None:
+        """All that was received and not answered."""
+        self.pending.clear()
+        self._unread.clear()
+        self._unread_bytes = 0
+        self._left_out = b""
+        self._line.clear()
+        self._flaw = ""
 
     # --- out ---
 
@@ -271,6 +341,10 @@ class Connection:
         if len(self._unsent) + len(data) <= MOST_UNSENT + 64:
             self._unsent += data
             self.has_unsent = bool(self._unsent)
+
+
+def _says_stop(line: str) -> bool:
+    return line.split(None, 1)[0].lower() == "stop"
 
 
 def _count_stops(data: bytes) -> int:

@@ -30,6 +30,7 @@ from firmware_ctl.session import (
     Input,
     Kept,
     Pause,
+    RailOff,
     Reload,
     Resume,
     Select,
@@ -56,6 +57,7 @@ PLAIN: Final[dict[str, Callable[[], Input]]] = {
     "resume": Resume,
     "clear": Clear,
     "close": Close,
+    "railoff": RailOff,
 }
 """Inputs that carry nothing."""
 

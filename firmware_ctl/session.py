@@ -246,6 +246,7 @@ class _Asked(NamedTuple):
 
     timeline: Timeline
     entry: Entry | None
+    """What is selected when it begins; None: it changes nothing of that."""
     number: int
     by_ms: int
     """When it must be there."""
@@ -353,7 +354,8 @@ class Session:
             return self._play_on(self._run, now_ms)
         if self.closed:
             return Step(self._silence, self._silence, (), None)
-        self._advance(now_ms)
+        # What contacts say may be that they did not rest until now.
+        self._advance(now_ms, asks_button=type(event) is not Contacts)
         refusal = None
         if not isinstance(event, Wake):
             try:
@@ -469,9 +471,9 @@ class Session:
     def _scaled(self, real_ms: int) -> int:
         return int(real_ms * self.speed + 1e-6)
 
-    def _advance(self, now_ms: int) -> None:
+    def _advance(self, now_ms: int, asks_button: bool) -> None:
         """Lets everything happen that is due by itself."""
-        if self._button_at_ms is not None and now_ms >= self._button_at_ms:
+        if asks_button and self._button_at_ms is not None and now_ms >= self._button_at_ms:
             for gesture in self.button.wait(now_ms):
                 self._gesture(gesture, now_ms)
         signal = self._signal
@@ -599,7 +601,7 @@ class Session:
             raise CallerError("not-ready", self.barred)
         if self._asked is not None:
             raise CallerError("busy", f"{self._asked.timeline.profile} is about to start")
-        if self._stopped_at_ms is not None and now_ms - self._stopped_at_ms < RESTART_MS:
+        if self._is_just_stopped(now_ms):
             raise CallerError("busy", f"stopped less than {RESTART_MS} ms ago; start again")
         if self.mat.button is not None and not self.button.is_released:
             raise CallerError("not-ready", "the start button is not released; let go of it first")
@@ -611,6 +613,9 @@ class Session:
         number = self._next_keep(now_ms)
         self._asked = _Asked(timeline, entry, number, by_ms, is_proven_off)
         self._ask_to_keep(now_ms)
+
+    def _is_just_stopped(self, now_ms: int) -> bool:
+        return self._stopped_at_ms is not None and now_ms - self._stopped_at_ms < RESTART_MS
 
     def _kept(self, event: Kept, now_ms: int) -> None:
         asked, run = self._asked, self._run
@@ -688,6 +693,8 @@ class Session:
 
     def _select(self, event: Select, _: int) -> None:
         self.selected = self.catalogue.valid(event.name)
+        if self._asked is not None:
+            self._asked = self._asked._replace(entry=None)
         if self._run is None:
             self._tell("state", profile=self.profile, cert=self.cert)
 
@@ -702,14 +709,17 @@ class Session:
         name = self.selected.name if self.selected else ""
         self.catalogue = event.catalogue
         self.selected = event.catalogue.find_valid(name) or event.catalogue.first()
+        if self._asked is not None and self._asked.entry is not None:
+            entry = event.catalogue.find_valid(self._asked.entry.name)
+            self._asked = self._asked._replace(entry=entry)
         if (self.profile, self.cert) != before:
             self._tell("state", profile=self.profile, cert=self.cert)
 
     def _clear(self, _: Clear, __: int) -> None:
         if self.fault is None:
             return
-        if self.fault.code == "button" and not self.button.is_sound:
-            raise CallerError("fault", f"button: {self.fault.message}")
+        if self.button.is_broken or (self.fault.code == "button" and not self.button.is_sound):
+            raise CallerError("fault", f"button: {BROKEN_BUTTON}")
         for code, message in self._lasting.items():
             raise CallerError("fault", f"{code}: {message}")
         self.fault = None
@@ -787,7 +797,7 @@ class Session:
 
     def _refuse_press(self, why: CallerError, now_ms: int) -> None:
         self._tell("refused", code=why.code, message=why)
-        if self._asked is None:
+        if self._asked is None and not self._is_just_stopped(now_ms):
             self._begin_signal("refused", signals.refused(), now_ms)
 
     def _select_next(self, now_ms: int) -> None:

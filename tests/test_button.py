@@ -162,6 +162,10 @@ UNSEEN: dict[str, tuple[Script, Told]] = {
         [*BOOT, (100, P), (200, R), (215, R, True), (240, R, True)],
         [(100, TOUCH), (100, PRESS), (270, SHORT)],
     ),
+    "a press that bounces unseen": (
+        [*BOOT, (100, R, True), (101, NEITHER), (103, P, True), (200, R)],
+        [(100, PRESS), (101, TOUCH), (103, TOUCH), (230, SHORT)],
+    ),
     "a hold that bounces unseen": (
         [*BOOT, (100, P), (500, P, True), (2_000, R)],
         [(100, TOUCH), (100, PRESS), (900, HELD)],
@@ -214,6 +218,20 @@ def test_contacts_read() -> None:
     }
 
 
+def test_a_session_takes_no_pulse_for_a_press_whose_edges_were_lost() -> None:
+    session = Session(MAT, CATALOGUE)
+    for at_ms, event in (
+        (0, Contacts(R)),
+        (50, Wake()),
+        (1_000, Contacts(P)),
+        (1_070, Contacts(NEITHER, unsteady=True)),
+        (1_071, Contacts(R)),
+        (1_110, Wake()),
+    ):
+        session.handle(event, at_ms)
+    assert (session.started, session.is_starting) == (0, False)
+
+
 # --- the lock ---------------------------------------------------------------------------------
 
 # When it is locked, what the contacts do then, and when the first press counts.
@@ -229,6 +247,12 @@ LOCKS: dict[str, tuple[int, Script, list[int]]] = {
         1_000,
         [(2_000, NEITHER), (2_001, R), (3_500, P), (3_600, R), (5_100, P), (5_200, R)],
         [5_230],
+    ),
+    "a press that bounces unseen": (1_000, [(2_500, R, True), (2_501, P), (2_600, R)], [2_630]),
+    "an unseen blink of the contact is a break": (
+        1_000,
+        [(2_000, R, True), (3_400, P), (3_500, R), (5_000, P), (5_100, R)],
+        [5_130],
     ),
     "ten presses in three seconds": (
         1_000,

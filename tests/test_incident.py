@@ -31,20 +31,25 @@ from firmware_ctl.mat import read_mat
 from firmware_ctl.replay import Came, read_incident, replay
 from firmware_ctl.session import (
     Clear,
+    Close,
     Contacts,
     Fault,
+    Gone,
     Input,
     Kept,
     Pause,
+    RailOff,
     Reload,
     Resume,
     Select,
     Session,
+    Slept,
     Start,
     State,
     Stop,
     Trim,
     Try,
+    Unkept,
     Wake,
 )
 
@@ -163,6 +168,12 @@ inputs = st.one_of(
             Reload(FEW),
             Reload(ALL),
             Fault("pin-write", "GPIO 17: \x1b[2J \u2713 cannot be written"),
+            Fault("rail", "the rail is off", lasts=True),
+            Gone("rail"),
+            RailOff(),
+            Slept(1_500),
+            Unkept(0, "the disk is full"),
+            Close(),
         ]
     ),
     st.builds(Contacts, st.sampled_from(list(Contact)), st.just(0), st.booleans()),

@@ -14,16 +14,18 @@ Other bytes are escaped as in Python. VERSION and CERT stand for what changes wi
 
 import json
 import re
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from firmware_ctl import __version__, limits
+from firmware_ctl import __version__, limits, protocol
 from firmware_ctl.button import Contact
 from firmware_ctl.daemon import Daemon
 from firmware_ctl.protocol import (
+    ACTED,
     ERROR_CODES,
     FAULT_CODES,
     LONGEST_LINE,
@@ -279,6 +281,72 @@ def test_framing(chunks: list[bytes]) -> None:
     stop_bytes = len(re.findall(rb"[!\x18\x03]", data))
     stop_lines = sum((line or b"").split()[:1] == [b"stop"] for line in map(_lower, requests(data)))
     assert sum(one.stops for one in heard) + heard_lines == stop_bytes + stop_lines
+
+
+STOPS = st.sampled_from([b"stop", b" Stop", b"stop it", b"stopp", b"ping", b"", b"  ", b"x" * 97])
+FLOODS = st.lists(
+    st.one_of(
+        st.tuples(STOPS, st.sampled_from([b"\r", b"\n", b"\r\n"])).map(b"".join),
+        st.sampled_from([b"!", b"?", b"st", b"op", b"\xff", b"!stop\n"]),
+    ),
+    max_size=40,
+).map(b"".join)
+
+
+@given(cut(FLOODS), st.integers(0, 60), st.integers(2, 6), st.lists(st.booleans(), max_size=8))
+@settings(max_examples=300)
+@example([b"ping\n" * 4, b"ping\n" * 4, b"stop\n"], 10, 2, [False, False, True])
+@example([b"ping\nst", b"op\nst", b"op\n"], 7, 2, [False, False, False, True])
+@example([b"ping\nst", b"op\n", b"stop\n"], 7, 2, [False, False, True])
+def test_what_there_is_no_room_for_is_answered_and_its_stops_act(
+    chunks: list[bytes], room: int, requests_kept: int, digests: list[bool]
+) -> None:
+    """Bounds of some bytes, and a digest after some of the chunks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protocol, "MOST_UNREAD", room)
+        patch.setattr(protocol, "MOST_PENDING", requests_kept)
+        connection = Connection()
+        stops = 0
+        for chunk, digest in zip_longest(chunks, digests[: len(chunks)], fillvalue=True):
+            assert isinstance(chunk, bytes)
+            stops += connection.receive(chunk).stops
+            if digest:
+                stops += connection.digest()
+            assert len(connection.pending) <= requests_kept + 2
+        stops += connection.digest()
+
+    data = b"".join(chunks)
+    lines = requests(data)
+    answers = sum(getattr(item, "lines", 1) for item in connection.pending)
+    stop_lines = [line for line in lines if _lower(line).split()[:1] == [b"stop"]]
+    assert answers == len(lines)
+    assert stops == len(re.findall(rb"[!\x18\x03]", data)) + len(stop_lines)
+    acted = sum(item.lines for item in connection.pending if item == (ACTED, item[1]))
+    kept = [item for item in connection.pending if isinstance(item, Request)]
+    assert acted + sum(item.line.split()[0].lower() == "stop" for item in kept) == len(stop_lines)
+
+
+@pytest.mark.parametrize("sizes", [(3_276,) * 6, (3_800,) * 6, (4_500,) * 5])
+def test_a_stop_line_after_a_flood_is_done_and_answered(sizes: tuple[int, ...]) -> None:
+    bench = Bench()
+    bench.send(1_000, b"start calm\n")
+    bench.send(2_000, *(b"ping\n" * size for size in sizes))
+    bench.send(9_000, b"stop\n")
+    bench.run(9_100)
+
+    answered = final_lines(bench.wires[0])
+    assert (len(answered), answered[-1]) == (2 + sum(sizes), "ok")
+    assert 9_000 in [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
+
+
+def test_a_stop_line_within_a_flood_is_done_at_once() -> None:
+    bench = Bench()
+    bench.send(1_000, b"start calm\n")
+    bench.send(2_000, *[b"ping\n" * 3_276] * 6, b"stop\n")
+    bench.run(2_500)
+
+    assert [at_ms for at_ms, duties in bench.pins.written if any(duties)][-1] < 2_020
+    assert final_lines(bench.wires[0])[-1] == "ok"
 
 
 def _lower(line: bytes | None) -> bytes:
