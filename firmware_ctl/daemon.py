@@ -24,6 +24,7 @@ from firmware_ctl.session import (
     Fault,
     Input,
     Notice,
+    Ready,
     Reload,
     Session,
     Slept,
@@ -43,8 +44,8 @@ LEAST_BYTES: Final = 256
 SERVE_MS: Final = 5
 """What is done for one connection, and for all, before button and ports are looked at again."""
 
-MOST_LINKS: Final = 64
-"""Clients at once; one more is turned away."""
+MOST_GUESTS: Final = 64
+"""Clients at once. For one more, which may want to stop, the one that was silent longest goes."""
 
 SETTLE_MS: Final = DEBOUNCE_MS + 5
 """The button is looked at for this long before the daemon says that it is ready."""
@@ -136,6 +137,8 @@ class Daemon(Player):
     ) -> None:
         super().__init__(session, inbox.now_ms, latch, ledger, watchers, sentries, proofs)
         self.links: list[Link] = []
+        self._guests: list[Link] = []
+        """Those of them that come and go as they like."""
         self.sources: list[Source] = []
         self.when_ready: list[Callable[[], object]] = []
         self.say = say
@@ -198,8 +201,7 @@ class Daemon(Player):
                 _flush(link)
 
     def _ready(self) -> None:
-        self.sample()
-        self.session.button.spend()
+        self.act(Ready())
         self._is_ready = True
         self.say(READY)
         for call in self.when_ready:
@@ -372,14 +374,24 @@ class Daemon(Player):
 
     def join(self, link: Link) -> bool:
         """Takes a new client; False: there are too many, and it has to be closed."""
-        if len(self.links) >= MOST_LINKS:
-            self.say(f"{MOST_LINKS} clients are connected; one more was turned away")
-            return False
+        if len(self._guests) >= MOST_GUESTS:
+            free = [guest for guest in self._guests if not guest.connection.lease_s]
+            if not free:
+                self.say(
+                    f"{MOST_GUESTS} clients with leases are connected; one more is turned away"
+                )
+                return False
+            self.say(
+                f"{MOST_GUESTS} clients are connected; the one that was silent longest is closed"
+            )
+            self._leave(min(free, key=lambda guest: guest.connection.heard_at_ms))
+        link.connection.heard_at_ms = self.now_ms()
+        self._guests.append(link)
         self.add(link)
         return True
 
     def add(self, link: Link) -> None:
-        """Takes a port of the mat's own, however many clients there are."""
+        """Takes a port of its own, however many clients there are."""
         self.links.append(link)
         self._readers = None
 
@@ -469,14 +481,20 @@ class Daemon(Player):
                 self._renew_lease(connection)
 
     def _renew_lease(self, connection: Connection) -> None:
+        """From when it was heard: what it sent may have waited for long."""
         if connection.lease_s:
-            self._lapses_at_ms[connection] = connection.heard_at_ms + connection.lease_s * 1000
+            lapses_at_ms = connection.heard_at_ms + connection.lease_s * 1000
+            if lapses_at_ms > self.now_ms():
+                self._lapses_at_ms[connection] = lapses_at_ms
+            else:
+                self._lapse(connection)
 
     def _lapse(self, connection: Connection) -> None:
         """Stops the session that this connection started; its next line begins the lease anew."""
         self._lapses_at_ms.pop(connection, None)
         starts = self._starting is not None and self._starting[0] is connection
         if connection.lease_s and (starts or self._owner == (connection, self.session.started)):
+            self._owner = None
             self.step(Stop())
 
     def _publish(self) -> None:
@@ -510,6 +528,9 @@ class Daemon(Player):
 
     def _leave(self, link: Link) -> None:
         self.links.remove(link)
+        if link in self._guests:
+            self._guests.remove(link)
+        self._readers = None
         self._lapse(link.connection)
         link.close(self)
 

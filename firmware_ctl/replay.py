@@ -31,6 +31,7 @@ from firmware_ctl.session import (
     Kept,
     Pause,
     RailOff,
+    Ready,
     Reload,
     Resume,
     Select,
@@ -58,6 +59,7 @@ PLAIN: Final[dict[str, Callable[[], Input]]] = {
     "clear": Clear,
     "close": Close,
     "railoff": RailOff,
+    "ready": Ready,
 }
 """Inputs that carry nothing."""
 

@@ -181,7 +181,7 @@ def _mock_daemon(
         daemon = parts.daemon(motors, factory, button, args.speed, watchers)
         for link in (pty, view):
             if link is not None:
-                daemon.join(link)
+                daemon.add(link)
         if pty is not None and args.link:
             _symlink(pty.path, args.link, stack)
         if args.listen:

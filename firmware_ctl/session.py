@@ -170,13 +170,17 @@ class Away(NamedTuple):
     for_ms: int
 
 
+class Ready(_Word):
+    """The daemon is: what is pressed now was pressed before."""
+
+
 class Close(_Word):
     pass
 
 
 Input = (
     Wake | Contacts | Start | Try | Stop | Pause | Resume | Select | Trim | Reload | Clear | Fault
-    | Gone | RailOff | Kept | Unkept | Slept | Away | Close
+    | Gone | RailOff | Kept | Unkept | Slept | Away | Ready | Close
 )  # fmt: skip
 
 # --- outputs ----------------------------------------------------------------------------------
@@ -345,6 +349,7 @@ class Session:
             RailOff: self._rail_off,
             Slept: self._slept,
             Away: self._away,
+            Ready: self._ready,
             Close: self._close,
         }
 
@@ -753,6 +758,9 @@ class Session:
         if self._asked is not None:
             self._asked = self._asked._replace(is_proven_off=True)
             self._go(self._asked, now_ms)
+
+    def _ready(self, _: Ready, __: int) -> None:
+        self.button.spend()
 
     def _close(self, _: Close, now_ms: int) -> None:
         self._stop(Stop(), now_ms)

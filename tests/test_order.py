@@ -2,11 +2,12 @@
 
 import pytest
 
-from firmware_ctl.daemon import MOST_LINKS
+from firmware_ctl.button import Contact
+from firmware_ctl.daemon import MOST_GUESTS
 from firmware_ctl.protocol import MOST_UNSENT, STOPPED_A_SECOND, Connection
-from firmware_ctl.session import Clear, Fault, State
+from firmware_ctl.session import Clear, Contacts, Fault, Input, Session, State, Step
 from firmware_ctl.shaping import Levels
-from tests.worlds import SILENCE, Bench, Wire
+from tests.worlds import SILENCE, Bench, Wire, WireInbox
 
 BUSY = "err busy a stop overtook this start; send it again"
 LOCKED = "err busy stopped less than 100 ms ago; start again"
@@ -221,7 +222,124 @@ def test_off_is_written_before_it_is_told() -> None:
     assert bench.pins.written[-1] == (300, SILENCE)
 
 
-def test_a_client_too_many_is_turned_away() -> None:
+def test_one_client_too_many_takes_the_place_of_the_one_that_was_silent_longest() -> None:
     bench = Bench()
-    taken = [bench.daemon.join(Wire()) for _ in range(MOST_LINKS)]
-    assert taken == [True] * (MOST_LINKS - 2) + [False] * 2
+    guests = [Wire() for _ in range(MOST_GUESTS)]
+    bench.at(100, lambda daemon: [daemon.join(guest) for guest in guests[2:]])
+    bench.send(200, b"start calm\n")
+    bench.send(300, b"ping\n", wire=1)
+    bench.at(400, lambda daemon: [guest.chunks.append(b"ping\n") for guest in guests[3:]])
+    newcomer = Wire()
+    newcomer.chunks.append(b"stop\n")
+    bench.at(500, lambda daemon: daemon.join(newcomer))
+    bench.run(600)
+
+    assert guests[2] not in bench.daemon.links
+    assert {*bench.wires, *guests[3:], newcomer} == {*bench.daemon.links}
+    assert newcomer.lines()[-1] == "ok"
+    assert max(at_ms for at_ms, duties in bench.pins.written if any(duties)) <= 500
+
+
+def test_where_all_have_leases_one_more_is_turned_away() -> None:
+    bench = Bench()
+    for wire in bench.wires:
+        wire.connection.lease_s = 60
+    for _ in range(MOST_GUESTS - 2):
+        guest = Wire()
+        guest.connection.lease_s = 60
+        assert bench.daemon.join(guest)
+    assert not bench.daemon.join(Wire())
+
+
+@pytest.mark.parametrize(
+    ("behind", "closes_at_ms", "off_at_ms"),
+    [
+        (b"", None, 2_000),
+        (b"", 1_500, 1_500),
+        (b"reload\n" * 2, None, 2_000),
+        (b"reload\n" * 2, 1_500, 1_500),
+        (b"reload\n" * 20 + b"start calm\n", 1_500, 1_500),
+    ],
+)
+def test_a_lease_ends_in_time_whatever_its_client_asked_before(
+    behind: bytes, closes_at_ms: int | None, off_at_ms: int
+) -> None:
+    bench = Bench()
+    bench.reload_ms = 8_000
+    bench.send(1_000, b"lease 1\nstart calm\n" + behind)
+    if closes_at_ms is not None:
+        bench.at(closes_at_ms, lambda _: setattr(bench.wires[0], "ended", True))
+    bench.run(30_000)
+
+    assert moved(bench)
+    assert not moved(bench, off_at_ms + 1)
+    assert off_at_ms in [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
+
+
+# --- edges that come late ---------------------------------------------------------------------
+
+
+class Edges:
+    """A button whose edges wait for the loop, with the times at which they were."""
+
+    def __init__(self, *edges: tuple[int, Contact]) -> None:
+        self.inbox = WireInbox()
+        self._edges = [*edges]
+        self._contact = Contact.RELEASED
+
+    def read(self) -> list[Contacts]:
+        now_ms = self.inbox.now_ms()
+        said = []
+        while self._edges and self._edges[0][0] <= now_ms:
+            at_ms, self._contact = self._edges.pop(0)
+            said.append(Contacts(self._contact, now_ms - at_ms))
+        return [*said, Contacts(self._contact)]
+
+    def press(self, is_down: bool) -> None:
+        raise NotImplementedError
+
+
+def pressed(*edges: tuple[int, Contact]) -> Bench:
+    button = Edges(*edges)
+    bench = Bench(button)  # type: ignore[arg-type]
+    button.inbox = bench.inbox
+    return bench
+
+
+P, R = Contact.PRESSED, Contact.RELEASED
+
+
+@pytest.mark.parametrize(
+    ("held_up_ms", "edges", "starts"),
+    [
+        (0, [(1_000, P), (1_100, R)], True),
+        (0, [(31, P), (120, R)], False),
+        (400, [(100, P), (250, R)], False),
+        (400, [(350, P), (600, R)], False),
+        (400, [(-300, P), (-200, R)], False),
+    ],
+)
+def test_invariant_08_a_press_before_ready_starts_nothing(
+    held_up_ms: int, edges: list[tuple[int, Contact]], starts: bool
+) -> None:
+    bench = pressed(*edges)
+    bench.daemon.later(0, lambda: bench.inbox.hold_up(held_up_ms))
+    bench.run(3_000)
+    assert bench.session.started == starts
+
+
+@pytest.mark.parametrize("held_up_ms", [0, 40])
+def test_a_pulse_is_no_press_where_time_goes_by_between_the_steps_of_its_edges(
+    held_up_ms: int,
+) -> None:
+    bench = pressed((3_000, P), (3_005, R))
+
+    class Slow:
+        def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None:
+            if isinstance(event, Contacts) and event.contact is P:
+                bench.inbox.hold_up(held_up_ms)
+
+    bench.daemon._watchers.append(Slow())
+    bench.at(3_005, lambda _: None)
+    bench.run(6_000)
+    assert bench.session.started == 0

@@ -21,6 +21,7 @@ from firmware_ctl.session import (
     Kept,
     Pause,
     RailOff,
+    Ready,
     Reload,
     Resume,
     Select,
@@ -81,6 +82,7 @@ INPUTS: dict[str, Input] = {
     "unkept": Unkept(99_999, "the disk is full"),
     "slept": Slept(5_000),
     "away": Away(5_000),
+    "ready": Ready(),
     "close": Close(),
 }
 
@@ -110,6 +112,7 @@ kept            | ok idle               | ok running     | ok paused      | ok f
 unkept          | ok idle               | ok running     | ok paused      | ok fault
 slept           | ok idle               | ok fault       | ok fault       | ok fault
 away            | ok idle               | ok running     | ok paused      | ok fault
+ready           | ok idle               | ok running     | ok paused      | ok fault
 close           | ok idle               | ok idle        | ok idle        | ok fault
 """
 ROWS = [[cell.strip() for cell in row.split("|")] for row in TABLE.splitlines()[2:]]

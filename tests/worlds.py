@@ -242,6 +242,10 @@ class WireInbox(VirtualInbox):
         holding = [r for r in readers if isinstance(r, Wire) and (r.chunks or r.ended)]
         return holding or super().wait(until_ms, readers, writers)
 
+    def hold_up(self, for_ms: int) -> None:
+        """Time goes by while the loop is at something."""
+        self._now_ms += for_ms
+
 
 class Bench:
     """A daemon with two clients. Script it by `at` and `send`, then `run`."""
