@@ -137,9 +137,10 @@ class Shaper:
         `started`: the motors that had their first, gentle start before.
         """
         drives = self._shape.drives
+        self._levels, self._turning = levels, tuple(map(bool, levels))
         self._duties = tuple([drive.duty_pct[n] for drive, n in zip(drives, levels, strict=True)])
+        self._shaped = Shaped(self._duties, (), None)
         self._is_first = [i not in started for i in range(len(levels))]
-        self._unsettled = set(range(len(levels)))
 
     def shape(self, levels: Levels, now_ms: int) -> Shaped:
         """The duties for these levels at `now_ms`, which never goes back."""

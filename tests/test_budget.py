@@ -9,7 +9,7 @@ from firmware_ctl.budget import Worst, fit, worst
 from firmware_ctl.errors import AuthorError
 from firmware_ctl.folder import load_mat
 from firmware_ctl.limits import DUTY_PCT, FIRST_KICK_PCT, INRUSH_MS, REST_MS, STAGGER_MS
-from firmware_ctl.mat import Mat
+from firmware_ctl.mat import Mat, read_mat
 from firmware_ctl.profile import Level, Phase, Play, Profile
 from firmware_ctl.shaping import Shape, Shaper, duty_table, shape_of
 from firmware_ctl.timeline import Frame, Playback, Timeline
@@ -144,6 +144,34 @@ def test_the_worst_instant_names_its_zones() -> None:
     assert Worst(42_000, 1310.2, (0, 6)).sentence(supplied(1000)) == (
         "t=42.0 s: 1310 of 1000 mA, neck + hips"
     )
+
+
+def test_a_motor_that_turned_where_a_walk_begins_is_at_rest_after_it() -> None:
+    """Where segments are this short a walk begins anew within a long one before them."""
+    mat = read_mat(
+        b"""
+name: two motors
+pwm_hz: 50
+supply: {max_ma: 20}
+limits: {session: 1min, daily: 1min, duty: 2%, rise: 9%/s}
+zones:
+  neck:
+    present: true
+    cap: 1%
+    motors:
+      - {name: left, side: left, pin: 9, start: 1%, hold: 1%, cap: 2%, run_ma: 1, start_ma: 1}
+      - {name: right, side: right, pin: 10, start: 1%, hold: 1%, cap: 2%, run_ma: 1, start_ma: 1}
+""",
+        "mat.yaml",
+    )
+    phases = (
+        Phase("left alone", 2_141, 1, (steady("neck.left", 1),)),
+        Phase("rest", 10, 1, (steady("neck", 0),)),
+        Phase("rest on", 29, 1, (steady("neck", 0),)),
+        Phase("both", 121, 1, (steady("neck", 1),)),
+    )
+    timeline, _ = fit(profile(*phases), mat)
+    assert (worst(timeline)[0].ma, max(ma for _, _, ma in frames(timeline))) == (2, 2)
 
 
 # --- properties -------------------------------------------------------------------------------
