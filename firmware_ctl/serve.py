@@ -324,6 +324,8 @@ class _Parts:
         return Reader(self._folders, self.mat, done)
 
     def _open_trace(self, path: str) -> Trace:
+        if not path.endswith(".jsonl"):
+            raise DeviceError(f"{path}: a trace ends in .jsonl")
         try:
             file = open(path, "w", encoding="ascii", buffering=1)  # noqa: SIM115, the disk closes it
         except OSError as error:

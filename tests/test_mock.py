@@ -347,7 +347,8 @@ BAD_MAT = "name: x\npwm_hz: 2\n"
         (["--mat", "missing.yaml"], "the mat file missing.yaml cannot be read: "),
         (["--mat", "bad.yaml"], "bad.yaml:2:9: pwm_hz: "),
         (["--profiles", "missing"], "cannot be read: "),
-        (["--trace", "missing/trace"], "the trace missing/trace cannot be written: "),
+        (["--trace", "missing/t.jsonl"], "the trace missing/t.jsonl cannot be written: "),
+        (["--trace", "bad.yaml"], "bad.yaml: a trace ends in .jsonl"),
         (["--state", "bad.yaml"], "the state folder bad.yaml cannot be used: "),
         (["--socket", "bad.yaml"], "bad.yaml is in the way and is no socket; name another with"),
         (["--link", "missing/link"], "the link missing/link cannot be made: "),
@@ -369,6 +370,7 @@ def test_a_bad_option_is_one_sentence(options: list[str], sentence: str, tmp_pat
     assert sentence in found.stderr
     assert "Traceback" not in found.stderr
     assert "* ready" not in found.stdout
+    assert (tmp_path / "bad.yaml").read_text() == BAD_MAT
 
 
 def test_run_without_pins_says_that_mock_exists(tmp_path: Path) -> None:
