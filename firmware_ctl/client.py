@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from firmware_ctl import places
-from firmware_ctl.errors import DeviceError, FirmwareError
+from firmware_ctl.errors import CallerError, DeviceError, FirmwareError
 
 ANSWER_S: Final = 5.0
 
@@ -35,7 +35,7 @@ class Client:
 
     def ask(self, request: str) -> list[str]:
         """Sends a line; gives back the data lines and, last, `ok …` or `err …`."""
-        data = request.encode("ascii", "replace") + b"\n"
+        data = request.encode("ascii") + b"\n"
         if request.split()[:1] == ["stop"]:
             data = b"!" + data  # stops even behind a line that someone has half typed
         try:
@@ -94,6 +94,19 @@ def open_socket(path: str) -> Client:
     return Client(sock.makefile("rwb"), path, lambda: sock.settimeout(None))
 
 
+def sendable(line: str) -> str:
+    """The line, where a daemon would read it as it is; else CallerError.
+
+    A line end begins another command, and what is no text a daemon may take out.
+    """
+    for character in line:
+        if not " " <= character <= "~":
+            raise CallerError(
+                "not-text", f"{character!r} cannot be sent, only printable ASCII can; leave it out"
+            )
+    return line
+
+
 def find(args: argparse.Namespace, every: bool = False) -> list[Client]:
     """The daemon that is meant: the named one, else the service's, else the user's mock."""
     if args.port:
@@ -121,7 +134,7 @@ def find(args: argparse.Namespace, every: bool = False) -> list[Client]:
 def ask(args: argparse.Namespace) -> int:
     """Sends the command's request and shows the answer. 0 ok, 1 the daemon said err."""
     words = getattr(args, "words", None) or []
-    request = " ".join([args.verb, *([words] if isinstance(words, str) else words)])
+    request = sendable(" ".join([args.verb, *([words] if isinstance(words, str) else words)]))
     failed = False
     silent = []
     for client in find(args, every=args.verb == "stop"):
@@ -183,8 +196,9 @@ def all_low(args: argparse.Namespace) -> int:
 
 def send(args: argparse.Namespace) -> int:
     """Sends one line as it is and shows the answer as it comes."""
+    line = sendable(args.line)
     (client,) = find(args)
-    lines = client.ask(args.line)
+    lines = client.ask(line)
     print("\n".join(lines))
     return 1 if lines[-1].startswith("err") else 0
 
