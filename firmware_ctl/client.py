@@ -15,6 +15,9 @@ from firmware_ctl.errors import CallerError, DeviceError, FirmwareError
 
 ANSWER_S: Final = 5.0
 
+AT_ONCE: Final = {"!": "* stopped", "?": "* status "}
+"""The bytes that act before any line is read, and how the line begins that tells it."""
+
 _FIELD: Final = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|\S*)')
 
 
@@ -38,17 +41,21 @@ class Client:
         data = request.encode("ascii") + b"\n"
         if request.split()[:1] == ["stop"]:
             data = b"!" + data  # stops even behind a line that someone has half typed
-        try:
-            self._stream.write(data)
-            self._stream.flush()
-        except OSError as error:
-            raise NoDaemonError(f"{self.where} does not answer: {error}") from None
+        self._send(data)
         lines = []
         for line in self.lines():
             lines.append(line)
             if line.split(" ", 1)[0] in ("ok", "err"):
                 return lines
-        raise NoDaemonError(f"{self.where} does not answer within {ANSWER_S:.0f} s")
+        raise self._silent()
+
+    def ask_at_once(self, byte: str) -> str:
+        """Sends one of `AT_ONCE`; gives back the line that tells it."""
+        self._send(byte.encode())  # without a line end, which could be that of someone else's line
+        for line in self._read():
+            if line.startswith(AT_ONCE[byte]):
+                return line
+        raise self._silent()
 
     def lines(self) -> Iterator[str]:
         """What comes, without what is only told (`* …`) and asked for by others."""
@@ -58,6 +65,16 @@ class Client:
         """Every `* event=…`, for as long as the daemon lives."""
         self._patient()
         return (line for line in self._read() if line.startswith("* event="))
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._stream.write(data)
+            self._stream.flush()
+        except OSError as error:
+            raise NoDaemonError(f"{self.where} does not answer: {error}") from None
+
+    def _silent(self) -> NoDaemonError:
+        return NoDaemonError(f"{self.where} does not answer within {ANSWER_S:.0f} s")
 
     def _read(self) -> Iterator[str]:
         try:
@@ -95,11 +112,17 @@ def open_socket(path: str) -> Client:
 
 
 def sendable(line: str) -> str:
-    """The line, where a daemon would read it as it is; else CallerError.
+    """The line, where a daemon would read it as one and as it is; else CallerError.
 
     A line end begins another command, and what is no text a daemon may take out.
     """
     for character in line:
+        if character in AT_ONCE:
+            raise CallerError(
+                "bad-argument",
+                f"{character} acts at once and is part of no line; send it alone: "
+                f"firmware-ctl send '{character}'",
+            )
         if not " " <= character <= "~":
             raise CallerError(
                 "not-text", f"{character!r} cannot be sent, only printable ASCII can; leave it out"
@@ -196,6 +219,15 @@ def all_low(args: argparse.Namespace) -> int:
 
 def send(args: argparse.Namespace) -> int:
     """Sends one line as it is and shows the answer as it comes."""
+    if "!" in args.line or args.line == "?":
+        (client,) = find(args)
+        # Whatever stands around a stop, it stops.
+        print(client.ask_at_once("!" if "!" in args.line else "?"))
+        return 0
+    if not args.line.strip(" "):
+        raise CallerError(
+            "bad-argument", "an empty line gets no answer; try: firmware-ctl send help"
+        )
     line = sendable(args.line)
     (client,) = find(args)
     lines = client.ask(line)

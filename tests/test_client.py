@@ -56,3 +56,58 @@ def test_what_is_no_printable_ascii_is_refused_before_anyone_is_asked(
     assert said.err == (
         f"firmware-ctl: {named} cannot be sent, only printable ASCII can; leave it out\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["send", ""], "an empty line gets no answer; try: firmware-ctl send help"),
+        (["send", "  "], "an empty line gets no answer; try: firmware-ctl send help"),
+        (
+            ["send", "sta?rt"],
+            "? acts at once and is part of no line; send it alone: firmware-ctl send '?'",
+        ),
+        (
+            ["start", "neck!"],
+            "! acts at once and is part of no line; send it alone: firmware-ctl send '!'",
+        ),
+    ],
+)
+def test_what_is_no_line_is_refused_before_anyone_is_asked(
+    words: list[str],
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(commands, "find", lambda *_: pytest.fail("it connects"))
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert (ended.value.code, capsys.readouterr().err) == (2, f"firmware-ctl: {sentence}\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "sent", "told"),
+    [
+        ("!", b"!", "* stopped"),
+        ("stop!", b"!", "* stopped"),
+        ("é\n!start", b"!", "* stopped"),
+        ("?", b"?", "* status state=idle"),
+    ],
+)
+def test_a_byte_that_acts_at_once_is_sent_alone_and_gets_its_own_line(
+    line: str,
+    sent: bytes,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Told(Stream):
+        def readline(self) -> bytes:
+            return f"{told}\r\n".encode()
+
+    stream = Told()
+    monkeypatch.setattr(commands, "find", lambda _: [Client(stream, "a port", lambda: None)])
+    with pytest.raises(SystemExit) as ended:
+        main(["send", line])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"{told}\n")
+    assert stream.sent == sent

@@ -413,6 +413,8 @@ def test_commands_and_their_exit_codes(shared: Mock, client: Client) -> None:
     assert ask("stop")[0] == 0
     assert ask("status")[1].startswith("state=idle profile=long ")
     assert ask("send", "ping") == (0, "ok\n", "")
+    assert ask("send", "!") == (0, "* stopped\n", "")
+    assert ask("send", "?")[1].startswith("* status state=idle ")
     assert ask("send", "nonsense") == (
         1,
         "err unknown-command nonsense is no command; try help\n",
