@@ -119,6 +119,7 @@ def _steps(rig: Rig) -> list[Step]:
 
 
 def _go_through(rig: Rig, progress: Progress) -> int:
+    again = "`firmware-ctl setup --mock`" if rig.is_mock else "`firmware-ctl setup`"
     at = 0
     steps = _steps(rig)
     while at < len(steps) and progress.steps.get(steps[at].name):
@@ -131,7 +132,7 @@ def _go_through(rig: Rig, progress: Progress) -> int:
         key = _key("Enter do it   s skip   b back   q leave")
         step = steps[at]
         if key == "q":
-            tell("Left. `firmware-ctl setup` goes on from here.")
+            tell(f"Left. {again} goes on from here.")
             return 1
         if key == "b":
             at = max(0, at - 1)
@@ -149,7 +150,7 @@ def _go_through(rig: Rig, progress: Progress) -> int:
     _show(steps, progress, at)
     skipped_names = [step.name for step in steps if progress.steps[step.name] == "skipped"]
     if skipped_names:
-        tell(f"Skipped: {', '.join(skipped_names)}. `firmware-ctl setup` takes them up again.")
+        tell(f"Skipped: {', '.join(skipped_names)}. {again} takes them up again.")
     else:
         tell("All is done. Before you lie down, read in the README who should ask a doctor first.")
     return 0

@@ -110,9 +110,11 @@ def tune(rig: Rig, zone: str) -> int:
     if name not in (there := [zone.name for zone in mat.zones if zone.present]):
         raise BuilderError(f"{zone} is no zone that is there; {near(name, there)}")
     if os.path.realpath(rig.mat_file) == os.path.realpath(shipped.mat_file()):
+        mock = "--mock " if rig.is_mock else ""
         raise BuilderError(
             "this would change the shipped mat file; make a copy of your own first: "
-            f"cp {rig.mat_file} mat.yaml && firmware-ctl wiring --calibrate {zone} --mat mat.yaml"
+            f"cp -n {rig.mat_file} mat.yaml && "
+            f"firmware-ctl wiring {mock}--calibrate {zone} --mat mat.yaml"
         )
     folder = os.path.dirname(os.path.realpath(rig.mat_file))
     if not os.access(folder, os.W_OK):

@@ -209,8 +209,12 @@ def test_through_a_link_with_the_files_own_mode(mat_file: Path, tmp_path: Path) 
 def test_a_link_to_the_shipped_file_is_the_shipped_file(tmp_path: Path) -> None:
     link = tmp_path / "mat.yaml"
     link.symlink_to(ROOT / "hw" / "mat.yaml")
-    with pytest.raises(BuilderError, match="this would change the shipped mat file"):
-        tune(Rig(str(link), "", True), "hips")
+    for is_mock, again in ((True, "wiring --mock --calibrate"), (False, "wiring --calibrate")):
+        with pytest.raises(BuilderError, match="this would change the shipped mat file") as said:
+            tune(Rig(str(link), "", is_mock), "hips")
+        assert str(said.value).endswith(
+            f": cp -n {link} mat.yaml && firmware-ctl {again} hips --mat mat.yaml"
+        )
 
 
 # ---- real pins, as far as they can be had here
@@ -289,7 +293,7 @@ def test_setup_from_start_to_end_and_taken_up_again(
     terminal.type("s")
     step(3, "wiring")
     terminal.type("q")
-    terminal.see("Left. `firmware-ctl setup` goes on from here.")
+    terminal.see("Left. `firmware-ctl setup --mock` goes on from here.")
     assert ended(terminal) == 1
 
     terminal = opened(terminals, tmp_path, *words)
@@ -354,6 +358,18 @@ def test_setup_from_start_to_end_and_taken_up_again(
         "done first session",
         "done service",
     ]
+
+
+def test_what_setup_skipped_is_taken_up_by_the_same_command(
+    terminals: list[Terminal], mat_file: Path, tmp_path: Path
+) -> None:
+    words = ("setup", "--mock", "--mat", str(mat_file), "--state", str(tmp_path / "state"))
+    terminal = opened(terminals, tmp_path, *words)
+    for _ in range(8):
+        terminal.see("Enter do it")
+        terminal.type("s")
+    terminal.see("service. `firmware-ctl setup --mock` takes")
+    assert ended(terminal) == 0
 
 
 def test_setup_ended_from_outside_leaves_the_terminal_as_it_was(
