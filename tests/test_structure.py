@@ -1,5 +1,6 @@
 """Who may import whom, what a command loads, and the style: so that one command checks it all."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
+from firmware_ctl.cli import COMMANDS
+from firmware_ctl.verbs import VERBS
 from tests.process import ROOT, call, command, environment
 
 PACKAGE = ROOT / "firmware_ctl"
@@ -52,6 +55,27 @@ def test_every_command_explains_itself(name: str, tmp_path: Path) -> None:
     found = call(tmp_path, name, "--help")
     assert (found.returncode, found.stderr) == (0, "")
     assert found.stdout.startswith(f"usage: firmware-ctl {name} ")
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(
+        [
+            *ROOT.glob("*.md"),
+            *(p for name in ("docs", "hw", "systemd") for p in (ROOT / name).rglob("*.md")),
+            *PACKAGE.rglob("*.py"),
+        ]
+    ),
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_a_command_that_is_named_to_people_is_there(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for name, rest in re.findall(r"[`/ ]firmware-ctl ([a-z]+)\b([^`\n]*)`", text):
+        assert name in COMMANDS
+        known = {word for words, _ in COMMANDS[name][2] for word in words}
+        assert {*re.findall(r"--[a-z-]+", rest)} <= known
+        if name == "send":
+            assert rest.split()[0].strip("'").lower() in VERBS
 
 
 @pytest.mark.parametrize(
