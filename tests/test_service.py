@@ -87,6 +87,8 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
 def test_the_units_exposure_is_at_most_one_of_ten(tmp_path: Path) -> None:
     # The threshold counts tenths.
     analyze("security", "--offline=true", "--threshold=10", str(filled_in(tmp_path)))
+    told = (Path(shipped.systemd_dir()) / "README.md").read_text()
+    assert "exposure of 1.0 of 10" in told
 
 
 def test_the_unit_agrees_with_the_places_that_the_program_knows() -> None:
@@ -111,6 +113,8 @@ def test_a_crash_loop_reaches_the_start_limit_however_slow_each_round() -> None:
     stopping_s = 2 * int(found["TimeoutStopSec"])
     round_s = int(found["TimeoutStartSec"]) + stopping_s + int(found["RestartSec"])
     assert 5 * round_s < 600
+    told = (Path(shipped.systemd_dir()) / "README.md").read_text()
+    assert "fails five times within ten minutes stays off" in told
 
 
 @pytest.mark.parametrize("key", ["PrivatePIDs", "RemoveIPC", "PrivateDevices", "ProcSubset"])
