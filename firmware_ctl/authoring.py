@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from contextlib import suppress
 from typing import Any, Final
 
 from firmware_ctl import places, shipped
@@ -31,16 +32,17 @@ def check(args: argparse.Namespace) -> int:
         except OSError as error:
             unreadable = True
             print(f"firmware-ctl: {path} cannot be read: {error.strerror}", file=sys.stderr)
-    if args.json:
-        import json
+    with suppress(BrokenPipeError):  # who reads has had enough; the verdict stands
+        if args.json:
+            import json
 
-        print(json.dumps([_as_json(path, entry, mat) for path, entry in entries], indent=2))
-    else:
-        for path, entry in entries:
-            if entry.error is not None:
-                print(entry.error, file=sys.stderr)
-            else:
-                print("\n".join(certificate_lines(path, entry, mat)))
+            print(json.dumps([_as_json(path, entry, mat) for path, entry in entries], indent=2))
+        else:
+            for path, entry in entries:
+                if entry.error is not None:
+                    print(entry.error, file=sys.stderr)
+                else:
+                    print("\n".join(certificate_lines(path, entry, mat)))
     if unreadable:
         return 2
     return 1 if any(entry.error for _, entry in entries) else 0

@@ -241,23 +241,46 @@ def main(arguments: Sequence[str] | None = None) -> None:
     while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(null)
-    name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    exit_code: int | str | None = 0
+    try:
+        try:
+            exit_code = _run(sys.argv[1:] if arguments is None else arguments)
+        except SystemExit as end:  # argparse has told what it had to
+            exit_code = end.code
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        try:
+            print(flush=True)
+        except BrokenPipeError:
+            pass  # who reads has had enough
+        except OSError:
+            print(f"firmware-ctl: the output cannot be written: {error.strerror}", file=sys.stderr)
+            exit_code = 1
+        else:
+            raise  # it was not the output
+        # Python writes what is left once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    gc.freeze()  # the process ends: what is left need not be looked at once more
+    sys.exit(exit_code)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    name, *rest = arguments or ["--help"]
     if name in ("-h", "--help"):
         print(_overview())
-        sys.exit(0)
+        return 0
     if name == "--version":
         print(f"firmware-ctl {__version__}")
-        sys.exit(0)
+        return 0
     if name not in COMMANDS:
         print(f"firmware-ctl: {name} is no command; try: firmware-ctl --help", file=sys.stderr)
-        sys.exit(2)
+        return 2
     gc.set_threshold(GC_THRESHOLD)
     args = _parser(name, bool({"-h", "--help"} & {*rest})).parse_args(rest)
     module, _, function = COMMANDS[name][0].partition(":")
     command = getattr(import_module(f"firmware_ctl.{module}"), function)
-    exit_code = guarded(lambda: command(args))
-    gc.freeze()  # the process ends: what is left need not be looked at once more
-    sys.exit(exit_code)
+    return guarded(lambda: command(args))
 
 
 def _overview() -> str:
@@ -286,8 +309,6 @@ def guarded(command: Callable[[], int]) -> int:
     except FirmwareError as error:
         print(f"firmware-ctl: {error}", file=sys.stderr)
         return error.exit_code
-    except BrokenPipeError:
-        return 1
     except KeyboardInterrupt:
         return 130
     return 2

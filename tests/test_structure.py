@@ -1,5 +1,6 @@
 """Who may import whom, what a command loads, and the style: so that one command checks it all."""
 
+import os
 import re
 import subprocess
 import sys
@@ -45,6 +46,57 @@ def test_what_needs_no_pins_and_no_port_loads_neither(words: list[str], tmp_path
     names = {line.rpartition("|")[2].strip() for line in loaded.stderr.splitlines()}
     assert "firmware_ctl.cli" in names
     assert not names & {"gpiozero", "serial", "rich", "socket", "lgpio", "matplotlib"}
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["--version"], ["profiles"], ["check"], ["schema", "mat"], ["simulate", "neck"]],
+    ids=" ".join,
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="a device that is full is a kernel's")
+def test_an_output_without_room_is_one_sentence_and_one_without_a_reader_is_none(
+    words: list[str], unbuffered: str, tmp_path: Path
+) -> None:
+    ends = []
+    for output in (os.open("/dev/full", os.O_WRONLY), unread()):
+        found = subprocess.run(
+            command(*words),
+            env={**environment(tmp_path), "PYTHONUNBUFFERED": unbuffered},
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        os.close(output)
+        said = [line for line in found.stderr.splitlines() if line.startswith("firmware-ctl: ")]
+        ends.append((found.returncode, said))
+        assert "Traceback" not in found.stderr
+        assert "Exception ignored" not in found.stderr
+    no_room = "firmware-ctl: the output cannot be written: No space left on device"
+    assert ends == [(1, [no_room]), (0, [])]
+
+
+def test_a_verdict_stands_though_nobody_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("title: bad\n")
+    neck = str(ROOT / "profiles" / "neck.yaml")
+    for words, code in (([neck], 0), ([neck, str(tmp_path / "bad.yaml")], 1)):
+        for more in ([], ["--json"]):
+            output = unread()
+            found = subprocess.run(
+                command("check", *words, *more),
+                env={**environment(tmp_path), "PYTHONUNBUFFERED": "1"},
+                stdout=output,
+                stderr=subprocess.DEVNULL,
+            )
+            os.close(output)
+            assert found.returncode == code
+
+
+def unread() -> int:
+    """A pipe whose other end is closed."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    return theirs
 
 
 @pytest.mark.parametrize(
