@@ -21,7 +21,7 @@ WHO_SHOULD_ASK: Final = (
 
 
 def check(args: argparse.Namespace) -> int:
-    """Validates profiles. 0 all valid, 1 some invalid, 2 unreadable."""
+    """Validates profiles. 0 all valid, 1 some invalid or a folder without any, 2 unreadable."""
     mat = load_mat(args.mat)
     entries: list[tuple[str, Entry]] = []
     unreadable = False
@@ -43,9 +43,14 @@ def check(args: argparse.Namespace) -> int:
                     print(entry.error, file=sys.stderr)
                 else:
                     print("\n".join(certificate_lines(path, entry, mat)))
+    empty = [path for path in args.paths if os.path.isdir(path) and not profile_files([path])]
+    for folder in empty:
+        print(
+            f"firmware-ctl: no profile in {folder}; the name of one ends in .yaml", file=sys.stderr
+        )
     if unreadable:
         return 2
-    return 1 if any(entry.error for _, entry in entries) else 0
+    return 1 if empty or any(entry.error for _, entry in entries) else 0
 
 
 def profiles(args: argparse.Namespace) -> int:

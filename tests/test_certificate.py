@@ -1,6 +1,8 @@
 """Certificates of the shipped profiles, and `explain` against what is compiled."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import given
 from firmware_ctl import shipped
 from firmware_ctl.authoring import certificate_lines
 from firmware_ctl.budget import fit
+from firmware_ctl.cli import main
 from firmware_ctl.errors import AuthorError
 from firmware_ctl.explain import explain
 from firmware_ctl.folder import load_mat, read_catalogue
@@ -25,6 +28,22 @@ NAMES = [entry.name for entry in CATALOGUE.entries]
 @pytest.mark.parametrize("name", NAMES)
 def test_certificate(name: str, golden: Callable[[str, list[str]], None]) -> None:
     golden(f"certificate-{name}.txt", certificate_lines(f"{name}.yaml", CATALOGUE.valid(name), MAT))
+
+
+def test_a_folder_without_a_profile_is_a_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.txt").touch()
+    neck = str(Path(shipped.profiles_dir()) / "neck.yaml")
+    for words, checked in (([], []), ([neck], [neck])):
+        with pytest.raises(SystemExit) as ended:
+            main(["check", "--json", *words, str(tmp_path)])
+        said = capsys.readouterr()
+        assert ended.value.code == 1
+        assert [found["path"] for found in json.loads(said.out)] == checked
+        assert said.err == (
+            f"firmware-ctl: no profile in {tmp_path}; the name of one ends in .yaml\n"
+        )
 
 
 def duties(profile: Profile, timeline: Timeline, mat: Mat) -> list[tuple[str, str, int]]:
