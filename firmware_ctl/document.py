@@ -356,7 +356,7 @@ def flag() -> Kind:
     return Kind(read, {"type": "boolean"}, lambda value: "true" if value else "false")
 
 
-_QUANTITY: Final = re.compile(r"(-?)(0|[1-9][0-9]{0,8})(?:\.([0-9]{1,9}))?([a-z%/]*)")
+_QUANTITY: Final = re.compile(r"(-?)(0|[1-9][0-9]{0,29})(?:\.([0-9]{1,9}))?([a-z%/]*)")
 
 
 def _quantity(
@@ -422,7 +422,7 @@ def length(least_ms: int, most_ms: int, limit: str = "the most,") -> Kind:
         "pattern": r"^(0|[1-9][0-9]*)(\.[0-9]+)?(ms|s|min)$",
         "description": f"{in_units(least_ms)} to {in_units(most_ms)}",
     }
-    like = in_units(max(least_ms, min(most_ms, 2_000)))
+    like = f"{in_units(max(least_ms, min(most_ms, 2_000)))}, in ms, s or min"
     units = {"ms": 1, "s": 1_000, "min": 60_000}
     read = _quantity(units, "length of time", least_ms, most_ms, limit, in_units, like)
     return Kind(read, schema, in_units)

@@ -187,23 +187,41 @@ def kind_says(kind: document.Kind, text: str) -> object:
         ("0s", ["key: 0s is below the least, 10ms"]),
         ("-5s", ["key: -5s is below the least, 10ms"]),
         ("-0s", ["key: -0s is below the least, 10ms"]),
+        ("5000000000s", ["key: 5000000000s is above the most, 30min"]),
         ("31min", ["key: 31min is above the most, 30min"]),
         ("30.000001min", ["key: 30.000001min is above the most, 30min"]),
         ("20.5ms", ["key: 20.5ms is finer than 1ms, the smallest step"]),
-        ("nan", ["key: nan is no length of time; write it like 2s"]),
-        (".inf", ["key: .inf is no length of time; write it like 2s"]),
-        ("1e3s", ["key: 1e3s is no length of time; write it like 2s"]),
-        ("2 s", ["key: '2 s' is no length of time; write it like 2s"]),
-        ("2h", ["key: 2h is no length of time; write it like 2s"]),
-        ("010s", ["key: 010s is no length of time; write it like 2s"]),
-        ("1:30", ["key: 1:30 is no length of time; write it like 2s"]),
-        ("٣s", ["key: ٣s is no length of time; write it like 2s"]),
-        ("9" * 5_000, [f"key: {'9' * 37}... is no length of time; write it like 2s"]),
+        ("nan", ["key: nan is no length of time; write it like 2s, in ms, s or min"]),
+        (".inf", ["key: .inf is no length of time; write it like 2s, in ms, s or min"]),
+        ("1e3s", ["key: 1e3s is no length of time; write it like 2s, in ms, s or min"]),
+        ("2 s", ["key: '2 s' is no length of time; write it like 2s, in ms, s or min"]),
+        ("2h", ["key: 2h is no length of time; write it like 2s, in ms, s or min"]),
+        ("010s", ["key: 010s is no length of time; write it like 2s, in ms, s or min"]),
+        ("1:30", ["key: 1:30 is no length of time; write it like 2s, in ms, s or min"]),
+        ("٣s", ["key: ٣s is no length of time; write it like 2s, in ms, s or min"]),
+        (
+            "9" * 5_000,
+            [f"key: {'9' * 37}... is no length of time; write it like 2s, in ms, s or min"],
+        ),
         ("", ["key: has no value"]),
     ],
 )
 def test_lengths(text: str, value: object) -> None:
     assert kind_says(length(10, 30 * 60_000), text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("100", 100),
+        ("101", ["key: 101 is above the most, 100"]),
+        ("1000000000000", ["key: 1000000000000 is above the most, 100"]),
+        ("0", ["key: 0 is below the least, 1"]),
+        ("many", ["key: many is no whole number; write it like 30"]),
+    ],
+)
+def test_counts(text: str, value: object) -> None:
+    assert kind_says(whole(1, 100), text) == value
 
 
 @pytest.mark.parametrize(

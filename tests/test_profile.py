@@ -345,7 +345,7 @@ def test_an_alias_is_read_in_each_place() -> None:
         (
             phase("play: {hips: {pattern: pulse, level: 10%, on_for: nan, off_for: 31min}}"),
             [
-                "3:76: on_for: nan is no length of time; write it like 2s",
+                "3:76: on_for: nan is no length of time; write it like 2s, in ms, s or min",
                 "3:90: off_for: 31min is above the most, 30min",
             ],
         ),
