@@ -228,6 +228,8 @@ def _maker(path: str, what: str) -> Callable[[Played], bytes]:
 def _write_whole(path: str, content: bytes) -> None:
     """Writes a file beside its place first, so that nothing half-written ever stands there."""
     place = os.path.realpath(path)
+    if os.path.exists(place) and not os.path.isfile(place):  # a device would be gone
+        raise DeviceError(f"{path} is there and is no plain file; choose another name")
     beside = f"{place}.{os.getpid()}.part"
     try:
         with open(beside, "xb") as file:

@@ -194,7 +194,9 @@ def test_gtkwave_finds_the_same_edges(tmp_path: Path) -> None:
         (["neck", "--trace", ""], 2, ": a trace ends in"),
         (["neck", "--plot", "a.gif"], 2, "a.gif: a plot ends in .svg or .png"),
         (["neck", "--trace", "no/a.csv"], 2, "no/a.csv cannot be written: No such file"),
-        (["neck", "--trace", "folder.csv"], 2, "folder.csv cannot be written: Is a directory"),
+        (["neck", "--trace", "folder.csv"], 2, "folder.csv is there and is no plain file; choose"),
+        (["neck", "--trace", "fifo.csv"], 2, "fifo.csv is there and is no plain file; choose"),
+        (["neck", "--trace", "link.csv"], 2, "link.csv is there and is no plain file; choose"),
     ],
 )
 def test_a_bad_input_gets_a_sentence_and_no_file(
@@ -208,13 +210,17 @@ def test_a_bad_input_gets_a_sentence_and_no_file(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.yaml").write_text("title: a\nphases:\n  - name: b\n    for: 1\n    play: {}\n")
     (tmp_path / "folder.csv").mkdir()
+    os.mkfifo(tmp_path / "fifo.csv")
+    (tmp_path / "link.csv").symlink_to("fifo.csv")
     with pytest.raises(SystemExit) as ended:
         main(["simulate", *args])
     said = capsys.readouterr()
     assert (ended.value.code, said.out) == (code, "")
     assert sentence in said.err
     assert "Traceback" not in said.err
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["bad.yaml", "folder.csv"]
+    names = ["bad.yaml", "fifo.csv", "folder.csv", "link.csv"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == names
+    assert (tmp_path / "link.csv").is_fifo()
 
 
 def test_a_picture_without_matplotlib_says_how_to_get_it(
