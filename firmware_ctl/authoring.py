@@ -103,6 +103,8 @@ def new(args: argparse.Namespace) -> int:
     """Writes a profile to start from; never over a file that is there."""
     if os.path.basename(args.name) != args.name:
         raise DeviceError(f"{args.name} is no name; use a-z, 0-9 and '-', and --profiles DIR")
+    if args.name.startswith("-"):
+        raise DeviceError(f"{args.name} begins with '-', as an option does; choose another name")
     path = os.path.join(args.profiles or "", f"{args.name}.yaml")
     schema_file = os.path.join(shipped.profiles_dir(), "profile.schema.json")
     text = f"# yaml-language-server: $schema={schema_file}\n{TEMPLATE}"

@@ -46,6 +46,18 @@ def test_a_folder_without_a_profile_is_a_failure(
         )
 
 
+def test_a_new_profile_gets_no_name_that_a_command_takes_for_an_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["new", "--profiles", str(tmp_path), "--", "-x"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "firmware-ctl: -x begins with '-', as an option does; choose another name\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 def duties(profile: Profile, timeline: Timeline, mat: Mat) -> list[tuple[str, str, int]]:
     """For every line of play and zone the highest duty that is compiled, kicks apart."""
     found = []
