@@ -285,7 +285,12 @@ def read_profile(data: bytes, path: str, mat: Mat) -> Profile:
     """The profile in this file. Raises AuthorError with every mistake in it."""
     report = Report(path)
     targets = targets_of(mat)
-    form: Form | None = file_kind(mat).read(parse(data, report), "the file", report)
+    root = parse(data, report)
+    if isinstance(root, Entries) and "zones" in root.pairs and "phases" not in root.pairs:
+        command = f"firmware-ctl check --mat {path}"
+        report.add(root, f"this looks like a mat file; check it with: {command}")
+        raise report.error()
+    form: Form | None = file_kind(mat).read(root, "the file", report)
     if form is None:
         raise report.error()
     name = path.rpartition("/")[2]

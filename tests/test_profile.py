@@ -465,6 +465,17 @@ def test_names_every_mistake(text: str, mistakes: list[str]) -> None:
     assert mistakes_of(text) == [f"p.yaml:{mistake}" for mistake in mistakes]
 
 
+def test_a_mat_file_is_known_by_its_zones() -> None:
+    text = "name: m\nzones: {hips: {}}\n"
+    assert mistakes_of(text, "hw/m.yaml") == [
+        "hw/m.yaml:1:1: this looks like a mat file; check it with: "
+        "firmware-ctl check --mat hw/m.yaml"
+    ]
+    assert mistakes_of("title: t\nzones: {}\n" + phase("play: {all: 1%}").partition("\n")[2]) == [
+        "p.yaml:2:1: zones: a profile has no such key; did you mean needs?"
+    ]
+
+
 def test_the_name_of_the_file_is_the_name_of_the_profile() -> None:
     assert mistakes_of(phase("cue: KI3"), "Über mich.yaml") == [
         "Über mich.yaml:1:1: the name of the file: 'Über mich' is no name; "
