@@ -4,8 +4,10 @@ from itertools import pairwise
 
 import pytest
 
-from firmware_ctl.patterns import LONGEST_MS, PATTERNS, Piece, Seat, Side
+from firmware_ctl.document import in_units
+from firmware_ctl.patterns import AFTER, LONGEST_MS, PATTERNS, Key, Piece, Seat, Side
 from firmware_ctl.steps import draw
+from tests.process import ROOT
 
 LEFT = Seat(0, 1, "left")
 RIGHT = Seat(0, 1, "right")
@@ -108,3 +110,18 @@ def test_pieces_meet_and_stay_within_the_level(side: Side) -> None:
 
 def test_a_piece_is_plain_unless_it_says_smooth() -> None:
     assert Piece(10, 0, 1) == Piece(10, 0, 1, smooth=False)
+
+
+def test_the_readme_has_every_pattern_with_its_keys() -> None:
+    def told(key: Key) -> str:
+        if key.is_count:
+            return f"`{key.name}` ({key.least} to {key.most})"
+        return f"`{key.name}`" + ("" if key.default is None else f" ({in_units(key.default)})")
+
+    rows = ["| pattern | keys beside `level` | over time |", "|---|---|---|"]
+    for kind in PATTERNS.values():
+        keys = ", ".join(map(told, kind.keys)) if kind.course else "`frames`, without `level`"
+        rows.append(f"| `{kind.name}` | {keys} | {kind.about} |")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "\n".join(["", *rows, ""]) in readme
+    assert f"Every pattern takes {told(AFTER)}, too: {AFTER.about}." in readme

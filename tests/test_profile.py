@@ -1,5 +1,6 @@
 """Every rule of a profile file, with the whole list of mistakes it leads to."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from firmware_ctl.mat import Mat, read_mat
 from firmware_ctl.patterns import PATTERNS
 from firmware_ctl.profile import Level, Phase, Play, Profile, read_play, read_profile
 from firmware_ctl.shipped import mat_file
+from tests.process import ROOT
 from tests.strategies import damaged, mats_and_profiles, profile_documents
 from tests.test_mat import assert_answered_in_the_file, assert_sound
 
@@ -474,6 +476,14 @@ def test_a_mat_file_is_known_by_its_zones() -> None:
     assert mistakes_of("title: t\nzones: {}\n" + phase("play: {all: 1%}").partition("\n")[2]) == [
         "p.yaml:2:1: zones: a profile has no such key; did you mean needs?"
     ]
+
+
+def test_the_profile_in_the_readme_is_one() -> None:
+    (text,) = re.findall(
+        r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S
+    )
+    profile = read_profile(text.encode(), "mine.yaml", MAT)
+    assert (profile.needs, profile.length_ms) == (("lower_back",), 465_000)
 
 
 def test_the_name_of_the_file_is_the_name_of_the_profile() -> None:
