@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 from firmware_ctl.protocol import Connection
-from firmware_ctl.session import Input, Session, Step
+from firmware_ctl.session import Input, Session, Step, Wake
 from firmware_ctl.shaping import Levels
 
 
@@ -48,6 +48,9 @@ class Feed:
             moment = {
                 "t": session.played_ms(now_ms) / 1000,
                 "left": session.left_ms(now_ms) / 1000,
+                # Of an end that nobody asked for: one with a reason is told by its own event.
+                "by_itself": isinstance(event, Wake)
+                and all(notice.kind != "refused" for notice in step.notices),
             }
             self._tell({"status": {**status, **moment}})
 

@@ -133,6 +133,7 @@ class Status(NamedTuple):
     left: float = 0.0
     trim: int = 100
     locked_until_ms: int = 0
+    by_itself: bool = False
 
 
 def _printable(text: str) -> str:
@@ -182,6 +183,7 @@ def _status(fields: dict[str, Any]) -> Status:
         left=float(fields["left"]),
         trim=int(fields["trim"]),
         locked_until_ms=int(fields["locked_until_ms"]),
+        by_itself=bool(fields["by_itself"]),
     )
 
 
@@ -252,6 +254,8 @@ class Picture:
             status = _status(fields["status"])
             if self._status.state not in ("running", "paused"):
                 self._most_ma = 0.0
+            elif status.state == "idle" and status.by_itself:
+                self._say("The session is over.", now_ms)
             self._status = status
             self._status_at_ms = now_ms
         else:

@@ -61,7 +61,7 @@ def hello(*, absent: str = "", speed: float = 1.0, mat: str = "Reference mat") -
 
 def status(state: str = "idle", **changed: object) -> str:
     words = dict.fromkeys(("cert", "phase", "signal", "fault", "cue", "repeat"), "")
-    figures = {"t": 0.0, "left": 0.0, "trim": 100, "locked_until_ms": 0}
+    figures = {"t": 0.0, "left": 0.0, "trim": 100, "locked_until_ms": 0, "by_itself": False}
     fields = {"state": state, "profile": "guided-points", **words, **figures, **changed}
     return json.dumps({"status": fields})
 
@@ -241,6 +241,18 @@ def test_answers_become_words(line: str, message: str) -> None:
     picture.press("p", 0)
     picture.feed(line, 0)
     assert picture.sentence() == f"idle, guided-points | {message}".rstrip(" |")
+
+
+@pytest.mark.parametrize("state", ["running", "paused"])
+def test_a_session_that_ends_by_itself_is_over(state: str) -> None:
+    said = []
+    for end in (status(by_itself=True), status()):
+        picture = fed(hello(), status(state))
+        picture.press(" ", 0)
+        picture.feed("ok", 0)
+        picture.feed(end, 0)
+        said.append(picture.sentence().partition(" | ")[2])
+    assert said == ["The session is over.", "Start button pressed."]
 
 
 def test_answers_belong_to_requests_in_their_order() -> None:
