@@ -48,8 +48,8 @@ QUIT_KEYS: Final = "q\x03"
 DIGITS: Final = "123456789"
 
 HELP: Final = (
-    "space starts the selected profile and stops whatever runs, like the button on the mat; "
-    "h holds it: the next profile; H for 5 s. ! stops at once, in every state."
+    "space presses the button; h holds it: next profile; H for 5 s: clears a fault or "
+    "begins a new day. p pauses, + - trim, c clears a fault, ! stops at once."
 )
 
 FOOTER: Final = (

@@ -255,6 +255,12 @@ def test_a_session_that_ends_by_itself_is_over(state: str) -> None:
     assert said == ["The session is over.", "Start button pressed."]
 
 
+def test_the_help_is_shown_whole() -> None:
+    picture = fed(hello(), status())
+    picture.press("?", 0)
+    assert HELP in " ".join(line.strip() for line in screen(picture))
+
+
 def test_answers_belong_to_requests_in_their_order() -> None:
     picture = fed(hello(), status())
     sent = [picture.press(key, 0) for key in "1p!"]
