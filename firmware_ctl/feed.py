@@ -80,6 +80,11 @@ class Feed:
                 {"name": p.name, "title": p.title, "minutes": p.length_ms / 60_000}
                 for p in profiles
             ],
+            "refused": [
+                entry.error.mistakes[0].path
+                for entry in session.catalogue.entries
+                if entry.error is not None
+            ],
         }
 
     def _status(self, session: Session, now_ms: int) -> dict[str, object]:

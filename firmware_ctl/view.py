@@ -78,8 +78,6 @@ FELT: Final[Mapping[str, str]] = {
 
 LOCKED: Final = "Locked for a moment after a stop: leave the button alone for 1.5 s first."
 
-EVENTS: Final[Mapping[str, str]] = {"stopped": "Stopped.", "ready": "The mat is ready."}
-
 BADGES: Final[Mapping[str, str]] = {
     "idle": "bold",
     "running": "bold reverse green",
@@ -119,6 +117,8 @@ class Hello(NamedTuple):
     motors: tuple[Motor, ...] = ()
     zones: tuple[Zone, ...] = ()
     profiles: tuple[Choice, ...] = ()
+    refused: tuple[str, ...] = ()
+    """The files of profiles that have mistakes."""
 
 
 class Status(NamedTuple):
@@ -167,6 +167,7 @@ def _hello(fields: dict[str, Any]) -> Hello:
             Choice(_printable(row["name"]), _printable(row["title"]), float(row["minutes"]))
             for row in fields["profiles"]
         ),
+        refused=tuple(map(_printable, fields["refused"])),
     )
 
 
@@ -249,7 +250,10 @@ class Picture:
             hello = _hello(fields["hello"])
             if hello.motors != self._hello.motors:  # a reload of profiles leaves them turning
                 self._erms = [Erm(motor) for motor in hello.motors]
+            is_news = hello.refused != self._hello.refused
             self._hello = hello
+            if is_news:
+                self._say(self._refused(), now_ms)
         elif "status" in fields:
             status = _status(fields["status"])
             if self._status.state not in ("running", "paused"):
@@ -286,8 +290,20 @@ class Picture:
             event, _, more = rest.partition(" ")
             if event == "event=refused":
                 self._say(f"Refused: {_reason(more)}", now_ms)
+            elif event == "ready":
+                self._say(f"The mat is ready. {self._refused()}".rstrip(), now_ms)
             elif not event.startswith("event="):  # the picture shows what the others say
-                self._say(EVENTS.get(event, rest), now_ms)
+                self._say("Stopped." if event == "stopped" else rest, now_ms)
+
+    def _refused(self) -> str:
+        """What can be said of the profiles that have mistakes; nothing where there are none."""
+        files = self._hello.refused
+        if len(files) == 1:
+            return f"1 profile is refused: `firmware-ctl check {files[0]}` says why."
+        if files:
+            folder = os.path.dirname(files[0])
+            return f"{len(files)} profiles are refused: `firmware-ctl check {folder}` says why."
+        return ""
 
     def _say(self, message: str, now_ms: int) -> None:
         if message:
@@ -461,7 +477,8 @@ class Picture:
         split = max(29, width // 3 + 2)
         profiles = self._profiles(split, room - 1)
         mat = self._mat(width - split, room - 1, moments)
-        heading = Text(" profiles", "dim")
+        refused = f", {len(self._hello.refused)} refused" if self._hello.refused else ""
+        heading = Text(f" profiles{refused}", "dim")
         heading.pad_right(split - cell_len(heading.plain))
         cells = _bar_cells(width - split)
         heading.append(

@@ -68,6 +68,23 @@ def test_seen_pressed_and_quit(terminal: Terminal, tmp_path: Path) -> None:
     assert '"state":"idle"' in rows[-1]
 
 
+def test_a_profile_is_refused_and_a_session_ends_by_itself(tmp_path: Path) -> None:
+    profiles = tmp_path / "p"
+    profiles.mkdir()
+    (profiles / "long.yaml").write_text(LONG)
+    (profiles / "bad.yaml").write_text("title: Bad\n")
+    words = ("mock", "--profiles", str(profiles), "--socket", str(tmp_path / "s"))
+    terminal = Typed(tmp_path, *words, "--speed", "300")
+    try:
+        terminal.see("profiles, 1 refused")
+        terminal.see("The mat is ready. 1 profile is refused:")
+        terminal.type(" ")
+        terminal.see("running")
+        terminal.see("The session is over.")
+    finally:
+        terminal.close()
+
+
 def test_a_killed_daemon_is_told_and_the_terminal_restored(terminal: Terminal) -> None:
     terminal.see("press the start button")
     os.kill(terminal.daemon, signal.SIGKILL)

@@ -41,7 +41,13 @@ PROFILES = [
 ]
 
 
-def hello(*, absent: str = "", speed: float = 1.0, mat: str = "Reference mat") -> str:
+def hello(
+    *,
+    absent: str = "",
+    speed: float = 1.0,
+    mat: str = "Reference mat",
+    refused: tuple[str, ...] = (),
+) -> str:
     zones = [
         {
             "name": name,
@@ -56,7 +62,7 @@ def hello(*, absent: str = "", speed: float = 1.0, mat: str = "Reference mat") -
     profiles = [{"name": n, "title": t, "minutes": m} for n, t, m in PROFILES]
     paths = {"serial": "/dev/pts/5", "socket": "/run/user/1000/firmware-ctl/control.sock"}
     fields = {"mat": mat, **paths, "speed": speed, "max_ma": 900, "zones": zones}
-    return json.dumps({"hello": {**fields, "profiles": profiles}})
+    return json.dumps({"hello": {**fields, "profiles": profiles, "refused": refused}})
 
 
 def status(state: str = "idle", **changed: object) -> str:
@@ -253,6 +259,19 @@ def test_a_session_that_ends_by_itself_is_over(state: str) -> None:
         picture.feed(end, 0)
         said.append(picture.sentence().partition(" | ")[2])
     assert said == ["The session is over.", "Start button pressed."]
+
+
+def test_how_many_profiles_were_refused_is_told_and_stays() -> None:
+    one = fed(hello(refused=("/mine/bad.yaml",)), status(), "* ready firmware-ctl 0.1.0")
+    assert one.sentence().endswith(
+        " | The mat is ready. 1 profile is refused: `firmware-ctl check /mine/bad.yaml` says why."
+    )
+    one.feed(hello(refused=("/mine/bad.yaml", "/mine/worse.yaml")), 0)
+    assert one.sentence().endswith(
+        " | 2 profiles are refused: `firmware-ctl check /mine` says why."
+    )
+    (heading,) = (line for line in screen(one, at_ms=MESSAGE_MS) if line.startswith(" profiles"))
+    assert heading.startswith(" profiles, 2 refused         ")
 
 
 def test_the_help_is_shown_whole() -> None:
