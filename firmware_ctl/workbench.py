@@ -109,10 +109,15 @@ def tune(rig: Rig, zone: str) -> int:
     name = zone_name(zone)
     if name not in (there := [zone.name for zone in mat.zones if zone.present]):
         raise BuilderError(f"{zone} is no zone that is there; {near(name, there)}")
+    why = ""
     if os.path.realpath(rig.mat_file) == os.path.realpath(shipped.mat_file()):
+        why = "this would change the shipped mat file"
+    elif rig.is_mock and os.path.realpath(rig.mat_file) == os.path.realpath(places.SERVICE_MAT):
+        why = f"{rig.mat_file} is for real motors, and these are simulated"
+    if why:
         mock = "--mock " if rig.is_mock else ""
         raise BuilderError(
-            "this would change the shipped mat file; make a copy of your own first: "
+            f"{why}; make a copy of your own first: "
             f"cp -n {rig.mat_file} mat.yaml && "
             f"firmware-ctl wiring {mock}--calibrate {zone} --mat mat.yaml"
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware_ctl import places
 from firmware_ctl.mat import Mat, read_mat
 from firmware_ctl.wiring import Tuned
 from firmware_ctl.workbench import BuilderError, Rig, tune, write
@@ -215,6 +216,14 @@ def test_a_link_to_the_shipped_file_is_the_shipped_file(tmp_path: Path) -> None:
         assert str(said.value).endswith(
             f": cp -n {link} mat.yaml && firmware-ctl {again} hips --mat mat.yaml"
         )
+
+
+def test_simulated_motors_are_not_written_into_the_services_mat_file(
+    mat_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "SERVICE_MAT", str(mat_file))
+    with pytest.raises(BuilderError, match="is for real motors, and these are simulated; make a"):
+        tune(Rig(str(mat_file), "", True), "lower_back")
 
 
 # ---- real pins, as far as they can be had here
