@@ -1,9 +1,12 @@
 """Stops and starts: what came before a stop never starts after it, whoever sent it."""
 
+from typing import Any
+
 import pytest
 
+from firmware_ctl import verbs
 from firmware_ctl.button import Contact
-from firmware_ctl.daemon import MOST_GUESTS
+from firmware_ctl.daemon import MOST_GUESTS, Daemon
 from firmware_ctl.protocol import MOST_UNSENT, STOPPED_A_SECOND, Connection
 from firmware_ctl.session import Clear, Contacts, Fault, Input, Session, State, Step
 from firmware_ctl.shaping import Levels
@@ -274,6 +277,33 @@ def test_a_lease_ends_in_time_whatever_its_client_asked_before(
     assert moved(bench)
     assert not moved(bench, off_at_ms + 1)
     assert off_at_ms in [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
+
+
+def test_a_stop_in_pieces_does_not_wait_for_what_others_ask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench()
+    others = [Wire() for _ in range(30)]
+    answer = verbs.answer
+
+    def slowly(*asked: Any) -> list[str] | None:
+        bench.inbox.hold_up(2)
+        return answer(*asked)
+
+    def come(_: Daemon) -> None:
+        for other in others:
+            other.chunks.append(b"ping\n" * 100)
+        bench.wires[0].chunks.extend([b"st", b"op\n"])
+
+    monkeypatch.setattr(verbs, "answer", slowly)
+    bench.at(100, lambda daemon: [daemon.join(other) for other in others])
+    bench.send(1_000, b"start calm\n")
+    bench.at(2_000, come)
+    bench.run(3_000)
+
+    low_at_ms = [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
+    assert moved(bench)
+    assert min(at_ms for at_ms in low_at_ms if at_ms > 1_900) < 2_030
 
 
 # --- edges that come late ---------------------------------------------------------------------
