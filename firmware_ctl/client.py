@@ -166,14 +166,15 @@ def ask(args: argparse.Namespace) -> int:
         except NoDaemonError as error:
             silent.append(str(error))
             continue
-        for line in data:
-            print(line.removeprefix("- "))
         failed |= final.startswith("err")
-        if final.startswith("err"):
-            _, code, message = [*final.split(" ", 2), ""][:3]
-            print(f"firmware-ctl: {code}: {message}", file=sys.stderr)
-        elif final != "ok" or not data:
-            print(final)
+        with suppress(BrokenPipeError):  # a stop goes on to the next daemon, read or not
+            for line in data:
+                print(line.removeprefix("- "))
+            if final.startswith("err"):
+                _, code, message = [*final.split(" ", 2), ""][:3]
+                print(f"firmware-ctl: {code}: {message}", file=sys.stderr)
+            elif final != "ok" or not data:
+                print(final)
     if silent:
         raise NoDaemonError("; ".join(silent))
     return 1 if failed else 0

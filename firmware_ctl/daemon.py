@@ -239,6 +239,7 @@ class Daemon(Player):
         for link in [link for link in links if link.ended]:
             self._readers = None
             if link.connection.lease_s:
+                self._stop_as_it_says(link)
                 self._lapse(link.connection)
                 link.connection.forget()
             # Nothing more can be answered once all that it asked was seen to.
@@ -323,10 +324,11 @@ class Daemon(Player):
         self._starting = None
         self._deferred.discard(connection)
         refusal = self.session.not_started
+        connection.answer(lines() if refusal is None else [f"err {refusal.code} {refusal}"])
         if refusal is None:
             self._owner = connection, self.session.started
+            connection.heard_at_ms = self.now_ms()  # who waits for an answer is not silent
             self._renew_lease(connection)
-        connection.answer(lines() if refusal is None else [f"err {refusal.code} {refusal}"])
 
     def lease(self, connection: Connection, seconds: int) -> None:
         connection.lease_s = seconds
@@ -384,7 +386,10 @@ class Daemon(Player):
             self.say(
                 f"{MOST_GUESTS} clients are connected; the one that was silent longest is closed"
             )
-            self._leave(min(free, key=lambda guest: guest.connection.heard_at_ms))
+            silent = min(free, key=lambda guest: guest.connection.heard_at_ms)
+            self._hear(silent)
+            self._stop_as_it_says(silent)
+            self._leave(silent)
         link.connection.heard_at_ms = self.now_ms()
         self._guests.append(link)
         self.add(link)
@@ -413,7 +418,10 @@ class Daemon(Player):
             heapq.heappop(self._timers)[2]()
         for connection, lapses_at_ms in list(self._lapses_at_ms.items()):
             if lapses_at_ms <= now_ms:
-                self._lapse(connection)
+                if connection.is_served:
+                    self._lapse(connection)
+                else:
+                    self._renew_lease(connection)  # it may have been heard meanwhile
 
     def _release(self) -> None:
         if self._button is not None:
@@ -434,6 +442,12 @@ class Daemon(Player):
         if heard.status:
             connection.status(f"* status {verbs.status(self.session, self.now_ms())}")
             self._renew_lease(connection)
+
+    def _stop_as_it_says(self, link: Link) -> None:
+        """What it has sent is not answered any more, but a stop in it acts."""
+        stop_lines = link.connection.digest()
+        if stop_lines:
+            self.step(Stop(stop_lines))
 
     def _serve(self) -> None:
         """Answers some of what is asked, each client in turn, and comes back soon for the rest."""
@@ -493,7 +507,8 @@ class Daemon(Player):
         """Stops the session that this connection started; its next line begins the lease anew."""
         self._lapses_at_ms.pop(connection, None)
         starts = self._starting is not None and self._starting[0] is connection
-        if connection.lease_s and (starts or self._owner == (connection, self.session.started)):
+        owns = self._owner == (connection, self.session.started) and self.session.is_on
+        if connection.lease_s and (starts or owns):
             self._owner = None
             self.step(Stop())
 

@@ -173,7 +173,7 @@ class Connection:
             if max(ends) >= 0:
                 return begun[max(ends) + 1 :]
             if len(begun) > LONGEST_LINE:
-                return begun
+                return b"\0"
         return bytes(self._line) + begun if not self._flaw else b"\0"
 
     def digest(self, most_bytes: int = MOST_UNREAD) -> int:

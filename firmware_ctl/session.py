@@ -443,6 +443,11 @@ class Session:
         return self._asked is not None
 
     @property
+    def is_on(self) -> bool:
+        """A session has begun and is not over."""
+        return self._run is not None
+
+    @property
     def is_moving(self) -> bool:
         """Motors may have a duty now or at any time."""
         return self.state is State.RUNNING or self._signal is not None

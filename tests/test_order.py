@@ -279,6 +279,46 @@ def test_a_lease_ends_in_time_whatever_its_client_asked_before(
     assert off_at_ms in [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
 
 
+@pytest.mark.parametrize("lease", [b"", b"lease 5\n"])
+def test_a_stop_before_a_client_closes_acts(lease: bytes) -> None:
+    bench = Bench()
+    bench.send(1_000, b"start calm\n", wire=1)
+    bench.send(1_100, lease)
+
+    def come_and_go(_: Daemon) -> None:
+        bench.wires[0].chunks.append(b"ping\n" * 3_000 + b"stop\n")
+        bench.at(2_000, lambda _: setattr(bench.wires[0], "ended", True))
+
+    bench.at(2_000, come_and_go)
+    bench.run(5_000)
+    low_at_ms = [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
+    assert moved(bench)
+    assert min(at_ms for at_ms in low_at_ms if at_ms > 1_500) < 2_100
+
+
+def test_what_was_heard_in_time_keeps_a_lease_though_it_is_answered_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench()
+    answer = verbs.answer
+
+    def slowly(*asked: Any) -> list[str] | None:
+        bench.inbox.hold_up(300 if asked[1] is bench.wires[1].connection else 0)
+        return answer(*asked)
+
+    def come(_: Daemon) -> None:
+        for wire in bench.wires:
+            wire.chunks.append(b"ping\n")
+
+    monkeypatch.setattr(verbs, "answer", slowly)
+    bench.send(1_000, b"lease 1\nstart calm\n")
+    bench.at(1_900, come)
+    bench.run(2_800)
+    low_at_ms = [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
+    assert moved(bench)
+    assert min(at_ms for at_ms in low_at_ms if at_ms > 1_500) >= 2_800
+
+
 def test_a_stop_in_pieces_does_not_wait_for_what_others_ask(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
