@@ -396,7 +396,7 @@ class Daemon(Player):
         return True
 
     def add(self, link: Link) -> None:
-        """Takes a port of its own, however many clients there are."""
+        """Takes a link that is the daemon's own, however many clients there are."""
         self.links.append(link)
         self._readers = None
 

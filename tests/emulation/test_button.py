@@ -162,15 +162,12 @@ def test_pulses_shorter_than_the_debounce_start_nothing(hand: Hand) -> None:
 def test_thousands_of_edges_start_nothing_and_the_button_works_after_them(hand: Hand) -> None:
     noise = [(0, PRESSED, True), (0.1, RELEASED, False), (0.2, PRESSED, False)]
     noise += [(0.3, RELEASED, True), (0.4, PRESSED, True), (0.5, PRESSED, False)]
-    starts = 0
-    for _ in range(8):
+    for _ in range(10):
         hand.rests()
         felt = hand.does(noise, 1000, times=500, every_ms=0.6)
-        # With a rest in it, it may well have been a press.
-        if felt.rest_ms < DEBOUNCE_MS / 2:
-            starts += (felt.high_ms, hand.state()) != ([], "idle")
-    # An emulated processor may stand still for longer than the debounce, and the kernel's edges with it.
-    assert starts <= 1
+        # With a longer rest in it, and the kernel coming round to edges late, it may be a press.
+        if felt.rest_ms < DEBOUNCE_MS / 3:
+            assert (felt.high_ms, hand.state()) == ([], "idle"), felt
 
     def attempt() -> None:
         hand.rests()
