@@ -35,7 +35,7 @@ def contact(pressed: bool, released: bool) -> Contact:
 
 class Gesture(Enum):
     TOUCH = "touch"
-    """Any edge but to released, at once: it stops whatever runs."""
+    """Any edge, at once, but one that is known to end at released: it stops whatever runs."""
     PRESS = "press"
     """The first edge of a new press, at once; never the bounce of a release."""
     SHORT = "short"
@@ -109,6 +109,7 @@ class Button:
         """
         gestures = []
         if unsteady:
+            gestures.append(Gesture.TOUCH)
             if self._leave(now_ms):
                 gestures.append(Gesture.PRESS)
             self._raw_since_ms = now_ms

@@ -328,6 +328,20 @@ def test_noise_that_reads_as_pressed_all_the_time_is_no_press(unsteady: bool, st
     assert (State.RUNNING in {state for _, state, *_ in world.rows}) is starts
 
 
+def test_a_touch_that_was_over_before_the_kernel_looked_stops() -> None:
+    world = World()
+
+    def touch(daemon: Daemon) -> None:
+        world.finger.read = lambda: [Contacts(Contact.RELEASED, 0, True)]  # type: ignore[method-assign]
+        daemon.sample()
+
+    world.at(1_000, lambda daemon: daemon.act(Start()))
+    world.at(1_500, touch)
+    world.run(3_000)
+    assert 1_500 in world.offs_at_ms()
+    assert world.session.state is State.IDLE
+
+
 def test_idle_wakes_twice_a_second() -> None:
     world = World()
     world.run(60_000)

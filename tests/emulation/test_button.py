@@ -103,15 +103,21 @@ def hand(simulated: Hand) -> Hand:
     return simulated
 
 
-def test_a_press_starts_and_a_touch_stops(hand: Hand) -> None:
+TOUCHES: Final[dict[str, list[Move]]] = {
+    "a tap": [*PRESS, *after(RELEASE, 30)],
+    # Of which the kernel tells two edges to where the contact is by then.
+    "a blink of one contact": [(0, RELEASED, False), (0.2, RELEASED, True)],
+}
+
+
+@pytest.mark.parametrize("touch", TOUCHES.values(), ids=TOUCHES)
+def test_a_press_starts_and_a_touch_stops(hand: Hand, touch: list[Move]) -> None:
     def attempt() -> None:
         hand.rests()
         felt = hand.does(TAP, 3000)
         assert felt.high_ms, felt
         assert hand.state() == "running"
-        # The kernel reads the level when it has come round to an edge: of a much shorter touch it
-        # tells two edges to where the contact is now.
-        felt = hand.does([*PRESS, *after(RELEASE, 30)], 1000)
+        felt = hand.does(touch, 1000)
         print("touched to the last motor high, ms", felt.high_ms)
         assert not felt.high_ms or felt.high_ms[-1] < 500
         assert hand.state() == "idle"
