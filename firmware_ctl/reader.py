@@ -29,36 +29,57 @@ class Reader:
     def __init__(
         self, folders: Sequence[str], mat: Mat, done: Callable[[Catalogue | str], None]
     ) -> None:
-        """`CallerError` where no process can be started."""
+        """`CallerError` where this machine has no pipe or thread left."""
         self._done = done
         self._read = bytearray()
         self._entries: list[Entry] = []
         self._size = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_over = False
+        self._why = "the profiles could not be read"
         try:
-            self._process = subprocess.Popen(
+            self._told, child_tells = os.pipe()
+        except OSError as error:
+            raise CallerError("not-ready", f"no process can be started: {error.strerror}") from None
+        os.set_blocking(self._told, False)
+        asked = pickle.dumps((list(folders), mat))
+        thread = Thread(target=self._ask, args=(asked, child_tells), name="reader", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            os.close(self._told)
+            os.close(child_tells)
+            raise CallerError("not-ready", f"no process can be started: {error}") from None
+
+    def _ask(self, asked: bytes, child_tells: int) -> None:
+        """Not by the loop: a child begins when others leave it a processor, and one that hangs in
+        the disk dies when the disk lets it.
+        """
+        try:
+            process = subprocess.Popen(
                 [sys.executable, "-m", "firmware_ctl.reader"],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdout=child_tells,
                 preexec_fn=_give_way,
             )
         except OSError as error:
-            raise CallerError("not-ready", f"no process can be started: {error.strerror}") from None
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._stdout = self._process.stdout
-        os.set_blocking(self._stdout.fileno(), False)
-        with suppress(BrokenPipeError):  # it died; the end of its output tells
-            pickle.dump((list(folders), mat), self._process.stdin)
-            self._process.stdin.close()
+            self._why = f"no process can be started: {error.strerror}"
+            return
+        finally:
+            os.close(child_tells)
+        self._process = process
+        if self._is_over:
+            process.kill()
+        process.communicate(asked)
 
     def fileno(self) -> int:
-        return self._stdout.fileno()
+        return self._told
 
     def ready(self, daemon: Daemon) -> None:
-        if self._stdout.closed:
+        if self._is_over:
             return  # given up a moment ago
         try:
-            chunk = os.read(self.fileno(), 1 << 16)
+            chunk = os.read(self._told, 1 << 16)
         except BlockingIOError:
             return
         self._read += chunk
@@ -72,12 +93,12 @@ class Reader:
             end += _HEAD.unpack_from(self._read)[0]
         if len(self._read) < end:
             if not chunk:
-                self._end("the profiles could not be read")
+                self._end(self._why)
             return
         try:
             told: Entry | str | None = pickle.loads(bytes(self._read[_HEAD.size : end]))
         except Exception:  # a child that runs another version of the program
-            told = "the profiles could not be read"
+            told = self._why
         del self._read[:end]
         if isinstance(told, Entry):
             self._entries.append(told)
@@ -85,17 +106,17 @@ class Reader:
             self._end(told or Catalogue(tuple(self._entries)))
 
     def give_up(self) -> None:
-        if not self._stdout.closed:
+        if not self._is_over:
             self._end("reading the profiles takes too long")
 
     def _end(self, result: Catalogue | str) -> None:
-        self._process.kill()
-        # Not by the loop: a child that hangs in the disk dies when the disk lets it.
-        Thread(target=self._process.wait, name="reaper", daemon=True).start()
+        self._is_over = True
+        if self._process is not None:
+            self._process.kill()
         if isinstance(result, str):
             result += "; the daemon keeps those that it has"
         self._done(result)
-        self._stdout.close()
+        os.close(self._told)
 
 
 def _give_way() -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from firmware_ctl import places, shipped
 from firmware_ctl.mat import read_mat
-from firmware_ctl.reader import Reader
 from firmware_ctl.service import FILES, Machine, ServiceError, act
 from tests.process import ROOT, call
 
@@ -121,18 +120,6 @@ def test_a_crash_loop_reaches_the_start_limit_however_slow_each_round() -> None:
 def test_the_unit_leaves_open_what_the_daemon_needs(key: str) -> None:
     lines = (Path(shipped.systemd_dir()) / "firmware-ctl.service").read_text().splitlines()
     assert not [line for line in lines if line.startswith(f"{key}=")]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has these policies")
-def test_who_reads_the_profiles_gives_up_the_priority_of_the_loop() -> None:
-    # SCHED_BATCH stands for the unit's fifo, which takes rights; a child inherits both.
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    try:
-        reader = Reader([], read_mat(Path(shipped.mat_file()).read_bytes(), ""), lambda _: None)
-    finally:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-    assert os.sched_getscheduler(reader._process.pid) == os.SCHED_OTHER
-    reader.give_up()
 
 
 # --- install, status, uninstall ---
