@@ -210,7 +210,7 @@ class _Parts:
         proof: deadman.Proof | None = None,
     ) -> None:
         """`systemd`: None for a mock, which answers to no service manager. `files`: for tests."""
-        proof = proof or _begin_proof()
+        self._proof = proof or _begin_proof()
         self.mat = load_mat(args.mat)
         self._folders = [args.profiles] if args.profiles else places.profile_folders()
         self._folders = [os.path.abspath(folder) for folder in self._folders]
@@ -237,17 +237,6 @@ class _Parts:
         self.sentries: list[Sentry] = [TickLate()]
         self._proofs: list[Proof] = [systemd] if systemd else []
         self._systemd = systemd
-        self._deadman: Deadman = NoDeadman()
-        doubt = systemd.doubt if systemd else ""
-        if proof is None:
-            say("there is no dead-man on this system: a daemon that hangs is not ended")
-        elif unproven := proof.doubt():
-            doubt = f"the dead-man is not proven: {unproven}; no session can start"
-        else:
-            self._deadman = deadman.KernelDeadman()
-        if doubt:
-            say(doubt)
-        self._doubt = doubt
         self._trace = self._open_trace(args.trace) if args.trace else None
         self._recorder: Recorder | None = None
         ends = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -270,7 +259,10 @@ class _Parts:
             self._proofs = [gate, *self._proofs]
             if self.mat.gate.rail_pin is not None:
                 self.sentries.append(Rail(gate.is_rail_on))
-        session = Session(self.mat, self._catalogue, speed, self._ledger.spent, self._doubt)
+        deadman_, barred = self._proven()
+        if barred:
+            self._say(barred)
+        session = Session(self.mat, self._catalogue, speed, self._ledger.spent, barred)
         try:
             ring = Ring(self._ring, len(self.mat.motors))
         except OSError as error:
@@ -281,7 +273,7 @@ class _Parts:
         daemon = Daemon(
             session,
             self.inbox,
-            Latch(self.mat, motors, self._deadman),
+            Latch(self.mat, motors, deadman_),
             button,
             self._ledger,
             self._read_profiles,
@@ -296,6 +288,16 @@ class _Parts:
         if self._systemd is not None:
             daemon.when_ready.append(self._systemd.ready)
         return daemon
+
+    def _proven(self) -> tuple[Deadman, str]:
+        """The dead-man, and why no session may start: asked last, since the proof takes a while."""
+        doubt = self._systemd.doubt if self._systemd else ""
+        if self._proof is None:
+            self._say("there is no dead-man on this system: a daemon that hangs is not ended")
+            return NoDeadman(), doubt
+        if unproven := self._proof.doubt():
+            return NoDeadman(), f"the dead-man is not proven: {unproven}; no session can start"
+        return deadman.KernelDeadman(), doubt
 
     def _look_at_the_clock(self, daemon: Daemon) -> None:
         """Until it can be relied on: how long the machine was off may not be known at the start."""
