@@ -102,28 +102,27 @@ class Button:
         """The press that is going on has done its work, unless it is held on."""
         self._short_spent = True
 
-    def sense(self, raw: Contact, now_ms: int, unsteady: bool = False) -> list[Gesture]:
+    def sense(self, raw: Contact, now_ms: int, unsteady: bool = False) -> Iterator[Gesture]:
         """What the contacts say at `now_ms`; call it at every edge, and again now and then.
 
+        One gesture after the other: a touch that stopped has spent what would follow from it.
         `unsteady`: they moved since the last call, and where to is not known.
         """
-        gestures = []
         if unsteady:
-            gestures.append(Gesture.TOUCH)
+            yield Gesture.TOUCH
             if self._leave(now_ms):
-                gestures.append(Gesture.PRESS)
+                yield Gesture.PRESS
             self._raw_since_ms = now_ms
-        gestures += self.wait(now_ms)
+        yield from self.wait(now_ms)
         if raw is not self._raw:
             if raw is not Contact.RELEASED:
-                gestures.append(Gesture.TOUCH)
+                yield Gesture.TOUCH
             if self._leave(now_ms):
-                gestures.append(Gesture.PRESS)
+                yield Gesture.PRESS
             if raw in _SOUND or self._raw in _SOUND:
                 self._raw_since_ms = now_ms
             self._raw = raw
-            gestures += self.wait(now_ms)
-        return gestures
+            yield from self.wait(now_ms)
 
     def wait(self, now_ms: int) -> Iterator[Gesture]:
         """The gestures that fall due as time goes by without an edge."""

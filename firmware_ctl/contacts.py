@@ -57,7 +57,9 @@ class KernelContacts:
         finally:
             os.close(fd)
         os.set_blocking(self._fd, False)
-        self._closed = dict.fromkeys(self._pins, False)
+        self._closed = self._levels()
+        self._ahead: set[int] = set()
+        """The pins of which a look has told the level before its edge was told."""
         self._number = 0
         """Of the newest event: those of two lines may come in another order."""
 
@@ -80,18 +82,26 @@ class KernelContacts:
             is_closed = edge == _FALLING
             further = (number - self._number) & _NUMBERS
             is_newest = further <= _NUMBERS // 2
-            unsteady = is_closed is self._closed[pin] or (is_newest and further > 1)
+            is_known = is_closed is self._closed[pin] and pin not in self._ahead
+            unsteady = is_known or (is_newest and further > 1)
+            self._ahead.discard(pin)
             self._closed[pin] = is_closed
             if is_newest:
                 self._number = number
             ago_ms = max(0, (now_ns - at_ns) // 1_000_000)
             contacts.append(Contacts(self._contact(), ago_ms, unsteady))
-        levels = fcntl.ioctl(self._fd, _GET_VALUES, _VALUES.pack(0, (1 << len(self._pins)) - 1))
-        bits, _ = _VALUES.unpack(levels)
-        for n, pin in enumerate(self._pins):
-            self._closed[pin] = not bits >> n & 1
+        for pin, is_closed in self._levels().items():
+            if is_closed is not self._closed[pin]:
+                self._closed[pin] = is_closed
+                self._ahead.add(pin)
         contacts.append(Contacts(self._contact()))
         return contacts
+
+    def _levels(self) -> dict[int, bool]:
+        """Which contacts are closed now."""
+        levels = fcntl.ioctl(self._fd, _GET_VALUES, _VALUES.pack(0, (1 << len(self._pins)) - 1))
+        bits, _ = _VALUES.unpack(levels)
+        return {pin: not bits >> n & 1 for n, pin in enumerate(self._pins)}
 
     def _contact(self) -> Contact:
         pressed, *released = self._closed.values()

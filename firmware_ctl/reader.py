@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -120,15 +121,26 @@ class Reader:
 
 
 def _give_way() -> None:
-    """As a service the loop has real-time priority, and what it starts would inherit it."""
+    """As a service the loop has real-time priority, and what it starts would inherit it.
+
+    The child then waits for a processor, and the daemon may end meanwhile: without it no one must
+    hold the motors' lines and the state folder's lock. Pipes stay, one tells that it has begun.
+    """
     if sys.platform != "linux":
         return
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        with suppress(OSError):
+            if fd > 2 and not stat.S_ISFIFO(os.fstat(fd).st_mode):
+                os.close(fd)
     with suppress(OSError):  # a sandbox may forbid it
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _main() -> None:
-    folders, mat = pickle.load(sys.stdin.buffer)
+    try:
+        folders, mat = pickle.load(sys.stdin.buffer)
+    except EOFError:
+        return  # the daemon has ended
     try:
         told: list[Entry | str | None] = [*read_catalogue(folders, mat).entries, None]
     except DeviceError as error:

@@ -244,6 +244,20 @@ def test_a_session_takes_no_pulse_for_a_press_whose_edges_were_lost() -> None:
     assert (session.started, session.is_starting) == (0, False)
 
 
+@pytest.mark.parametrize("contact", [P, NEITHER])
+def test_a_touch_that_stops_does_nothing_else(contact: Contact) -> None:
+    """The release before it has not settled, so that the press would be long enough to select."""
+    world = World()
+    world.contact(1_000, P)
+    world.contact(1_790, R)
+    world.at(1_795, Start())
+    assert world.session.state is State.RUNNING
+    step = world.contact(1_802, contact)
+    assert (world.session.state, step.duty_pct) == (State.IDLE, SILENCE)
+    step = world.at(1_840)
+    assert (world.session.signal(1_840), step.duty_pct) == ("", SILENCE)
+
+
 # --- the lock ---------------------------------------------------------------------------------
 
 # When it is locked, what the contacts do then, and when the first press counts.

@@ -121,6 +121,31 @@ def test_an_edge_to_where_the_contact_is_tells_that_it_was_elsewhere(kernel: Ker
     assert unsteady(button) == [True, False]
 
 
+def test_an_edge_whose_level_was_seen_before_it_is_no_other(kernel: Kernel) -> None:
+    """It may be told late: a session that the release has started by then must go on."""
+    button = KernelContacts(os.devnull, Contacts(5, 6))
+    kernel.levels = 0b01
+    button.read()
+    kernel.edge((FALLING, 6))
+    assert unsteady(button) == [False, False]
+    kernel.edge((FALLING, 6))
+    assert unsteady(button) == [True, False]
+    kernel.levels = 0b11
+    button.read()
+    kernel.edge((FALLING, 6), (RISING, 6), (RISING, 6))
+    assert unsteady(button) == [False, False, True, False]
+
+
+def test_where_the_contacts_are_at_the_start_is_no_edge_that_is_still_to_come(
+    kernel: Kernel,
+) -> None:
+    kernel.levels = 0b01
+    button = KernelContacts(os.devnull, Contacts(5, 6))
+    button.read()
+    kernel.edge((FALLING, 6))
+    assert unsteady(button) == [True, False]
+
+
 def test_an_edge_tells_that_some_before_it_were_lost(kernel: Kernel) -> None:
     button = KernelContacts(os.devnull, Contacts(5, None))
     kernel.levels = 0b1
