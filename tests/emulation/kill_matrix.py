@@ -294,8 +294,8 @@ that need not be stopped. A real one may wait longer: until all that was written
   written, ends the sleep, and the loop turns the motors off. C code that computes is.
 - lgpio's thread for edges took a quarter of a processor, idle or not; the button's come from the kernel.
 - Of a touch shorter than half a millisecond the daemon learns only that the contact moved: the kernel
-  reads the level when its thread comes round to an edge, and both then say that nothing is touched. A
-  press is longer.
+  reads the level when its thread comes round to an edge, and both then say that nothing is touched. It
+  stops all the same. A press is longer.
 - Noise at 10 kHz was read by the kernel as "pressed" for 32 ms on end, and its edges were lost while the
   loop was held up: a session started. An edge that tells of no new level, or that others were not told,
   begins the debounce anew since then.
