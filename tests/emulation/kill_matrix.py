@@ -266,6 +266,8 @@ Of a SIGSTOP the scheduler's and the signals' trace, on a machine with nothing e
 SIGKILL 0.393 s after it, 4 ms until four of the five threads have ended, 28 ms of memory, 8 ms of
 descriptors, gone after 0.433 s. What the rounds of the table have beyond that, for a hang as for a stop,
 is most likely emulated processors that sleep and wake late, for one thread after the other.
+In three other rounds of each, a hang was gone after 0.48 s at the median and 0.52 at worst, a stop after
+0.50 and 0.52: either may miss its 0.5 s here.
 
 A Python that only sleeps is gone after 0.01 to 0.05 s, with 15 MB locked after 0.07 to 0.10 s, with
 eight lines after 0.02 to 0.04 s, with two lines with edges after 0.04 to 0.09 s. What is left is the
