@@ -82,8 +82,8 @@ class KernelContacts:
             is_closed = edge == _FALLING
             further = (number - self._number) & _NUMBERS
             is_newest = further <= _NUMBERS // 2
-            is_known = is_closed is self._closed[pin] and pin not in self._ahead
-            unsteady = is_known or (is_newest and further > 1)
+            moved_unseen = is_closed is self._closed[pin] and pin not in self._ahead
+            unsteady = moved_unseen or (is_newest and further > 1)
             self._ahead.discard(pin)
             self._closed[pin] = is_closed
             if is_newest:
