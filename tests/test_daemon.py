@@ -602,6 +602,18 @@ def test_a_lease_of_another_connection_stops_nothing() -> None:
     assert world.offs_at_ms() == [5_000]
 
 
+def test_a_lease_that_outlives_its_session_stops_nothing() -> None:
+    """A stop would bar a start for a moment, and end a press that is going on."""
+    world = World()
+    wire = Wire(world.daemon)
+    stops: list[int] = []
+    world.at(1_000, lambda _: wire.hears(b"lease 5\nstart\n"))
+    world.at(9_000, lambda _: stops.append(world.session.stops))
+    world.run(10_000)
+    assert world.session.started == 1
+    assert stops == [0]
+
+
 @pytest.mark.parametrize(("lease", "stops_at_ms"), [(b"lease 60\n", 3_000), (b"", 5_000)])
 def test_a_link_that_ends_is_let_go_once_and_its_lease_ends(lease: bytes, stops_at_ms: int) -> None:
     world = World()
