@@ -165,7 +165,7 @@ COMMANDS: dict[str, tuple[str, str, Sequence[Option], dict[str, object]]] = {
         ),
         {},
     ),
-    "doctor": ("doctor.command:doctor", "what is wrong here, each with its mend", (MAT,), {}),
+    "doctor": ("doctor.command:doctor", "what is wrong on this machine, and the fixes", (MAT,), {}),
     "schema": (
         "authoring:schema",
         "print the JSON Schema that editors complete from",

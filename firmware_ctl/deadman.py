@@ -125,7 +125,10 @@ class Proof:
                 os.kill(self._child, signal.SIGABRT)  # if it is still there it proves nothing
         _, status = os.waitpid(self._child, 0)
         if os.getpid() == 1:
-            return "the first process of a PID namespace is not killed by its own timer"
+            return (
+                "the first process of a PID namespace is not killed by its own timer; start the "
+                "container with `--init`"
+            )
         if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
             return ""
         return "a kernel timer did not kill the process that it was tried on"

@@ -213,7 +213,7 @@ def _mat_file(rig: Rig) -> bool:
 
 def _doctor(rig: Rig) -> bool:
     code = doctor.doctor(argparse.Namespace(mat=rig.mat_file))
-    if code and rig.is_mock:
+    if rig.is_mock:
         tell("In a mock that is no matter; on the Pi this step is done when nothing is BAD.")
     return code == 0 or rig.is_mock
 

@@ -198,7 +198,9 @@ def test_fault_07_the_first_process_of_a_namespace_is_not_believed(
 ) -> None:
     proof = deadman.Proof()
     monkeypatch.setattr(deadman.os, "getpid", lambda: 1)
-    assert proof.doubt() == "the first process of a PID namespace is not killed by its own timer"
+    assert proof.doubt() == (
+        "the first process of a PID namespace is not killed by its own timer; start the container with `--init`"
+    )
 
 
 def test_fault_07_sessions_are_refused_with_the_reason_and_a_stop_is_not(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""`doctor`: what on this machine would make the mat unsafe or unable to run, with its mend."""
+"""`doctor`: what on this machine makes the mat unsafe or unable to run, each with its fix."""

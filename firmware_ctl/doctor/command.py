@@ -1,6 +1,6 @@
-"""The command: one table of checks, and how their findings are told.
+"""The command: one table of checks, and how their findings are printed.
 
-Reads the machine and changes nothing, but for lines that were asked about one by one.
+Reads the machine and changes nothing, but for lines that a person agreed to one by one.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def gate(machine: Machine, mat: Mat) -> Findings:
 def button(machine: Machine, mat: Mat) -> Findings:
     if mat.button is None:
         yield note(
-            "no start button: who lies on the mat has the stop switch alone",
+            "no start button: the stop switch is the only control on the mat",
             "fit one, and name its pins in the mat file",
         )
     elif mat.button.released_pin is None:
@@ -57,7 +57,7 @@ class Check(NamedTuple):
     subject: str
     find: Callable[[Machine, Mat], Findings]
     on_a_pi: bool = True
-    """Only there: elsewhere its mend would lead nowhere."""
+    """Only there: elsewhere its fix would lead nowhere."""
     of_the_mat: bool = False
     """Needs a mat file that can be read."""
 
@@ -69,14 +69,11 @@ CHECKS: Final = (
     Check("mat", gate, on_a_pi=False, of_the_mat=True),
     Check("mat", button, on_a_pi=False, of_the_mat=True),
     Check("pins", pins.chip),
-    Check("pins", pins.reset_pulls, of_the_mat=True),
-    Check("pins", pins.held, of_the_mat=True),
+    Check("pins", pins.taken, of_the_mat=True),
     Check("pins", pins.kept_outputs),
     Check("pins", pins.boot_levels, of_the_mat=True),
-    Check("pins", pins.overlays, of_the_mat=True),
     Check("ports", ports.serial_ports, of_the_mat=True),
     Check("service", host.service),
-    Check("service", host.realtime),
     Check("service", host.deadman),
     Check("watchdog", host.watchdog),
     Check("state", host.state),
@@ -104,8 +101,8 @@ def _read_mat(machine: Machine, path: str | None) -> tuple[Mat | None, list[Find
     try:
         mat = load_mat(at)
     except AuthorError as error:
-        mend = "mend it; then pins and ports are looked at too"
-        return None, [bad(str(mistake), mend) for mistake in error.mistakes]
+        fix = "correct the line; then pins and ports are looked at too"
+        return None, [bad(str(mistake), fix) for mistake in error.mistakes]
     except DeviceError as error:
         return None, [bad(str(error), "name one that is there with --mat")]
     if path or own:
@@ -114,13 +111,13 @@ def _read_mat(machine: Machine, path: str | None) -> tuple[Mat | None, list[Find
     return mat, [note(sentence, f"copy {at} to {places.SERVICE_MAT} and change it")]
 
 
-# ---- telling
+# ---- printing
 
 WIDTH: Final = 79
 
 
 def lines_of(findings: list[Told]) -> Iterator[str]:
-    """What is well in one paragraph a subject; then each finding, and under it its mend."""
+    """What is ok in one paragraph a subject; then each other finding, and under it its fix."""
     for subject in dict.fromkeys(subject for subject, _ in findings):
         found = [finding for name, finding in findings if name == subject]
         well = "; ".join(finding.sentence for finding in found if finding.word == "ok")
@@ -129,10 +126,10 @@ def lines_of(findings: list[Told]) -> Iterator[str]:
         for finding in paragraphs + [finding for finding in found if finding.word != "ok"]:
             yield from _wrapped(f"{head}{finding.word:<5}", finding.sentence)
             head = " " * len(head)
-            if finding.mend:
-                yield from _wrapped(f"{head}mend ", finding.mend)
+            if finding.fix:
+                yield from _wrapped(f"{head}fix  ", finding.fix)
             if finding.edit is not None:
-                yield from _wrapped(f"{head}mend ", _as_text(finding.edit))
+                yield from _wrapped(f"{head}fix  ", _as_text(finding.edit))
 
 
 def _as_text(edit: Edit) -> str:
@@ -154,7 +151,7 @@ def _wrapped(head: str, text: str) -> list[str]:
 
 
 def doctor(args: argparse.Namespace) -> int:
-    """Tells every finding; 1 where one is BAD. As root on a terminal it asks to add lines."""
+    """Prints every finding; 1 where one is BAD. As root on a terminal it offers to add lines."""
     machine = Machine()
     findings = examine(machine, args.mat)
     for line in lines_of(findings):
@@ -163,9 +160,9 @@ def doctor(args: argparse.Namespace) -> int:
     edits = list(dict.fromkeys(finding.edit for _, finding in findings if finding.edit))
     if edits and os.isatty(0) and os.isatty(1):
         if os.geteuid() == 0:
-            from firmware_ctl.doctor.mending import mend
+            from firmware_ctl.doctor.mending import add_lines
 
-            for line in mend(machine, edits, input):
+            for line in add_lines(machine, edits, input):
                 print(line)
         else:
             print("`sudo firmware-ctl doctor` adds the lines for you, and asks before each.")
@@ -179,7 +176,5 @@ def summary(findings: list[Told]) -> str:
     if not subjects:
         return f"Nothing found that makes the mat unsafe or unable to run; {advice}."
     where = listed(list(dict.fromkeys(subjects)))
-    return (
-        f"{len(subjects)} BAD, under {where}; {advice}.\n"
-        "The mat is unsafe or unable to run until what is BAD is mended."
-    )
+    problems = f"{len(subjects)} problem{'s' * (len(subjects) != 1)} ({where})"
+    return f"{problems}; {advice}.\nFix what is BAD before you use the mat."

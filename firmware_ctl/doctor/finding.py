@@ -1,16 +1,18 @@
-"""What a check finds, in a sentence, and what mends it. Knows no machine."""
+"""What a check finds, why it matters, and what fixes it. Knows no machine."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal, NamedTuple
 
 Word = Literal["ok", "note", "BAD"]
-"""A note is advice; BAD makes the mat unsafe or keeps it from running."""
+"""A note is advice, or what could not be looked at; BAD makes the mat unsafe or unable to run."""
 
 INSTALL: Final = "`sudo firmware-ctl service install`"
+KERNEL: Final = "start Raspberry Pi OS's own kernel: `sudo apt full-upgrade`, then `sudo reboot`"
+ROOT: Final = "`sudo firmware-ctl doctor`"
 
 
 class Edit(NamedTuple):
-    """A mend that is lines at the end of a file."""
+    """A fix that is lines at the end of a file."""
 
     path: str
     lines: tuple[str, ...]
@@ -19,7 +21,7 @@ class Edit(NamedTuple):
 class Finding(NamedTuple):
     word: Word
     sentence: str
-    mend: str = ""
+    fix: str = ""
     edit: Edit | None = None
 
 
@@ -30,12 +32,12 @@ def ok(sentence: str) -> Finding:
     return Finding("ok", sentence)
 
 
-def note(sentence: str, mend: str = "", edit: Edit | None = None) -> Finding:
-    return Finding("note", sentence, mend, edit)
+def note(sentence: str, fix: str, edit: Edit | None = None) -> Finding:
+    return Finding("note", sentence, fix, edit)
 
 
-def bad(sentence: str, mend: str = "", edit: Edit | None = None) -> Finding:
-    return Finding("BAD", sentence, mend, edit)
+def bad(sentence: str, fix: str, edit: Edit | None = None) -> Finding:
+    return Finding("BAD", sentence, fix, edit)
 
 
 def listed(words: Sequence[str]) -> str:

@@ -1,70 +1,40 @@
-"""This machine as facts: files under a root folder, and the few calls that only its kernel answers.
+"""This machine as facts: files under a root folder, and the few calls that no file answers.
 
 Judges nothing and changes nothing. A test gives another root and other calls.
 """
 
+import importlib.util
 import os
 import re
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from firmware_ctl import off
 from firmware_ctl.deadman import deadman_doubt
+from firmware_ctl.doctor.finding import Edit
 from firmware_ctl.ledger import clock_is_synchronised
 
-UNIT: Final = "system/firmware-ctl.service"
-
-# linux/gpio.h: struct gpiochip_info, struct gpio_v2_line_info and the calls that fill them in.
-_CHIP: Final = struct.Struct("=32s32sI")
-_CHIP_INFO: Final = 0x8044B401
+# linux/gpio.h: struct gpio_v2_line_info and the call that fills it in.
 _LINE: Final = struct.Struct("=32s32sIIQ160s16s")
 _LINE_INFO: Final = 0xC100B405
 _LINE_USED: Final = 1
 
-# Which [filters] of config.txt a board passes, by what its model begins with (Raspberry Pi's
-# documentation of conditional filters); the first that fits.
-_FILTERS: Final = (
-    ("Zero 2", "pi0 pi0w pi02"),
-    ("Zero W", "pi0 pi0w"),
-    ("Zero", "pi0"),
-    ("Compute Module 5", "pi5 cm5"),
-    ("500", "pi5 pi500"),
-    ("5", "pi5"),
-    ("Compute Module 4S", "pi4 cm4s"),
-    ("Compute Module 4", "pi4 cm4"),
-    ("400", "pi4 pi400"),
-    ("4", "pi4"),
-    ("3 Model B Plus", "pi3 pi3+"),
-    ("3 Model A Plus", "pi3 pi3+"),
-    ("Compute Module 3", "pi3"),
-    ("3", "pi3"),
-    ("2", "pi2"),
+_UNIT: Final = (
+    "LoadState,ActiveState,DropInPaths,User,StateDirectory,WatchdogUSec,WatchdogSignal,"
+    "ExecStopPost,CPUSchedulingPolicy"
 )
-_SYSTEMD: Final = ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib")
+_INCLUDES: Final = 8
 
 
-class Settings(dict[str, list[str]]):
-    """Keys of systemd with every value given; falsy where nothing is."""
+class Line(NamedTuple):
+    """A line of config.txt, and whether it counts on this board; None: that cannot be told."""
 
-    def last(self, key: str, default: str) -> str:
-        return (self.get(key) or [default])[-1]
-
-    def every(self, key: str) -> list[str]:
-        return self.get(key, [])
-
-
-class Chip(NamedTuple):
-    path: str
-    label: str | None
-    """None where this user may not open it."""
-
-
-class Space(NamedTuple):
-    free_mib: int
-    is_read_only: bool
+    text: str
+    counts: bool | None
 
 
 def _ioctl(path: str, request: int, data: bytearray) -> None:
@@ -77,24 +47,17 @@ def _ioctl(path: str, request: int, data: bytearray) -> None:
         os.close(fd)
 
 
-def _space(path: str) -> Space:
-    found = os.statvfs(path)
-    return Space(found.f_bavail * found.f_frsize >> 20, bool(found.f_flag & os.ST_RDONLY))
-
-
-def _user() -> str:
-    import pwd
+def _systemctl(*words: str) -> str:
+    """What it prints; nothing where systemd does not answer."""
+    import subprocess
 
     try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())
-
-
-def _has_module(name: str) -> bool:
-    from importlib.util import find_spec
-
-    return find_spec(name) is not None
+        told = subprocess.run(
+            ("systemctl", *words), stdin=subprocess.DEVNULL, capture_output=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return "" if told.returncode else told.stdout.decode(errors="replace")
 
 
 class Calls(NamedTuple):
@@ -102,12 +65,11 @@ class Calls(NamedTuple):
 
     ioctl: Callable[[str, int, bytearray], None] = _ioctl
     may: Callable[[str, int], bool] = os.access
-    space: Callable[[str], Space] = _space
-    user: Callable[[], str] = _user
+    statvfs: Callable[[str], os.statvfs_result] = os.statvfs
+    systemctl: Callable[..., str] = _systemctl
     clock_is_kept: Callable[[], bool] = clock_is_synchronised
     deadman_doubt: Callable[[], str] = deadman_doubt
-    has_module: Callable[[str], bool] = _has_module
-    environ: Mapping[str, str] = os.environ
+    find_module: Callable[[str], object] = importlib.util.find_spec
 
 
 class Machine:
@@ -137,7 +99,7 @@ class Machine:
         return sorted("/" + str(path.relative_to(self.root)) for path in found)
 
     def link(self, path: str) -> str:
-        """The name that a device's symbolic link leads to; its own where it is none."""
+        """The name that a symbolic link leads to; its own where it is none."""
         try:
             return os.path.basename(os.readlink(self.at(path)))
         except OSError:
@@ -145,6 +107,33 @@ class Machine:
 
     def may(self, path: str, mode: int) -> bool:
         return self.calls.may(str(self.at(path)), mode)
+
+    @property
+    def is_root(self) -> bool:
+        """Whether other users' processes and the kernel's debug files can be read."""
+        return self.may("/proc/1/fd", os.R_OK)
+
+    def changed_since_start(self, path: str) -> bool:
+        """Whether a file, or one beside it of its kind, is newer than this start of the kernel."""
+        started = re.search(r"^btime (\d+)", self.text("/proc/stat"), re.MULTILINE)
+        folder, kind = os.path.dirname(path), os.path.splitext(path)[1]
+        times = []
+        for beside in self.find(f"{folder}/*{kind}"):
+            with suppress(OSError):
+                times.append(self.at(beside).stat().st_mtime)
+        return started is not None and max(times, default=0) > int(started[1])
+
+    def fix(self, edit: Edit, otherwise: str) -> tuple[str, Edit | None]:
+        """The lines to add; where they are there already, a reboot, but only if that can help."""
+        if edit.path == self.boot_file("config.txt"):
+            there = [line.text for line in self.config if line.counts]
+        else:
+            there = self.text(edit.path).splitlines()
+        if not set(edit.lines) <= set(there):
+            return "", edit
+        if self.changed_since_start(edit.path):
+            return f"{edit.path} was changed after this start: `sudo reboot`", None
+        return otherwise, None
 
     # ---- the board
 
@@ -157,10 +146,11 @@ class Machine:
     def is_pi(self) -> bool:
         return self.model.startswith("Raspberry Pi")
 
-    @cached_property
-    def filters(self) -> list[str]:
-        board = self.model.removeprefix("Raspberry Pi ")
-        return next((names.split() for begin, names in _FILTERS if board.startswith(begin)), [])
+    @property
+    def family(self) -> str:
+        """4 for a Pi 4, 400 or Compute Module 4, 0 for a Zero: the digit of `[pi4]`, `[pi0]`."""
+        found = re.match(r"Raspberry Pi (?:Compute Module )?(Zero|\d)", self.model)
+        return found[1].replace("Zero", "0") if found else "1"
 
     def boot_file(self, name: str) -> str:
         """Raspberry Pi OS moved its boot files to /boot/firmware with Bookworm."""
@@ -168,92 +158,105 @@ class Machine:
         return old if self.exists(old) and not self.exists(new) else new
 
     @cached_property
-    def config(self) -> list[str]:
-        """The lines of config.txt that hold on this board; a `#` counts at a line's begin only."""
-        applies = True
-        lines = []
-        for line in map(str.strip, self.text(self.boot_file("config.txt")).splitlines()):
-            if line.startswith("["):
-                applies = line[1:].partition("]")[0] in ("all", *self.filters)
-            elif line and applies and not line.startswith("#"):
-                lines.append(line)
-        return lines
+    def config(self) -> list[Line]:
+        """config.txt with what it includes; a `#` makes a comment only where a line begins."""
+        return list(self._lines(self.boot_file("config.txt"), {}, 0))
 
-    @cached_property
-    def boot_words(self) -> list[str]:
-        """The kernel's command line, as it was given and as it stands for the next start."""
-        return (self.text("/proc/cmdline") + " " + self.text(self.boot_file("cmdline.txt"))).split()
+    def _lines(self, path: str, scopes: dict[str, bool | None], depth: int) -> Iterator[Line]:
+        """By Raspberry Pi's documentation of conditional filters: filters of one type replace each
+        other, those of different types add up, `[all]` ends them.
+        """
+        for text in map(str.strip, self.text(path).splitlines()):
+            given = scopes.values()
+            counts = False if False in given else None if None in given else True
+            if text.startswith("["):
+                self._enter(text[1:].partition("]")[0], scopes)
+            elif text.startswith("include ") and counts is not False and depth < _INCLUDES:
+                included = f"{os.path.dirname(path)}/{text[len('include ') :].strip()}"
+                yield from self._lines(included, scopes, depth + 1)
+            elif text and not text.startswith("#"):
+                yield Line(text, counts)
+
+    def _enter(self, name: str, scopes: dict[str, bool | None]) -> None:
+        serial = self.text("/proc/device-tree/serial-number")
+        if name == "all":
+            scopes.clear()
+        elif name == "none":
+            scopes["model"] = False
+        elif re.fullmatch("0x[0-9a-fA-F]+", name):
+            # It may be written in full, or as its last 32 bits.
+            mine = int(serial or "0", 16)
+            scopes["serial"] = int(name, 16) in (mine, mine & 0xFFFFFFFF) if serial else None
+        elif model := re.match(r"(?:pi|cm)(\d)", name):
+            # Of a board's own family, `[cm4]` and `[pi3+]` are not told apart here.
+            is_whole = name == f"pi{self.family}"
+            scopes["model"] = (is_whole or None) if model[1] == self.family else False
+        else:
+            scopes[name.partition("=")[0]] = None
 
     # ---- pins
 
     @cached_property
-    def chips(self) -> list[Chip]:
-        return list(self._chips())
-
-    def _chips(self) -> Iterator[Chip]:
+    def chips(self) -> dict[str, str | None]:
+        """Path and label of each GPIO chip; None as label where this user may not open it."""
+        labels: dict[str, str | None] = {}
         for path in self.find("/dev/gpiochip*"):
-            data = bytearray(_CHIP.size)
+            data = bytearray(off.CHIP_INFO.size)
             try:
-                self.calls.ioctl(str(self.at(path)), _CHIP_INFO, data)
+                self.calls.ioctl(str(self.at(path)), off.GET_CHIP, data)
             except PermissionError:
-                yield Chip(path, None)
+                labels[path] = None
             except OSError:
-                yield Chip(path, "")
+                labels[path] = ""
             else:
-                yield Chip(path, _word(_CHIP.unpack(data)[1]))
+                labels[path] = _word(off.CHIP_INFO.unpack(data)[1])
+        return labels
 
     @cached_property
-    def header(self) -> Chip | None:
-        """The chip of the header's pins: pinctrl-bcm2835, -bcm2711 or -rp1."""
-        labels = r"pinctrl-(bcm2835|bcm2711|rp1)"
-        return next((chip for chip in self.chips if re.fullmatch(labels, chip.label or "")), None)
+    def header(self) -> str:
+        """The path of the chip that has the header's pins; empty where there is none."""
+        labels = [label.decode() for label in off.HEADER_LABELS]
+        return next((path for path, label in self.chips.items() if label in labels), "")
 
-    def holder(self, chip: Chip, pin: int) -> str | None:
-        """The name that a pin's holder gave, empty for the kernel; None for a free pin."""
+    def holder(self, pin: int) -> str | None:
+        """The name that a header pin's holder gave, empty for the kernel; None for a free pin."""
         data = bytearray(_LINE.pack(b"", b"", pin, 0, 0, b"", b""))
-        with suppress(OSError):
-            self.calls.ioctl(str(self.at(chip.path)), _LINE_INFO, data)
+        if self.header:
+            with suppress(OSError):
+                self.calls.ioctl(str(self.at(self.header)), _LINE_INFO, data)
         _, consumer, _, _, flags, _, _ = _LINE.unpack(data)
         return _word(consumer) if flags & _LINE_USED else None
 
-    # ---- systemd, users, disk
+    # ---- systemd, processes, disk
 
-    def settings(self, name: str) -> Settings:
-        """A unit or a `.conf` of systemd with its drop-ins, by systemd's own order: of files with
-        one name the first folder's counts, drop-ins follow by name, an empty value starts anew.
-
-        Sections are not told apart. Empty where there is neither file nor drop-in.
-        """
-        files: dict[str, str] = {}
-        for folder in reversed(_SYSTEMD):
-            base = f"{folder}/systemd/{name}"
-            drop_ins = self.find(f"{base}.d/*.conf")
-            files |= {os.path.basename(path): path for path in drop_ins}
-            if self.at(base).is_file():
-                files[""] = base
-        found = Settings()
-        for _, path in sorted(files.items()):
-            for line in self.text(path).splitlines():
-                key, equals, value = map(str.strip, line.partition("="))
-                if equals and not key.startswith(("#", ";")):
-                    found[key] = [*found.every(key), value] if value else []
-        return found
+    def show(self, properties: str, *units: str) -> list[dict[str, str]]:
+        """Properties of units, or of systemd itself; empty where it does not answer."""
+        told = self.calls.systemctl("show", "-p", properties, *units).strip()
+        return [
+            dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+            for block in told.split("\n\n")
+            if block
+        ]
 
     @cached_property
-    def unit(self) -> Settings:
-        """The service as it is installed; empty where it is not."""
-        return self.settings(UNIT)
+    def unit(self) -> dict[str, str]:
+        """The service as systemd has it; empty where it is not installed."""
+        found = self.show(_UNIT, "firmware-ctl.service")
+        return found[0] if found and found[0].get("LoadState") == "loaded" else {}
 
-    def groups(self, user: str) -> set[str]:
-        """The groups of a user by /etc/passwd and /etc/group."""
-        rows = [line.split(":") for line in self.text("/etc/passwd").splitlines()]
-        own = next((row[3] for row in rows if row[0] == user and len(row) > 3), None)
-        groups = [line.split(":") for line in self.text("/etc/group").splitlines()]
-        return {
-            row[0]
-            for row in groups
-            if len(row) > 3 and (row[2] == own or user in row[3].split(","))
-        }
+    @property
+    def service_runs(self) -> bool:
+        return self.unit.get("ActiveState", "inactive") not in ("inactive", "failed")
+
+    def opened_by(self, device: str) -> Iterator[tuple[str, str]]:
+        """Who has a device open: each process's number and name. Only root sees them all."""
+        for process in self.find("/proc/[0-9]*"):
+            try:
+                opened = os.listdir(self.at(f"{process}/fd"))
+            except OSError:
+                continue
+            if any(self.link(f"{process}/fd/{fd}") == self.link(device) for fd in opened):
+                yield os.path.basename(process), self.text(f"{process}/comm")
 
     def kind_of_disk(self, path: str) -> str:
         """The file system under a path, such as `ext4`; `overlay` and `tmpfs` forget."""
@@ -265,13 +268,13 @@ class Machine:
         ]
         return max(over, default=(0, ""))[1]
 
-    def space(self, path: str) -> Space | None:
+    def statvfs(self, path: str) -> os.statvfs_result | None:
         """Of the nearest folder that is there."""
         at = self.at(path)
         while not at.exists() and at != self.root:
             at = at.parent
         with suppress(OSError):
-            return self.calls.space(str(at))
+            return self.calls.statvfs(str(at))
         return None
 
 
@@ -279,14 +282,10 @@ def _word(text: bytes) -> str:
     return text.partition(b"\0")[0].decode(errors="replace")
 
 
-def seconds(text: str) -> float | None:
-    """A time as systemd writes it (`10`, `1min 30s`, `16s`, `infinity`); None for what is none."""
-    units = {"": 1, "s": 1, "sec": 1, "ms": 0.001, "us": 1e-6, "m": 60, "min": 60, "h": 3600}
-    if text in ("infinity", "off"):
-        return float("inf") if text == "infinity" else 0.0
-    parts = re.findall(r"([\d.]+)\s*([a-z]*)", text)
-    if not parts or any(unit not in units for _, unit in parts):
-        return None
-    with suppress(ValueError):
-        return sum(float(number) * units[unit] for number, unit in parts)
-    return None
+def seconds(text: str) -> float:
+    """A time as systemd shows it: `0`, `10s`, `1min 30s`, `infinity`."""
+    units = {"": 1, "us": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600}
+    if text == "infinity":
+        return float("inf")
+    parts = re.findall(r"(\d+)([a-z]*)", text)
+    return sum(int(number) * units.get(unit, 86_400) for number, unit in parts)

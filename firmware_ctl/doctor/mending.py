@@ -11,8 +11,8 @@ from firmware_ctl.doctor.machine import Machine
 KEPT: Final = ".before-firmware-ctl"
 
 
-def mend(machine: Machine, edits: list[Edit], ask: Callable[[str], str]) -> Iterator[str]:
-    """Asks for each, does what is answered with y, and yields what to say."""
+def add_lines(machine: Machine, edits: list[Edit], ask: Callable[[str], str]) -> Iterator[str]:
+    """Asks for each edit, adds what is answered with y, and yields what to print."""
     done = False
     for edit in edits:
         lines = "".join(f"    {line}\n" for line in edit.lines)
@@ -30,11 +30,11 @@ def mend(machine: Machine, edits: list[Edit], ask: Callable[[str], str]) -> Iter
     if not done:
         yield "nothing was added"
     else:
-        yield "\nIt counts from the next start of the Pi: sudo reboot"
+        yield "\nTakes effect after a reboot: sudo reboot"
 
 
 def _add(machine: Machine, edit: Edit) -> str:
-    """Where the file is as it was before the first change; nothing where there was none.
+    """Adds the lines, and returns where the file as it was before the first change is kept.
 
     A power cut leaves the old file or the new one, never half a config.txt.
     """
@@ -43,9 +43,10 @@ def _add(machine: Machine, edit: Edit) -> str:
     kept = path.with_name(path.name + KEPT)
     if old and not kept.exists():
         kept.write_bytes(old)
-    filters = re.findall(rb"^\[(.+?)\]", old, re.MULTILINE)
-    ends_filtered = path.name == "config.txt" and filters and filters[-1] != b"all"
-    added = ["[all]"] * bool(ends_filtered) + [*edit.lines]
+    # An included file may end under a filter of its own.
+    scopes = re.findall(rb"^\s*(\[.+?\]|include )", old, re.MULTILINE)
+    is_filtered = path.name == "config.txt" and scopes and scopes[-1] != b"[all]"
+    added = ["[all]"] * bool(is_filtered) + [*edit.lines]
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(path.name + ".new")
     with open(new, "wb") as file:

@@ -1,176 +1,174 @@
-"""The pins of the header: who may drive them, who does, and what they are before and after."""
+"""The pins of the header: who may drive them, who does, and what they are before and after.
 
+What the kernel shows is believed before what a file says: overlays are judged by the pins that
+their drivers took. Only what the firmware did before the kernel started is read from config.txt.
+"""
+
+import os
 import re
-from collections.abc import Iterator
 from typing import Final
 
 from firmware_ctl import off
-from firmware_ctl.doctor.finding import Edit, Findings, bad, listed, note, ok
+from firmware_ctl.doctor.finding import KERNEL, ROOT, Edit, Findings, bad, listed, note, ok
 from firmware_ctl.doctor.machine import Machine
 from firmware_ctl.mat import Mat
 
-# Pins that lines of config.txt take, from the README of the kernel's overlays. NAME=PIN is a
-# parameter and its default. What is not listed counts by its parameters alone.
-OVERLAYS: Final = {
-    "dtparam=i2c(_arm|1)?": "2 3",
-    "dtparam=i2s": "18 19 20 21",
-    "dtparam=spi": "7 8 9 10 11",
-    "audremap": "12 13",
-    "dht11|w1-gpio(-pi5)?": "gpiopin=4",
-    "dpi(18|24)|vc4-kms-dpi.*": " ".join(map(str, range(28))),
-    "enc28j60": "7 8 9 10 11 int_pin=25",
-    "gpio-fan": "gpiopin=12",
-    "gpio-ir|gpio-ir-tx": "gpio_pin=18",
-    "gpio-poweroff": "gpiopin=26",
-    "gpio-shutdown": "gpio_pin=3",
-    "(hifiberry|iqaudio|justboom|allo|audioinjector|googlevoicehat|max98357a|i2s).*": "18 19 20 21",
-    "i2c3(-pi5)?|uart3|uart2-pi5": "4 5",
-    "i2c4|uart4|uart3-pi5": "8 9",
-    "i2c5|uart5|uart4-pi5": "12 13",
-    "i2c6": "22 23",
-    "i2c-gpio": "i2c_gpio_sda=23 i2c_gpio_scl=24",
-    "mcp2515-can0": "7 8 9 10 11 interrupt=25",
-    "pps-gpio": "gpiopin=18",
-    "pwm|pwm-gpio|pwm-ir-tx": "pin=18",
-    "pwm-2chan": "pin=18 pin2=19",
-    "rotary-encoder": "pin_a=4 pin_b=17",
-    "sdio.*": "22 23 24 25 26 27",
-    "spi0-[012]cs": "9 10 11 cs0_pin=8 cs1_pin=7",
-    "spi1-1cs": "19 20 21 cs0_pin=18",
-    "spi1-2cs": "19 20 21 cs0_pin=18 cs1_pin=17",
-    "spi1-3cs": "19 20 21 cs0_pin=18 cs1_pin=17 cs2_pin=16",
-    "w1-gpio-pullup": "gpiopin=4 extpullup=5",
-}
-
-KERNEL: Final = "start Raspberry Pi OS's own kernel: `sudo apt full-upgrade`, then `sudo reboot`"
-
-
-BUTTON: Final = off.BUTTON_NAME.decode()
-OURS: Final = ("lg", BUTTON)
+OURS: Final = ("lg", off.BUTTON_NAME.decode())
 """The names under which a daemon holds its lines."""
 
-PULLS: Final = ("pu", "pd", "pn", "np")
+OTHER_PINS: Final = "or use other pins"
+FROM_CONFIG: Final = (
+    "take its line out of config.txt (`grep ^dt /boot/firmware/*.txt` lists the devices), "
+    f"then `sudo reboot`; {OTHER_PINS}"
+)
+BY_HAND: Final = "if you started the daemon by hand, this is fine; else stop that program"
 
 # By the name that who holds a pin gave to the kernel: what that is, and how it ends.
 HOLDERS: Final = {
-    "": ("a part of the kernel", "take the line that claims it out of config.txt"),
-    "lg": ("a program with lgpio", "if that is your mat run by hand, all is well; else end it"),
-    BUTTON: ("a mat run by hand", "end it"),
-    "sysfs": ("/sys/class/gpio", "write its number to /sys/class/gpio/unexport"),
+    "": ("a part of the kernel", FROM_CONFIG),
+    **dict.fromkeys(OURS, ("a daemon or another program with lgpio", BY_HAND)),
+    "sysfs": ("/sys/class/gpio", f"write its number to /sys/class/gpio/unexport, {OTHER_PINS}"),
 }
+
+DEBUG: Final = "/sys/kernel/debug"
+KINDS: Final = dict.fromkeys(("dh", "dl"), "level") | dict.fromkeys(
+    ("pu", "pd", "pn", "np"), "pull"
+)
+"""What a word of a `gpio=` line sets, where it is not the pin's function."""
 
 
 def chip(machine: Machine, mat: Mat) -> Findings:
-    user = machine.calls.user()
-    if machine.header is not None:
-        yield ok(f"{machine.header.label} on {machine.header.path}")
-    elif not machine.chips:
+    labels = machine.chips.values()
+    if machine.header:
+        yield ok(f"{machine.chips[machine.header]} on {machine.header}")
+    elif not labels:
         yield bad("there is no /dev/gpiochip0: the kernel offers no pins", KERNEL)
-    elif any(chip.label is None for chip in machine.chips):
-        # As a service the mat runs as another user; then this one is only kept from looking.
-        yield (note if machine.unit else bad)(
-            f"the user {user} may not open {machine.chips[0].path}, so the pins were not looked at",
-            f"`sudo usermod -aG gpio {user}`, then log in anew; or `sudo firmware-ctl doctor`",
+    elif None in labels:
+        yield note(
+            f"this user may not open {next(iter(machine.chips))}, so the pins were not looked at",
+            f"{ROOT}; to run the mat yourself: `sudo usermod -aG gpio $USER`, then log in anew",
         )
     else:
-        labels = listed([chip.label or "one that does not answer" for chip in machine.chips])
-        yield bad(f"no chip here drives the header of a Pi (there is: {labels})", KERNEL)
+        names = listed([label or "one that does not answer" for label in labels])
+        yield bad(f"no chip here drives the header of a Pi (there is: {names})", KERNEL)
 
 
-def reset_pulls(machine: Machine, mat: Mat) -> Findings:
-    """GPIO 0-8 are pulled up at reset, 9-27 down (BCM2835 ARM Peripherals, table 6-31).
-
-    A mat file with a motor on one of the former is refused, and the mistake names the pin.
-    """
-    yield ok(f"{len(mat.motors)} motor pins, all pulled down at reset")
-
-
-def held(machine: Machine, mat: Mat) -> Findings:
-    if machine.header is None:
-        return
-    runs = machine.exists("/run/systemd/units/invocation:firmware-ctl.service")
-    taken: dict[str, list[str]] = {}
+def taken(machine: Machine, mat: Mat) -> Findings:
+    """By the kernel: who holds each line, and which device (I2C, PWM, …) uses each pin."""
+    folders = [
+        folder
+        for folder in machine.find(f"{DEBUG}/pinctrl/*")
+        if re.search("bcm2835|bcm2711|rp1", os.path.basename(folder))
+    ]
+    claims = "\n".join(machine.text(f"{folder}/pinmux-pins") for folder in folders)
+    # `pin 7 (gpio7): DEVICE …`, with `device ` before it where the controller is a strict one.
+    claim = r"^pin (\d+) \(\S+\): (?:device )?(?!GPIO|UNCLAIMED)([^( ]\S*)"
+    devices = {int(pin): device for pin, device in re.findall(claim, claims, re.MULTILINE)}
+    by: dict[tuple[str, str], list[str]] = {}
     for pin, owner in sorted(_owners(mat).items()):
-        holder = machine.holder(machine.header, pin)
-        if holder is not None and not (runs and holder in OURS):
-            taken.setdefault(holder, []).append(f"GPIO {pin} ({owner})")
-    for holder, whose in taken.items():
-        who, how = HOLDERS.get(holder, (f"another program, `{holder}`", "end that program"))
-        yield bad(f"{who} holds {listed(whose)}", f"{how}, or use another pin")
-    if not taken:
-        yield ok("held by the running service" if runs else "no other program on them")
+        holder = machine.holder(pin)
+        if pin in devices:
+            who = f"the kernel's device {devices[pin]}", FROM_CONFIG
+        elif holder is None or (machine.service_runs and holder in OURS):
+            continue
+        else:
+            end = f"end the program, {OTHER_PINS}; if it is a driver, {FROM_CONFIG}"
+            who = HOLDERS.get(holder, (f"`{holder}`, another program or a driver,", end))
+        by.setdefault(who, []).append(f"GPIO {pin} ({owner})")
+    for (name, fix), whose in by.items():
+        yield bad(f"{name} has {listed(whose)}: the daemon cannot drive it safely", fix)
     if machine.exists("/run/pigpio.pid"):
         yield bad(
             "pigpiod runs: its clients can drive any pin, and the kernel does not know",
             "`sudo systemctl disable --now pigpiod`",
         )
+    levels = "\n".join(machine.text(f"{folder}/pins") for folder in folders)
+    for motor in mat.motors:
+        is_high = re.search(rf"^pin {motor.pin} .* in hi\b", levels, re.MULTILINE)
+        if is_high and machine.header and machine.holder(motor.pin) is None:
+            yield bad(
+                f"GPIO {motor.pin} is high, and no program drives it: motor {motor.name} is on",
+                f"press the stop switch, then `sudo pinctrl set {motor.pin} op dl`",
+            )
+    if machine.header and not by:
+        yield ok("held by the running service" if machine.service_runs else "held by no program")
+    if not claims.strip():
+        yield note(
+            "which devices of the kernel use the mat's pins was not looked at",
+            f"`sudo mount -t debugfs none {DEBUG}`, then {ROOT}" if machine.is_root else ROOT,
+        )
+    elif machine.changed_since_start(machine.boot_file("config.txt")):
+        yield note(
+            "config.txt was changed after this start: what it does to the pins is not seen yet",
+            f"`sudo reboot`, then {ROOT} again",
+        )
+    elif not by:
+        yield ok("used by no device")
 
 
 def kept_outputs(machine: Machine, mat: Mat) -> Findings:
     """`persist_gpio_outputs` and `strict_gpiod`: raspberrypi/linux pull requests 6117 and 6150."""
-    driver = "pinctrl_rp1" if "pi5" in machine.filters else "pinctrl_bcm2835"
+    driver = "pinctrl_rp1" if machine.family == "5" else "pinctrl_bcm2835"
     kept = machine.text(f"/sys/module/{driver}/parameters/persist_gpio_outputs")
-    sentence = "a killed daemon leaves its motors as they were: this kernel keeps outputs"
+    update = "`sudo apt full-upgrade`, then `sudo reboot`, and ask again"
+    sentence = "a killed daemon leaves its motors as they were: this kernel"
     if kept in ("N", "0"):
         yield ok("let go when their program dies")
-    elif kept and any(re.match(r"dtparam=(.*,)?strict_gpiod\b", line) for line in machine.config):
-        yield bad(sentence, "config.txt has `dtparam=strict_gpiod` already: `sudo reboot`")
     elif kept:
         edit = Edit(machine.boot_file("config.txt"), ("dtparam=strict_gpiod",))
-        yield bad(sentence, edit=edit)
+        otherwise = f"the firmware did not heed `dtparam=strict_gpiod` in config.txt: {update}"
+        yield bad(f"{sentence} keeps outputs", *machine.fix(edit, otherwise))
     elif "rpi" in machine.text("/proc/sys/kernel/osrelease"):
-        yield bad(
-            "a killed daemon leaves its motors as they were: this kernel is older than 2024-05",
-            "`sudo apt full-upgrade`, then `sudo reboot`, and ask again",
-        )
+        yield bad(f"{sentence} is older than 2024-05", update)
 
 
 def boot_levels(machine: Machine, mat: Mat) -> Findings:
     """`gpio=` of config.txt: each line changes what it names, the later overrides the earlier.
 
-    It acts some seconds after power (Raspberry Pi's documentation of GPIO control).
+    It acts some seconds after power (Raspberry Pi's documentation of GPIO control). No file of the
+    kernel tells what it did.
     """
-    function: dict[int, str] = {}
-    level: dict[int, str] = {}
-    pull: dict[int, str] = {}
-    for line in machine.config:
-        if found := re.fullmatch(r"gpio=([\d, -]+)=([a-z\d, ]+)", line):
-            for word in found[2].replace(" ", "").split(","):
-                what = pull if word in PULLS else level if word in ("dh", "dl") else function
-                what |= dict.fromkeys(_pins(found[1]), word)
-    pins = [motor.pin for motor in mat.motors]
-    wanted = f"gpio={ranges(pins)}=op,dl"
-    edit = Edit(machine.boot_file("config.txt"), (wanted,))
-    low = [pin for pin in pins if (function.get(pin), level.get(pin)) == ("op", "dl")]
-    high = [
-        motor
-        for motor in mat.motors
-        if motor.pin not in low
-        and (function.get(motor.pin, "ip") != "ip" or pull.get(motor.pin) == "pu")
-    ]
-    for motor in high:
-        yield bad(
-            f"a gpio= line of config.txt can run motor {motor.name} (GPIO {motor.pin}) at boot",
-            edit=edit,
-        )
-    if len(low) == len(pins):
-        yield ok("driven low at boot")
-    elif not high:
-        rest = ranges([pin for pin in pins if pin not in low])
+    given: dict[tuple[int, str], str] = {}
+    for text, counts in machine.config:
+        found = re.fullmatch(r"gpio=([\d, -]+)=([a-z\d, ]+)", text)
+        pins = _pins(found[1]) if found else range(28)
+        if found and counts:
+            words = found[2].replace(" ", "").split(",")
+            given |= {(pin, KINDS.get(word, "function")): word for pin in pins for word in words}
+        elif counts is not False and text.startswith(("gpio=", "include ")):
+            kinds = ("function", *KINDS.values())
+            given |= {(pin, kind): f"`{text}`" for pin in pins for kind in kinds}
+    high, doubtful, floating = [], set(), []
+    for motor in mat.motors:
+        function = given.get((motor.pin, "function"), "ip")
+        level, pull = (given.get((motor.pin, kind), "") for kind in ("level", "pull"))
+        if (function, level) == ("op", "dl"):
+            continue
+        if unclear := {word for word in (function, level, pull) if word.startswith("`")}:
+            doubtful |= unclear
+        elif function != "ip" or pull == "pu":
+            high.append(f"{motor.name} (GPIO {motor.pin})")
+        else:
+            floating.append(motor.pin)
+    config = machine.boot_file("config.txt")
+    edit = Edit(config, (f"gpio={ranges([motor.pin for motor in mat.motors])}=op,dl",))
+    if high:
+        yield bad(f"a gpio= line of config.txt can run motor {listed(high)} at boot", "", edit)
+    if doubtful:
         yield note(
-            f"until the daemon starts, only resistors keep motors off (GPIO {rest})", edit=edit
+            f"{listed(sorted(doubtful))} in config.txt may run motors at boot: whether it counts "
+            "here cannot be told",
+            "the next line overrides it",
+            edit,
         )
-
-
-def overlays(machine: Machine, mat: Mat) -> Findings:
-    owners = _owners(mat)
-    for line, pins in _claims(machine.config):
-        taken = [f"GPIO {pin} ({owners[pin]})" for pin in sorted(pins & owners.keys())]
-        if taken:
-            yield bad(
-                f"`{line}` in config.txt takes {listed(taken)}",
-                f"put a # before it in {machine.boot_file('config.txt')}, or use other pins",
-            )
+    if floating:
+        yield note(
+            f"until the daemon starts, only resistors keep motors off (GPIO {ranges(floating)})",
+            "",
+            edit,
+        )
+    if not high and not doubtful and not floating:
+        yield ok("driven low at boot")
 
 
 def _owners(mat: Mat) -> dict[int, str]:
@@ -183,11 +181,12 @@ def _owners(mat: Mat) -> dict[int, str]:
     return {pin: owner for pin, owner in owners.items() if pin is not None}
 
 
-def _pins(text: str) -> Iterator[int]:
-    for part in text.replace(" ", "").split(","):
-        first, _, last = part.partition("-")
-        if first.isdecimal() and (last or first).isdecimal():
-            yield from range(int(first), min(int(last or first), 27) + 1)
+def _pins(text: str) -> set[int]:
+    """`17,22-25` as its pins; what is no pin of the header is left out."""
+    found = re.findall(r"(\d+)(?:-(\d+))?", text.replace(" ", ""))
+    return {
+        pin for pin in range(28) for first, last in found if int(first) <= pin <= int(last or first)
+    }
 
 
 def ranges(pins: list[int]) -> str:
@@ -199,29 +198,3 @@ def ranges(pins: list[int]) -> str:
         else:
             runs.append([pin])
     return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
-
-
-def _claims(config: list[str]) -> Iterator[tuple[str, set[int]]]:
-    """The lines of config.txt that take pins, each with the pins."""
-    for line in config:
-        kind, _, rest = line.partition("=")
-        words = [word.strip() for word in rest.split(",")]
-        if kind == "dtparam":
-            on = [word.partition("=") for word in words]
-            names = [name for name, _, value in on if value in ("", "on", "yes", "true", "1")]
-            yield line, set().union(*(_taken(f"dtparam={name}", []) for name in names))
-        elif kind == "dtoverlay":
-            yield line, _taken(words[0], words[1:])
-
-
-def _taken(name: str, given: list[str]) -> set[int]:
-    known = next((pins for names, pins in OVERLAYS.items() if re.fullmatch(names, name)), "")
-    fixed = {int(word) for word in known.split() if word.isdecimal()}
-    named = {key: pin for key, _, pin in (word.partition("=") for word in known.split()) if pin}
-    for word in given:
-        key, _, value = word.partition("=")
-        if moved := re.fullmatch(r"pins_(\d+)_(\d+)", key):
-            fixed = set(map(int, moved.groups()))
-        elif key in named or re.search("gpio|pin|irq|reset", key):
-            named[key] = value
-    return fixed | {int(pin) for pin in named.values() if pin.isdecimal()}

@@ -1,27 +1,32 @@
-"""The serial ports of the mat file: there, open to the mat, and free of consoles and logins."""
+"""The serial ports of the mat file: there, open to the mat, and read by no one else."""
 
 import os
 import re
 from typing import Final
 
-from firmware_ctl.doctor.finding import Edit, Findings, bad, listed, note, ok
+from firmware_ctl.doctor.finding import ROOT, Edit, Findings, bad, listed, note, ok
 from firmware_ctl.doctor.machine import Machine
 from firmware_ctl.mat import Mat
 
 GADGET_FILE: Final = "/etc/modules-load.d/firmware-ctl-gadget.conf"
+SWALLOWS: Final = "it takes bytes that were meant for the mat, perhaps a stop"
+ADAPTER: Final = re.compile("/dev/(serial/|ttyUSB|ttyACM)")
+PROBING: Final = ("ModemManager.service", "brltty.service")
+"""They open USB adapters when these are plugged in, and may be gone again when one looks."""
 
 
 def serial_ports(machine: Machine, mat: Mat) -> Findings:
-    for port in mat.ports:
-        if "://" not in port.device:
-            is_there = machine.exists(port.device)
-            look = _present if is_there else _missing
-            found = [*look(machine, port.device), *_shared(machine, port.device)]
-            yield from found
-            if not found:
-                name = machine.link(port.device)
-                is_link = name != os.path.basename(port.device)
-                yield ok(f"{port.device} ({name})" if is_link else port.device)
+    devices = [port.device for port in mat.ports if "://" not in port.device]
+    for device in devices:
+        look = _present if machine.exists(device) else _missing
+        found = [*look(machine, device), *_shared(machine, device)]
+        yield from found
+        if not found:
+            name = machine.link(device)
+            is_link = name != os.path.basename(device)
+            yield ok(f"{device} ({name})" if is_link else device)
+    if devices and not machine.is_root:
+        yield note("who else has the ports open, and takes their bytes, was not looked at", ROOT)
 
 
 def _present(machine: Machine, device: str) -> Findings:
@@ -38,67 +43,92 @@ def _present(machine: Machine, device: str) -> Findings:
         # Raspberry Pi's documentation of UARTs: the primary one of a Pi 5 is its debug header.
         yield note(
             f"{device} is the debug connector of a Pi 5, not GPIO 14 and 15",
-            "for the header: /dev/ttyAMA0 in the mat file, and the next line",
-            Edit(machine.boot_file("config.txt"), ("dtparam=uart0=on",)),
+            "for the header: /dev/ttyAMA0 in the mat file, `dtparam=uart0=on` in config.txt",
         )
     if not machine.may(device, os.R_OK | os.W_OK):
-        user = machine.calls.user()
-        yield (note if machine.unit else bad)(
-            f"the user {user} may not open {device}",
-            f"`sudo usermod -aG dialout {user}`, then log in anew",
+        yield note(
+            f"this user may not open {device}: a daemon of its own cannot listen there",
+            "`sudo usermod -aG dialout $USER`, then log in anew",
         )
 
 
 def _shared(machine: Machine, device: str) -> Findings:
     names = {os.path.basename(device), machine.link(device)}
-    words = [word[8:] for word in machine.boot_words if word.startswith("console=")]
-    if names & {word.partition(",")[0] for word in words}:
+    cmdline = machine.text(machine.boot_file("cmdline.txt"))
+    asked = names & {*re.findall(r"\bconsole=([^\s,]+)", cmdline)}
+    active = names & {line.split()[0] for line in machine.text("/proc/consoles").splitlines()}
+    if asked or active:
         yield bad(
             f"the kernel's console and its login are on {device}: they answer there, not the mat",
-            "`sudo raspi-config nonint do_serial_cons 1`, then `sudo reboot`",
+            "`sudo raspi-config nonint do_serial_cons 1`, then `sudo reboot`"
+            if asked
+            else "`sudo reboot` where you took it off already; else take its `console=` out of the "
+            "kernel's command line (`cat /proc/cmdline`)",
         )
-    for wanted in machine.find("/etc/systemd/system/*.wants/*getty@*"):
-        unit = os.path.basename(wanted)
-        if unit.partition("@")[2].removesuffix(".service") in names:
-            yield bad(
-                f"a login waits on {device} and takes the mat's commands",
+    for unit in PROBING if ADAPTER.match(device) else ():
+        if any(found.get("ActiveState") == "active" for found in machine.show("ActiveState", unit)):
+            yield note(
+                f"{unit} runs, which opens adapters such as {device} when they are plugged in: "
+                f"{SWALLOWS}",
                 f"`sudo systemctl disable --now {unit}`",
             )
+    for process, name in machine.opened_by(device):
+        command = machine.text(f"/proc/{process}/cmdline")
+        place = machine.text(f"/proc/{process}/cgroup")
+        unit = os.path.basename(place)
+        if re.search("firmware[-_]ctl", command):
+            continue
+        is_service = "/system.slice/" in place and unit.endswith(".service")
+        yield bad(
+            f"{name} (process {process}) has {device} open as well: {SWALLOWS}",
+            f"`sudo systemctl disable --now {unit}`" if is_service else f"`sudo kill {process}`",
+        )
 
 
 def _missing(machine: Machine, device: str) -> Findings:
+    """Every fix here ends: what a line of config.txt did not bring is taken out of the mat file."""
+    leave = "take it out of the mat file where nothing is wired to it"
+    uarts = filter(machine.exists, ("/dev/ttyAMA0", "/dev/ttyS0"))
+    there = [*machine.find("/dev/serial/by-id/*"), *uarts]
+    instead = f"name one that is there ({listed(there)}), or {leave}" if there else leave
     config = machine.boot_file("config.txt")
+    uart, line = "serial0", "enable_uart=1"
+    if machine.family == "5":
+        uart, line = "ttyAMA0", "dtparam=uart0=on"
     if "ttyGS" in device:
         yield from _no_gadget(machine, device, config)
+    elif os.path.basename(device) == uart:
+        fix, edit = machine.fix(
+            Edit(config, (line,)), f"`{line}` did not bring it on this Pi: {instead}"
+        )
+        yield bad(f"there is no {device}: it is not switched on", fix or f"{leave}, or", edit)
     elif re.match(r"/dev/(serial\d|ttyS|ttyAMA)", device):
-        line = "dtparam=uart0=on" if "pi5" in machine.filters else "enable_uart=1"
-        if line in machine.config:
-            yield bad(f"there is no {device}", f"config.txt has `{line}` already: `sudo reboot`")
-        else:
-            yield bad(
-                f"there is no {device}: it is not switched on",
-                "take it out of the mat file where nothing is wired to it, or",
-                Edit(config, (line,)),
-            )
+        yield bad(
+            f"there is no {device} on this Pi as it is set up; GPIO 14 and 15 are /dev/{uart}",
+            f"/dev/{uart} in the mat file, or {leave}",
+        )
     else:
-        there = machine.find("/dev/serial/by-id/*")
-        instead = f", or name another in the mat file: {listed(there)}" if there else ""
-        yield note(f"there is no {device}", f"plug it in, it is opened by itself{instead}")
+        yield note(f"there is no {device}", f"plug it in, it is opened by itself; or {instead}")
 
 
 def _no_gadget(machine: Machine, device: str, config: str) -> Findings:
     """Needs the USB controller as a device and a driver that makes a port of it."""
-    modules = [machine.text(path) for path in machine.find("/etc/modules-load.d/*.conf")]
-    has_device = any(line.startswith("dtoverlay=dwc2") for line in machine.config)
-    has_driver = any("g_serial" in text for text in (*modules, *machine.boot_words))
+    has_device = bool(machine.find("/sys/class/udc/*"))
+    has_driver = machine.exists("/sys/module/g_serial")
+    leave = f"take {device} out of the mat file"
     if not has_device:
         edit = Edit(config, ("dtoverlay=dwc2,dr_mode=peripheral",))
-        yield bad(f"there is no {device}: the Pi's USB port is not set up as a device's", edit=edit)
+        otherwise = f"this Pi's USB port did not become a device's: {leave}"
+        yield bad(
+            f"there is no {device}: the Pi's USB port is not set up as a device's",
+            *machine.fix(edit, otherwise),
+        )
     if not has_driver:
         edit = Edit(GADGET_FILE, ("dwc2", "g_serial"))
-        yield bad(f"there is no {device}: its driver is not loaded", edit=edit)
+        otherwise = f"`sudo modprobe g_serial` says why it cannot be loaded; or {leave}"
+        yield bad(f"there is no {device}: its driver is not loaded", *machine.fix(edit, otherwise))
     if has_device and has_driver:
         yield bad(
-            f"there is no {device}, though all is set up for it",
-            "`sudo reboot`; the cable goes into the Zero's port marked USB, or into the USB-C port",
+            f"there is no {device}, though USB port and driver are set up: another gadget has it",
+            f"`lsmod | grep ^g_` names it; take it out of /etc/modules-load.d, or {leave}",
         )
