@@ -3,7 +3,6 @@
 import argparse
 import errno
 import math
-import os
 import re
 import shutil
 import struct
@@ -11,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -124,24 +122,32 @@ UNIT = {
 }
 
 
-class Systemd:
-    """Answers `systemctl show` as systemd prints it, normalised: `10seconds` is `10s`."""
+class Commands:
+    """Answers systemctl as systemd prints it, normalised (`10seconds` is `10s`), and findmnt."""
 
     def __init__(
-        self, unit: Mapping[str, str] = {}, watchdog: str = "10s", active: tuple[str, ...] = ()
+        self,
+        unit: Mapping[str, str] = UNIT,
+        watchdog: str = "10s",
+        active: tuple[str, ...] = (),
+        mount: str = "ext4 20971520000 rw,noatime",
     ) -> None:
-        self.unit, self.watchdog, self.active = unit, watchdog, active
+        self.unit, self.watchdog, self.active, self.mount = unit, watchdog, active, mount
 
-    def __call__(self, verb: str, option: str, properties: str, *units: str) -> str:
-        assert (verb, option) == ("show", "-p")
+    def __call__(self, command: str, *words: str) -> str:
+        if command == "findmnt":
+            assert words == ("-bno", "FSTYPE,AVAIL,OPTIONS", "-T", "/var/lib")
+            return self.mount
+        verb, option, properties, *units = words
+        assert (command, verb, option) == ("systemctl", "show", "-p")
         if not units:
             own = {"Version": "257", "RuntimeWatchdogUSec": self.watchdog}
-            return f"{properties}={own[properties]}\n"
+            return f"{properties}={own[properties]}"
         (name,) = units
         found = self.unit if name == "firmware-ctl.service" else {}
         state = "active" if name in self.active else "inactive"
         shown = {"LoadState": "not-found", "ActiveState": state, **found}
-        return "".join(f"{key}={shown[key]}\n" for key in properties.split(",") if key in shown)
+        return "\n".join(f"{key}={shown[key]}" for key in properties.split(",") if key in shown)
 
 
 class Kernel:
@@ -166,16 +172,11 @@ class Kernel:
             struct.pack_into("=Q", data, 72, 1)
 
 
-def disk(free_mib: int, flags: int = 0) -> Callable[[str], object]:
-    return lambda path: SimpleNamespace(f_bavail=free_mib, f_frsize=1 << 20, f_flag=flags)
-
-
 def calls(**changed: object) -> Calls:
     sound = Calls(
         ioctl=Kernel(),
         may=lambda path, mode: True,
-        statvfs=disk(20_000),  # type: ignore[arg-type]
-        systemctl=Systemd(UNIT),
+        run=Commands(),
         clock_is_kept=lambda: True,
         deadman_doubt=lambda: "",
         find_module=lambda name: True,
@@ -220,7 +221,7 @@ def _fix(finding: Finding) -> str:
 
 
 def not_root(path: str, mode: int) -> bool:
-    return not path.endswith(("/proc/1/fd", "dev/ttyS0", "dev/serial0"))
+    return not path.endswith("/proc/1/fd")
 
 
 # --- whole machines
@@ -230,19 +231,19 @@ def not_root(path: str, mode: int) -> bool:
     ("name", "files", "changed"),
     [
         ("sound", SOUND, {}),
-        ("pi-4-fresh", PI_4, {"systemctl": Systemd(watchdog="1min")}),
+        ("pi-4-fresh", PI_4, {"run": Commands({}, watchdog="1min")}),
         (
             "pi-5-fresh",
             PI_5,
             {
                 "ioctl": Kernel("pinctrl-rp1", {17: "sysfs", 24: ""}),
-                "systemctl": Systemd(watchdog="16s"),
+                "run": Commands({}, watchdog="16s"),
             },
         ),
         (
             "zero-2-gadget",
             ZERO_2,
-            {"clock_is_kept": lambda: False, "systemctl": Systemd(watchdog="1min")},
+            {"clock_is_kept": lambda: False, "run": Commands({}, watchdog="1min")},
         ),
         (
             "pi-4-not-root",
@@ -348,7 +349,7 @@ def check_one_change(
             {},
             {
                 "ioctl": Kernel(held={**dict.fromkeys(range(28), "lg"), 5: "firmware-ctl button"}),
-                "systemctl": Systemd(UNIT | {"ActiveState": "active"}),
+                "run": Commands(UNIT | {"ActiveState": "active"}),
             },
             [],
             id="held by the service",
@@ -373,7 +374,7 @@ def check_one_change(
             {f"{PI_4_PINS}/pins": "pin 17 (gpio17) function gpio in hi; irq 62 (none)"},
             {
                 "ioctl": Kernel(held={17: "lg"}),
-                "systemctl": Systemd(UNIT | {"ActiveState": "active"}),
+                "run": Commands(UNIT | {"ActiveState": "active"}),
             },
             [],
             id="a motor that the service runs",
@@ -426,12 +427,10 @@ def test_device_shown_by_a_strict_controller_is_bad(machine: Make) -> None:
 
 
 def test_dtparam_on_the_line_after_its_overlay_is_seen_by_the_pin_it_moves(machine: Make) -> None:
-    here = machine(
-        SOUND | config("dtoverlay=w1-gpio\ndtparam=gpiopin=17\n"),
-        ioctl=Kernel(held={17: "onewire@11"}),
-    )
-    assert faults(here) == [
-        f"BAD `onewire@11`, another program or a driver, has GPIO 17 (motor neck_left): {UNSAFE} > end the program, or use other pins; if it is a driver, {OVERLAY}"
+    row = "onewire@11 (GPIO UNCLAIMED) function gpio_in group gpio17"
+    files = config("dtoverlay=w1-gpio\ndtparam=gpiopin=17\n")
+    assert faults(machine(SOUND | files | {f"{PI_4_PINS}/pinmux-pins": pinmux({17: row})})) == [
+        f"BAD the kernel's device onewire@11 has GPIO 17 (motor neck_left): {UNSAFE} > {OVERLAY}"
     ]
 
 
@@ -630,14 +629,6 @@ def test_levels_at_boot_are_ok_only_where_every_line_is_understood(
             id="console on the port with the next start",
         ),
         pytest.param(
-            {},
-            {"may": lambda path, mode: "serial0" not in path},
-            [
-                "note this user may not open /dev/serial0: a daemon of its own cannot listen there > `sudo usermod -aG dialout $USER`, then log in anew"
-            ],
-            id="no permission for the port",
-        ),
-        pytest.param(
             with_port("/dev/ttyUSB0")
             | {
                 "dev/ttyUSB0": "",
@@ -704,7 +695,7 @@ def test_levels_at_boot_are_ok_only_where_every_line_is_understood(
         ),
         pytest.param(
             with_port("/dev/serial/by-id/a") | {"dev/serial/by-id/a": "-> ../../ttyACM0"},
-            {"systemctl": Systemd(UNIT, active=("ModemManager.service", "ssh.service"))},
+            {"run": Commands(UNIT, active=("ModemManager.service", "ssh.service"))},
             [
                 f"note ModemManager.service runs, which opens adapters such as /dev/serial/by-id/a when they are plugged in: {SWALLOWS} > `sudo systemctl disable --now ModemManager.service`"
             ],
@@ -712,13 +703,13 @@ def test_levels_at_boot_are_ok_only_where_every_line_is_understood(
         ),
         pytest.param(
             {},
-            {"systemctl": Systemd(UNIT, active=("ModemManager.service",))},
+            {"run": Commands(UNIT, active=("ModemManager.service",))},
             [],
             id="a program that probes adapters, and the mat has none",
         ),
         pytest.param(
             {},
-            {"may": lambda path, mode: not path.endswith("/proc/1/fd")},
+            {"may": not_root},
             [f"note who else has the ports open, and takes their bytes, was not looked at > {ROOT_DOCTOR}"],
             id="not root",
         ),
@@ -761,7 +752,7 @@ DROP_IN_FIX = f"take the line that changes it out of {DROP_IN}, then `sudo syste
     [
         pytest.param(
             {},
-            {"systemctl": Systemd(UNIT | {"DropInPaths": DROP_IN, "WatchdogUSec": "0", "ExecStopPost": ""})},
+            {"run": Commands(UNIT | {"DropInPaths": DROP_IN, "WatchdogUSec": "0", "ExecStopPost": ""})},
             [
                 f"BAD it has no watchdog (WatchdogSec=): systemd does not end it when it hangs > {DROP_IN_FIX}",
                 f"BAD it leaves the pins as they are after a crash (no ExecStopPost=) > {DROP_IN_FIX}",
@@ -770,7 +761,7 @@ DROP_IN_FIX = f"take the line that changes it out of {DROP_IN}, then `sudo syste
         ),
         pytest.param(
             {},
-            {"systemctl": Systemd(UNIT | {"WatchdogSignal": "6", "CPUSchedulingPolicy": "0"})},
+            {"run": Commands(UNIT | {"WatchdogSignal": "6", "CPUSchedulingPolicy": "0"})},
             [
                 f"BAD a hung daemon may survive the signal of its watchdog (WatchdogSignal=SIGKILL) > {INSTALL}",
                 f"note it has no real-time scheduling: under load its ticks come late, and a tick that is 250 ms late stops the session > {INSTALL}",
@@ -779,9 +770,10 @@ DROP_IN_FIX = f"take the line that changes it out of {DROP_IN}, then `sudo syste
         ),
         pytest.param(
             {},
-            {"systemctl": lambda *words: ""},
+            {"run": lambda *words: ""},
             [
-                "note systemd does not answer: neither the service nor the watchdog was looked at > `systemctl show firmware-ctl` says why"
+                "note systemd does not answer: neither the service nor the watchdog was looked at > `systemctl show firmware-ctl` says why",
+                "note the disk of /var/lib/firmware-ctl was not looked at > `findmnt -T /var/lib` says why",
             ],
             id="systemd does not answer",
         ),
@@ -795,20 +787,20 @@ DROP_IN_FIX = f"take the line that changes it out of {DROP_IN}, then `sudo syste
         ),
         pytest.param(
             {},
-            {"systemctl": Systemd(UNIT, watchdog="0")},
+            {"run": Commands(UNIT, watchdog="0")},
             [f"BAD the Pi's watchdog is off: a kernel that hangs leaves motors on > {ADD_WATCHDOG}"],
             id="no watchdog",
         ),
         pytest.param(
             {"etc/systemd/system.conf.d/own.conf": "[Manager]\nRuntimeWatchdogSec=10seconds\n"},
-            {"systemctl": Systemd(UNIT, watchdog="10s")},
+            {"run": Commands(UNIT, watchdog="10s")},
             [],
             id="ten seconds, written as 10seconds",
         ),
-        pytest.param({}, {"systemctl": Systemd(UNIT, watchdog="1min")}, [f"{TOO_LONG} > {ADD_WATCHDOG}"], id="a minute"),
+        pytest.param({}, {"run": Commands(UNIT, watchdog="1min")}, [f"{TOO_LONG} > {ADD_WATCHDOG}"], id="a minute"),
         pytest.param(
             RPI_WATCHDOG | {"proc/stat": STARTED, "proc/1/x": "x"},
-            {"systemctl": Systemd(UNIT, watchdog="1min")},
+            {"run": Commands(UNIT, watchdog="1min")},
             [
                 NOT_SEEN,
                 f"{TOO_LONG} > /etc/systemd/system.conf.d/zz-firmware-ctl.conf was changed after this start: `sudo reboot`",
@@ -817,7 +809,7 @@ DROP_IN_FIX = f"take the line that changes it out of {DROP_IN}, then `sudo syste
         ),
         pytest.param(
             RPI_WATCHDOG,
-            {"systemctl": Systemd(UNIT, watchdog="1min")},
+            {"run": Commands(UNIT, watchdog="1min")},
             [
                 f"{TOO_LONG} > something overrides /etc/systemd/system.conf.d/zz-firmware-ctl.conf: `systemd-analyze cat-config systemd/system.conf`, or `systemd.watchdog_sec=` in `cat /proc/cmdline`; take it out"
             ],
@@ -829,25 +821,20 @@ DROP_IN_FIX = f"take the line that changes it out of {DROP_IN}, then `sudo syste
             [f"BAD there is no /dev/watchdog: a kernel that hangs leaves motors on > {KERNEL}"],
             id="no watchdog in the kernel",
         ),
-        pytest.param(
-            {"proc/mounts": "overlayroot / overlay rw 0 0\n/dev/x /variety ext4 rw 0 0\n"},
-            {},
-            [
-                "BAD /var/lib/firmware-ctl lies in memory (overlay): each restart forgets how much was used today > `sudo raspi-config nonint disable_overlayfs`, then `sudo reboot`"
-            ],
-            id="an overlay forgets",
-        ),
-        pytest.param(
-            {"proc/mounts": "/dev/x / ext4 rw 0 0\ntmpfs /var/lib tmpfs rw 0 0\n"},
-            {},
-            [
-                "BAD /var/lib/firmware-ctl lies in memory (tmpfs): each restart forgets how much was used today > `findmnt -T /var/lib/firmware-ctl` shows the mount; take it out of /etc/fstab"
-            ],
-            id="a tmpfs forgets",
+        *(
+            pytest.param(
+                {},
+                {"run": Commands(mount=f"{kind} 99999999 rw")},
+                [
+                    f"BAD /var/lib/firmware-ctl lies in memory ({kind}): each restart forgets how much was used today > if `findmnt -T /var/lib` shows overlayroot: `sudo raspi-config nonint disable_overlayfs`, then `sudo reboot`; else take that mount out of /etc/fstab"
+                ],
+                id=f"{kind} forgets",
+            )
+            for kind in ("overlay", "tmpfs")
         ),
         pytest.param(
             {},
-            {"statvfs": disk(9)},
+            {"run": Commands(mount="ext4 9999999 rw")},
             [
                 "BAD 9 MiB are free for /var/lib/firmware-ctl: with a full disk no session starts > `sudo apt clean` and `sudo journalctl --vacuum-size=50M`"
             ],
@@ -855,7 +842,7 @@ DROP_IN_FIX = f"take the line that changes it out of {DROP_IN}, then `sudo syste
         ),
         pytest.param(
             {},
-            {"statvfs": disk(900, os.ST_RDONLY)},
+            {"run": Commands(mount="ext4 99999999999 ro,noatime,errors=remount-ro")},
             [
                 "BAD the disk of /var/lib/firmware-ctl is read-only: nothing can be accounted for, no session starts > `sudo mount -o remount,rw /`; if it happens again, replace the card"
             ],
@@ -993,7 +980,7 @@ def edits(machine: Machine) -> list[Edit]:
 
 def test_each_line_is_asked_for_and_only_a_yes_adds_it(machine: Make) -> None:
     stock = PI_5 | {CONFIG: STOCK_CONFIG.replace("[all]\n", ""), RP1: "Y"}
-    here = machine(stock, systemctl=Systemd(watchdog="16s"))
+    here = machine(stock, run=Commands({}, watchdog="16s"))
     ask, asked = answers("y", "", "Y")
     said = list(add_lines(here, edits(here), ask))
     config, drop_in = "/boot/firmware/config.txt", "/etc/systemd/system.conf.d/zz-firmware-ctl.conf"
@@ -1024,6 +1011,15 @@ def test_the_copy_stays_what_the_file_was_before_the_first_line(machine: Make) -
     assert here.text(f"{CONFIG}.before-firmware-ctl") == "enable_uart=1"
     names = {path.name for path in here.at("boot/firmware").iterdir()}
     assert names == {"config.txt", "config.txt.before-firmware-ctl", "cmdline.txt"}
+
+
+def test_line_after_an_include_counts_whatever_filter_the_included_file_ends_in(
+    machine: Make,
+) -> None:
+    here = machine({CONFIG: "[all]\ninclude usercfg.txt", "boot/firmware/usercfg.txt": "[pi2]"})
+    edit = Edit("/boot/firmware/config.txt", ("dtparam=strict_gpiod",))
+    list(add_lines(here, [edit], answers("y")[0]))
+    assert here.text(CONFIG) == "[all]\ninclude usercfg.txt\n[all]\ndtparam=strict_gpiod"
 
 
 def test_a_file_that_cannot_be_written_is_told(machine: Make) -> None:
@@ -1122,8 +1118,9 @@ def test_the_kernels_own_calls_answer_here() -> None:
     assert own.clock_is_kept() in (True, False)
     assert own.deadman_doubt() == ""
     assert own.find_module("json")
-    assert own.statvfs("/").f_bavail >= 0
-    assert own.systemctl("no-such-verb") == ""
+    assert len(own.run("findmnt", "-bno", "FSTYPE,AVAIL,OPTIONS", "-T", "/").split()) == 3
+    assert own.run("systemctl", "no-such-verb") == ""
+    assert own.run("/no/such/command") == ""
     with pytest.raises(OSError, match="Inappropriate ioctl"):
         own.ioctl("/dev/null", 0x8044B401, bytearray(68))
 

@@ -152,21 +152,23 @@ def watchdog(machine: Machine, mat: Mat) -> Findings:
 
 def state(machine: Machine, mat: Mat) -> Findings:
     folder = places.SERVICE_STATE
-    disk = machine.statvfs(folder)
-    kind = machine.kind_of_disk(folder)
-    if kind in FORGETFUL:
+    is_there = machine.exists(folder)
+    under = folder if is_there else os.path.dirname(folder)
+    mount = machine.calls.run("findmnt", "-bno", "FSTYPE,AVAIL,OPTIONS", "-T", under).split()
+    if mount and mount[0] in FORGETFUL:
         yield bad(
-            f"{folder} lies in memory ({kind}): each restart forgets how much was used today",
-            "`sudo raspi-config nonint disable_overlayfs`, then `sudo reboot`"
-            if kind == "overlay"
-            else f"`findmnt -T {folder}` shows the mount; take it out of /etc/fstab",
+            f"{folder} lies in memory ({mount[0]}): each restart forgets how much was used today",
+            f"if `findmnt -T {under}` shows overlayroot: `sudo raspi-config nonint "
+            "disable_overlayfs`, then `sudo reboot`; else take that mount out of /etc/fstab",
         )
-    elif disk is None or disk.f_flag & os.ST_RDONLY:
+    elif len(mount) != 3:
+        yield note(f"the disk of {folder} was not looked at", f"`findmnt -T {under}` says why")
+    elif "ro" in mount[2].split(","):
         yield bad(
             f"the disk of {folder} is read-only: nothing can be accounted for, no session starts",
             "`sudo mount -o remount,rw /`; if it happens again, replace the card",
         )
-    elif (free_mib := disk.f_bavail * disk.f_frsize >> 20) < FREE_MIB:
+    elif (free_mib := int(mount[1]) >> 20) < FREE_MIB:
         yield bad(
             f"{free_mib} MiB are free for {folder}: with a full disk no session starts",
             "`sudo apt clean` and `sudo journalctl --vacuum-size=50M`",

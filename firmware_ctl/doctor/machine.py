@@ -47,17 +47,15 @@ def _ioctl(path: str, request: int, data: bytearray) -> None:
         os.close(fd)
 
 
-def _systemctl(*words: str) -> str:
-    """What it prints; nothing where systemd does not answer."""
+def _run(*words: str) -> str:
+    """What a command prints; nothing where it fails or is not there."""
     import subprocess
 
     try:
-        told = subprocess.run(
-            ("systemctl", *words), stdin=subprocess.DEVNULL, capture_output=True, timeout=10
-        )
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return "" if told.returncode else told.stdout.decode(errors="replace")
+    return "" if done.returncode else done.stdout.decode(errors="replace").strip()
 
 
 class Calls(NamedTuple):
@@ -65,8 +63,7 @@ class Calls(NamedTuple):
 
     ioctl: Callable[[str, int, bytearray], None] = _ioctl
     may: Callable[[str, int], bool] = os.access
-    statvfs: Callable[[str], os.statvfs_result] = os.statvfs
-    systemctl: Callable[..., str] = _systemctl
+    run: Callable[..., str] = _run
     clock_is_kept: Callable[[], bool] = clock_is_synchronised
     deadman_doubt: Callable[[], str] = deadman_doubt
     find_module: Callable[[str], object] = importlib.util.find_spec
@@ -227,11 +224,11 @@ class Machine:
         _, consumer, _, _, flags, _, _ = _LINE.unpack(data)
         return _word(consumer) if flags & _LINE_USED else None
 
-    # ---- systemd, processes, disk
+    # ---- systemd, processes
 
     def show(self, properties: str, *units: str) -> list[dict[str, str]]:
         """Properties of units, or of systemd itself; empty where it does not answer."""
-        told = self.calls.systemctl("show", "-p", properties, *units).strip()
+        told = self.calls.run("systemctl", "show", "-p", properties, *units)
         return [
             dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
             for block in told.split("\n\n")
@@ -257,25 +254,6 @@ class Machine:
                 continue
             if any(self.link(f"{process}/fd/{fd}") == self.link(device) for fd in opened):
                 yield os.path.basename(process), self.text(f"{process}/comm")
-
-    def kind_of_disk(self, path: str) -> str:
-        """The file system under a path, such as `ext4`; `overlay` and `tmpfs` forget."""
-        mounts = [line.split() for line in self.text("/proc/mounts").splitlines()]
-        over = [
-            (len(row[1]), row[2])
-            for row in mounts
-            if len(row) > 2 and (path + "/").startswith(row[1].rstrip("/") + "/")
-        ]
-        return max(over, default=(0, ""))[1]
-
-    def statvfs(self, path: str) -> os.statvfs_result | None:
-        """Of the nearest folder that is there."""
-        at = self.at(path)
-        while not at.exists() and at != self.root:
-            at = at.parent
-        with suppress(OSError):
-            return self.calls.statvfs(str(at))
-        return None
 
 
 def _word(text: bytes) -> str:
