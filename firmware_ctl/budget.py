@@ -3,21 +3,65 @@
 A motor that starts from rest draws `start_ma` for 150 ms, then its running current in proportion to
 its duty. Where the sum would go over the supply, starts are staggered, then kicks are dropped, then
 all levels are scaled by one factor; what then still does not fit is the author's to change.
+
+The proof plays the session on the motors' model and counts its steps. It passes over a time only
+where the state at its begin is one that was met before, so that the same follows: the result is
+that of a walk through every instant. A session that takes more than `STEPS` is refused.
 """
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections import Counter
+from math import lcm
 from typing import Final, NamedTuple
 
+from firmware_ctl.document import in_units
 from firmware_ctl.errors import AuthorError, Mistake
-from firmware_ctl.limits import INRUSH_MS, REST_MS, SECOND_KICK_MS, STAGGER_MS, TICK_MS
+from firmware_ctl.limits import INRUSH_MS, STAGGER_MS, TICK_MS
 from firmware_ctl.mat import Mat
 from firmware_ctl.profile import Phase, Profile
-from firmware_ctl.timeline import Playback, Segment, Timeline, compile_profile
+from firmware_ctl.shaping import Shaper
+from firmware_ctl.signals import FIVE_MINUTES_LEFT
+from firmware_ctl.timeline import Playback, Segment, Timeline, compile_profile, scaled, sealed
 
-HISTORY_MS: Final = 2_000
-"""What a motor did longer ago than this does not show in what it draws."""
+STEPS: Final = 60_000
+"""Most steps to see what a session would draw, and as many again to make it fit: the same on every
+machine.
 
-_AFTERMATH_MS: Final = REST_MS + SECOND_KICK_MS + INRUSH_MS
+An instant costs a step for each motor of the mat, and four more. On the reference mat with its
+eight motors 60 000 steps are 5 000 instants, and on a mat with 17, the most there can be, 2 850. An
+instant was measured to take 5 to 8 us and 8 to 14 us on a processor that is taken to be 10 to 15
+times as fast as a Pi Zero 2: both halves together take 60 to 80 ms there, and about a second on the
+Pi. What the shipped profiles ask of a supply that binds is seen in 1 300 instants at most.
+"""
+
+_INSTANT_STEPS: Final = 4
+"""What an instant costs beside its motors."""
+
+
+class TooLongError(Exception):
+    """A proof took more steps than it may; `segment` is the index of the one that took most."""
+
+    def __init__(self, segment: int) -> None:
+        super().__init__(segment)
+        self.segment = segment
+
+
+class Work:
+    """The steps that a proof has taken, and those that are left."""
+
+    def __init__(self, most: int = STEPS) -> None:
+        self._left = most
+        self._by_segment: Counter[int] = Counter()
+
+    @property
+    def taken(self) -> int:
+        return self._by_segment.total()
+
+    def take(self, segment: int, steps: int) -> None:
+        self._by_segment[segment] += steps
+        self._left -= steps
+        if self._left < 0:
+            raise TooLongError(self._by_segment.most_common(1)[0][0])
 
 
 class Worst(NamedTuple):
@@ -47,27 +91,51 @@ class Budget(NamedTuple):
     """The factor over all levels."""
 
 
-def fit(profile: Profile, mat: Mat, path: str = "") -> tuple[Timeline, Budget]:
-    """Compiles a profile within the supply; `AuthorError` where that cannot be."""
+def fit(profile: Profile, mat: Mat, path: str = "", steps: int = STEPS) -> tuple[Timeline, Budget]:
+    """Compiles a profile within the supply; `AuthorError` where that cannot be, or cannot be told
+    in so many steps.
+    """
     timeline = compile_profile(profile, mat)
-    if all(_bound_ma(timeline, segment) <= mat.max_ma for segment in timeline.segments):
+    if max(_bounds_ma(timeline)) <= mat.max_ma:
         return timeline, Budget()
-    asked, _ = worst(timeline, limited=False)
+    try:
+        return _fit(profile, timeline, mat, path, steps)
+    except TooLongError as error:
+        segment = timeline.segments[error.segment]
+        place = (path, *profile.phases[error.segment].place)
+        raise AuthorError([Mistake(*place, _too_long(segment, mat))]) from None
+
+
+def _fit(
+    profile: Profile, timeline: Timeline, mat: Mat, path: str, steps: int
+) -> tuple[Timeline, Budget]:
+    walk = _Walk(timeline, Work(steps), limited=False)
+    try:
+        walk.all()
+    except TooLongError:
+        if walk.worst.ma <= mat.max_ma:
+            raise
+        # It is too much already, and perhaps the starts soon show that it cannot be made to fit.
+    asked = walk.worst
     if asked.ma <= mat.max_ma:
         return timeline, Budget(asked, asked)
-    phase = _phase_at(profile, asked.at_ms)
-    place = (path, *phase.place)
+    work = Work(steps)
+    place = (path, *_phase_at(profile, asked.at_ms).place)
     if profile.strict:
         raise AuthorError([Mistake(*place, f"too much current at {asked.sentence(mat)}")])
     for level_pct, kicks in ((100, True), (100, False)):
-        fitted = _fitted(profile, mat, asked, level_pct, kicks)
+        fitted = _fitted(timeline, asked, work, level_pct, kicks)
         if fitted:
             return fitted
-    low, high = 0, 100
-    found = None
-    while high - low > 1:
+    # A level moves no start: what the lowest cannot mend no level can.
+    low, high = 1, 100
+    found = _fitted(timeline, asked, work, low, kicks=False)
+    while found and high - low > 1:
         middle = (low + high) // 2
-        fitted = _fitted(profile, mat, asked, middle, kicks=False)
+        try:
+            fitted = _fitted(timeline, asked, work, middle, kicks=False)
+        except TooLongError:
+            break  # `found` is proven, though perhaps not the highest level that fits
         found = fitted or found
         low, high = (middle, high) if fitted else (low, middle)
     if found is None:
@@ -80,95 +148,219 @@ def fit(profile: Profile, mat: Mat, path: str = "") -> tuple[Timeline, Budget]:
 
 
 def _fitted(
-    profile: Profile, mat: Mat, asked: Worst, level_pct: int, kicks: bool
+    timeline: Timeline, asked: Worst, work: Work, level_pct: int, kicks: bool
 ) -> tuple[Timeline, Budget] | None:
-    timeline = compile_profile(profile, mat, level_pct, kicks)
-    found, longest_wait_ms = worst(timeline)
-    if found.ma > mat.max_ma or longest_wait_ms > STAGGER_MS:
+    for index, segment in enumerate(timeline.segments):
+        work.take(index, len(segment.voice_of) + _INSTANT_STEPS * len(segment.voices))
+    timeline = scaled(timeline, level_pct, kicks)
+    walk = _Walk(timeline, work, limited=True)
+    if not walk.holds():
         return None
-    return timeline, Budget(asked, found, longest_wait_ms, kicks, level_pct)
+    budget = Budget(asked, walk.worst, walk.longest_wait_ms, kicks, level_pct)
+    return sealed(timeline), budget
 
 
-def worst(timeline: Timeline, limited: bool = True) -> tuple[Worst, int]:
-    """The worst instant of an undisturbed session, and how long a start waits at most.
-
-    One period of each segment is walked, with what is special about it: its soft start, its second
-    pass, the ends of its ramps, the gaps of its signals. A segment whose motors all together could
-    not draw more than what was found already is passed over.
-    """
-    bounds_ma = [_bound_ma(timeline, segment) for segment in timeline.segments]
-    # Where the bound is highest, the most is soon found, and the others need no walk. In a session
-    # with a segment so short that a start may outlast it, all are walked in their order.
-    spans_ms = [segment.end_ms - segment.begin_ms for segment in timeline.segments]
-    by_bound = min(spans_ms) >= HISTORY_MS
-    order = list(range(len(spans_ms)))
-    if by_bound:
-        order.sort(key=lambda i: -bounds_ma[i])
-    found = Worst()
-    longest_wait_ms = 0
-    playback, walked_ms = Playback(timeline, limited=limited), 0
-    for index in order:
-        segment = timeline.segments[index]
-        if by_bound and bounds_ma[index] <= min(found.ma, timeline.shape.max_ma):
-            break
-        earlier = timeline.segments[:index]
-        started = {i for before in earlier for i, high in enumerate(before.high_pct) if high}
-        for begin_ms, end_ms in _windows(timeline, segment):
-            if begin_ms < walked_ms:
-                playback, walked_ms = Playback(timeline, limited=limited), 0
-            if begin_ms - HISTORY_MS > walked_ms:
-                playback.settle(begin_ms - HISTORY_MS, started)
-            playback.walk_to(begin_ms)
-            now_ms: int | None = begin_ms
-            while now_ms is not None and now_ms < end_ms:
-                until_ms = playback.at(now_ms).until_ms
-                ma = playback.shaper.draws_ma(now_ms)
-                if ma > found.ma:
-                    found = Worst(now_ms, ma, tuple(playback.shaper.motors_drawing()))
-                    if by_bound and bounds_ma[index] <= min(ma, timeline.shape.max_ma):
-                        # No instant draws more, here or in those to come, and no start waits.
-                        return found, max(longest_wait_ms, playback.shaper.longest_wait_ms)
-                walked_ms, now_ms = now_ms, until_ms
-            longest_wait_ms = max(longest_wait_ms, playback.shaper.longest_wait_ms)
-    return found, longest_wait_ms
-
-
-def _bound_ma(timeline: Timeline, segment: Segment) -> float:
-    """More than a segment can draw: every motor that plays in it starts or runs at its highest."""
-    return sum(
-        max(drive.start_ma, drive.ma_at[drive.highest_pct])
-        for drive, high in zip(timeline.shape.drives, segment.high_pct, strict=True)
-        if high
+def _too_long(segment: Segment, mat: Mat) -> str:
+    """Why a session is refused that took too many steps, most of them in this segment."""
+    if segment.period_ms > max(segment.pass_ms, 60_000):
+        why = f"its patterns repeat together only after {_long(segment.period_ms)}"
+        way_out = "choose periods that are multiples of one another"
+    else:
+        why = "too much changes in it to check every instant"
+        way_out = "choose longer periods, or levels that stay"
+    return (
+        f"it cannot be proven that the supply bears this phase, because {why}; {way_out}, or play "
+        f"fewer motors at once: up to {mat.max_ma} mA of starting currents need no proof"
     )
 
 
-def _windows(timeline: Timeline, segment: Segment) -> Iterator[tuple[int, int]]:
-    period_ms = min(segment.period_ms, segment.pass_ms)
-    after_ms = max((voice.after_ms for voice in segment.voices), default=0)
-    climb_ms = max(segment.high_pct) * 1000 // timeline.rise_pct_s
-    one_ms = after_ms + period_ms + _AFTERMATH_MS
-    pass_end_ms = segment.begin_ms + segment.pass_ms
-    windows = [(segment.begin_ms, segment.begin_ms + climb_ms + one_ms)]
-    ramps = [voice.ramp for voice in segment.voices if len(voice.ramp.at_ms) > 1]
-    if ramps:
-        windows.append((pass_end_ms - period_ms - TICK_MS, pass_end_ms))
-    for ramp in ramps:
-        if ramp.level_pct[0] == 0:  # its motors start where it leaves 0
-            for pass_begin_ms in (segment.begin_ms, pass_end_ms)[: min(segment.repeat, 2)]:
-                starts_at_ms = pass_begin_ms + ramp.at_ms[1]
-                windows.append((starts_at_ms - TICK_MS, starts_at_ms + one_ms))
-    if segment.repeat > 1:
-        windows.append((pass_end_ms - TICK_MS, pass_end_ms + one_ms))
-    for signal in timeline.signals:
-        for gap in signal.gaps:
-            if segment.begin_ms <= gap.end_ms < segment.end_ms:
-                windows.append((gap.begin_ms, gap.end_ms + _AFTERMATH_MS))
-    last_ms = -1
-    for begin_ms, end_ms in sorted(windows):
-        begin_ms = max(begin_ms, last_ms, segment.begin_ms)
-        last_ms = max(last_ms, min(end_ms, segment.end_ms))
-        if begin_ms < last_ms:
-            yield begin_ms, last_ms
+def _long(ms: int) -> str:
+    if ms < 2 * 3_600_000:
+        return in_units(ms)
+    hours = ms // 3_600_000
+    return f"{hours} h" if hours < 1_000 else "more than 1000 h"
+
+
+def worst(timeline: Timeline, work: Work | None = None, limited: bool = True) -> tuple[Worst, int]:
+    """The worst instant of an undisturbed session, and how long a start waits at most.
+
+    Raises `TooLongError` where there is less `work` than it takes.
+    """
+    walk = _Walk(timeline, work or Work(), limited)
+    walk.all()
+    return walk.worst, walk.longest_wait_ms
+
+
+def most_drawn(timeline: Timeline) -> Worst:
+    """The worst instant; where it takes too long to find, a bound: all motors of a phase start."""
+    try:
+        return worst(timeline)[0]
+    except TooLongError:
+        bounds_ma = _bounds_ma(timeline)
+        ma = max(bounds_ma)
+        segment = timeline.segments[bounds_ma.index(ma)]
+        motors = tuple(i for i, high in enumerate(segment.high_pct) if high)
+        return Worst(segment.begin_ms, ma, motors)
+
+
+def _bounds_ma(timeline: Timeline) -> list[float]:
+    """For every segment more than it can draw: every motor that plays in it starts or runs at its
+    highest.
+    """
+    most_ma = [
+        max(drive.start_ma, drive.ma_at[drive.highest_pct]) for drive in timeline.shape.drives
+    ]
+    return [
+        sum(ma for ma, high in zip(most_ma, segment.high_pct, strict=True) if high)
+        for segment in timeline.segments
+    ]
+
+
+class _OverError(Exception):
+    """The supply does not bear an instant, or a start waits for too long."""
+
+
+class _Walk:
+    """An undisturbed session on the motors' model, from its begin to its end.
+
+    `_now_ms` is the time of the session. The motors' own time lacks what was passed over, always
+    whole ticks, so that starts that wait are asked again at the same times.
+    """
+
+    def __init__(self, timeline: Timeline, work: Work, limited: bool) -> None:
+        """`limited` False: no start waits for the supply, to see what a session would draw."""
+        self._timeline = timeline
+        self._work = work
+        self._playback = Playback(timeline)
+        self._shaper = Shaper(timeline.shape, limited)
+        self._instant_steps = len(timeline.shape.drives) + _INSTANT_STEPS
+        self._now_ms = 0
+        self._passed_over_ms = 0
+        self._bounds_ma = _bounds_ma(timeline)
+        self._most_to_come_ma = self._bounds_ma[:]
+        """By segment, the highest bound of it and all after it."""
+        for i in reversed(range(len(self._bounds_ma) - 1)):
+            self._most_to_come_ma[i] = max(self._bounds_ma[i], self._most_to_come_ma[i + 1])
+        self._gaps_at_ms = sorted(
+            at_ms for signal in timeline.signals for gap in signal.gaps for at_ms in gap
+        )
+        self._once = next((s for s in timeline.signals if s.name == FIVE_MINUTES_LEFT), None)
+        self._index = 0
+        self._worst_of = 0
+        """The segment of the worst instant."""
+        self.worst = Worst()
+        self._ends_when_over = False
+
+    @property
+    def longest_wait_ms(self) -> int:
+        return self._shaper.longest_wait_ms
+
+    def holds(self) -> bool:
+        """Whether the supply bears the session; ends at the first instant at which it does not."""
+        self._ends_when_over = True
+        try:
+            self.all()
+        except _OverError:
+            return False
+        return True
+
+    def all(self) -> None:
+        max_ma = self._timeline.shape.max_ma
+        for index, segment in enumerate(self._timeline.segments):
+            self._index = index
+            # Where all motors together cannot draw more, no instant does, and no start waits but
+            # one that waits already.
+            most_to_come_ma = self._most_to_come_ma[index]
+            if most_to_come_ma <= min(self.worst.ma, max_ma) and not self._shaper.is_waiting:
+                return
+            self._passes(segment)
+
+    def _passes(self, segment: Segment) -> None:
+        """The passes of a segment, until one begins as the one before did."""
+        self._playback.levels_at(segment.begin_ms)
+        unit_ms = lcm(segment.pass_ms, TICK_MS)
+        once = self._once
+        known = None
+        while self._now_ms < segment.end_ms:
+            begin_ms = self._now_ms
+            is_like_others = once is None or not (
+                once.begin_ms < begin_ms and begin_ms - unit_ms < once.end_ms
+            )
+            state = self._state() if is_like_others else None
+            if state is not None and state == known:
+                until_ms = segment.end_ms
+                if once is not None and begin_ms <= once.begin_ms:
+                    until_ms = min(until_ms, once.begin_ms)
+                self._pass_over((until_ms - begin_ms) // unit_ms * unit_ms)
+                begin_ms = self._now_ms
+            known = state
+            for pass_begin_ms in range(
+                begin_ms, min(begin_ms + unit_ms, segment.end_ms), segment.pass_ms
+            ):
+                self._pass(segment, pass_begin_ms)
+
+    def _pass(self, segment: Segment, begin_ms: int) -> None:
+        self._work.take(self._index, self._instant_steps)
+        end_ms = begin_ms + segment.pass_ms
+        cuts_ms = {begin_ms + voice.after_ms for voice in segment.voices}
+        for voice in segment.voices:
+            cuts_ms.update(begin_ms + at_ms for at_ms in voice.ramp.at_ms)
+        first = bisect_left(self._gaps_at_ms, begin_ms)
+        cuts_ms.update(self._gaps_at_ms[first : bisect_left(self._gaps_at_ms, end_ms)])
+        cuts_ms.add(end_ms)
+        period_ms = lcm(segment.period_ms, TICK_MS)
+        for cut_ms in sorted(cuts_ms):
+            self._stretch(cut_ms, period_ms)
+
+    def _stretch(self, end_ms: int, period_ms: int) -> None:
+        """Where the same patterns play at the same levels: walked until a period begins as the one
+        before did.
+        """
+        known = None
+        while self._now_ms < end_ms:
+            if self._now_ms + period_ms < end_ms:
+                state = self._state()
+                if state is not None and state == known:
+                    self._pass_over((end_ms - self._now_ms) // period_ms * period_ms)
+                known = state
+            self._until(min(self._now_ms + period_ms, end_ms))
+
+    def _state(self) -> tuple[object, ...] | None:
+        """What the motors do next, as far as that depends on the past; None: they still climb."""
+        if self._now_ms < self._playback.climbs_until_ms:
+            return None
+        self._work.take(self._index, 2 * self._instant_steps)
+        return self._shaper.state(self._now_ms - self._passed_over_ms)
+
+    def _pass_over(self, for_ms: int) -> None:
+        self._now_ms += for_ms
+        self._passed_over_ms += for_ms
+
+    def _until(self, end_ms: int) -> None:
+        playback, shaper, passed_over_ms = self._playback, self._shaper, self._passed_over_ms
+        while self._now_ms < end_ms:
+            self._work.take(self._index, self._instant_steps)
+            levels, until_ms = playback.levels_at(self._now_ms)
+            own_ms = self._now_ms - passed_over_ms
+            shaped_until_ms = shaper.shape(levels, own_ms).until_ms
+            self._look(shaper.draws_ma(own_ms))
+            next_ms = end_ms if until_ms is None else min(until_ms, end_ms)
+            if shaped_until_ms is not None:
+                next_ms = min(next_ms, shaped_until_ms + passed_over_ms)
+            self._now_ms = next_ms
+
+    def _look(self, ma: float) -> None:
+        """Of instants that draw the same, one of the segment that could draw most is told."""
+        bounds_ma = self._bounds_ma
+        if ma > self.worst.ma or (
+            ma == self.worst.ma and bounds_ma[self._index] > bounds_ma[self._worst_of]
+        ):
+            self.worst = Worst(self._now_ms, ma, tuple(self._shaper.motors_drawing()))
+            self._worst_of = self._index
+        if self._ends_when_over and (
+            ma > self._timeline.shape.max_ma or self._shaper.longest_wait_ms > STAGGER_MS
+        ):
+            raise _OverError
 
 
 def _phase_at(profile: Profile, at_ms: int) -> Phase:

@@ -4,7 +4,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from firmware_ctl.budget import Budget, Worst, worst
+from firmware_ctl.budget import Budget, Worst, most_drawn
 from firmware_ctl.mat import Mat
 from firmware_ctl.shaping import Drive
 from firmware_ctl.timeline import Timeline, Voice
@@ -41,7 +41,7 @@ class Certificate(NamedTuple):
 def certify(timeline: Timeline, budget: Budget, mat: Mat) -> Certificate:
     zones = tuple(_zone(zone.name, timeline, mat) for zone in mat.zones)
     played = tuple(zone for zone in zones if zone.played_ms)
-    found = budget.worst or worst(timeline)[0]
+    found = budget.worst or most_drawn(timeline)
     return Certificate(timeline.end_ms, timeline.rise_pct_s, played, found, budget, timeline.cert)
 
 

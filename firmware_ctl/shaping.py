@@ -211,6 +211,33 @@ class Shaper:
                 total_ma += drive.start_ma if now_ms - at_ms < INRUSH_MS else drive.ma_at[duty]
         return total_ma
 
+    def state(self, now_ms: int) -> tuple[object, ...]:
+        """All that decides what it does after `now_ms`, with times relative to it.
+
+        Two equal states that are a whole number of ticks apart go on alike for the same levels.
+        """
+        return (
+            self._levels,
+            self._duties,
+            self._shaped.kicks,
+            None if self._shaped.until_ms is None else self._shaped.until_ms - now_ms,
+            tuple(
+                REST_MS if duty else min(now_ms - at_ms, REST_MS)
+                for duty, at_ms in zip(self._duties, self._off_since_ms, strict=True)
+            ),
+            tuple(min(now_ms - at_ms, INRUSH_MS) for at_ms in self._started_at_ms),
+            tuple(max(at_ms - now_ms, 0) for at_ms in self._kick_until_ms),
+            sorted((i, max(at_ms - now_ms, 0)) for i, at_ms in self._second_at_ms.items()),
+            sorted((i, now_ms - at_ms) for i, at_ms in self._wants_since_ms.items()),
+            tuple(self._is_first),
+            min(now_ms - self._first_at_ms, self._spacing_ms),
+        )
+
+    @property
+    def is_waiting(self) -> bool:
+        """Some motor has a level and is not started yet."""
+        return bool(self._wants_since_ms)
+
     def motors_drawing(self) -> list[int]:
         return [i for i, duty in enumerate(self._duties) if duty]
 

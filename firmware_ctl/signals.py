@@ -15,6 +15,9 @@ GAP_MS: Final = 200
 
 FIVE_MINUTES_MS: Final = 5 * 60_000
 
+FIVE_MINUTES_LEFT: Final = "five-minutes-left"
+"""The signal of a session that comes once; a cue's come in each pass of its phase."""
+
 
 class Gap(NamedTuple):
     """All motors off from `begin_ms` up to `end_ms` of a session."""
@@ -41,7 +44,7 @@ class Felt(NamedTuple):
 GAPS: Final = {
     "cue-begin": 2,
     "cue-end": 3,
-    "five-minutes-left": 5,
+    FIVE_MINUTES_LEFT: 5,
 }
 """The signals of a session, by the number of gaps that tells them apart."""
 

@@ -6,7 +6,7 @@ not with its length. This module never asks what time it is.
 
 from binascii import crc32, crc_hqx
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 from math import lcm
@@ -17,7 +17,7 @@ from firmware_ctl.mat import Mat
 from firmware_ctl.patterns import PATTERNS, Piece, Seat
 from firmware_ctl.profile import Level, Phase, Play, Profile
 from firmware_ctl.shaping import Levels, Shape, Shaper, shape_of
-from firmware_ctl.signals import FIVE_MINUTES_MS, Felt, Gap, felt, felt_length_ms
+from firmware_ctl.signals import FIVE_MINUTES_LEFT, FIVE_MINUTES_MS, Felt, Gap, felt, felt_length_ms
 from firmware_ctl.steps import Steps, draw
 
 _APART_MS = 1_000
@@ -176,8 +176,7 @@ class Playback:
     level: at most the envelope, and the voice itself once the envelope is up.
     """
 
-    def __init__(self, timeline: Timeline, trim_pct: int = 100, limited: bool = True) -> None:
-        """`limited` False: no start waits for the supply, to see what a session would draw."""
+    def __init__(self, timeline: Timeline, trim_pct: int = 100) -> None:
         self._timeline = timeline
         self._end_ms = timeline.end_ms
         self._silence: Levels = (0,) * len(timeline.segments[0].voice_of)
@@ -207,9 +206,9 @@ class Playback:
         self._envelope_at_ms = 0
         self._envelope = [0] * len(self._silence)  # thousandths of a percent
         self._target = self._envelope
-        self._climbs_until_ms = 0
-        self._limited = limited
-        self.shaper = Shaper(timeline.shape, limited)
+        self.climbs_until_ms = 0
+        """When the envelope of the segment that it is in is up."""
+        self.shaper = Shaper(timeline.shape)
 
     def rest(self, t_ms: int) -> None:
         """A pause ends at `t_ms`: the envelope begins again at 0, the first kicks are gentle."""
@@ -224,14 +223,6 @@ class Playback:
         self._climb_to(t_ms)
         self._trim_pct = trim_pct
         self._aim(t_ms)
-
-    def settle(self, t_ms: int, started: Collection[int]) -> None:
-        """Goes to `t_ms` as if the motors that play there had been turning for long."""
-        if t_ms > 0:
-            self._levels, self._until_ms = self._levels_at(t_ms)
-            self.frame = self.frame._replace(until_ms=t_ms)
-            self.shaper = Shaper(self._timeline.shape, self._limited)
-            self.shaper.settle(self._levels, started)
 
     def at(self, t_ms: int) -> Frame:
         """The frame at `t_ms`, which must not lie before an earlier call's."""
@@ -251,7 +242,7 @@ class Playback:
                 if levels_until_ms > self._steady_until_ms:
                     levels_until_ms = self._steady_until_ms
             else:
-                levels, levels_until_ms = self._levels_at(t_ms)
+                levels, levels_until_ms = self.levels_at(t_ms)
             self._levels, self._until_ms = levels, levels_until_ms
         duties, kicks, until_ms = self.shaper.shape(levels, t_ms)
         if until_ms is None or (levels_until_ms is not None and levels_until_ms < until_ms):
@@ -259,15 +250,11 @@ class Playback:
         frame = self.frame = Frame(levels, duties, kicks, until_ms)
         return frame
 
-    def walk_to(self, t_ms: int) -> Frame:
-        """The frame at `t_ms`, by way of every change before it."""
-        frame = self.at(max(0, min(t_ms, self._until_ms or 0)))
-        while frame.until_ms is not None and frame.until_ms <= t_ms:
-            frame = self.at(frame.until_ms)
-        return frame
+    def levels_at(self, t_ms: int) -> tuple[Levels, int | None]:
+        """The levels at `t_ms`, and until when they hold; None: for good.
 
-    def _levels_at(self, t_ms: int) -> tuple[Levels, int | None]:
-        """The levels where no period tells them, and until when they hold; None: for good."""
+        Without a look at the period that is known, and for any `t_ms` that does not go back.
+        """
         if t_ms >= self._pass_end_ms:
             if t_ms >= self._end_ms:
                 self.segment = self._timeline.segments[-1]
@@ -281,14 +268,14 @@ class Playback:
             self._gap = next(self._gaps, _NO_GAP)
         if t_ms >= self._gap.begin_ms:
             return self._silence, min(self._pass_end_ms, self._gap.end_ms)
-        if self._envelope_at_ms < self._climbs_until_ms:
+        if self._envelope_at_ms < self.climbs_until_ms:
             self._climb_to(t_ms)
         levels, asked_until_ms = self._asked_at(t_ms)
-        if t_ms < self._climbs_until_ms or self._trim_pct != 100:
+        if t_ms < self.climbs_until_ms or self._trim_pct != 100:
             levels = self._under_envelope(levels)
         self._steady_until_ms = min(self._pass_end_ms, self._gap.begin_ms)
         until_ms = min(asked_until_ms, self._steady_until_ms)
-        if t_ms < self._climbs_until_ms:
+        if t_ms < self.climbs_until_ms:
             self._steady_until_ms = 0
             return levels, min(until_ms, t_ms - t_ms % TICK_MS + TICK_MS)
         self._steady_from_ms = self._pass_begin_ms + self._periodic_from_ms
@@ -354,7 +341,7 @@ class Playback:
         self._envelope = [min(pair) for pair in zip(self._envelope, self._target, strict=True)]
         missing = max(a - b for a, b in zip(self._target, self._envelope, strict=True))
         climb_ms = -(-missing // self._timeline.rise_pct_s)
-        self._climbs_until_ms = t_ms + climb_ms + TICK_MS if missing else t_ms
+        self.climbs_until_ms = t_ms + climb_ms + TICK_MS if missing else t_ms
         self._period_at_ms, self._period = [], []
         self._steady_until_ms = 0
         self._until_ms = t_ms
@@ -373,25 +360,40 @@ class Playback:
         self._envelope_at_ms = t_ms
 
 
-def compile_profile(
-    profile: Profile, mat: Mat, budget_pct: int = 100, kicks: bool = True
-) -> Timeline:
-    """Compiles a profile that was read against this mat: it names only zones that the mat has.
-
-    `budget_pct` scales every level, and `kicks` False drops them: see `budget`, which decides both.
-    """
+def compile_profile(profile: Profile, mat: Mat) -> Timeline:
+    """Compiles a profile that was read against this mat: it names only zones that the mat has."""
     segments = []
     begin_ms = 0
     for phase in profile.phases:
-        segment = _segment(phase, begin_ms, mat, budget_pct)
+        segment = _segment(phase, begin_ms, mat)
         segments.append(segment)
         begin_ms = segment.end_ms
     signals = _signals(segments)
-    shape = shape_of(mat)._replace(kicks=kicks)
-    proof = f"({segments}, {signals}, {mat.limits.rise_pct_s}, {_told(shape)})".encode()
+    shape = shape_of(mat)
+    rise_pct_s = mat.limits.rise_pct_s
+    return sealed(Timeline(profile.name, tuple(segments), signals, rise_pct_s, shape, ""))
+
+
+def scaled(timeline: Timeline, budget_pct: int, kicks: bool) -> Timeline:
+    """The same session with all levels scaled and the kicks kept or dropped: see `budget`.
+
+    It is not sealed: `budget` scales a session several times and plays one of the results.
+    """
+    segments = []
+    for segment in timeline.segments:
+        voices = tuple(voice._replace(budget_pct=budget_pct) for voice in segment.voices)
+        highs = _highs(voices, segment.voice_of)
+        segments.append(segment._replace(voices=voices, high_pct=highs))
+    shape = timeline.shape._replace(kicks=kicks)
+    return timeline._replace(segments=tuple(segments), shape=shape, cert="")
+
+
+def sealed(timeline: Timeline) -> Timeline:
+    """The timeline with the hash of all that decides what the pins do."""
+    _, segments, signals, rise_pct_s, shape, _ = timeline
+    proof = f"({list(segments)}, {signals}, {rise_pct_s}, {_told(shape)})".encode()
     # Nobody forges one, and hashlib brings all of OpenSSL: 6 ms, and 3.6 MiB in a daemon.
-    cert = f"{crc32(proof):08x}{crc_hqx(proof, 0):04x}"
-    return Timeline(profile.name, tuple(segments), signals, mat.limits.rise_pct_s, shape, cert)
+    return timeline._replace(cert=f"{crc32(proof):08x}{crc_hqx(proof, 0):04x}")
 
 
 def motors_of(target: str, mat: Mat) -> list[int]:
@@ -405,22 +407,22 @@ def motors_of(target: str, mat: Mat) -> list[int]:
     ]
 
 
-def _segment(phase: Phase, begin_ms: int, mat: Mat, budget_pct: int) -> Segment:
+def _segment(phase: Phase, begin_ms: int, mat: Mat) -> Segment:
     caps = {zone.name: zone.cap_pct for zone in mat.zones}
     motors = mat.motors
     voices: list[Voice] = []
     voice_of = [-1] * len(motors)
     for play in phase.play:
         targets = motors_of(play.target, mat)
+        frames = _keyframes(play.frames, phase.for_ms) if play.frames else ()
         for index, motor in enumerate(targets):
             seat = Seat(index, len(targets), motors[motor].side)
-            course = _course(play, seat, phase.for_ms)
+            course = frames or _course(play, seat)
             cap_pct = caps[motors[motor].zone]
-            voice = _voice(play, course, phase.for_ms, cap_pct, budget_pct)
+            voice = _voice(play, course, phase.for_ms, cap_pct)
             if voice not in voices:
                 voices.append(voice)
             voice_of[motor] = voices.index(voice)
-    highs = [*(voice.high_pct for voice in voices), 0]
     return Segment(
         phase.name,
         phase.cue or "",
@@ -430,15 +432,20 @@ def _segment(phase: Phase, begin_ms: int, mat: Mat, budget_pct: int) -> Segment:
         phase.repeat,
         tuple(voices),
         tuple(voice_of),
-        tuple(highs[voice] for voice in voice_of),
+        _highs(voices, voice_of),
     )
 
 
-def _course(play: Play, seat: Seat, pass_ms: int) -> tuple[Piece, ...]:
-    kind = PATTERNS[play.pattern]
-    if kind.course is not None:
-        return kind.course(dict(play.keys), seat)
-    return _keyframes(play.frames, pass_ms)
+def _highs(voices: Sequence[Voice], voice_of: Sequence[int]) -> Levels:
+    """For every motor the highest level of its voice."""
+    highs = [*(voice.high_pct for voice in voices), 0]
+    return tuple(highs[voice] for voice in voice_of)
+
+
+def _course(play: Play, seat: Seat) -> tuple[Piece, ...]:
+    course = PATTERNS[play.pattern].course
+    assert course is not None
+    return course(dict(play.keys), seat)
 
 
 def _keyframes(frames: Sequence[tuple[int, int]], pass_ms: int) -> tuple[Piece, ...]:
@@ -450,12 +457,10 @@ def _keyframes(frames: Sequence[tuple[int, int]], pass_ms: int) -> tuple[Piece, 
     return (*pieces, Piece(max(pass_ms - at_ms, 1), level / 100, level / 100))
 
 
-def _voice(
-    play: Play, course: tuple[Piece, ...], pass_ms: int, cap_pct: int, budget_pct: int
-) -> Voice:
+def _voice(play: Play, course: tuple[Piece, ...], pass_ms: int, cap_pct: int) -> Voice:
     """The voice of a motor. For keyframes the course itself holds the levels, as asked."""
     ramp = ramp_of(Level(100, 100) if play.frames else play.level, pass_ms)
-    return Voice(play.after_ms, ramp, course, cap_pct, budget_pct)
+    return Voice(play.after_ms, ramp, course, cap_pct, 100)
 
 
 def ramp_of(asked: Level, pass_ms: int) -> Steps:
@@ -476,9 +481,9 @@ def _signals(segments: Sequence[Segment]) -> tuple[Felt, ...]:
         begin_ms = end_ms - FIVE_MINUTES_MS
         for cue in found:
             # Two signals at once would be one that no one can count.
-            if cue.begin_ms - _APART_MS < begin_ms + felt_length_ms("five-minutes-left") and (
+            if cue.begin_ms - _APART_MS < begin_ms + felt_length_ms(FIVE_MINUTES_LEFT) and (
                 begin_ms < cue.end_ms + _APART_MS
             ):
                 begin_ms = cue.end_ms + _APART_MS
-        found.append(felt("five-minutes-left", begin_ms))
+        found.append(felt(FIVE_MINUTES_LEFT, begin_ms))
     return tuple(sorted(found, key=lambda signal: signal.begin_ms))

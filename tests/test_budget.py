@@ -1,19 +1,22 @@
 """The supply: starts, kicks and scaling, and the proof against a count of every frame."""
 
+from contextlib import suppress
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_ctl import shipped
-from firmware_ctl.budget import Worst, fit, worst
+from firmware_ctl.budget import STEPS, TooLongError, Work, Worst, fit, most_drawn, worst
 from firmware_ctl.errors import AuthorError
 from firmware_ctl.folder import load_mat
 from firmware_ctl.limits import DUTY_PCT, FIRST_KICK_PCT, INRUSH_MS, REST_MS, STAGGER_MS
-from firmware_ctl.mat import Mat, read_mat
+from firmware_ctl.mat import Mat, MatLimits, Motor, Zone, read_mat
 from firmware_ctl.profile import Level, Phase, Play, Profile
 from firmware_ctl.shaping import Shape, Shaper, duty_table, shape_of
-from firmware_ctl.timeline import Frame, Playback, Timeline
+from firmware_ctl.timeline import Frame, Playback, Timeline, compile_profile
 from tests.strategies import mats_and_profiles
+from tests.worlds_supply import strained
 
 MAT = load_mat(shipped.mat_file())
 
@@ -30,16 +33,36 @@ def steady(target: str, level: int, after_ms: int = 0) -> Play:
     return Play(target, "steady", Level(level, level), after_ms=after_ms)
 
 
-def frames(timeline: Timeline, limited: bool = True) -> list[tuple[int, Frame, float]]:
+def frames(timeline: Timeline) -> list[tuple[int, Frame, float]]:
     """Every frame of an undisturbed session with what it draws; inrush ends are frames of it."""
-    playback = Playback(timeline, limited=limited)
+    return walked(timeline)[0]
+
+
+def walked(timeline: Timeline, limited: bool = True) -> tuple[list[tuple[int, Frame, float]], int]:
+    """Every frame, and the longest time that a start waits."""
+    playback = Playback(timeline)
+    playback.shaper = Shaper(timeline.shape, limited)
     found = []
     now_ms: int | None = 0
     while now_ms is not None:
         frame = playback.at(now_ms)
         found.append((now_ms, frame, playback.shaper.draws_ma(now_ms)))
         now_ms = frame.until_ms
-    return found
+    return found, playback.shaper.longest_wait_ms
+
+
+def singles(count: int, max_ma: int, start_ma: int, run_ma: int) -> Mat:
+    """As many zones of one motor each: z0, z1 and so on."""
+    zones = []
+    for n in range(count):
+        motor = Motor(f"m{n}", f"z{n}", "left", 16 + n, 50, 30, 80, 0, run_ma, start_ma)
+        zones.append(Zone(f"z{n}", True, 100, (motor,)))
+    limits = MatLimits(900_000, 1_800_000, 80, 25)
+    return MAT._replace(zones=tuple(zones), max_ma=max_ma, limits=limits)
+
+
+def line(target: str, pattern: str, level: tuple[int, int], after_ms: int = 0, **keys: int) -> Play:
+    return Play(target, pattern, Level(*level), tuple(keys.items()), after_ms=after_ms)
 
 
 # --- shaping ----------------------------------------------------------------------------------
@@ -174,7 +197,185 @@ zones:
     assert (worst(timeline)[0].ma, max(ma for _, _, ma in frames(timeline))) == (2, 2)
 
 
+def test_fit_two_motors_that_start_together_only_within_a_ramp_is_refused() -> None:
+    """The wave's motor starts earlier the higher its level is, past the start of the other."""
+    ramp = line("z0", "wave", (2, 8), period=4_000)
+    fixed = line("z1", "pulse", (50, 50), after_ms=500, on_for=2_000, off_for=2_000)
+    mat = singles(2, max_ma=250, start_ma=150, run_ma=120)
+    with pytest.raises(AuthorError, match=r"cannot bear the starts at t=28\.5 s: 300 of 250 mA"):
+        fit(profile(Phase("a", 300_000, 1, (ramp, fixed))), mat)
+
+
+def test_fit_starts_that_wait_longer_in_each_period_are_refused() -> None:
+    """Seven starts, each of which takes 160 ms when it has to wait, in a period of 1105 ms."""
+    afters_ms = (0, 145, 302, 459, 616, 773, 930)
+    plays = tuple(
+        line(f"z{n}", "pulse", (50, 50), after_ms, on_for=600, off_for=505)
+        for n, after_ms in enumerate(afters_ms)
+    )
+    mat = singles(7, max_ma=330, start_ma=150, run_ma=60)
+    with pytest.raises(AuthorError, match="cannot bear the starts"):
+        fit(profile(Phase("a", 60_000, 1, plays)), mat)
+
+
+# --- the bound --------------------------------------------------------------------------------
+
+SIDES = ("neck.left", "neck.right", "lower_back.left", "lower_back.right", "hips.left")
+
+
+def waves(for_ms: int, count: int = 5) -> tuple[Play, ...]:
+    """A wave for each side, whose periods never meet again."""
+    return tuple(
+        line(side, "wave", (60, 60), 200 * n, period=period_ms)
+        for n, (side, period_ms) in enumerate(
+            zip(SIDES[:count], (1_009, 1_013, 1_019, 1_021, 1_031), strict=False)
+        )
+        if 200 * n < for_ms
+    )
+
+
+def taps(at_ms: int) -> tuple[Play, ...]:
+    """Each side taps as fast as it can, with a rest of its own."""
+    keys = {"taps": 10, "tap_for": 10}
+    return tuple(
+        line(side, "tap", (40, 60), n, rest=at_ms + 2 * n, **keys) for n, side in enumerate(SIDES)
+    )
+
+
+def key_frames(count: int) -> tuple[Play, ...]:
+    frames = tuple((10 * n, 1 + n % 40) for n in range(count))
+    level = Level(40, 40)
+    return tuple(
+        Play(side, "keyframes", level, frames=frames, after_ms=200 * n)
+        for n, side in enumerate(SIDES)
+    )
+
+
+HOSTILE = {
+    "waves that never meet again": [Phase("a", 890_000, 1, waves(890_000), place=(7, 5))],
+    "such waves in many phases": [
+        Phase(f"p{n}", 11_000, 1, waves(11_000), place=(7 + n, 5)) for n in range(80)
+    ],
+    "such waves in short passes": [
+        Phase(f"p{n}", 1_100, 100, waves(1_100), place=(7 + n, 5)) for n in range(8)
+    ],
+    "taps": [Phase("a", 890_000, 1, taps(11), place=(7, 5))],
+    "taps with a cue in each pass": [Phase("a", 8_900, 100, taps(11), "KI3", place=(7, 5))],
+    "key frames": [Phase("a", 45_000, 20, key_frames(4_000), place=(7, 5))],
+    "many phases of one pass": [
+        Phase(f"p{n}", 1_100, 1, waves(1_100, 1 + n % 5), place=(7 + n, 5)) for n in range(800)
+    ],
+    "a travel of all": [
+        Phase("a", 890_000, 1, (line("all", "travel", (1, 60), period=211),), place=(7, 5))
+    ],
+}
+
+
+@pytest.mark.parametrize("max_ma", [400, 500, 700])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_fit_a_hostile_profile_takes_no_more_instants_than_the_bound(
+    name: str, max_ma: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instants = 0
+    plain = Playback.levels_at
+
+    def counted(self: Playback, t_ms: int) -> tuple[tuple[int, ...], int | None]:
+        nonlocal instants
+        instants += 1
+        return plain(self, t_ms)
+
+    monkeypatch.setattr(Playback, "levels_at", counted)
+    asked = profile(*HOSTILE[name])
+    with suppress(AuthorError):
+        fit(asked, supplied(max_ma), "p.yaml")
+    entered = 12 * len(asked.phases)  # a look at each phase's begin, in each of the walks
+    assert 0 < instants <= 2 * STEPS // len(MAT.motors) + entered
+
+
+def test_fit_periods_that_never_meet_again_are_refused_with_place_and_way_out() -> None:
+    with pytest.raises(AuthorError) as error:
+        fit(profile(*HOSTILE["waves that never meet again"]), supplied(700), "p.yaml")
+    assert str(error.value) == (
+        "p.yaml:7:5: it cannot be proven that the supply bears this phase, because its patterns "
+        "repeat together only after more than 1000 h; choose periods that are multiples of one "
+        "another, or play fewer motors at once: up to 700 mA of starting currents need no proof"
+    )
+
+
+def test_fit_the_phase_that_takes_most_steps_is_named() -> None:
+    gentle = Phase("gentle", 10_000, 1, (steady("neck", 20),), place=(3, 5))
+    wild = HOSTILE["waves that never meet again"][0]._replace(for_ms=600_000)
+    with pytest.raises(AuthorError, match=r"^p\.yaml:7:5: it cannot be proven"):
+        fit(profile(gentle, wild, gentle._replace(place=(20, 5))), supplied(700), "p.yaml")
+
+
+def test_fit_too_many_changes_of_a_short_period_are_refused_with_another_way_out() -> None:
+    with pytest.raises(AuthorError, match="because too much changes in it to check every instant"):
+        fit(profile(*HOSTILE["key frames"]), supplied(1_000), "p.yaml")
+
+
+def test_fit_where_all_motors_together_fit_no_instant_is_looked_at() -> None:
+    _, budget = fit(profile(*HOSTILE["waves that never meet again"]), supplied(1_200), steps=0)
+    assert budget.worst is None
+
+
+def test_fit_without_steps_for_the_highest_level_plays_a_lower_one_that_is_proven() -> None:
+    sides = ("neck.left", "neck.right", "hips.left", "hips.right")
+    plays = tuple(steady(side, 60, after_ms=i * 3_000) for i, side in enumerate(sides))
+    asked = profile(Phase("one by one", 20_000, 1, plays))
+    found = {}
+    for steps in range(0, 20_000, 500):
+        try:
+            timeline, budget = fit(asked, supplied(400), steps=steps)
+        except AuthorError:
+            continue
+        found[budget.level_pct] = max(ma for _, _, ma in frames(timeline))
+    assert len(found) > 2
+    assert max(found) == 81
+    assert max(found.values()) <= 400
+
+
+def test_most_drawn_of_what_takes_too_long_is_a_bound() -> None:
+    timeline, _ = fit(profile(Phase("a", 100_000, 1, waves(100_000))), MAT)
+    with pytest.raises(TooLongError):
+        worst(timeline)
+    found = most_drawn(timeline)
+    assert found == Worst(0, 7 * 150, (0, 1, 2, 3, 4, 5, 6))
+    assert found.ma >= max(ma for _, _, ma in frames(timeline))
+
+
 # --- properties -------------------------------------------------------------------------------
+
+
+@settings(max_examples=100)
+@given(strained(), st.booleans())
+def test_the_walk_finds_what_a_count_of_every_frame_finds(
+    both: tuple[Mat, Profile], limited: bool
+) -> None:
+    mat, asked = both
+    timeline = compile_profile(asked, mat)
+    counted, waited_ms = walked(timeline, limited)
+    found, longest_wait_ms = worst(timeline, Work(1 << 40), limited)
+    assert found.ma == pytest.approx(max(ma for _, _, ma in counted))
+    # It ends early where no motor has to wait for the supply, but for the turns of first starts.
+    assert longest_wait_ms == waited_ms or longest_wait_ms < waited_ms <= STAGGER_MS
+
+
+@settings(max_examples=100)
+@given(strained())
+def test_what_fits_draws_no_more_than_the_supply_gives_and_starts_in_time(
+    both: tuple[Mat, Profile],
+) -> None:
+    mat, asked = both
+    try:
+        timeline, budget = fit(asked, mat)
+    except AuthorError:
+        return
+    counted, waited_ms = walked(timeline)
+    assert max(ma for _, _, ma in counted) <= mat.max_ma + 1e-9
+    assert waited_ms <= STAGGER_MS
+    if budget.worst is not None:
+        assert budget.worst.ma == pytest.approx(max(ma for _, _, ma in counted))
 
 
 @given(mats_and_profiles())
