@@ -1,12 +1,16 @@
 """The profiles that are served, and what is said of those that are not."""
 
 import pickle
+from pathlib import Path
 
 import pytest
 
 from firmware_ctl.catalogue import Catalogue, read_entry
 from firmware_ctl.errors import AuthorError, CallerError, Mistake
+from firmware_ctl.folder import read_catalogue
+from firmware_ctl.session import Kept, Session, Start, State
 from tests.worlds import BAD, CALM, CATALOGUE, MAT, QUICK
+from tests.worlds_timeline import make_mat
 
 GOOD = b"""
 title: Short
@@ -47,6 +51,42 @@ def test_reading_makes_a_good_entry_or_one_that_says_what_is_wrong() -> None:
     assert (bad.profile, bad.timeline) == (None, None)
     assert bad.error is not None
     assert str(bad.error).startswith("dir/short.yaml:4:")
+
+
+WILD = (
+    "title: Wild\nphases:\n"
+    + """
+  - name: never again
+    for: 290s
+    play:
+      neck.left: {pattern: wave, level: 60%, period: 1.009s}
+      neck.right: {pattern: wave, level: 60%, period: 1.013s, after: 200ms}
+      back.left: {pattern: wave, level: 60%, period: 1.019s, after: 400ms}
+      back.right: {pattern: wave, level: 60%, period: 1.021s, after: 600ms}
+"""
+    * 3
+)
+
+
+def test_read_catalogue_a_profile_that_cannot_be_proven_holds_up_no_other(tmp_path: Path) -> None:
+    (tmp_path / "wild.yaml").write_text(WILD)
+    (tmp_path / "short.yaml").write_bytes(GOOD)
+    mat = make_mat()._replace(max_ma=650)
+    catalogue = read_catalogue([str(tmp_path)], mat)
+
+    short, wild = catalogue.entries
+    assert short.timeline is not None
+    assert wild.timeline is None
+    with pytest.raises(CallerError, match=r"wild\.yaml:\d+:5: it cannot be proven") as refused:
+        catalogue.valid("wild")
+    assert refused.value.code == "invalid-profile"
+
+    session = Session(mat, catalogue)
+    assert session.selected is short
+    step = session.handle(Start("short"), 0)
+    assert step.keep is not None
+    session.handle(Kept(step.keep.number), 0)
+    assert session.state is State.RUNNING
 
 
 def test_a_mistake_comes_whole_out_of_another_process() -> None:
