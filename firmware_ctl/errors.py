@@ -5,11 +5,20 @@ Every message is a sentence that a person can act on. Nothing here knows who sho
 
 from typing import NamedTuple
 
+from firmware_ctl.printable import printable
+
 
 class FirmwareError(Exception):
-    """Expected trouble: it gets an answer, never a traceback."""
+    """Expected trouble: it gets an answer, never a traceback.
+
+    Its sentence often quotes a file name or a device's words, and is shown on terminals and in the
+    log: as text it is printable and holds no line end.
+    """
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class Mistake(NamedTuple):
@@ -21,7 +30,7 @@ class Mistake(NamedTuple):
     sentence: str
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}:{self.column}: {self.sentence}"
+        return printable(f"{self.path}:{self.line}:{self.column}: {self.sentence}")
 
 
 class AuthorError(FirmwareError, ValueError):
@@ -29,7 +38,11 @@ class AuthorError(FirmwareError, ValueError):
 
     def __init__(self, mistakes: "list[Mistake]") -> None:
         self.mistakes = tuple(sorted(mistakes))
-        super().__init__("\n".join(map(str, self.mistakes)))
+        super().__init__(self.mistakes)
+
+    def __str__(self) -> str:
+        """A line a mistake."""
+        return "\n".join(map(str, self.mistakes))
 
     def __reduce__(self) -> "tuple[type[AuthorError], tuple[list[Mistake]]]":
         return type(self), (list(self.mistakes),)

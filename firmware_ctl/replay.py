@@ -19,6 +19,7 @@ from firmware_ctl.catalogue import Catalogue, read_entry
 from firmware_ctl.errors import AuthorError, CallerError, DeviceError, Mistake
 from firmware_ctl.incident import FORMAT, UNSTEADY
 from firmware_ctl.mat import Mat, read_mat
+from firmware_ctl.printable import printable
 from firmware_ctl.protocol import FAULT_CODES
 from firmware_ctl.session import (
     Away,
@@ -66,6 +67,8 @@ PLAIN: Final[dict[str, Callable[[], Input]]] = {
 TOLD: Final = frozenset(("start", "select", "try", "fault", "gone", "unkept", "reload"))
 """Inputs whose row names the line that says what they carry."""
 
+KINDS: Final = frozenset((*PLAIN, *TOLD, "contacts", "trim", "kept", "slept", "away"))
+
 AT_MS_MAX: Final = 10**13
 
 
@@ -107,6 +110,7 @@ def replay(path: str) -> int:
     read.
     """
     incident = read_incident(path)
+    path = printable(path)
     print(f"{path}: {incident.why}, recorded by firmware-ctl {incident.program}")
     session = incident.session
     state = State.IDLE
@@ -166,6 +170,8 @@ def read_incident(path: str) -> Incident:
                 texts[number] = read
                 continue
             at_ms, kind, argument, state, *figures = read
+            if kind not in KINDS:
+                raise ValueError
             _whole(at_ms, rows[-1].at_ms if rows else first_at_ms, AT_MS_MAX)
             key = kind, argument
             if key not in events:

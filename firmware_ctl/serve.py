@@ -3,6 +3,7 @@
 import argparse
 import gc
 import os
+import select
 import signal
 import socket
 import stat
@@ -27,6 +28,7 @@ from firmware_ctl.ledger import Files, Ledger
 from firmware_ctl.mat import SerialPort
 from firmware_ctl.notify import Systemd
 from firmware_ctl.player import Proof, Watcher
+from firmware_ctl.printable import printable
 from firmware_ctl.sentries import Rail, Sentry, TickLate, UnderVoltage
 from firmware_ctl.session import Away, Close, Session
 from firmware_ctl.shaping import Levels
@@ -382,7 +384,7 @@ def under_voltage_alarm() -> Callable[[], bool] | None:
 
 
 def _warn(line: str) -> None:
-    os.write(2, f"{line}\n".encode())
+    os.write(2, _line(line))
 
 
 def _log(line: str) -> None:
@@ -391,16 +393,41 @@ def _log(line: str) -> None:
     A terminal or a pipe is opened anew, so as not to change how others write to it; select would
     call a terminal ready that has less room than the line needs. The journal is a socket.
     """
-    data = line.encode(errors="backslashreplace")[:4000] + b"\n"
+    data = _line(line)
     with suppress(OSError):
         kind = stat.S_IFMT(os.fstat(1).st_mode)
         if kind == stat.S_IFSOCK:
             socket.socket(fileno=os.dup(1)).send(data, socket.MSG_DONTWAIT)
         elif kind in (stat.S_IFCHR, stat.S_IFIFO):
-            fd = os.open("/proc/self/fd/1", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+            try:
+                fd = os.open("/proc/self/fd/1", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+            except FileNotFoundError:
+                _log_without_proc(data, is_pipe=kind == stat.S_IFIFO)
+                return
             try:
                 os.write(fd, data)
             finally:
                 os.close(fd)
         else:
             os.write(1, data)
+
+
+def _log_without_proc(data: bytes, is_pipe: bool) -> None:
+    """As `_log` where /proc is not there, as on macOS. A pipe cannot be opened anew without it.
+
+    A pipe that select calls ready takes `PIPE_BUF` bytes without a wait; a longer line is cut.
+    """
+    if is_pipe:
+        if select.select((), (1,), (), 0)[1]:
+            os.write(1, data[: select.PIPE_BUF - 1].rstrip(b"\n") + b"\n")
+        return
+    fd = os.open(os.ttyname(1), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        os.write(fd, data)
+    finally:
+        os.close(fd)
+
+
+def _line(text: str) -> bytes:
+    """One line of the log, whatever file names and answers stand in it."""
+    return printable(text).encode()[:4000] + b"\n"

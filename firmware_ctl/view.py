@@ -23,13 +23,14 @@ from itertools import zip_longest
 from typing import Any, Final, NamedTuple
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.text import Text
 
 from firmware_ctl.allowance import NEW_DAY
 from firmware_ctl.limits import TRIM_PCT
 from firmware_ctl.mat import Motor
 from firmware_ctl.points import POINTS
+from firmware_ctl.printable import printable
 from firmware_ctl.simulator.erm import Erm, Moment
 
 WIDTH: Final = 80
@@ -136,10 +137,6 @@ class Status(NamedTuple):
     by_itself: bool = False
 
 
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in text)
-
-
 def _ascii(text: str) -> str:
     """As many characters as before."""
     return text.translate(ASCII).encode("ascii", "replace").decode()
@@ -154,32 +151,32 @@ def _hello(fields: dict[str, Any]) -> Hello:
             sides[motor["side"]].append(len(motors))
             motors.append(Motor(**motor))
         pairs = tuple(zip_longest(sides["left"], sides["right"]))
-        zones.append(Zone(_printable(zone["name"]), bool(zone["present"]), pairs))
+        zones.append(Zone(printable(zone["name"]), bool(zone["present"]), pairs))
     return Hello(
-        mat=_printable(fields["mat"]),
-        serial=_printable(fields["serial"]),
-        socket=_printable(fields["socket"]),
+        mat=printable(fields["mat"]),
+        serial=printable(fields["serial"]),
+        socket=printable(fields["socket"]),
         speed=float(fields["speed"]),
         max_ma=int(fields["max_ma"]),
         motors=tuple(motors),
         zones=tuple(zones),
         profiles=tuple(
-            Choice(_printable(row["name"]), _printable(row["title"]), float(row["minutes"]))
+            Choice(printable(row["name"]), printable(row["title"]), float(row["minutes"]))
             for row in fields["profiles"]
         ),
-        refused=tuple(map(_printable, fields["refused"])),
+        refused=tuple(map(printable, fields["refused"])),
     )
 
 
 def _status(fields: dict[str, Any]) -> Status:
     return Status(
-        state=_printable(fields["state"]),
-        profile=_printable(fields["profile"]),
-        phase=_printable(fields["phase"]),
-        repeat=_printable(fields["repeat"]),
-        cue=_printable(fields["cue"]),
-        signal=_printable(fields["signal"]),
-        fault=_printable(fields["fault"]),
+        state=printable(fields["state"]),
+        profile=printable(fields["profile"]),
+        phase=printable(fields["phase"]),
+        repeat=printable(fields["repeat"]),
+        cue=printable(fields["cue"]),
+        signal=printable(fields["signal"]),
+        fault=printable(fields["fault"]),
         t=float(fields["t"]),
         left=float(fields["left"]),
         trim=int(fields["trim"]),
@@ -282,7 +279,7 @@ class Picture:
         return [erm.at(at_ms) for erm in self._erms]
 
     def _feed_answer(self, line: str, now_ms: int) -> None:
-        kind, _, rest = _printable(line).partition(" ")
+        kind, _, rest = printable(line).partition(" ")
         if kind in ("ok", "err"):
             done = self._asked.popleft() if self._asked else ""
             self._say(done if kind == "ok" else _refusal(rest), now_ms)
@@ -752,9 +749,10 @@ class _Loop:
         width, height = os.get_terminal_size(sys.stdout.fileno())
         if not (width and height):  # a line that was never told a size
             width, height = WIDTH, HEIGHT
+        # Else rich believes COLUMNS and LINES of the environment, which may say 0.
+        self.console.size = ConsoleDimensions(width, height)
         text = self._picture.render(width, height, now_ms)
-        options = self.console.options.update_dimensions(width, height)
-        self.console.update_screen_lines(self.console.render_lines(text, options))
+        self.console.update_screen_lines(self.console.render_lines(text))
 
 
 @contextlib.contextmanager

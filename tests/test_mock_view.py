@@ -119,3 +119,17 @@ def test_a_mistake_is_said_on_the_restored_terminal(tmp_path: Path) -> None:
         assert b"Traceback" not in terminal.shown
     finally:
         terminal.close()
+
+
+@pytest.mark.parametrize("size", ["0", "20"])
+def test_the_view_has_the_terminals_size_whatever_the_environment_says(
+    size: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", size)
+    monkeypatch.setenv("LINES", size)
+    terminal = Terminal(tmp_path)
+    terminal.see("Reference mat")
+    terminal.see("press the start button")  # in the last line but one
+    terminal.type("q")
+    assert terminal.view.wait(PATIENCE_S) == 0
+    terminal.close()
