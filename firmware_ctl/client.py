@@ -8,10 +8,14 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from threading import Thread
+from time import monotonic, sleep
 from typing import Any, Final
 
 from firmware_ctl import places
 from firmware_ctl.errors import CallerError, DeviceError, FirmwareError
+from firmware_ctl.limits import RESTART_MS
+from firmware_ctl.printable import printable
 
 ANSWER_S: Final = 5.0
 
@@ -27,6 +31,16 @@ class NoDaemonError(DeviceError):
     exit_code = 3
 
 
+class AbsentError(NoDaemonError):
+    """Nothing is there that could answer, so nothing there needs a stop."""
+
+
+class RefusedError(FirmwareError):
+    """The daemon answered `err CODE message`."""
+
+    exit_code = 1
+
+
 class Client:
     """One connection to a daemon, by lines. Raises `NoDaemonError` where nothing answers."""
 
@@ -35,6 +49,13 @@ class Client:
         self._stream = stream
         self.where = where
         self._patient = patient
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # what could not be sent is tried once more
+            self._stream.close()
 
     def ask(self, request: str) -> list[str]:
         """Sends a line; gives back the data lines and, last, `ok …` or `err …`."""
@@ -74,12 +95,13 @@ class Client:
             raise NoDaemonError(f"{self.where} does not answer: {error}") from None
 
     def _silent(self) -> NoDaemonError:
-        return NoDaemonError(f"{self.where} does not answer within {ANSWER_S:.0f} s")
+        return NoDaemonError(f"{self.where} does not answer, or has ended")
 
     def _read(self) -> Iterator[str]:
+        """Whole lines; half a line is what a daemon leaves that ends meanwhile."""
         try:
-            while raw := self._stream.readline():
-                yield raw.decode("ascii", "replace").rstrip("\r\n")
+            while (raw := self._stream.readline()).endswith(b"\n"):
+                yield printable(raw.decode("ascii", "replace").rstrip("\r\n"))
         except OSError as error:
             raise NoDaemonError(f"{self.where} does not answer: {error}") from None
 
@@ -90,7 +112,7 @@ def open_port(device: str) -> Client:
 
     try:
         port = serial.serial_for_url(device, baudrate=115_200, timeout=ANSWER_S, write_timeout=2)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # of pyserial's own, of termios, of sockets, and slips in the URL
         raise NoDaemonError(f"{device} cannot be opened: {error}") from None
     return Client(port, device, lambda: setattr(port, "timeout", None))
 
@@ -100,15 +122,24 @@ def open_socket(path: str) -> Client:
     sock.settimeout(ANSWER_S)
     try:
         sock.connect(path)
-    except FileNotFoundError:
-        raise NoDaemonError(f"no daemon runs: there is no {path}") from None
-    except PermissionError:
-        raise NoDaemonError(
-            f"{path} is not yours to use; join its group: sudo usermod -aG firmware-ctl $USER"
-        ) from None
     except OSError as error:
-        raise NoDaemonError(f"no daemon answers on {path}: {error.strerror}") from None
-    return Client(sock.makefile("rwb"), path, lambda: sock.settimeout(None))
+        sock.close()
+        raise _unreached(path, error) from None
+    stream = sock.makefile("rwb")
+    sock.close()  # the stream keeps it open until it is closed itself
+    return Client(stream, path, lambda: sock.settimeout(None))
+
+
+def _unreached(path: str, error: OSError) -> NoDaemonError:
+    if isinstance(error, FileNotFoundError):
+        return AbsentError(f"no daemon runs: there is no {path}")
+    if isinstance(error, ConnectionRefusedError):
+        return AbsentError(f"no daemon runs: nothing listens on {path}")
+    if isinstance(error, PermissionError):
+        return NoDaemonError(
+            f"{path} is not yours to use; join its group: sudo usermod -aG firmware-ctl $USER"
+        )
+    return NoDaemonError(f"{path} does not answer: {error}")
 
 
 def sendable(line: str) -> str:
@@ -130,54 +161,105 @@ def sendable(line: str) -> str:
     return line
 
 
-def find(args: argparse.Namespace, every: bool = False) -> list[Client]:
-    """The daemon that is meant: the named one, else the service's, else the user's mock."""
+NOT_FOUND: Final = "no daemon runs; start one with `firmware-ctl mock`, or give --socket PATH"
+
+
+def doors(args: argparse.Namespace) -> list[Callable[[], Client]]:
+    """What opens the daemon that is named; else the service's, then the user's mock's."""
     if args.port:
-        return [open_port(args.port)]
+        return [lambda: open_port(args.port)]
     if args.socket:
-        return [open_socket(args.socket)]
-    found = []
-    for path in (places.SERVICE_SOCKET, places.mock_socket()):
-        if os.path.exists(path):
-            try:
-                found.append(open_socket(path))
-            except NoDaemonError as error:
-                if path == places.SERVICE_SOCKET:
-                    print(f"firmware-ctl: {error}", file=sys.stderr)
-    if not found:
-        raise NoDaemonError(
-            "no daemon runs; start one with `firmware-ctl mock`, or give --socket PATH"
-        )
-    chosen = found if every else found[:1]
-    for client in chosen:
-        print(f"firmware-ctl: asking {client.where}", file=sys.stderr)
-    return chosen
+        return [lambda: open_socket(args.socket)]
+    return [lambda: open_socket(places.SERVICE_SOCKET), lambda: open_socket(places.mock_socket())]
+
+
+def find(args: argparse.Namespace) -> Client:
+    """The first daemon that answers; what keeps one from being asked is told."""
+    opened, troubles = None, []
+    for door in doors(args):
+        try:
+            opened = door()
+            break
+        except AbsentError as error:
+            if args.port or args.socket:
+                raise error
+        except FirmwareError as error:
+            troubles.append(str(error))
+    if opened is None:
+        raise NoDaemonError("; ".join(troubles) or NOT_FOUND)
+    for trouble in troubles:
+        print(f"firmware-ctl: {trouble}", file=sys.stderr)
+    return opened
 
 
 def ask(args: argparse.Namespace) -> int:
     """Sends the command's request and shows the answer. 0 ok, 1 the daemon said err."""
     words = getattr(args, "words", None) or []
     request = sendable(" ".join([args.verb, *([words] if isinstance(words, str) else words)]))
-    failed = False
-    silent = []
-    for client in find(args, every=args.verb == "stop"):
+    with find(args) as client:
+        *data, final = client.ask(request)
+        if args.verb in ("start", "try"):
+            give_up_at_s = monotonic() + AGAIN_S
+            while final.startswith(JUST_STOPPED) and monotonic() < give_up_at_s:
+                sleep(0.02)
+                *data, final = client.ask(request)
+    _refuse(final)
+    for line in data:
+        print(line.removeprefix("- "))
+    if final != "ok" or not data:
+        print(final)
+    return 0
+
+
+JUST_STOPPED: Final = "err busy stopped "
+"""The refusal of a start that came within `RESTART_MS` after a stop, as `stop && start` does.
+
+A start that a stop overtook is `err busy`, too, and is never sent again: it came before that stop.
+"""
+
+AGAIN_S: Final = 2 * RESTART_MS / 1000
+
+
+def _refuse(final: str) -> None:
+    """Raises `RefusedError` for an answer that is `err …`."""
+    if final.startswith("err"):
+        _, code, message = [*final.split(" ", 2), "", ""][:3]
+        raise RefusedError(f"{code}: {message}")
+
+
+def stop(args: argparse.Namespace) -> int:
+    """Stops every daemon that is found. None waits for another that hangs: each has its thread.
+
+    0 all that run are stopped · 3 none runs, or one that may run gave no answer.
+    """
+    opened = doors(args)
+    stopped: list[str] = []
+    absent: list[NoDaemonError] = []
+    silent: list[Exception] = []
+
+    def stop_one(door: Callable[[], Client]) -> None:
         try:
-            *data, final = client.ask(request)
-        except NoDaemonError as error:
-            silent.append(str(error))
-            continue
-        failed |= final.startswith("err")
-        with suppress(BrokenPipeError):  # a stop goes on to the next daemon, read or not
-            for line in data:
-                print(line.removeprefix("- "))
-            if final.startswith("err"):
-                _, code, message = [*final.split(" ", 2), ""][:3]
-                print(f"firmware-ctl: {code}: {message}", file=sys.stderr)
-            elif final != "ok" or not data:
-                print(final)
+            with door() as client:
+                client.ask_at_once("!")
+                stopped.append(client.where)
+        except AbsentError as error:
+            absent.append(error)
+        except Exception as error:  # whatever it is, the others are stopped and it is told
+            silent.append(error)
+
+    threads = [Thread(target=stop_one, args=(door,)) for door in opened]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if stopped:
+        print("\n".join(f"{where}: all motors are off" for where in stopped))
     if silent:
-        raise NoDaemonError("; ".join(silent))
-    return 1 if failed else 0
+        forced = "; `firmware-ctl off` drives the pins low without a daemon's help"
+        raise NoDaemonError("; ".join(map(str, silent)) + forced)
+    if not stopped:
+        raise absent[0] if len(opened) == 1 else NoDaemonError(NOT_FOUND)
+    return 0
 
 
 def all_low(args: argparse.Namespace) -> int:
@@ -214,50 +296,53 @@ def all_low(args: argparse.Namespace) -> int:
         failed = {} if found else dict.fromkeys(pins, why)
         said += off.told([], failed) or [f"{why}, so there are no pins to drive"]
     for line in said:
-        print(f"firmware-ctl: {line}")
+        print(printable(f"firmware-ctl: {line}"))
     return 1 if failed or not pins else 0
 
 
 def send(args: argparse.Namespace) -> int:
     """Sends one line as it is and shows the answer as it comes."""
     if "!" in args.line or args.line == "?":
-        (client,) = find(args)
         # Whatever stands around a stop, it stops.
-        print(client.ask_at_once("!" if "!" in args.line else "?"))
+        with find(args) as client:
+            print(client.ask_at_once("!" if "!" in args.line else "?"))
         return 0
     if not args.line.strip(" "):
         raise CallerError(
             "bad-argument", "an empty line gets no answer; try: firmware-ctl send help"
         )
     line = sendable(args.line)
-    (client,) = find(args)
-    lines = client.ask(line)
+    with find(args) as client:
+        lines = client.ask(line)
     print("\n".join(lines))
     return 1 if lines[-1].startswith("err") else 0
 
 
 def status(args: argparse.Namespace) -> int:
     """Shows what the daemon does, once or, with `--watch`, at every change."""
-    (client,) = find(args)
-    _show_status(client, args.json)
-    if args.watch:
-        client.ask("events on")
-        with suppress(KeyboardInterrupt):
-            for _ in client.events():
-                _show_status(client, args.json)
+    with find(args) as client:
+        _show_status(client, args.json)
+        if args.watch:
+            with suppress(KeyboardInterrupt):
+                _refuse(client.ask("events on")[-1])
+                for _ in client.events():
+                    _show_status(client, args.json)
+                raise NoDaemonError(f"{client.where} has ended")
     return 0
 
 
 def _show_status(client: Client, as_json: bool) -> None:
     final = client.ask("status")[-1]
-    if as_json:
-        print(json.dumps(parse_fields(final)), flush=True)
-    else:
-        print(final.removeprefix("ok "), flush=True)
+    fields = parse_fields(final)
+    print(json.dumps(fields) if as_json else final.removeprefix("ok "), flush=True)
 
 
 def parse_fields(line: str) -> dict[str, str]:
-    """The `key=value` fields of an answer; a quoted value is a JSON string."""
+    """The `key=value` fields of an answer; a quoted value is a JSON string.
+
+    Raises `RefusedError` for `err …`, which has no fields.
+    """
+    _refuse(line)
     return {
         key: json.loads(value) if value.startswith('"') else value
         for key, value in _FIELD.findall(line)

@@ -19,7 +19,7 @@ from firmware_ctl import places, service, shipped
 from firmware_ctl.client import Client, NoDaemonError, open_socket, parse_fields
 from firmware_ctl.doctor import command as doctor
 from firmware_ctl.errors import AuthorError, FirmwareError
-from firmware_ctl.folder import load_mat
+from firmware_ctl.folder import load_mat, write_new
 from firmware_ctl.wiring import LEAVE_KEYS
 from firmware_ctl.workbench import (
     BuilderError,
@@ -199,8 +199,7 @@ def _mat_file(rig: Rig) -> bool:
         with open(shipped.mat_file(), encoding="utf-8") as file:
             text = file.read()
         folder = os.path.dirname(shipped.mat_file())
-        with open(rig.mat_file, "x", encoding="utf-8") as file:
-            file.write(text.replace("$schema=.", f"$schema={folder}"))
+        write_new(rig.mat_file, text.replace("$schema=.", f"$schema={folder}"))
         tell(
             f"{rig.mat_file} is new, a copy of the shipped one. If your pins, motors or supply "
             "differ from the reference mat, edit it now, in another window."
@@ -283,7 +282,8 @@ def _daemon(rig: Rig) -> Iterator[Client]:
         with suppress(NoDaemonError):
             service_client = open_socket(places.SERVICE_SOCKET)
         if service_client is not None:
-            yield service_client
+            with service_client:
+                yield service_client
             return
     path = os.path.join(rig.state, "setup.sock")
     words = ["mock", "--no-view", "--speed", MOCK_SPEED] if rig.is_mock else ["run"]
@@ -303,7 +303,8 @@ def _daemon(rig: Rig) -> Iterator[Client]:
                 break
         else:
             raise BuilderError(daemon.communicate()[1].strip().removeprefix("firmware-ctl: "))
-        yield open_socket(path)
+        with open_socket(path) as client:
+            yield client
     finally:
         daemon.terminate()
         daemon.communicate()

@@ -15,6 +15,7 @@ import pytest
 import serial
 
 from firmware_ctl import shipped
+from firmware_ctl.cli import main
 from firmware_ctl.folder import load_mat, read_catalogue
 from firmware_ctl.timeline import Playback
 from tests.process import (
@@ -388,13 +389,8 @@ def test_commands_and_their_exit_codes(shared: Mock, client: Client) -> None:
         found = call(shared.home, *words, "--socket", shared.socket)
         return found.returncode, found.stdout, found.stderr
 
-    def begin(*words: str) -> tuple[int, str, str]:
-        while "stopped less than" in (begun := ask(*words))[2]:
-            pass  # the stop before was only just now
-        return begun
-
     assert ask("select", "long") == (0, "ok profile=long\n", "")
-    assert begin("start") == (0, "ok profile=long left=600\n", "")
+    assert ask("start") == (0, "ok profile=long left=600\n", "")
     code, out, err = ask("start", "short")
     assert (code, out) == (1, "")
     assert err == "firmware-ctl: busy: long is running; stop it first\n"
@@ -420,9 +416,25 @@ def test_commands_and_their_exit_codes(shared: Mock, client: Client) -> None:
         "err unknown-command nonsense is no command; try help\n",
         "",
     )
-    assert begin("try", "hips", "wave", "30", "period=1") == (0, "ok left=10\n", "")
+    assert ask("try", "hips", "wave", "30", "period=1") == (0, "ok left=10\n", "")
     assert ask("try", "hips", "wave", "130", "period=1")[0] == 1
     assert ask("trim", "100")[0] == 0
+
+
+def test_start_right_after_a_stop_starts(
+    shared: Mock, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process, so that nothing but the answers lies between the two."""
+    for words in (["stop"], ["start", "long"], ["stop"], ["start", "short"], ["stop"]):
+        with pytest.raises(SystemExit) as ended:
+            main([*words, "--socket", shared.socket])
+        assert ended.value.code == 0
+    assert capsys.readouterr() == (
+        f"{shared.socket}: all motors are off\nok profile=long left=600\n"
+        f"{shared.socket}: all motors are off\nok profile=short left=30\n"
+        f"{shared.socket}: all motors are off\n",
+        "",
+    )
 
 
 def test_without_a_daemon_they_say_so(tmp_path: Path) -> None:
