@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -11,8 +12,17 @@ from firmware_ctl.catalogue import Entry, read_entry
 from firmware_ctl.certificate import certify
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.explain import explain as explain_rows
-from firmware_ctl.folder import load_entry, load_mat, profile_files, read_catalogue, read_file
+from firmware_ctl.folder import (
+    find_profile,
+    load_entry,
+    load_mat,
+    profile_files,
+    read_catalogue,
+    read_served,
+    write_new,
+)
 from firmware_ctl.mat import Mat
+from firmware_ctl.printable import printable
 
 WHO_SHOULD_ASK: Final = (
     "Not for use while asleep or unattended. Pregnant, with an implant, or ill? The README says "
@@ -24,14 +34,15 @@ def check(args: argparse.Namespace) -> int:
     """Validates profiles. 0 all valid, 1 some invalid or a folder without any, 2 unreadable."""
     mat = load_mat(args.mat)
     entries: list[tuple[str, Entry]] = []
-    unreadable = False
-    for path in _paths(args.paths):
-        name = os.path.basename(path).rpartition(".")[0]
+    trouble: list[str] = []
+    empty = [path for path in args.paths if os.path.isdir(path) and not profile_files([path])]
+    for name, path in _files(args.paths, trouble):
         try:
-            entries.append((path, read_entry(name, read_file(path), path, mat)))
+            entries.append((path, read_served(name, path, mat)))
         except OSError as error:
-            unreadable = True
-            print(f"firmware-ctl: {path} cannot be read: {error.strerror}", file=sys.stderr)
+            trouble.append(f"{path} cannot be read: {error.strerror}")
+    for sentence in trouble:
+        print(printable(f"firmware-ctl: {sentence}"), file=sys.stderr)
     with suppress(BrokenPipeError):  # who reads has had enough; the verdict stands
         if args.json:
             import json
@@ -43,12 +54,10 @@ def check(args: argparse.Namespace) -> int:
                     print(entry.error, file=sys.stderr)
                 else:
                     print("\n".join(certificate_lines(path, entry, mat)))
-    empty = [path for path in args.paths if os.path.isdir(path) and not profile_files([path])]
     for folder in empty:
-        print(
-            f"firmware-ctl: no profile in {folder}; the name of one ends in .yaml", file=sys.stderr
-        )
-    if unreadable:
+        sentence = f"firmware-ctl: no profile in {folder}; the name of one ends in .yaml"
+        print(printable(sentence), file=sys.stderr)
+    if trouble:
         return 2
     return 1 if empty or any(entry.error for _, entry in entries) else 0
 
@@ -112,14 +121,8 @@ def new(args: argparse.Namespace) -> int:
     if entry.error is not None:
         # The template fits every mat with a zone; what does not fit is the name.
         raise DeviceError(entry.error.mistakes[0].sentence)
-    try:
-        with open(path, "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise DeviceError(f"{path} is there already; choose another name or edit it") from None
-    except OSError as error:
-        raise DeviceError(f"{path} cannot be written: {error.strerror}") from None
-    print(f"{path} is written; edit it, then: firmware-ctl check {path}")
+    write_new(path, text)
+    print(printable(f"{path} is written; edit it, then: firmware-ctl check {path}"))
     return 0
 
 
@@ -153,16 +156,21 @@ phases:
 """
 
 
-def _paths(given: list[str]) -> list[str]:
+def _files(given: list[str], trouble: list[str]) -> Iterator[tuple[str, str]]:
+    """The name and the file of each profile that is meant: by folders, files and names."""
     if not given:
-        return [path for _, path in sorted(profile_files(places.profile_folders()).items())]
-    paths = []
-    for path in given:
-        if os.path.isdir(path):
-            paths += [file for _, file in sorted(profile_files([path]).items())]
+        yield from sorted(profile_files(places.profile_folders()).items())
+    for which in given:
+        if os.path.isdir(which):
+            yield from sorted(profile_files([which]).items())
+            continue
+        try:
+            # A file that is there is meant as one, whatever its name ends in.
+            path = which if os.path.lexists(which) else find_profile(which)
+        except DeviceError as error:
+            trouble.append(str(error))
         else:
-            paths.append(path)
-    return paths
+            yield os.path.basename(path).rpartition(".")[0], path
 
 
 def _minutes(length_ms: int) -> str:
@@ -177,7 +185,7 @@ def certificate_lines(path: str, entry: Entry, mat: Mat) -> list[str]:
     budget = proof.budget
     width = max(len(zone.zone) for zone in proof.zones) if proof.zones else 0
     lines = [
-        f"{path}: valid",
+        printable(f"{path}: valid"),
         f"  length   {_minutes(proof.length_ms)}, ends at zero; cert {proof.cert}",
         f"  rise     at most {proof.rise_pct_s} %/s",
         f"  current  at most {proof.worst.sentence(mat)}",

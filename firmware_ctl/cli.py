@@ -8,12 +8,15 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 from firmware_ctl import __version__
+from firmware_ctl.printable import printable
 
 TYPE_CHECKING = False  # as in typing, whose import alone takes as long as Python's start
 if TYPE_CHECKING:
     import argparse
+    from typing import NoReturn
 
 GC_THRESHOLD = 10_000
 """Objects until garbage is looked for: Python's own 700 has it look thirty times at the imports."""
@@ -36,7 +39,7 @@ def _host_port(text: str) -> tuple[str, int]:
 
 def _speed(text: str) -> float:
     try:
-        speed = float(text)
+        speed = float(text.removesuffix("x"))
     except ValueError:
         speed = 0
     if not 0.1 <= speed <= 1000:
@@ -57,11 +60,12 @@ def _fault(text: str) -> str:
 
 
 def _trim(text: str) -> int:
-    if not text.isdecimal() or not 10 <= int(text) <= 100:
+    number = text.removesuffix("%")
+    if not number.isdecimal() or len(number) > 3 or not 10 <= int(number) <= 100:
         from argparse import ArgumentTypeError
 
-        raise ArgumentTypeError(f"{text} is not a trim from 10 to 100")
-    return int(text)
+        raise ArgumentTypeError(f"{text} is not a trim from 10 to 100 percent")
+    return int(number)
 
 
 MAT = _option("--mat", metavar="FILE", help="mat file (default: the service's, else the shipped)")
@@ -106,7 +110,8 @@ COMMANDS: dict[str, tuple[str, str, Sequence[Option], dict[str, object]]] = {
         "authoring:check",
         "validate profiles: every mistake with its place, else a certificate",
         (
-            _option("paths", metavar="PATH", nargs="*", help="files or folders (default: shipped)"),
+            _option("paths", metavar="PROFILE", nargs="*",
+                    help="names, files or folders (default: all that a daemon serves)"),
             MAT,
             _option("--json", action="store_true"),
         ),
@@ -178,7 +183,7 @@ COMMANDS: dict[str, tuple[str, str, Sequence[Option], dict[str, object]]] = {
         (_option("words", metavar="NAME", nargs="?"), *CLIENT),
         {"verb": "start"},
     ),
-    "stop": ("client:ask", "all motors off, on every daemon found", CLIENT, {"verb": "stop"}),
+    "stop": ("client:stop", "all motors off, on every daemon found", CLIENT, {}),
     "pause": ("client:ask", "all motors off; the session waits", CLIENT, {"verb": "pause"}),
     "resume": ("client:ask", "go on after a pause", CLIENT, {"verb": "resume"}),
     "select": (
@@ -241,6 +246,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(null)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal need not know every character of a title.
+            stream.reconfigure(errors="backslashreplace")
     exit_code: int | str | None = 0
     try:
         try:
@@ -274,7 +283,8 @@ def _run(arguments: Sequence[str]) -> int:
         print(f"firmware-ctl {__version__}")
         return 0
     if name not in COMMANDS:
-        print(f"firmware-ctl: {name} is no command; try: firmware-ctl --help", file=sys.stderr)
+        sentence = f"firmware-ctl: {name} is no command; try: firmware-ctl --help"
+        print(printable(sentence), file=sys.stderr)
         return 2
     gc.set_threshold(GC_THRESHOLD)
     args = _parser(name, bool({"-h", "--help"} & {*rest})).parse_args(rest)
@@ -319,13 +329,15 @@ def _parser(name: str, is_read: bool) -> "argparse.ArgumentParser":
     import argparse
     from functools import partial
 
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> "NoReturn":
+            super().error(printable(message))  # a shell's * gives file names, options by their look
+
     _, about, options, fixed = COMMANDS[name]
     # To ask for the terminal's width argparse loads shutil with three compressors, even if no
     # help is printed.
     shape = partial(argparse.HelpFormatter, width=None if is_read else 78)
-    parser = argparse.ArgumentParser(
-        prog=f"firmware-ctl {name}", description=about, formatter_class=shape
-    )
+    parser = Parser(prog=f"firmware-ctl {name}", description=about, formatter_class=shape)
     parser.set_defaults(**fixed)
     for names, how in options:
         parser.add_argument(*names, **how)  # type: ignore[arg-type]

@@ -36,6 +36,12 @@ _LINE_END: Final = re.compile("\r\n|\r|\n")
 _UNFIT: Final = frozenset(
     map(chr, (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF))
 ) - set("\t\n\r")
+# They look like a space or like nothing and come with text that is pasted from a web page. YAML
+# takes them for letters, and then complains about a colon or the indentation.
+_INVISIBLE: Final = re.compile(
+    "[\u00a0\u00ad\u1680\u2000-\u200f\u202a-\u202f\u205f-\u2064\u2066-\u206f\u3000]"
+)
+_COMMENT: Final = re.compile("(?:^|(?<=[ \t]))#.*")
 _ADVICE: Final = (
     (
         "mapping values are not allowed",
@@ -137,6 +143,10 @@ def _parsed(text: str, parser: Any, report: Report) -> Node:
         if line > len(lines):  # libyaml's place for what is missing at the end of the file
             line, column = len(lines), len(lines[-1]) + 1
         problem = error.problem or "it cannot be read"
+        for number, written in enumerate(lines[:line], 1):
+            if found := _INVISIBLE.search(_COMMENT.sub("", written)):
+                sentence = f"{_unseen(found[0])} stands here; type a plain space, or nothing"
+                raise _hopeless(report, number, found.start() + 1, sentence) from None
         if lines[line - 1][column - 1 : column] == "\t":
             advice = "a tab stands here; indent with spaces"
         else:
@@ -240,8 +250,17 @@ def _refuse_tag(tag: str, node: Node, report: Report) -> None:
 
 def shown(text: str) -> str:
     """The text as a sentence quotes it: short, printable, in quotes unless it is one word."""
+    found = _INVISIBLE.search(text)
+    return _quoted(text) + (f" (with {_unseen(found[0])} in it)" if found else "")
+
+
+def _quoted(text: str) -> str:
     text = text if len(text) <= 40 else text[:37] + "..."
     return text if text and " " not in text and text.isprintable() else repr(text)
+
+
+def _unseen(char: str) -> str:
+    return f"the invisible character U+{ord(char):04X}"
 
 
 def near(word: str, known: Iterable[str]) -> str:
@@ -304,7 +323,7 @@ def words(most: int) -> Kind:
         elif len(text) > most:
             report.add(node, f"{key}: has {len(text)} characters; at most {most} can be shown")
         elif not text.isprintable():
-            report.add(node, f"{key}: {shown(text)} holds a character that cannot be shown")
+            report.add(node, f"{key}: {_quoted(text)} holds a character that cannot be shown")
         else:
             return text
         return None

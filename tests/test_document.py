@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_ctl import document
-from firmware_ctl.document import Entries, Items, Node, Report, Text, in_units, length, parse, whole
+from firmware_ctl.document import (
+    Entries,
+    Items,
+    Node,
+    Report,
+    Text,
+    in_units,
+    length,
+    parse,
+    shown,
+    whole,
+)
 from firmware_ctl.errors import AuthorError
 
 PARSERS = {"libyaml": getattr(yaml, "CBaseLoader", yaml.BaseLoader), "python": yaml.BaseLoader}
@@ -246,3 +257,38 @@ def test_percentages(text: str, value: object) -> None:
 @given(st.integers(0, 10**8))
 def test_a_length_written_by_the_code_reads_as_itself(length_ms: int) -> None:
     assert kind_says(length(0, 10**8), in_units(length_ms)) == length_ms
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("a:\u00a0b\nc: d\n", "1:3"),
+        ("a: b\nc:\u00a0d\n", "2:3"),
+        ("a:\n  -\u00a0b: c\n    d: e\n", "2:4"),
+        ("a:\u3000b\nc: d\n", "1:3"),
+        ("a: b\n\u200bc: d\ne\n", "2:1"),
+        ("# with\u00a0one\na: b # and\u00a0one\nc:\u202fd\n", "3:3"),
+    ],
+)
+def test_parse_invisible_character_is_named_and_not_called_a_colon_too_many(
+    text: str, place: str
+) -> None:
+    report = Report("p.yaml")
+    with pytest.raises(AuthorError) as found:
+        parse(text.encode(), report)
+    (mistake,) = found.value.mistakes
+    char = next(char for char in reversed(text) if not char.isprintable() and char != "\n")
+    assert str(mistake) == (
+        f"p.yaml:{place}: the invisible character U+{ord(char):04X} stands here; "
+        "type a plain space, or nothing"
+    )
+
+
+def test_parse_invisible_character_in_a_comment_is_not_blamed() -> None:
+    with pytest.raises(AuthorError, match="a `: ` too many"):
+        parse("# with\u00a0one\na: b: c\n".encode(), Report("p.yaml"))
+
+
+def test_shown_invisible_character_is_named() -> None:
+    assert shown("10\u00a0%") == r"'10\xa0%' (with the invisible character U+00A0 in it)"
+    assert shown("10 %") == "'10 %'"
