@@ -127,27 +127,26 @@ def deadman(machine: Machine, mat: Mat) -> Findings:
 
 
 def watchdog(machine: Machine, mat: Mat) -> Findings:
-    manager = machine.show("RuntimeWatchdogUSec")
-    if not manager:
+    asked = machine.show("RuntimeWatchdogUSec").get("RuntimeWatchdogUSec")
+    if asked is None:
         return
-    asked_s = seconds(manager[0].get("RuntimeWatchdogUSec", "0"))
     fix = machine.fix(
         Edit(WATCHDOG_FILE, ("[Manager]", f"RuntimeWatchdogSec={WATCHDOG_S}")),
         f"something overrides {WATCHDOG_FILE}: `systemd-analyze cat-config systemd/system.conf`, "
         "or `systemd.watchdog_sec=` in `cat /proc/cmdline`; take it out",
     )
-    if asked_s == 0:
+    if seconds(asked) == 0:
         yield bad("the Pi's watchdog is off: a kernel that hangs leaves motors on", *fix)
-    elif asked_s > WATCHDOG_MAX_S:
+    elif seconds(asked) > WATCHDOG_MAX_S:
         yield bad(
-            f"the Pi's watchdog is set to {asked_s:g} s but counts to {WATCHDOG_MAX_S} s: after a "
+            f"the Pi's watchdog is set to {asked} but counts to {WATCHDOG_MAX_S} s: after a "
             "hang motors stay on for longer, or for good",
             *fix,
         )
     elif not machine.find("/dev/watchdog*"):
         yield bad("there is no /dev/watchdog: a kernel that hangs leaves motors on", KERNEL)
     else:
-        yield ok(f"restarts a Pi that hangs after {asked_s:g} s")
+        yield ok(f"restarts a Pi that hangs after {asked}")
 
 
 def state(machine: Machine, mat: Mat) -> Findings:

@@ -111,14 +111,19 @@ class Machine:
         return self.may("/proc/1/fd", os.R_OK)
 
     def changed_since_start(self, path: str) -> bool:
-        """Whether a file, or one beside it of its kind, is newer than this start of the kernel."""
+        """Whether a file, or one beside it of its kind, is newer than this start of the kernel.
+
+        A time in the future, from a card that was written with another clock, proves nothing.
+        """
         started = re.search(r"^btime (\d+)", self.text("/proc/stat"), re.MULTILINE)
+        started_s = int(started[1]) if started else 0
+        now_s = started_s + float(self.text("/proc/uptime").partition(" ")[0] or 0)
         folder, kind = os.path.dirname(path), os.path.splitext(path)[1]
-        times = []
         for beside in self.find(f"{folder}/*{kind}"):
             with suppress(OSError):
-                times.append(self.at(beside).stat().st_mtime)
-        return started is not None and max(times, default=0) > int(started[1])
+                if started_s < self.at(beside).stat().st_mtime <= now_s:
+                    return True
+        return False
 
     def fix(self, edit: Edit, otherwise: str) -> tuple[str, Edit | None]:
         """The lines to add; where they are there already, a reboot, but only if that can help."""
@@ -226,20 +231,16 @@ class Machine:
 
     # ---- systemd, processes
 
-    def show(self, properties: str, *units: str) -> list[dict[str, str]]:
-        """Properties of units, or of systemd itself; empty where it does not answer."""
-        told = self.calls.run("systemctl", "show", "-p", properties, *units)
-        return [
-            dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-            for block in told.split("\n\n")
-            if block
-        ]
+    def show(self, properties: str, *unit: str) -> dict[str, str]:
+        """Properties of a unit, or of systemd itself; empty where it does not answer."""
+        lines = self.calls.run("systemctl", "show", "-p", properties, *unit).splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
 
     @cached_property
     def unit(self) -> dict[str, str]:
         """The service as systemd has it; empty where it is not installed."""
         found = self.show(_UNIT, "firmware-ctl.service")
-        return found[0] if found and found[0].get("LoadState") == "loaded" else {}
+        return found if found.get("LoadState") == "loaded" else {}
 
     @property
     def service_runs(self) -> bool:

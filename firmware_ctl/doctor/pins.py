@@ -23,7 +23,7 @@ FROM_CONFIG: Final = (
 )
 BY_HAND: Final = "if you started the daemon by hand, this is fine; else stop that program"
 
-# By the name that who holds a pin gave to the kernel: what that is, and how it ends.
+# What holds a pin, by the name that it gave to the kernel, and how to end it.
 HOLDERS: Final = {
     "": ("a part of the kernel", FROM_CONFIG),
     **dict.fromkeys(OURS, ("a daemon or another program with lgpio", BY_HAND)),
@@ -34,7 +34,7 @@ DEBUG: Final = "/sys/kernel/debug"
 KINDS: Final = dict.fromkeys(("dh", "dl"), "level") | dict.fromkeys(
     ("pu", "pd", "pn", "np"), "pull"
 )
-"""What a word of a `gpio=` line sets, where it is not the pin's function."""
+"""Words of a `gpio=` line and what they set; any other word sets the pin's function."""
 
 
 def chip(machine: Machine, mat: Mat) -> Findings:

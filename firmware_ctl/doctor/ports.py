@@ -12,7 +12,7 @@ GADGET_FILE: Final = "/etc/modules-load.d/firmware-ctl-gadget.conf"
 SWALLOWS: Final = "it takes bytes that were meant for the mat, perhaps a stop"
 ADAPTER: Final = re.compile("/dev/(serial/|ttyUSB|ttyACM)")
 PROBING: Final = ("ModemManager.service", "brltty.service")
-"""They open USB adapters when these are plugged in, and may be gone again when one looks."""
+"""They open USB adapters when these are plugged in, and may be done before doctor looks."""
 
 
 def serial_ports(machine: Machine, mat: Mat) -> Findings:
@@ -61,7 +61,7 @@ def _shared(machine: Machine, device: str) -> Findings:
             "kernel's command line (`cat /proc/cmdline`)",
         )
     for unit in PROBING if ADAPTER.match(device) else ():
-        if any(found.get("ActiveState") == "active" for found in machine.show("ActiveState", unit)):
+        if machine.show("ActiveState", unit).get("ActiveState") == "active":
             yield note(
                 f"{unit} runs, which opens adapters such as {device} when they are plugged in: "
                 f"{SWALLOWS}",
@@ -81,7 +81,7 @@ def _shared(machine: Machine, device: str) -> Findings:
 
 
 def _missing(machine: Machine, device: str) -> Findings:
-    """Every fix here ends: what a line of config.txt did not bring is taken out of the mat file."""
+    """A line of config.txt is offered once; where it did not help, the port leaves the mat file."""
     leave = "take it out of the mat file where nothing is wired to it"
     uarts = filter(machine.exists, ("/dev/ttyAMA0", "/dev/ttyS0"))
     there = [*machine.find("/dev/serial/by-id/*"), *uarts]
