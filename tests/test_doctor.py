@@ -746,7 +746,7 @@ ADD_WATCHDOG = (
 )
 TOO_LONG = "BAD the Pi's watchdog is set to 1min but counts to 15 s: after a hang motors stay on for longer, or for good"
 DROP_IN = "/etc/systemd/system/firmware-ctl.service.d/50-mine.conf"
-DROP_IN_FIX = f"take the line that changes it out of {DROP_IN}, then `sudo systemctl daemon-reload`; if none does, {INSTALL}"
+DROP_IN_FIX = f"take the line that changes it out of {DROP_IN}, then `sudo systemctl daemon-reload` and `sudo systemctl restart firmware-ctl`; if none does, {INSTALL}"
 
 
 @pytest.mark.parametrize(
@@ -844,7 +844,7 @@ DROP_IN_FIX = f"take the line that changes it out of {DROP_IN}, then `sudo syste
         ),
         pytest.param(
             {},
-            {"run": Commands(mount="ext4 99999999999 ro,noatime,errors=remount-ro")},
+            {"run": Commands(mount="ext4 0 rw\next4 99999999999 ro,noatime,errors=remount-ro")},
             [
                 "BAD the disk of /var/lib/firmware-ctl is read-only: nothing can be accounted for, no session starts > `sudo mount -o remount,rw /`; if it happens again, replace the card"
             ],

@@ -81,8 +81,9 @@ def service(machine: Machine, mat: Mat) -> Findings:
     if drop_ins := unit.get("DropInPaths", "").split():
         # They override whatever the installation writes.
         fix = (
-            f"take the line that changes it out of {listed(drop_ins)}, then "
-            f"`sudo systemctl daemon-reload`; if none does, {INSTALL}"
+            f"take the line that changes it out of {listed(drop_ins)}, then `sudo systemctl "
+            "daemon-reload` and `sudo systemctl restart firmware-ctl`; if none does, "
+            f"{INSTALL}"
         )
     is_realtime = unit.get("CPUSchedulingPolicy") in ("1", "2")  # SCHED_FIFO, SCHED_RR
     found = [
@@ -153,7 +154,8 @@ def state(machine: Machine, mat: Mat) -> Findings:
     folder = places.SERVICE_STATE
     is_there = machine.exists(folder)
     under = folder if is_there else os.path.dirname(folder)
-    mount = machine.calls.run("findmnt", "-bno", "FSTYPE,AVAIL,OPTIONS", "-T", under).split()
+    found = machine.calls.run("findmnt", "-bno", "FSTYPE,AVAIL,OPTIONS", "-T", under)
+    mount = found.split()[-3:]  # of mounts over one another the last is seen
     if mount and mount[0] in FORGETFUL:
         yield bad(
             f"{folder} lies in memory ({mount[0]}): each restart forgets how much was used today",
