@@ -5,6 +5,7 @@ import json
 import os
 import re
 import socket
+import struct
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -18,6 +19,7 @@ from firmware_ctl.limits import RESTART_MS
 from firmware_ctl.printable import printable
 
 ANSWER_S: Final = 5.0
+CONNECT_AGAIN_S: Final = 0.01
 
 AT_ONCE: Final = {"!": "* stopped", "?": "* status "}
 """The bytes that act before any line is read, and how the line begins that tells it."""
@@ -117,11 +119,14 @@ def open_port(device: str) -> Client:
     return Client(port, device, lambda: setattr(port, "timeout", None))
 
 
-def open_socket(path: str) -> Client:
+def open_socket(path: str, is_named: bool = True) -> Client:
+    """`is_named` False: nobody chose this path, so only a daemon that may be here is asked."""
     sock = socket.socket(socket.AF_UNIX)
     sock.settimeout(ANSWER_S)
     try:
-        sock.connect(path)
+        _connect(sock, path)
+        if not is_named:
+            _check_peer(sock, path)
     except OSError as error:
         sock.close()
         raise _unreached(path, error) from None
@@ -130,7 +135,32 @@ def open_socket(path: str) -> Client:
     return Client(stream, path, lambda: sock.settimeout(None))
 
 
+def _check_peer(sock: socket.socket, path: str) -> None:
+    """Who answers on a socket that was found must be root, this user, or the folder's owner."""
+    if hasattr(socket, "SO_PEERCRED"):
+        peer = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        _, uid, _ = struct.unpack("3i", peer)
+        if uid not in (0, os.geteuid(), os.stat(os.path.dirname(path)).st_uid):
+            raise NoDaemonError(f"{path} belongs to another user (uid {uid}); it is not asked")
+
+
+def _connect(sock: socket.socket, path: str) -> None:
+    """Waits while the daemon's queue of new clients is full; the kernel itself refuses at once."""
+    until_s = monotonic() + ANSWER_S
+    while True:
+        try:
+            return sock.connect(path)
+        except BlockingIOError:
+            if monotonic() > until_s:
+                raise NoDaemonError(
+                    f"the daemon on {path} hangs; `firmware-ctl off` ends it and makes the pins low"
+                ) from None
+            sleep(CONNECT_AGAIN_S)
+
+
 def _unreached(path: str, error: OSError) -> NoDaemonError:
+    if isinstance(error, NoDaemonError):
+        return error
     if isinstance(error, FileNotFoundError):
         return AbsentError(f"no daemon runs: there is no {path}")
     if isinstance(error, ConnectionRefusedError):
@@ -170,7 +200,10 @@ def doors(args: argparse.Namespace) -> list[Callable[[], Client]]:
         return [lambda: open_port(args.port)]
     if args.socket:
         return [lambda: open_socket(args.socket)]
-    return [lambda: open_socket(places.SERVICE_SOCKET), lambda: open_socket(places.mock_socket())]
+    return [
+        lambda: open_socket(places.SERVICE_SOCKET, is_named=False),
+        lambda: open_socket(places.mock_socket(), is_named=False),
+    ]
 
 
 def find(args: argparse.Namespace) -> Client:
@@ -272,9 +305,10 @@ def all_low(args: argparse.Namespace) -> int:
     idle, sentence = off.silence(args.socket or places.SERVICE_SOCKET)
     said = [sentence]
     found = os.path.exists(args.socket or places.SERVICE_SOCKET)
-    if not args.socket and os.path.exists(places.mock_socket()):
-        found = True
-        said.append(off.silence(places.mock_socket())[1])
+    with suppress(DeviceError):  # the folder is another user's: no mock of this user runs there
+        if not args.socket and os.path.exists(places.mock_socket()):
+            found = True
+            said.append(off.silence(places.mock_socket())[1])
     # The daemon was stopped before anything that takes long is loaded.
     from firmware_ctl.folder import load_mat
 

@@ -6,8 +6,9 @@ A link that ends is dropped by the loop; a serial port comes back by itself.
 import os
 import socket
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from time import monotonic, sleep
 from typing import Any, Final
 
 from firmware_ctl.daemon import Daemon
@@ -20,6 +21,9 @@ LITTLE: Final = 256
 """A terminal that gave fewer bytes than this had no more."""
 
 REOPEN_MS: Final = 2_000
+
+LOCK_WAIT_S: Final = 2.0
+LOCK_AGAIN_S: Final = 0.005
 
 
 class SocketLink:
@@ -185,8 +189,9 @@ class Listener:
             client.close()
 
     def close(self) -> None:
-        self._socket.close()
+        # While the socket is open the kernel gives its file's number to no other file.
         self._forget()
+        self._socket.close()
 
 
 def listen_tcp(host: str, port: int) -> Listener:
@@ -198,36 +203,70 @@ def listen_tcp(host: str, port: int) -> Listener:
 
 def listen_control(path: str) -> Listener:
     """The control socket, for its owner and group. A dead one is replaced, a live one is not."""
+    folder = os.path.dirname(path)
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        if os.path.lexists(path):
-            _remove_dead(path)
-        sock = socket.socket(socket.AF_UNIX)
-        before = os.umask(0o117)
-        try:
-            sock.bind(path)
-        finally:
-            os.umask(before)
-        sock.listen(64)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        with _alone_in(folder):
+            if os.path.lexists(path):
+                _remove_dead(path)
+            sock = socket.socket(socket.AF_UNIX)
+            before = os.umask(0o117)
+            try:
+                sock.bind(path)
+            finally:
+                os.umask(before)
+            sock.listen(64)
+            own = os.lstat(path)
     except OSError as error:
         if isinstance(error, DeviceError):
             raise
         raise DeviceError(f"cannot make the control socket {path}: {error}") from None
 
     def forget() -> None:
-        if os.path.lexists(path):
-            os.unlink(path)
+        # Another daemon may have put its own socket here meanwhile.
+        with suppress(OSError), _alone_in(folder):
+            if os.path.samestat(os.lstat(path), own):
+                os.unlink(path)
 
     return Listener(sock, forget)
+
+
+@contextmanager
+def _alone_in(folder: str) -> Iterator[None]:
+    """Keeps other daemons from replacing a socket in this folder at the same time.
+
+    Two of them would find the same dead socket, and the second would remove the first's live one.
+    Whoever may read the folder can hold this lock, so that waiting for it has an end.
+    """
+    import fcntl
+
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        until_s = monotonic() + LOCK_WAIT_S
+        while monotonic() < until_s:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                sleep(LOCK_AGAIN_S)
+        yield
+    finally:
+        os.close(fd)
 
 
 def _remove_dead(path: str) -> None:
     if not stat.S_ISSOCK(os.lstat(path).st_mode):
         raise DeviceError(f"{path} is in the way and is no socket; name another with --socket")
     with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)  # the queue of a stopped daemon may be full
         try:
             probe.connect(path)
         except ConnectionRefusedError:
             os.unlink(path)
             return
+        except BlockingIOError:
+            raise DeviceError(
+                f"a daemon that hangs has {path}; end it with `firmware-ctl off --socket {path}`, "
+                "or name another with --socket"
+            ) from None
     raise DeviceError(f"a daemon answers on {path} already; stop it, or name another with --socket")

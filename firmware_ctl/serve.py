@@ -168,7 +168,7 @@ def _mock_daemon(
         if parts.mat.button is not None:
             button = pins.SimulatedButton(parts.mat.button, factory, parts.waker)
         motors = gpio.GpioMotors(parts.mat, factory)
-        path = args.socket or places.mock_socket()
+        path = args.socket or places.mock_socket(make=True)
         watchers: list[Watcher] = []
         if view is not None:
 
@@ -357,16 +357,29 @@ def _ports(args: argparse.Namespace) -> list[SerialPort]:
 
 
 def _symlink(path: str, link: str, stack: ExitStack) -> None:
+    """Only what a mock that was killed has left is replaced: a link to a terminal that is gone.
+
+    The kernel may have given that terminal's number to this mock.
+    """
     try:
         if os.path.islink(link):
+            target = os.readlink(link)
+            was_a_port = os.path.dirname(target) == os.path.dirname(path)
+            if not was_a_port or (target != path and os.path.exists(target)):
+                raise DeviceError(
+                    f"{link} is a link to {target} already; remove it, or name another with --link"
+                )
             os.unlink(link)
         os.symlink(path, link)
     except OSError as error:
+        if isinstance(error, DeviceError):
+            raise
         raise DeviceError(f"the link {link} cannot be made: {error.strerror}") from None
 
     def forget() -> None:
-        if os.path.islink(link):
-            os.unlink(link)
+        with suppress(OSError):
+            if os.readlink(link) == path:  # while this mock lives no other has this port
+                os.unlink(link)
 
     stack.callback(forget)
 
