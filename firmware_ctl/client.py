@@ -302,13 +302,15 @@ def all_low(args: argparse.Namespace) -> int:
     """
     from firmware_ctl import off
 
-    idle, sentence = off.silence(args.socket or places.SERVICE_SOCKET)
+    idle, sentence, is_known = off.silence(args.socket or places.SERVICE_SOCKET)
     said = [sentence]
     found = os.path.exists(args.socket or places.SERVICE_SOCKET)
     with suppress(DeviceError):  # the folder is another user's: no mock of this user runs there
         if not args.socket and os.path.exists(places.mock_socket()):
             found = True
-            said.append(off.silence(places.mock_socket())[1])
+            _, sentence, is_mock_known = off.silence(places.mock_socket())
+            is_known &= is_mock_known
+            said.append(sentence)
     # The daemon was stopped before anything that takes long is loaded.
     from firmware_ctl.folder import load_mat
 
@@ -331,7 +333,7 @@ def all_low(args: argparse.Namespace) -> int:
         said += off.told([], failed) or [f"{why}, so there are no pins to drive"]
     for line in said:
         print(printable(f"firmware-ctl: {line}"))
-    return 1 if failed or not pins else 0
+    return 1 if failed or not pins or not is_known else 0
 
 
 def send(args: argparse.Namespace) -> int:

@@ -9,14 +9,18 @@ it may be repeated, and what happened is told after the pins are low.
 import _socket as socket  # the module around it takes as long to load as Python's own start
 import fcntl
 import os
+import stat
 import struct
 import sys
-from errno import EBUSY
+from errno import EBUSY, EINVAL
 from time import monotonic, sleep
 
 TYPE_CHECKING = False  # as in typing, whose import alone takes as long as Python's start
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    import signal
+    from collections.abc import Callable, Collection, Iterator, Sequence
+else:
+    import _signal as signal
 
 IDLE_WITHIN_S = 0.2
 FREED_WITHIN_S = 0.5
@@ -26,7 +30,11 @@ AGAIN_S = 0.005
 ABOVE_ALL = 512
 """A descriptor's number that no other reaches; the usual limit is 1024."""
 
-SIGKILL = 9
+LISTENS = 1 << 16
+"""A flag in /proc/net/unix: __SO_ACCEPTCON of linux/net.h."""
+
+MOST_BYTES = 4096
+"""The longest `lines` file that is read."""
 
 # struct gpio_v2_line_request of linux/gpio.h: the offsets, who asks, flags, one attribute (what
 # it is, the values, for which lines) and nine unused, the number of lines, the descriptor given.
@@ -55,14 +63,24 @@ def write_lines(folder: str, chip: str, pins: "Collection[int]") -> None:
     The file `lines` in the state folder is one line: the chip's path, then the pins. Raises
     OSError.
     """
-    path = os.path.join(folder, "lines")
-    fd = os.open(f"{path}.part", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    # Whoever owns the folder may have put links there, and root must not write through them.
+    there = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fchmod(fd, 0o644)
-        os.write(fd, f"{chip} {' '.join(map(str, pins))}\n".encode())
+        try:
+            os.unlink("lines.part", dir_fd=there)
+        except FileNotFoundError:
+            pass
+        fd = os.open(
+            "lines.part", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=there
+        )
+        try:
+            os.fchmod(fd, 0o644)
+            os.write(fd, f"{chip} {' '.join(map(str, pins))}\n".encode())
+        finally:
+            os.close(fd)
+        os.replace("lines.part", "lines", src_dir_fd=there, dst_dir_fd=there)
     finally:
-        os.close(fd)
-    os.replace(f"{path}.part", path)
+        os.close(there)
 
 
 def read_lines(folder: str) -> tuple[str, list[int]]:
@@ -72,14 +90,36 @@ def read_lines(folder: str) -> tuple[str, list[int]]:
     """
     path = os.path.join(folder, "lines")
     try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            chip, *pins = file.read().split() or [""]
+        # A link may lead anywhere, and to open a FIFO would wait for whoever writes to it.
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return "", []
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(EINVAL, f"{path} is not a regular file")
+        chip, *pins = os.read(fd, MOST_BYTES).decode("ascii", "replace").split() or [""]
+    finally:
+        os.close(fd)
     are_pins = 0 < len(pins) <= MOST_LINES and all(pin.isdecimal() and len(pin) < 4 for pin in pins)
-    if not chip.startswith("/") or not are_pins:
+    if not _is_chip(chip) or not are_pins:
         raise ValueError(f"{path} does not name a chip and its pins; start the daemon once")
     return chip, [int(pin) for pin in pins]
+
+
+def _is_chip(path: str) -> bool:
+    number = path.removeprefix("/dev/gpiochip")
+    return number != path and number.isdecimal() and number.isascii()
+
+
+def open_chip(path: str) -> int:
+    """A GPIO character device, nothing else: the state folder's owner may have named any path."""
+    if not _is_chip(path):
+        raise OSError(EINVAL, "is not a GPIO chip")
+    fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISCHR(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(EINVAL, "is not a GPIO chip")
+    return fd
 
 
 def find_chip() -> str:
@@ -87,7 +127,7 @@ def find_chip() -> str:
     for name in sorted(os.listdir("/dev")):
         if name.startswith("gpiochip"):
             try:
-                fd = os.open(f"/dev/{name}", os.O_RDWR | os.O_CLOEXEC)
+                fd = open_chip(f"/dev/{name}")
             except OSError:
                 continue
             info = bytearray(CHIP_INFO.size)
@@ -105,55 +145,142 @@ def find_chip() -> str:
 # ---- the daemon
 
 
-def silence(path: str) -> tuple[int, str]:
+def silence(path: str) -> tuple[int, str, bool]:
     """Stops the daemon on this control socket; one that is not idle within 0.2 s is killed.
 
-    Gives back the process that is idle now, 0 where there is none, and a sentence for people.
+    Gives back the process that is idle now, 0 where there is none, a sentence for people, and
+    whether it is certain that no daemon on this socket plays.
     """
     idle_at = monotonic() + IDLE_WITHIN_S
     pid, answer = 0, b""
     try:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     except OSError as error:
-        return 0, f"no socket can be made: {error.strerror}"
+        return 0, f"no socket can be made: {error.strerror}", False
     try:
         sock.settimeout(IDLE_WITHIN_S)
-        sock.connect(path)
-        # Who listens, told by the kernel; 0 where it lives in another PID namespace.
+        _connect(sock, path, idle_at)
+        # Who called listen, told by the kernel; 0 where it lives in another PID namespace.
         peer = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        (pid,) = struct.unpack_from("i", peer)
+        pid, uid, _ = struct.unpack("3i", peer)
+        if uid not in _owners(path):
+            return 0, f"{path} belongs to another user (uid {uid}); it is not asked", False
         sock.send(b"!?")
         while (left := idle_at - monotonic()) > 0:
             sock.settimeout(left)
             chunk = sock.recv(4096)
             answer += chunk
             if b"* status state=idle " in answer:
-                return pid, f"the daemon (process {pid}) is idle"
+                return pid, f"the daemon (process {pid}) is idle", True
             if not chunk:
                 break
     except FileNotFoundError:
-        return 0, f"no daemon runs: there is no {path}"
+        return 0, f"no daemon runs: there is no {path}", True
     except ConnectionRefusedError:
-        return 0, f"no daemon answers on {path}"
+        return 0, f"no daemon answers on {path}", True
     except PermissionError:
-        return 0, f"{path} is not yours to use"
+        return 0, f"{path} is not yours to use; try it with sudo", False
     except OSError:  # it hangs, or ends right now
         pass
     finally:
         sock.close()
-    return 0, f"the daemon on {path} was not idle within {IDLE_WITHIN_S} s: {_kill(pid)}"
+    is_known, sentence = _end(path, pid)
+    return 0, f"the daemon on {path} was not idle within {IDLE_WITHIN_S} s: {sentence}", is_known
 
 
-def _kill(pid: int) -> str:
-    if pid <= 1 or pid == os.getpid():
-        return "its process cannot be found from here"
+def _connect(sock: socket.socket, path: str, until: float) -> None:
+    """A daemon that hangs may have a full queue of new clients: the kernel then refuses at once."""
+    while True:
+        try:
+            return sock.connect(path)
+        except BlockingIOError:
+            if monotonic() > until:
+                raise
+            sleep(AGAIN_S)
+
+
+def _owners(path: str) -> tuple[int, ...]:
+    """Who may answer on a socket: root, this user, and whoever owns the folder."""
+    return 0, os.geteuid(), os.stat(os.path.dirname(path) or ".").st_uid
+
+
+def _end(path: str, pid: int) -> tuple[bool, str]:
+    """Kills whoever listens on the socket; whether that is done, and a sentence.
+
+    The number that the kernel told may be another process's by now: a socket outlives the process
+    that called listen, where a child has inherited it.
+    """
+
+    def is_listener(number: int) -> bool:
+        return _listens(number, path)
+
+    found = [pid] if pid and is_listener(pid) else [*filter(is_listener, _processes())]
+    ends = [_kill(number, is_listener) for number in found]
+    sentence = ", ".join(sentence for _, sentence in ends)
+    return (
+        bool(ends) and all(is_ended for is_ended, _ in ends),
+        sentence or "its process cannot be found from here",
+    )
+
+
+def _processes() -> "list[int]":
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+
+
+def _listens(pid: int, path: str) -> bool:
+    """Whether a process of the socket's owners listens on it, as far as that may be seen.
+
+    The table of sockets is that of the process's own network namespace.
+    """
+    path = os.path.realpath(path)
+    base = os.path.basename(path)
+    sockets = set()
     try:
-        os.kill(pid, SIGKILL)
+        if os.stat(f"/proc/{pid}").st_uid not in _owners(path):
+            return False
+        with open(f"/proc/{pid}/net/unix", encoding="utf-8", errors="surrogateescape") as file:
+            for line in file:
+                # Address, references, protocol, flags, type, state, number of the socket, path.
+                facts = line.rstrip("\n").split(None, 7)
+                if len(facts) < 8 or not facts[7].endswith(base):
+                    continue
+                if int(facts[3], 16) & LISTENS and os.path.realpath(facts[7]) == path:
+                    sockets.add(f"socket:[{facts[6]}]")
+        fds = os.listdir(f"/proc/{pid}/fd") if sockets else []
+    except OSError:
+        return False
+    return any(_target(f"/proc/{pid}/fd/{fd}") in sockets for fd in fds)
+
+
+def _target(link: str) -> str:
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""
+
+
+def _kill(pid: int, is_it: "Callable[[int], bool]") -> tuple[bool, str]:
+    """Kills a process that is still the one that is meant; whether it is gone, and a sentence."""
+    if pid <= 1 or pid == os.getpid():
+        return False, "its process cannot be found from here"
+    try:
+        # From here on the number cannot become another process's.
+        handle = os.pidfd_open(pid)
     except ProcessLookupError:
-        return f"process {pid} has ended"
+        return True, f"process {pid} has ended"
     except OSError as error:
-        return f"process {pid} cannot be killed ({error.strerror}; try it with sudo)"
-    return f"process {pid} was killed"
+        return False, f"process {pid} cannot be killed ({error.strerror})"
+    try:
+        if not is_it(pid):
+            return False, f"process {pid} is another one by now and was not killed"
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+    except ProcessLookupError:
+        return True, f"process {pid} has ended"
+    except OSError as error:
+        return False, f"process {pid} cannot be killed ({error.strerror}; try it with sudo)"
+    finally:
+        os.close(handle)
+    return True, f"process {pid} was killed"
 
 
 # ---- the pins
@@ -168,7 +295,7 @@ def drive_low(chip: str, pins: "Sequence[int]", idle: int = 0) -> tuple[dict[int
     """
     pins = list(dict.fromkeys(pins))
     try:
-        fd = os.open(chip, os.O_RDWR | os.O_CLOEXEC)
+        fd = open_chip(chip)
     except OSError as error:
         hint = "; try it with sudo" if isinstance(error, PermissionError) else ""
         return dict.fromkeys(pins, f"{chip}: {error.strerror}{hint}"), []
@@ -179,9 +306,13 @@ def drive_low(chip: str, pins: "Sequence[int]", idle: int = 0) -> tuple[dict[int
         busy = [pin for pin in failed if failed[pin] == EBUSY]
         held = {pin: pid for pin, pid in _holders(chip) if pin in busy}
         said = []
+
+        def is_holder(pid: int) -> bool:
+            return any(holder == pid and pin in pins for pin, holder in _holders(chip))
+
         for pid in sorted({*held.values()} - {idle, os.getpid()}):
             of = _words(pin for pin in held if held[pin] == pid)
-            said.append(f"GPIO {of} held by another: {_kill(pid)}")
+            said.append(f"GPIO {of} held by another: {_kill(pid, is_holder)[1]}")
         # Who holds a line may be hidden, by rights or by an old kernel: then it is the idle daemon.
         for pin in busy:
             if idle and held.get(pin, idle) == idle:
@@ -206,7 +337,6 @@ def guard(folder: str) -> None:
     left alone. To be called before any thread is started.
     """
     import select
-    import signal
 
     try:
         death = os.pidfd_open(os.getpid())
@@ -229,7 +359,7 @@ def guard(folder: str) -> None:
             signal.signal(number, signal.SIG_IGN)
         select.select([death, closing], [], [])
         chip, pins = read_lines(folder)
-        fd = os.open(chip, os.O_RDWR | os.O_CLOEXEC)
+        fd = open_chip(chip)
         # A process has not ended before its serial ports have sent what they hold, for which the
         # kernel waits up to 30 s. Its lines may be free long before that.
         while (failed := _request(fd, pins)) and not select.select([death], [], [], AGAIN_S)[0]:
@@ -267,15 +397,15 @@ def _ioctl(fd: int, number: int, data: bytearray) -> None:
 def _holders(chip: str) -> "Iterator[tuple[int, int]]":
     """Which process holds which line of the chip (Linux 6.1), as far as it may be seen."""
     name = os.path.basename(os.path.realpath(chip))
-    for pid in filter(str.isdecimal, os.listdir("/proc")):
+    for pid in _processes():
         try:
             fds = os.listdir(f"/proc/{pid}/fd")
         except OSError:
             continue
         for fd in fds:
+            if _target(f"/proc/{pid}/fd/{fd}") != "anon_inode:gpio-line":
+                continue
             try:
-                if os.readlink(f"/proc/{pid}/fd/{fd}") != "anon_inode:gpio-line":
-                    continue
                 with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as file:
                     facts = [line.split() for line in file]
             except OSError:
@@ -283,7 +413,7 @@ def _holders(chip: str) -> "Iterator[tuple[int, int]]":
             if ["gpio-chip:", name] in facts:
                 for fact in facts:
                     if fact[:1] == ["gpio-line:"]:
-                        yield int(fact[1]), int(pid)
+                        yield int(fact[1]), pid
 
 
 def _words(pins: "Iterator[int] | Sequence[int]") -> str:
@@ -305,8 +435,8 @@ def main(arguments: "Sequence[str]") -> int:
         print("usage: python3 -I -S off.py STATE_FOLDER CONTROL_SOCKET", file=sys.stderr)
         return 2
     state, path = arguments
-    idle, sentence = silence(path)
-    code = 0
+    idle, sentence, is_known = silence(path)
+    code = 0 if is_known else 1
     try:
         chip, pins = read_lines(state)
     except (OSError, ValueError) as error:
@@ -315,7 +445,7 @@ def main(arguments: "Sequence[str]") -> int:
         if pins:
             failed, said = drive_low(chip, pins, idle)
             said += told(pins, failed)
-            code = 1 if failed else 0
+            code = 1 if failed else code
         else:
             said = [f"no daemon on {state} ever took a pin"]
     try:

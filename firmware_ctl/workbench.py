@@ -414,7 +414,11 @@ def _watched(rig: Rig, step: Callable[[], int]) -> int:
         _, status = os.waitpid(child, 0)
     if not os.WIFSIGNALED(status):
         return 1 if os.WEXITSTATUS(status) else 0
-    chip, pins = off.read_lines(rig.state)
+    chip, pins = "", list[int]()
+    try:
+        chip, pins = off.read_lines(rig.state)
+    except (OSError, ValueError) as error:
+        tell(f"The pins cannot be driven low: {error}. Run: sudo firmware-ctl off")
     failed, said = off.drive_low(chip, pins) if pins else ({}, [])
     with suppress(termios.error):
         termios.tcsetattr(0, termios.TCSANOW, before)

@@ -19,6 +19,9 @@ from firmware_ctl import client, off, shipped
 from firmware_ctl.folder import load_mat
 from tests.process import PATIENCE_S, ROOT, Client, Lines, Mock, environment
 
+STRANGER = 65534
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+
 MAT_PINS = [17, 27, 22, 23, 24, 25, 12, 13]
 SCRIPT = ROOT / "firmware_ctl" / "off.py"
 
@@ -58,7 +61,8 @@ class Kernel:
     """A chip: what was asked of it, and who holds which line."""
 
     def __init__(self, chip: Path) -> None:
-        self.chip = str(chip)
+        self.chip = "/dev/gpiochip0"
+        self.file = str(chip)
         self.requests: list[list[int]] = []
         self.data: list[bytes] = []
         self.given: list[int] = []
@@ -68,7 +72,7 @@ class Kernel:
         chip.touch()
 
     def ioctl(self, fd: int, number: int, data: bytearray) -> None:
-        assert os.readlink(f"/proc/self/fd/{fd}") == self.chip
+        assert os.readlink(f"/proc/self/fd/{fd}") == self.file
         assert number == off.GET_LINE
         self.data.append(bytes(data))
         request = LineRequest.from_buffer(data)
@@ -97,6 +101,7 @@ GONE = os.WEXITED | os.WNOHANG | os.WNOWAIT
 def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kernel:
     made = Kernel(tmp_path / "gpiochip0")
     monkeypatch.setattr(off, "_ioctl", made.ioctl)
+    monkeypatch.setattr(off, "open_chip", lambda _: os.open(made.file, os.O_RDWR))
     monkeypatch.setattr(off, "_holders", made.holders)
     return made
 
@@ -188,7 +193,7 @@ def test_it_never_kills_itself(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) 
 def test_a_chip_that_is_not_there_or_not_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chip = str(tmp_path / "gpiochip9")
+    chip = "/dev/gpiochip999"
     assert off.drive_low(chip, [17, 27]) == (
         dict.fromkeys([17, 27], f"{chip}: No such file or directory"),
         [],
@@ -252,12 +257,72 @@ def test_lines_are_read_as_they_were_written(tmp_path: Path) -> None:
             off.read_lines(folder)
 
 
+@pytest.mark.parametrize("name", ["lines", "lines.part"])
+def test_write_lines_goes_through_no_link_and_waits_for_no_fifo(name: str, tmp_path: Path) -> None:
+    """The folder is the service's, and root writes there: `sudo firmware-ctl wiring`."""
+    roots, folder = tmp_path / "roots", tmp_path / "state"
+    folder.mkdir()
+    for kind in ("link", "hard link", "FIFO"):
+        roots.write_text("root's own")
+        if kind == "link":
+            (folder / name).symlink_to(roots)
+        elif kind == "hard link":
+            (folder / name).hardlink_to(roots)
+        else:
+            os.mkfifo(folder / name)
+        off.write_lines(str(folder), "/dev/gpiochip0", (17,))
+        assert roots.read_text() == "root's own"
+        assert off.read_lines(str(folder)) == ("/dev/gpiochip0", [17])
+        assert os.listdir(folder) == ["lines"]
+        (folder / "lines").unlink()
+
+
+def test_read_lines_of_what_is_not_a_regular_file_refuses_at_once(tmp_path: Path) -> None:
+    lines, folder = tmp_path / "lines", str(tmp_path)
+    os.mkfifo(lines)
+    with pytest.raises(OSError, match="is not a regular file"):
+        off.read_lines(folder)
+    lines.unlink()
+    (tmp_path / "other").write_text("/dev/gpiochip0 17\n")
+    lines.symlink_to(tmp_path / "other")
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        off.read_lines(folder)
+    done = script(folder, str(tmp_path / "s"))
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/dev/null", "/dev/gpiochip", "/dev/gpiochip0/../null", "/dev/gpiochip\u0660", "/etc/passwd"],
+)
+def test_lines_that_name_something_else_than_a_chip_are_refused(path: str, tmp_path: Path) -> None:
+    (tmp_path / "lines").write_text(f"{path} 17\n")
+    with pytest.raises(ValueError, match="does not name a chip and its pins"):
+        off.read_lines(str(tmp_path))
+    assert off.drive_low(path, [17]) == ({17: f"{path}: is not a GPIO chip"}, [])
+
+
+def test_open_chip_opens_character_devices_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(off, "_is_chip", lambda path: True)
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "file").touch()
+    os.close(off.open_chip(os.devnull))
+    before = os.listdir("/proc/self/fd")
+    for name in ("fifo", "file"):
+        with pytest.raises(OSError, match="is not a GPIO chip"):
+            off.open_chip(str(tmp_path / name))
+    assert os.listdir("/proc/self/fd") == before
+
+
 # --- the guard ---
 
 GUARDED = """\
 import os, signal, sys
 from firmware_ctl import off
-off.write_lines(sys.argv[1], os.devnull, [17, 27])
+off.write_lines(sys.argv[1], "/dev/gpiochip0", [17, 27])
+off.open_chip = lambda path: os.open(os.devnull, os.O_RDWR)
 off._request = lambda fd, pins: print("low:", *pins, flush=True) or len(pins) - 1
 off.guard(sys.argv[1])
 print("plays", flush=True)
@@ -283,7 +348,8 @@ def test_a_death_makes_the_pins_low_at_once(how: str, tmp_path: Path) -> None:
 ENDING = """\
 import os, sys
 from firmware_ctl import off
-off.write_lines(sys.argv[1], os.devnull, [17, 27])
+off.write_lines(sys.argv[1], "/dev/gpiochip0", [17, 27])
+off.open_chip = lambda path: os.open(os.devnull, os.O_RDWR)
 off._request = lambda fd, pins: os.write(1, b"low\\n") and 0
 off.guard(sys.argv[1])
 os.close(off.ABOVE_ALL)
@@ -317,7 +383,7 @@ def test_a_daemon_that_answers_is_idle_at_once(
         port.start("long")
         for _ in range(2):
             pid = mock.process.pid
-            assert off.silence(mock.socket) == (pid, f"the daemon (process {pid}) is idle")
+            assert off.silence(mock.socket) == (pid, f"the daemon (process {pid}) is idle", True)
         assert port.status()["state"] == "idle"
         assert mock.end() == (0, "")
 
@@ -327,14 +393,14 @@ def test_a_daemon_that_hangs_is_killed(tmp_path: Path) -> None:
         port.start("long")
         mock.process.send_signal(signal.SIGSTOP)
         os.waitpid(mock.process.pid, os.WUNTRACED)
-        pid, sentence = off.silence(mock.socket)
-        assert (pid, sentence) == (
+        assert off.silence(mock.socket) == (
             0,
             f"the daemon on {mock.socket} was not idle within 0.2 s: "
             f"process {mock.process.pid} was killed",
+            True,
         )
         assert mock.process.wait(PATIENCE_S) == -signal.SIGKILL
-    assert off.silence(mock.socket) == (0, f"no daemon answers on {mock.socket}")
+    assert off.silence(mock.socket) == (0, f"no daemon answers on {mock.socket}", True)
 
 
 def test_where_no_daemon_is_nothing_is_waited_for(
@@ -342,18 +408,18 @@ def test_where_no_daemon_is_nothing_is_waited_for(
 ) -> None:
     monkeypatch.setattr(off, "IDLE_WITHIN_S", 10 * PATIENCE_S)
     path = str(tmp_path / "control.sock")
-    assert off.silence(path) == (0, f"no daemon runs: there is no {path}")
+    assert off.silence(path) == (0, f"no daemon runs: there is no {path}", True)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
-    assert off.silence(path) == (0, f"no daemon answers on {path}")
+    assert off.silence(path) == (0, f"no daemon answers on {path}", True)
     too_long = str(tmp_path / ("x" * 200))
-    assert off.silence(too_long)[0] == 0
+    assert (off.silence(too_long)[0], off.silence(too_long)[2]) == (0, False)
 
 
 @pytest.mark.parametrize("answer", [b"* status state=fault profile= \r\n", b"", b"* status state="])
 def test_only_idle_is_idle(tmp_path: Path, answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     killed = []
-    monkeypatch.setattr(off, "_kill", lambda pid: killed.append(pid) or "done")
+    monkeypatch.setattr(off, "_kill", lambda pid, is_it: (killed.append(pid) or is_it(pid), "done"))
     path = str(tmp_path / "control.sock")
     asked = []
 
@@ -371,18 +437,128 @@ def test_only_idle_is_idle(tmp_path: Path, answer: bytes, monkeypatch: pytest.Mo
         assert off.silence(path) == (
             0,
             f"the daemon on {path} was not idle within 0.2 s: done",
+            True,
         )
         thread.join()
     assert (asked, killed) == ([b"!?"], [os.getpid()])
 
 
 def test_nobody_is_killed_by_mistake() -> None:
-    assert [off._kill(pid) for pid in (0, 1, -1, os.getpid())] == [
-        "its process cannot be found from here"
+    assert [off._kill(pid, bool) for pid in (0, 1, -1, os.getpid())] == [
+        (False, "its process cannot be found from here")
     ] * 4
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    assert off._kill(ended.pid) == f"process {ended.pid} has ended"
+    assert off._kill(ended.pid, bool) == (True, f"process {ended.pid} has ended")
+
+
+def test_kill_of_a_number_that_another_process_has_by_now_kills_nobody(
+    child: "subprocess.Popen[bytes]",
+) -> None:
+    assert off._kill(child.pid, lambda pid: False) == (
+        False,
+        f"process {child.pid} is another one by now and was not killed",
+    )
+    assert child.poll() is None
+
+
+INHERITED = """\
+import os, socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+child = os.fork()
+if child == 0:
+    listener.listen(int(sys.argv[2]))
+    os._exit(0)
+os.waitpid(child, 0)
+print(child, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("queue", [9, 0])
+def test_silence_kills_who_listens_though_the_kernel_names_another(
+    queue: int, tmp_path: Path, child: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that called listen has ended; its number may be anyone's. With a full queue the
+    kernel does not even name it.
+    """
+    path = str(tmp_path / "s")
+    with subprocess.Popen(
+        [sys.executable, "-c", INHERITED, path, str(queue)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout is not None
+        ended = int(holder.stdout.readline())
+        unpack = off.struct.unpack
+        monkeypatch.setattr(
+            off.struct, "unpack", lambda form, data: (child.pid, *unpack(form, data)[1:])
+        )
+        with socket.socket(socket.AF_UNIX) as waiting:
+            waiting.connect(path)
+            assert off.silence(path) == (
+                0,
+                f"the daemon on {path} was not idle within 0.2 s: process {holder.pid} was killed",
+                True,
+            )
+        assert holder.wait() == -signal.SIGKILL
+    assert child.poll() is None
+    assert ended != holder.pid
+
+
+def test_silence_of_a_hanging_daemon_that_cannot_be_found_is_told_as_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in another PID namespace."""
+    path = str(tmp_path / "s")
+    monkeypatch.setattr(off, "_processes", list)
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as waiting:
+        listener.bind(path)
+        listener.listen(0)
+        waiting.connect(path)
+        sentence = (
+            f"the daemon on {path} was not idle within 0.2 s: its process cannot be found from here"
+        )
+        assert off.silence(path) == (0, sentence, False)
+        assert off.main([str(tmp_path), path]) == 1
+
+
+@needs_root
+def test_silence_does_not_ask_a_strangers_socket(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        os.seteuid(STRANGER)
+        try:
+            listener.listen()
+        finally:
+            os.seteuid(0)
+        sentence = f"{path} belongs to another user (uid {STRANGER}); it is not asked"
+        assert off.silence(path) == (0, sentence, False)
+        asker, _ = listener.accept()
+        with asker:
+            assert asker.recv(9) == b""
+
+
+@needs_root
+def test_who_listens_is_of_the_sockets_owners(tmp_path: Path) -> None:
+    """A stranger may have sent a listening socket to a process of its choice."""
+    path = str(tmp_path / "s")
+    assert not off._listens(os.getpid(), path)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        assert not off._listens(os.getpid(), path)
+        listener.listen()
+        assert off._listens(os.getpid(), path)
+        assert not off._listens(os.getpid(), str(tmp_path / "other"))
+        number = listener.fileno()
+        with subprocess.Popen(["sleep", "600"], pass_fds=[number], user=STRANGER) as stranger:
+            links = [f"/proc/{stranger.pid}/fd/{number}", f"/proc/self/fd/{number}"]
+            assert os.readlink(links[0]) == os.readlink(links[1])
+            listens = off._listens(stranger.pid, path)
+            stranger.kill()
+        assert not listens
 
 
 # --- as the unit runs it ---
@@ -410,12 +586,12 @@ def test_the_file_runs_alone_and_loads_next_to_nothing(tmp_path: Path) -> None:
 
 
 def test_the_script_names_each_pin_that_it_cannot_take(tmp_path: Path) -> None:
-    off.write_lines(str(tmp_path), "/dev/no-such-chip", (17, 27))
+    off.write_lines(str(tmp_path), "/dev/gpiochip999", (17, 27))
     done = script(str(tmp_path), str(tmp_path / "s"))
     assert done.returncode == 1
     assert done.stdout.splitlines()[1:] == [
         "firmware-ctl off: GPIO 17, 27 cannot be driven low: "
-        "/dev/no-such-chip: No such file or directory"
+        "/dev/gpiochip999: No such file or directory"
     ]
     (tmp_path / "lines").write_text("rubbish")
     done = script(str(tmp_path), str(tmp_path / "s"))
@@ -552,11 +728,13 @@ def test_the_script_is_free_of_the_package_and_runs_without_it() -> None:
         "_socket",
         "fcntl",
         "os",
+        "stat",
         "struct",
         "sys",
         "errno",
         "time",
-        "collections.abc",
-        "select",
         "signal",
+        "collections.abc",
+        "_signal",
+        "select",
     ]

@@ -250,7 +250,7 @@ contacts.KernelContacts = Still
 
 def pins(state, advice):
     factory = mock_factory()
-    factory.chip = "-none"
+    factory.chip = 999
     return factory
 
 workbench.real_pins = pins
@@ -276,7 +276,7 @@ def test_a_process_that_hangs_is_killed_and_its_pins_are_seen_to(
     terminal.see("y felt there")
     os.kill(terminal.child, signal.SIGSTOP)
     terminal.see("It was killed (SIGKILL). The old values stand.")
-    terminal.see("GPIO 22 cannot be driven low: /dev/gpiochip-none: No such file or directory")
+    terminal.see("GPIO 22 cannot be driven low: /dev/gpiochip999: No such file or directory")
     assert terminal.process.wait(PATIENCE_S) == 1
     assert termios.tcgetattr(terminal.slave) == terminal.before
 
