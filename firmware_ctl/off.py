@@ -66,10 +66,8 @@ def write_lines(folder: str, chip: str, pins: "Collection[int]") -> None:
     # Whoever owns the folder may have put links there, and root must not write through them.
     there = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        try:
+        if "lines.part" in os.listdir(there):
             os.unlink("lines.part", dir_fd=there)
-        except FileNotFoundError:
-            pass
         fd = os.open(
             "lines.part", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=there
         )
