@@ -10,7 +10,6 @@ import json
 import mmap
 import os
 import re
-import stat
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue
 from firmware_ctl.disk import Disk
 from firmware_ctl.errors import FirmwareError
+from firmware_ctl.files import create_new, open_regular
 from firmware_ctl.session import (
     Away,
     Contacts,
@@ -81,6 +81,8 @@ def _row_of(motors: int) -> Struct:
 
 
 _MOTORS_AT: Final = _row_of(0).size
+MOST_BYTES: Final = _HEAD.size + TEXTS + ROWS * _row_of(64).size
+"""No ring is longer."""
 
 
 def _told(row: Struct, data: bytes) -> bytes:
@@ -101,21 +103,19 @@ class Ring:
     round. All of it is there from the start, so that writing never asks for room."""
 
     def __init__(self, path: str, motors: int) -> None:
-        """Replaces what lies at `path`. Raises OSError where the file cannot be made."""
+        """Replaces what lies at `path`. Raises OSError where the file cannot be made.
+
+        No path: no file, for a mock whose state folder ends with it: nobody would look for one.
+        """
         row = _row_of(motors)
         self._width, self._pack_into = row.size, row.pack_into
         self._path = path
-        if os.path.lexists(path):
-            os.unlink(path)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         size = _HEAD.size + TEXTS + ROWS * self._width
-        with open(fd, "r+b") as file:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(fd, 0, size)
-            else:
-                file.write(bytes(size))
-                file.flush()
-            self._map = mmap.mmap(fd, 0)
+        if path:
+            self._map = _map_file(path, size)
+            self._file = os.lstat(path)
+        else:
+            self._map = mmap.mmap(-1, size)
         self._rows = self._texts_end = 0
         self._lines: dict[bytes, int] = {}
         _HEAD.pack_into(self._map, 0, _MAGIC, os.getpid(), self._width, 0, 0, 0)
@@ -177,19 +177,33 @@ class Ring:
 
     def close(self) -> None:
         """The daemon ends by itself: nobody will look for the ring."""
+        if self._path:
+            with suppress(FileNotFoundError):  # logind removes a user's shared memory at logout
+                if os.path.samestat(os.lstat(self._path), self._file):  # else it is another's
+                    os.unlink(self._path)
         self._map.close()
-        with suppress(FileNotFoundError):  # logind removes a user's shared memory at logout
-            os.unlink(self._path)
+
+
+def _map_file(path: str, size: int) -> mmap.mmap:
+    if os.path.lexists(path):
+        os.unlink(path)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(fd, "r+b") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(fd, 0, size)
+        else:
+            file.write(bytes(size))
+            file.flush()
+        return mmap.mmap(fd, 0)
 
 
 def left_behind(path: str, process: str) -> bytes:
     """What a process that was killed left in its ring; nothing if the ring is not that one's."""
     try:
-        found = os.lstat(path)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
-            return b""
-        with open(path, "rb") as file:
-            data = file.read()
+        with open(open_regular(path, os.O_RDONLY), "rb") as file:
+            if os.fstat(file.fileno()).st_uid != os.geteuid():
+                return b""
+            data = file.read(MOST_BYTES)
     except OSError:
         return b""
     if len(data) < _HEAD.size or data[:8] != _MAGIC or str(_HEAD.unpack_from(data)[1]) != process:
@@ -248,7 +262,7 @@ class Shelf:
         others = sorted(name for name in os.listdir(self._folder) if _KEPT_NAME.fullmatch(name))
         for name in others[: -(KEPT - 1)]:
             os.unlink(os.path.join(self._folder, name))
-        with open(f"{path}.part", "wb") as file:
+        with open(create_new(f"{path}.part"), "wb") as file:
             file.write(gzip.compress(b"\n".join([*found, b""])))
         os.replace(f"{path}.part", path)
         self._say(

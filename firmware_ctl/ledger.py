@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from firmware_ctl.allowance import UNSPENT, Spent
 from firmware_ctl.disk import Disk
+from firmware_ctl.files import create_new, open_regular
 from firmware_ctl.session import Keep
 
 FORMAT: Final = 1
@@ -45,7 +46,7 @@ class Files:
     """The system calls of a save, one a method, in the order in which they are made."""
 
     def create(self, path: str) -> int:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        return create_new(path)
 
     def write(self, fd: int, data: bytes) -> int:
         return os.write(fd, data)
@@ -124,7 +125,7 @@ class Ledger:
 
     def _read(self) -> Spent:
         try:
-            with open(self._path, "rb") as file:
+            with open(open_regular(self._path, os.O_RDONLY), "rb") as file:
                 data = file.read(MOST_BYTES + 1)
         except FileNotFoundError:
             return UNSPENT

@@ -20,6 +20,7 @@ from firmware_ctl.daemon import Daemon, Job, StartButton
 from firmware_ctl.disk import Disk
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.feed import Feed
+from firmware_ctl.files import open_regular
 from firmware_ctl.folder import load_mat, read_catalogue
 from firmware_ctl.inbox import RealInbox, Signals, Waker
 from firmware_ctl.incident import Recorder, Ring, Shelf, left_behind
@@ -32,7 +33,7 @@ from firmware_ctl.printable import printable
 from firmware_ctl.sentries import Rail, Sentry, TickLate, UnderVoltage
 from firmware_ctl.session import Away, Close, Session
 from firmware_ctl.shaping import Levels
-from firmware_ctl.state import StateFolder
+from firmware_ctl.state import StateFolder, passing_folder
 from firmware_ctl.trace import Trace
 
 Say = Callable[[str], None]
@@ -61,8 +62,8 @@ def run(args: argparse.Namespace) -> int:
     deadman.lock_memory()
     from firmware_ctl import contacts, gpio
 
-    factory = real_pins(state, "`firmware-ctl mock` plays the same without pins")
     with ExitStack() as stack:
+        factory = real_pins(state, "`firmware-ctl mock` plays the same without pins", stack)
         systemd = Systemd()
         parts = _Parts(args, stack, state, _log, systemd, proof=proof)
         try:
@@ -94,12 +95,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def real_pins(state: str, advice: str) -> Any:
+def real_pins(state: str, advice: str, stack: ExitStack) -> Any:
     """The pins of this Pi; `DeviceError` with the advice where there are none.
 
-    lgpio keeps a FIFO in a folder that it makes the process's own: make paths absolute before.
+    lgpio keeps a FIFO in a folder that it makes the process's own: make paths absolute before. It
+    makes the FIFO by its path, and so only in a folder where no other user can put a link.
     """
-    os.environ.setdefault("LG_WD", state if os.access(state, os.W_OK) else tempfile.gettempdir())
+    if "LG_WD" not in os.environ:
+        own = os.access(state, os.W_OK) and os.stat(state).st_uid == os.geteuid()
+        folder = state if own else stack.enter_context(tempfile.TemporaryDirectory())
+        os.environ["LG_WD"] = folder
     from firmware_ctl import gpio
 
     try:
@@ -150,7 +155,7 @@ def _mock_daemon(
     args: argparse.Namespace, pty: links.PtyLink | None, view: ViewLink | None, say: Say
 ) -> int:
     with ExitStack() as stack:
-        state = args.state or stack.enter_context(tempfile.TemporaryDirectory("-firmware-ctl"))
+        state = args.state or stack.enter_context(passing_folder())
         files = None
         if args.inject:
             from firmware_ctl.simulator import faults
@@ -223,7 +228,8 @@ class _Parts:
         self._disk = Disk(say)
         stack.callback(self._disk.close)
         self._shelf = Shelf(os.path.abspath(state), self._disk, say)
-        self._ring = places.ring_file(state)
+        # Without --state nobody will look for what a killed mock was doing.
+        self._ring = places.ring_file(state) if args.state or systemd else ""
         if folder.killed:
             say(f"the last run on this state folder was killed (process {folder.killed})")
             self._shelf.keep("killed", left_behind(self._ring, folder.killed))
@@ -331,9 +337,11 @@ class _Parts:
         if not path.endswith(".jsonl"):
             raise DeviceError(f"{path}: a trace ends in .jsonl")
         try:
-            file = open(path, "w", encoding="ascii", buffering=1)  # noqa: SIM115, the disk closes it
+            fd = open_regular(path, os.O_WRONLY | os.O_CREAT)
+            os.ftruncate(fd, 0)
         except OSError as error:
             raise DeviceError(f"the trace {path} cannot be written: {error.strerror}") from None
+        file = open(fd, "w", encoding="ascii", buffering=1)  # noqa: SIM115, the disk closes it
         self._stack.callback(self._disk.submit, file.close)
         return Trace(lambda line: self._disk.submit(lambda: file.write(line)))
 

@@ -1,9 +1,14 @@
 """The state folder: one daemon at a time, and a mark that tells how the last one ended."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
 
 from firmware_ctl.errors import DeviceError
+from firmware_ctl.files import open_regular
+
+_PASSING: Final = "firmware-ctl-mock-"
 
 
 class StateFolder:
@@ -13,10 +18,13 @@ class StateFolder:
         """Makes and locks the folder; `DeviceError` says who holds it."""
         import fcntl
 
-        lock = os.path.join(path, "lock")
         try:
             os.makedirs(path, exist_ok=True)
-            self._fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._fd = open_regular(os.path.join(path, "lock"), os.O_RDWR | os.O_CREAT)
+            if os.geteuid() == 0:
+                # The service is to start on the folder after a command that root ran on it.
+                owner = os.stat(path)
+                os.fchown(self._fd, owner.st_uid, owner.st_gid)
         except OSError as error:
             hint = "; try it with sudo" if isinstance(error, PermissionError) else ""
             raise DeviceError(
@@ -38,7 +46,8 @@ class StateFolder:
             raise DeviceError(f"nothing can be written to {path}: {error.strerror}") from None
 
     def _holder(self) -> str:
-        return os.pread(self._fd, 32, 0).decode(errors="replace").strip()
+        text = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
+        return text if text.isdecimal() or not text else "unknown"
 
     def close(self) -> None:
         """The daemon ends by itself."""
@@ -49,3 +58,37 @@ class StateFolder:
     def _mark(self, text: str) -> None:
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, text.encode(), 0)
+
+
+@contextmanager
+def passing_folder() -> Iterator[str]:
+    """A state folder for one mock, removed at its end; what killed mocks have left goes first."""
+    import shutil
+    import tempfile
+
+    parent = tempfile.gettempdir()
+    for name in os.listdir(parent):
+        folder = os.path.join(parent, name)
+        if name.startswith(_PASSING) and _is_left(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_PASSING) as folder:
+        yield folder
+
+
+def _is_left(folder: str) -> bool:
+    """Whether a mock of this user was killed there: it has marked the lock, and nobody holds it."""
+    import fcntl
+
+    try:
+        if os.lstat(folder).st_uid != os.geteuid():
+            return False
+        fd = open_regular(os.path.join(folder, "lock"), os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.fstat(fd).st_size > 0
+    except OSError:
+        return False
+    finally:
+        os.close(fd)

@@ -369,7 +369,7 @@ def play(rig: Rig, mat: Mat, course: Course[Any]) -> Any:
 
 def _pins(state: str, mat: Mat, stack: ExitStack) -> Any:
     """This machine's, with the state folder taken so that no daemon takes them meanwhile."""
-    factory = real_pins(state, "`--mock` tries the same without pins")
+    factory = real_pins(state, "`--mock` tries the same without pins", stack)
     try:
         stack.callback(StateFolder(state).close)
     except DeviceError as error:

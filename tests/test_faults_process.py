@@ -323,6 +323,22 @@ def test_fault_16_a_stop_in_a_flood_with_every_core_busy_is_off_in_time(tmp_path
 # --- 22: disks that do not take the ledger ----------------------------------------------------
 
 
+BAD_DISK = """\
+import errno, os, sys, threading
+from firmware_ctl.cli import main
+
+def full(fd):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+def hangs(fd):
+    threading.Event().wait()
+
+if sys.argv[1] != "broken":
+    os.fsync = {"full": full, "hangs": hangs}[sys.argv[1]]
+main(sys.argv[2:])
+"""
+
+
 @pytest.mark.parametrize(
     ("how", "why"),
     [
@@ -340,14 +356,10 @@ def test_fault_22_no_session_starts_where_the_ledger_cannot_be_written(
 ) -> None:
     state = tmp_path / "state"
     state.mkdir()
-    part = state / "ledger.part"  # what the ledger writes first, and moves over the old one
-    if how == "full":
-        part.symlink_to("/dev/full")
     if how == "broken":
-        part.mkdir()
-    if how == "hangs":
-        os.mkfifo(part)  # nobody reads: the disk's thread waits in its open
-    with Mock(tmp_path, speed=1) as mock, Client(mock.port) as client:
+        (state / "ledger.part").mkdir()  # what the ledger writes first, and moves over the old one
+    program = [sys.executable, "-c", BAD_DISK, how]
+    with Mock(tmp_path, speed=1, program=program) as mock, Client(mock.port) as client:
         assert client.ask("start long") == [f"err not-ready {why.replace('STATE', str(state))}"]
         assert client.ask("stop") == ["ok"]
         assert client.ask("limits") == ["ok session=900 daily=1800 used=0 left=1800"]

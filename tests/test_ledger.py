@@ -340,11 +340,19 @@ def test_what_cannot_be_read_is_spent(tmp_path: Path) -> None:
     path.mkdir()
     said.append(Ledger(str(tmp_path), AtOnce(), print, lambda: THEN).spent.damage)  # type: ignore[arg-type]
     path.rmdir()
-    path.symlink_to(path)
+    (tmp_path / "other").write_bytes(written(OLD))
+    path.symlink_to(tmp_path / "other")
+    said.append(Ledger(str(tmp_path), AtOnce(), print, lambda: THEN).spent.damage)  # type: ignore[arg-type]
+    path.unlink()
+    os.mkfifo(path)
     said.append(Ledger(str(tmp_path), AtOnce(), print, lambda: THEN).spent.damage)  # type: ignore[arg-type]
 
     name = f"the record of today's running time, {path}, cannot be read"
-    assert said == [f"{name}: Is a directory", f"{name}: Too many levels of symbolic links"]
+    assert said == [
+        f"{name}: it is not a regular file",
+        f"{name}: Too many levels of symbolic links",
+        f"{name}: it is not a regular file",
+    ]
 
 
 # --- a save, on a real disk -------------------------------------------------------------------

@@ -248,7 +248,7 @@ class Still:
 
 contacts.KernelContacts = Still
 
-def pins(state, advice):
+def pins(state, advice, stack):
     factory = mock_factory()
     factory.chip = 999
     return factory
