@@ -152,9 +152,7 @@ def _connect(sock: socket.socket, path: str) -> None:
             return sock.connect(path)
         except BlockingIOError:
             if monotonic() > until_s:
-                raise NoDaemonError(
-                    f"the daemon on {path} hangs; `firmware-ctl off` ends it and makes the pins low"
-                ) from None
+                raise NoDaemonError(f"{path} does not answer: it takes no new clients") from None
             sleep(CONNECT_AGAIN_S)
 
 
