@@ -170,7 +170,12 @@ COMMANDS: dict[str, tuple[str, str, Sequence[Option], dict[str, object]]] = {
         ),
         {},
     ),
-    "doctor": ("doctor.command:doctor", "what is wrong on this machine, and the fixes", (MAT,), {}),
+    "doctor": (
+        "doctor.command:doctor",
+        "what is wrong on this machine, and the fixes",
+        (MAT, _option("--json", action="store_true")),
+        {},
+    ),
     "schema": (
         "authoring:schema",
         "print the JSON Schema that editors complete from",

@@ -211,7 +211,7 @@ def _mat_file(rig: Rig) -> bool:
 
 
 def _doctor(rig: Rig) -> bool:
-    code = doctor.doctor(argparse.Namespace(mat=rig.mat_file))
+    code = doctor.doctor(argparse.Namespace(mat=rig.mat_file, json=False))
     if rig.is_mock:
         tell("In a mock that is no matter; on the Pi this step is done when nothing is BAD.")
     return code == 0 or rig.is_mock

@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import json
 import math
 import os
 import re
@@ -911,7 +912,7 @@ def test_family_of_a_board_is_the_digit_of_its_filter(
 def test_laptop_is_not_a_failure(machine: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     here = machine({"etc/firmware-ctl/mat.yaml": MAT})
     monkeypatch.setattr(command, "Machine", lambda: here)
-    assert command.doctor(argparse.Namespace(mat=None)) == 0
+    assert command.doctor(argparse.Namespace(mat=None, json=False)) == 0
     assert faults(here)[0] == (
         "note not a Raspberry Pi: only the mat file was looked at; pins, ports and the service are not here > `firmware-ctl doctor` on the Pi; here `firmware-ctl mock` plays the mat without pins"
     )
@@ -1103,7 +1104,7 @@ def test_it_asks_root_on_a_terminal_and_no_one_else(
     monkeypatch.setattr("os.isatty", lambda fd: terminal)
     monkeypatch.setattr("os.geteuid", lambda: uid)
     monkeypatch.setattr("builtins.input", ask)
-    assert command.doctor(argparse.Namespace(mat=None)) == 1
+    assert command.doctor(argparse.Namespace(mat=None, json=False)) == 1
     assert bool(asked) == asks
     assert capsys.readouterr().out.splitlines()[-1].startswith(last)
     assert here.text(CONFIG) + "\n" == STOCK_CONFIG
@@ -1112,7 +1113,32 @@ def test_it_asks_root_on_a_terminal_and_no_one_else(
 def test_a_sound_machine_is_0(machine: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     here = machine()
     monkeypatch.setattr(command, "Machine", lambda: here)
-    assert command.doctor(argparse.Namespace(mat=None)) == 0
+    assert command.doctor(argparse.Namespace(mat=None, json=False)) == 0
+
+
+def test_json_has_every_finding_and_asks_nothing(
+    machine: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = machine(PI_4)
+    monkeypatch.setattr(command, "Machine", lambda: here)
+    monkeypatch.setattr("os.isatty", lambda fd: True)
+    assert command.doctor(argparse.Namespace(mat=None, json=True)) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert len(found) == len(examine(here))
+    assert {
+        "subject": "pins",
+        "word": "BAD",
+        "sentence": f"{KEEPS.removeprefix('BAD ')} keeps outputs",
+        "fix": "",
+        "edit": {"path": f"/{CONFIG}", "lines": ["dtparam=strict_gpiod"]},
+    } in found
+
+
+def test_name_of_a_process_cannot_change_the_terminal(machine: Make) -> None:
+    here = machine(SOUND | opened(9, "\x1b[2Jcat", "/dev/ttyS0", "/user.slice/a.scope"))
+    text = " ".join(lines_of(examine(here)))
+    assert "\x1b" not in text
+    assert "\\x1b[2Jcat (process 9)" in text
 
 
 def test_it_reads_this_very_machine_without_pins_and_ports(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from firmware_ctl.doctor.machine import Machine
 from firmware_ctl.errors import AuthorError, DeviceError
 from firmware_ctl.folder import load_mat
 from firmware_ctl.mat import Mat, MatLimits
+from firmware_ctl.printable import printable
 
 Told = tuple[str, Finding]
 """A finding and its subject."""
@@ -128,9 +129,14 @@ def _as_text(edit: Edit) -> str:
     return f"add {listed([f'`{line}`' for line in edit.lines])} to {edit.path}"
 
 
+def _as_json(subject: str, finding: Finding) -> dict[str, object]:
+    edit = finding.edit and finding.edit._asdict()
+    return {"subject": subject, **finding._asdict(), "edit": edit}
+
+
 def _wrapped(head: str, text: str) -> list[str]:
     # What stands in backticks is copied as it is, so it is not broken at its spaces.
-    whole = re.sub("`[^`]*`", lambda found: found[0].replace(" ", "\0"), text)
+    whole = re.sub("`[^`]*`", lambda found: found[0].replace(" ", "\0"), printable(text))
     lines = textwrap.wrap(
         whole,
         WIDTH,
@@ -146,11 +152,16 @@ def doctor(args: argparse.Namespace) -> int:
     """Prints every finding; 1 where one is BAD. As root on a terminal it offers to add lines."""
     machine = Machine()
     findings = examine(machine, args.mat)
-    for line in lines_of(findings):
-        print(line)
-    print(f"\n{summary(findings)}")
+    if args.json:
+        import json
+
+        print(json.dumps([_as_json(subject, finding) for subject, finding in findings], indent=2))
+    else:
+        for line in lines_of(findings):
+            print(line)
+        print(f"\n{summary(findings)}")
     edits = list(dict.fromkeys(finding.edit for _, finding in findings if finding.edit))
-    if edits and os.isatty(0) and os.isatty(1):
+    if edits and not args.json and os.isatty(0) and os.isatty(1):
         if os.geteuid() == 0:
             from firmware_ctl.doctor.mending import add_lines
 
