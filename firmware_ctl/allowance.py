@@ -51,7 +51,7 @@ class Allowance:
             return self.daily_ms
         if self._day_began_at_ms is None or now_ms - self._day_began_at_ms >= DAY_MS:
             return 0
-        return self._used_ms
+        return min(self._used_ms, self.daily_ms)  # the mat file may allow less than before
 
     def take(self, length_ms: int, now_ms: int) -> None:
         """Reserves a whole session, or raises `CallerError` with the wait in seconds."""

@@ -14,12 +14,16 @@ from typing import Any, Final, NamedTuple
 from firmware_ctl.allowance import UNSPENT, Spent
 from firmware_ctl.disk import Disk
 from firmware_ctl.files import create_new, open_regular
+from firmware_ctl.limits import DAILY_MS, DAY_MS, SIGNALS_DAILY_MS
 from firmware_ctl.session import Keep
 
 FORMAT: Final = 1
 MOST_BYTES: Final = 4096
 BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
-RTCS: Final = "/sys/class/rtc"
+_LONGEST_MS: Final = 100 * 366 * DAY_MS
+"""No figure of a clock or of an age is greater: more is damage."""
+_LATEST_MS: Final = 253_402_300_800_000
+"""The end of the year 9999."""
 
 
 class Clock(NamedTuple):
@@ -30,16 +34,14 @@ class Clock(NamedTuple):
     up_ms: int
     """Time since that boot, suspends included; no one can set it."""
     wall_ms: int | None
-    """The time of day, where the kernel calls it synchronised or an RTC set it."""
-    is_synchronised: bool = True
-    """False: an RTC set it, which without a battery begins anew with each power cut."""
+    """The time of day, only while the kernel calls it synchronised. A hand can set it otherwise,
+    and an RTC, too: what they say proves nothing of the time that has passed."""
 
 
 def read_clock() -> Clock:
     up_ms = time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)) // 10**6
-    is_synchronised = clock_is_synchronised()
-    wall_ms = time.time_ns() // 10**6 if is_synchronised or _rtc_set_the_clock() else None
-    return Clock(_line(BOOT_ID), up_ms, wall_ms, is_synchronised)
+    wall_ms = time.time_ns() // 10**6 if clock_is_synchronised() else None
+    return Clock(_boot_id(), up_ms, wall_ms)
 
 
 class Files:
@@ -86,8 +88,8 @@ class Ledger:
         self._post = post
         self._clock = clock
         self._files = files or Files()
-        self._before: Clock | None = None
-        """The clock when an earlier boot wrote; the time since is not all counted."""
+        self._before_ms: int | None = None
+        """The time of day when an earlier boot wrote; the time since is not all counted."""
         try:
             self.spent = self._read()
         except _DamagedError as error:
@@ -110,17 +112,15 @@ class Ledger:
     @property
     def is_unsure_of_time(self) -> bool:
         """The time for which the machine was off may yet become known."""
-        return self._before is not None
+        return self._before_ms is not None
 
     def unseen_ms(self) -> int | None:
         """For how long the machine was off, once the clock can say so; None: it cannot, or did."""
-        if self._before is None:
-            return None
         now = self._clock()
-        since_ms = _between_ms(self._before, now)
+        since_ms = _between_ms(self._before_ms, now.wall_ms)
         if since_ms is None:
             return None
-        self._before = None
+        self._before_ms = None
         return max(0, since_ms - now.up_ms)
 
     def _read(self) -> Spent:
@@ -133,18 +133,17 @@ class Ledger:
             raise _DamagedError(f"cannot be read: {error.strerror}") from None
         record = _parse(data)
         now = self._clock()
-        wall_ms: int | None = record["wall_ms"]
+        wall_ms: int | None = record["wall_ms"] if record["synchronised"] else None
         unsure: bool = record["unsure"]
         if record["boot"] == now.boot:
             away_ms = now.up_ms - record["up_ms"]
         else:
-            before = Clock("", 0, wall_ms, record["synchronised"])
-            since_ms = _between_ms(before, now)
+            since_ms = _between_ms(wall_ms, now.wall_ms)
             if since_ms is not None:
                 away_ms = since_ms
             else:
                 away_ms, unsure = now.up_ms, True
-                self._before = before if wall_ms is not None else None
+                self._before_ms = wall_ms
         if away_ms < 0:
             raise _DamagedError("is from the future: the clock was set back")
         day_ms, signal_day_ms = record["day_ms"], record["signal_day_ms"]
@@ -165,7 +164,7 @@ class Ledger:
                 "boot": now.boot,
                 "up_ms": now.up_ms,
                 "wall_ms": now.wall_ms,
-                "synchronised": now.is_synchronised,
+                "synchronised": now.wall_ms is not None,
                 "used_ms": spent.used_ms,
                 "day_ms": None if began_at_ms is None else keep.at_ms - began_at_ms,
                 "signalled_ms": spent.signalled_ms,
@@ -185,19 +184,9 @@ class Ledger:
         files.sync_folder(os.path.dirname(self._path))
 
 
-def _between_ms(before: Clock, now: Clock) -> int | None:
-    """Between two boots, by the time of day; None: it cannot be relied on.
-
-    An RTC without a battery is behind after each power cut. So one that is behind says nothing, nor
-    does the difference between its time and one that is synchronised.
-    """
-    if before.wall_ms is None or now.wall_ms is None:
-        return None
-    if not now.is_synchronised and now.wall_ms < before.wall_ms:
-        return None
-    if now.is_synchronised and not before.is_synchronised:
-        return None
-    return now.wall_ms - before.wall_ms
+def _between_ms(before_ms: int | None, now_ms: int | None) -> int | None:
+    """Between two boots, by the time of day; None: it was not known both times."""
+    return None if before_ms is None or now_ms is None else now_ms - before_ms
 
 
 class _DamagedError(Exception):
@@ -222,25 +211,27 @@ def _parse(data: bytes) -> dict[str, Any]:
     if version != FORMAT:
         raise _DamagedError(f"has format {version} and this program knows {FORMAT}")
     if set(record) != {"ledger", *_FIELDS} or not all(
-        type(record[name]) in kinds and (type(record[name]) is not int or record[name] >= 0)
-        for name, kinds in _FIELDS.items()
+        type(record[name]) in kinds and (type(record[name]) is not int or 0 <= record[name] <= most)
+        for name, (most, *kinds) in _FIELDS.items()
     ):
         raise _DamagedError("is damaged")
+    if record["used_ms"] and record["day_ms"] is None:
+        raise _DamagedError("is damaged")  # a day begins with its first start
     return record
 
 
 _FIELDS: Final = {
-    "boot": (str,),
-    "up_ms": (int,),
-    "wall_ms": (int, type(None)),
-    "synchronised": (bool,),
-    "used_ms": (int,),
-    "day_ms": (int, type(None)),
-    "signalled_ms": (int,),
-    "signal_day_ms": (int,),
-    "unsure": (bool,),
+    "boot": (0, str),
+    "up_ms": (_LONGEST_MS, int),
+    "wall_ms": (_LATEST_MS, int, type(None)),
+    "synchronised": (0, bool),
+    "used_ms": (DAILY_MS, int),
+    "day_ms": (_LONGEST_MS, int, type(None)),
+    "signalled_ms": (SIGNALS_DAILY_MS, int),
+    "signal_day_ms": (_LONGEST_MS, int),
+    "unsure": (0, bool),
 }
-"""What a record holds beside its format; whole numbers are 0 or more."""
+"""What a record holds beside its format: the greatest whole number, and the types."""
 
 
 def clock_is_synchronised() -> bool:
@@ -254,17 +245,9 @@ def clock_is_synchronised() -> bool:
     return libc.adjtimex(timex) not in (-1, 5)
 
 
-def _rtc_set_the_clock() -> bool:
+def _boot_id() -> str:
     try:
-        clocks = os.listdir(RTCS)
-    except OSError:
-        return False
-    return any(_line(os.path.join(RTCS, name, "hctosys")) == "1" for name in clocks)
-
-
-def _line(path: str) -> str:
-    try:
-        with open(path, encoding="ascii") as file:
+        with open(BOOT_ID, encoding="ascii") as file:
             return file.readline().strip()
     except OSError:
         return ""

@@ -47,6 +47,14 @@ def test_a_new_day_owes_nothing_to_the_old_one() -> None:
     assert account.used_ms(2 * DAY_MS - 1) == 1_000_000
 
 
+def test_a_mat_that_allows_less_than_was_used_has_nothing_left_and_not_less() -> None:
+    account = Allowance(1_000_000, Spent(used_ms=1_800_000, day_began_at_ms=-1))
+    assert account.used_ms(0) == 1_000_000
+    with pytest.raises(CallerError, match="0 s of today's 1000 s are left"):
+        account.take(1_000, 0)
+    assert account.account == (1_800_000, -1)
+
+
 HOUR_MS = 3_600_000
 OLDER = Spent(used_ms=600_000, day_began_at_ms=-HOUR_MS, may_renew=True)
 """Ten minutes of a day that began an hour before; no clock said how long the machine was off."""

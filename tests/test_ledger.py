@@ -104,24 +104,6 @@ CLOCKS: dict[str, tuple[Clock, Clock, int, bool]] = {
         True,
     ),
     "other boot, unsure now": (THEN, Clock("two", MINUTE_MS, None), MINUTE_MS, True),
-    "other boot, set by an RTC": (
-        THEN,
-        Clock("two", MINUTE_MS, WALL_MS + HOUR_MS, is_synchronised=False),
-        HOUR_MS,
-        False,
-    ),
-    "other boot, an RTC that stood still": (
-        THEN,
-        Clock("two", MINUTE_MS, WALL_MS, is_synchronised=False),
-        0,
-        False,
-    ),
-    "other boot, an RTC that begins anew": (
-        THEN,
-        Clock("two", MINUTE_MS, 5_000, is_synchronised=False),
-        MINUTE_MS,
-        True,
-    ),
     "other boot, unsure both times": (
         THEN._replace(wall_ms=None),
         Clock("two", 9 * HOUR_MS, None),
@@ -222,13 +204,11 @@ def test_the_real_clocks_go_on_and_are_of_one_boot() -> None:
     assert (first.wall_ms is None) == (second.wall_ms is None)
 
 
-@pytest.mark.parametrize(
-    ("answer", "rtc", "sure"),
-    [(0, None, True), (4, None, True), (5, None, False), (-1, None, False), (5, "1", True), (5, "0", False)],
-)  # fmt: skip
-def test_a_clock_is_sure_where_the_kernel_disciplines_it_or_an_rtc_set_it(
-    answer: int, rtc: str | None, sure: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("answer", [0, 4, 5, -1])
+def test_read_clock_tells_the_time_of_day_only_where_the_kernel_calls_it_synchronised(
+    answer: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A time that a hand has set, or an RTC, is not: the kernel then answers TIME_ERROR, 5."""
     import ctypes
 
     class Libc:
@@ -237,25 +217,38 @@ def test_a_clock_is_sure_where_the_kernel_disciplines_it_or_an_rtc_set_it(
             assert (len(timex) >= 208, timex[:4]) == (True, b"\0" * 4)  # only reads
             return answer
 
-    if rtc is not None:
-        (tmp_path / "rtc0").mkdir()
-        (tmp_path / "rtc0" / "hctosys").write_text(f"{rtc}\n")
     monkeypatch.setattr(ctypes, "CDLL", lambda _: Libc)
-    monkeypatch.setattr(module, "RTCS", str(tmp_path))
     monkeypatch.setattr("time.time_ns", lambda: 5_000_000)
 
     clock = read_clock()
     assert isinstance(clock.up_ms, int)
-    assert (clock.wall_ms, clock.is_synchronised) == (5 if sure else None, answer in (0, 4))
+    assert clock.wall_ms == (5 if answer in (0, 4) else None)
 
 
-def test_without_rtcs_or_adjtimex(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RTCS", str(tmp_path / "none"))
-    monkeypatch.setattr(module, "clock_is_synchronised", lambda: False)
-    assert read_clock().wall_ms is None
-    monkeypatch.undo()
+def test_read_clock_without_adjtimex_is_that_of_a_desktop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", lambda _: object())
-    assert read_clock().wall_ms is not None  # a desktop keeps its clock
+    assert read_clock().wall_ms is not None
+
+
+def test_ledger_that_an_rtc_wrote_tells_nothing_of_the_time_off(tmp_path: Path) -> None:
+    """Earlier versions kept an RTC's time, marked as not synchronised."""
+    record = sealed(json.dumps(RECORD | {"synchronised": False}).encode())
+    ledger = ledger_of(tmp_path, record, lambda: Clock("two", MINUTE_MS, WALL_MS + DAY_MS))
+    assert ledger.spent == Spent(
+        600_000, -HOUR_MS - MINUTE_MS, 5_000, -2 * HOUR_MS - MINUTE_MS, may_renew=True
+    )
+    assert not ledger.is_unsure_of_time
+
+
+def test_day_is_not_given_back_by_a_clock_set_by_hand_and_a_reboot(tmp_path: Path) -> None:
+    """The hand's time is not synchronised; once the network's is, the day is as old as it is."""
+    clock = Clock("two", MINUTE_MS, None)
+    ledger = ledger_of(tmp_path, written(OLD), lambda: clock)
+    account = Allowance(DAILY_MS, ledger.spent)
+    assert account.used_ms(0) == min(OLD.spent.used_ms, DAILY_MS)
+    assert ledger.unseen_ms() is None
+    clock = Clock("two", 2 * MINUTE_MS, WALL_MS + HOUR_MS)
+    assert ledger.unseen_ms() == HOUR_MS - 2 * MINUTE_MS
 
 
 # --- what is not a ledger ---------------------------------------------------------------------
@@ -311,6 +304,15 @@ def test_what_is_not_a_ledger_is_spent_and_says_why(
 
 
 RECORD = json.loads(written(OLD).rpartition(b" ")[0])
+CENTURY_MS = 100 * 366 * DAY_MS
+TOO_MUCH = {
+    "up_ms": (CENTURY_MS + 1, 10**400),
+    "wall_ms": (253_402_300_800_001, 10**3000),
+    "used_ms": (3_600_001, 10**400, 10**3000),
+    "day_ms": (CENTURY_MS + 1, 10**3000),
+    "signalled_ms": (60_001, 10**400),
+    "signal_day_ms": (CENTURY_MS + 1, 10**400),
+}
 
 
 @pytest.mark.parametrize("name", [name for name in RECORD if name != "ledger"])
@@ -322,8 +324,22 @@ def test_every_field_is_checked_though_the_checksum_is_right(name: str, tmp_path
         wrong.append(None)
     records = [RECORD | {name: value} for value in wrong]
     records += [{key: value for key, value in RECORD.items() if key != name}, RECORD | {"more": 1}]
+    records += [RECORD | {name: most} for most in TOO_MUCH.get(name, ())]
     for record in records:
         assert read(tmp_path, sealed(json.dumps(record).encode())).damage.endswith("is damaged")
+
+
+def test_running_time_without_a_day_that_it_belongs_to_is_damage(tmp_path: Path) -> None:
+    record = RECORD | {"used_ms": 1, "day_ms": None}
+    assert read(tmp_path, sealed(json.dumps(record).encode())).damage.endswith("is damaged")
+    record["used_ms"] = 0
+    assert read(tmp_path, sealed(json.dumps(record).encode())).damage == ""
+
+
+def test_the_greatest_figures_are_no_damage(tmp_path: Path) -> None:
+    record = RECORD | {name: min(figures) - 1 for name, figures in TOO_MUCH.items()}
+    spent = read(tmp_path, sealed(json.dumps(record).encode()), Clock("one", CENTURY_MS, WALL_MS))
+    assert (spent.damage, spent.used_ms) == ("", 3_600_000)
 
 
 def test_a_zero_is_no_damage(tmp_path: Path) -> None:
