@@ -14,10 +14,11 @@ from firmware_ctl import PROTOCOL, __version__, verbs
 from firmware_ctl.button import DEBOUNCE_MS, Contact
 from firmware_ctl.catalogue import Catalogue
 from firmware_ctl.errors import CallerError
+from firmware_ctl.framing import Arrival, Flaw, Line, begins_like_http, text_of
 from firmware_ctl.latch import Latch
 from firmware_ctl.limits import SUSPEND_MS, TICK_MS
 from firmware_ctl.player import Ledger, Player, Proof, Watcher
-from firmware_ctl.protocol import ACTED, NOTHING_HEARD, Complaint, Connection
+from firmware_ctl.protocol import Connection, Dropped
 from firmware_ctl.sentries import Sentry
 from firmware_ctl.session import (
     Contacts,
@@ -39,13 +40,14 @@ IDLE_SAMPLE_MS: Final = 500
 """While nothing runs the contacts are sampled this often, beside their edges."""
 
 REQUESTS_A_ROUND: Final = 16
-DIGEST_BYTES: Final = 2048
-LEAST_BYTES: Final = 256
 SERVE_MS: Final = 5
 """What is done for one connection, and for all, before button and ports are looked at again."""
 
 MOST_GUESTS: Final = 64
-"""Clients at once. For one more, which may want to stop, the one that was silent longest goes."""
+"""Clients at once. For one more the one that was silent longest goes."""
+
+MOST_LAST_READS: Final = 64
+"""How often a client that goes is still read for stops: more than a kernel's buffer holds."""
 
 SETTLE_MS: Final = DEBOUNCE_MS + 5
 """The button is looked at for this long before the daemon says that it is ready."""
@@ -67,10 +69,15 @@ class StartButton(Protocol):
 
 
 class Link(Protocol):
-    """Bytes to and from one client. Never blocks; a link that has ended says so by `ended`."""
+    """Bytes to and from one client. Never blocks.
+
+    A client that cannot be written to may have sent bytes that are not read yet, a stop among them:
+    only the end of what it sent ends a link.
+    """
 
     connection: Connection
     ended: bool
+    """All that the client sent has been read, and no more can come."""
 
     def fileno(self) -> int: ...
 
@@ -78,7 +85,7 @@ class Link(Protocol):
         """What has come, as much as one look of the loop takes."""
 
     def write(self, data: bytes) -> int:
-        """How much of it was taken."""
+        """How much of it was taken: all of it where nobody can read it any more."""
 
     def close(self, daemon: "Daemon") -> None:
         """Called once, when the daemon has let go of the link."""
@@ -150,9 +157,8 @@ class Daemon(Player):
         self._read_profiles = read_profiles
         self._timers: list[tuple[int, int, Callable[[], object]]] = []
         self._timer_numbers = count()
-        self._lapses_at_ms: dict[Connection, int] = {}
         self._owner: tuple[Connection, int] | None = None
-        """Who started which session."""
+        """Whose request started a session, or is about to, and the number of that session."""
         self._deferred: set[Connection] = set()
         """Those whose last request is answered later, and the next ones after it."""
         self._reloading: Connection | None = None
@@ -171,6 +177,8 @@ class Daemon(Player):
         """When the next tick has to come; None: to be worked out, since something has changed."""
         self._notices: list[Notice] = []
         self._is_ready = False
+        self._heard_at_ms = -1
+        """When bytes last came, from anyone."""
         self._started_before = 0
         """How many sessions had begun when the last start was asked for."""
 
@@ -201,7 +209,7 @@ class Daemon(Player):
                 _flush(link)
 
     def _ready(self) -> None:
-        self.act(Ready())
+        self.act(Ready(self._heard_at_ms))
         self._is_ready = True
         self.say(READY)
         for call in self.when_ready:
@@ -225,7 +233,7 @@ class Daemon(Player):
         # Bytes alone ask for no tick: `act` takes one before they set anything moving.
         if sources or not readable or self.now_ms() >= tick_at_ms:
             self.sample()
-        if self._timers or self._lapses_at_ms:
+        if self._timers or self._lease_ends_at_ms() is not None:
             self._timers_due()
         if not (readable or self._is_behind or self._has_unserved or self._notices):
             for link in links:
@@ -239,8 +247,7 @@ class Daemon(Player):
         for link in [link for link in links if link.ended]:
             self._readers = None
             if link.connection.lease_s:
-                self._stop_as_it_says(link)
-                self._lapse(link.connection)
+                self._end_lease(link.connection)
                 link.connection.forget()
             # Nothing more can be answered once all that it asked was seen to.
             if link.connection.is_served and not link.connection.has_unsent:
@@ -259,9 +266,12 @@ class Daemon(Player):
     def _until_ms(self, tick_at_ms: int) -> int:
         if self._is_behind:
             return self.now_ms()
-        if self._timers or self._lapses_at_ms:
-            timers = (due_ms for due_ms, _, _ in self._timers[:1])
-            return min([tick_at_ms, *timers, *self._lapses_at_ms.values()])
+        lease_ends_at_ms = self._lease_ends_at_ms()
+        if self._timers or lease_ends_at_ms is not None:
+            dues = [due_ms for due_ms, _, _ in self._timers[:1]]
+            if lease_ends_at_ms is not None:
+                dues.append(lease_ends_at_ms)
+            return min(tick_at_ms, *dues)
         return tick_at_ms
 
     def sample(self) -> None:
@@ -299,18 +309,13 @@ class Daemon(Player):
         if self._sampled_at_ms != self.now_ms():
             self.sample()
         if isinstance(event, Start | Try):
-            self._refuse_unless_ready()
             self.step(Wake())  # a start that waits may be over: its client is answered first
             self._started_before = self.session.started
         super().act(event)
 
-    def _refuse_unless_ready(self) -> None:
-        """What was sent to a daemon that was not there yet starts nothing."""
-        if not self._is_ready:
-            raise CallerError("not-ready", "the daemon is still starting; ask again")
-
     def begun(self, connection: Connection, lines: Callable[[], list[str]]) -> list[str] | None:
         if self.session.is_starting:
+            self._owner = connection, self.session.started + 1
             self._starting = connection, lines
             self._deferred.add(connection)
             return None
@@ -325,21 +330,14 @@ class Daemon(Player):
         self._deferred.discard(connection)
         refusal = self.session.not_started
         connection.answer(lines() if refusal is None else [f"err {refusal.code} {refusal}"])
-        if refusal is None:
-            self._owner = connection, self.session.started
-            connection.heard_at_ms = self.now_ms()  # who waits for an answer is not silent
-            self._renew_lease(connection)
-
-    def lease(self, connection: Connection, seconds: int) -> None:
-        connection.lease_s = seconds
-        self._lapses_at_ms.pop(connection, None)
+        if refusal is not None:
+            self._owner = None
 
     def press(self, for_ms: int) -> None:
         if self._button is None:
             raise CallerError("not-here", "this mat has no start button")
         if self._button_is_down:
             raise CallerError("busy", "the button is still down")
-        self._refuse_unless_ready()
         self._button.press(True)
         self._button_is_down = True
         self.sample()
@@ -374,26 +372,25 @@ class Daemon(Player):
 
     # --- what links and sources ask for ---
 
-    def join(self, link: Link) -> bool:
-        """Takes a new client; False: there are too many, and it has to be closed."""
+    def join(self, link: Link) -> None:
+        """Takes a new client. Where there are too many, the one that was silent longest goes; only
+        the one whose session runs may stay."""
         if len(self._guests) >= MOST_GUESTS:
-            free = [guest for guest in self._guests if not guest.connection.lease_s]
-            if not free:
-                self.say(
-                    f"{MOST_GUESTS} clients with leases are connected; one more is turned away"
-                )
-                return False
+            free = [guest for guest in self._guests if guest.connection is not self._owns()]
             self.say(
                 f"{MOST_GUESTS} clients are connected; the one that was silent longest is closed"
             )
-            silent = min(free, key=lambda guest: guest.connection.heard_at_ms)
-            self._hear(silent)
-            self._stop_as_it_says(silent)
-            self._leave(silent)
+            self.turn_away(min(free, key=lambda guest: guest.connection.heard_at_ms))
         link.connection.heard_at_ms = self.now_ms()
         self._guests.append(link)
         self.add(link)
-        return True
+
+    def turn_away(self, link: Link) -> None:
+        """Closes a client for which there is no room: it is read for stops first, then told."""
+        self._hear_last(link)
+        link.connection.answer(["err overflow too many clients are connected; connect again"])
+        _flush(link)
+        self._leave(link)
 
     def add(self, link: Link) -> None:
         """Takes a link that is the daemon's own, however many clients there are."""
@@ -416,12 +413,11 @@ class Daemon(Player):
         now_ms = self.now_ms()
         while self._timers and self._timers[0][0] <= now_ms:
             heapq.heappop(self._timers)[2]()
-        for connection, lapses_at_ms in list(self._lapses_at_ms.items()):
-            if lapses_at_ms <= now_ms:
-                if connection.is_served:
-                    self._lapse(connection)
-                else:
-                    self._renew_lease(connection)  # it may have been heard meanwhile
+        owner = self._owns()
+        if owner is not None and owner.lease_s and owner.lease_ends_at_ms <= now_ms:
+            self._renew_lease_by_waiting(owner)
+            if owner.lease_ends_at_ms <= now_ms:
+                self._end_lease(owner)
 
     def _release(self) -> None:
         if self._button is not None:
@@ -430,85 +426,102 @@ class Daemon(Player):
             self.sample()
 
     def _hear(self, link: Link) -> None:
-        connection = link.connection
         data = link.read()
-        if data:
-            connection.heard_at_ms = self.now_ms()
-        heard = connection.receive(data, self.session.stops)
-        if heard is NOTHING_HEARD:
+        if not data:
             return
-        if heard.stops:
-            self.step(Stop(heard.stops))
-        if heard.status:
+        connection = link.connection
+        self._heard_at_ms = self.now_ms()
+        arrival = connection.receive(data, self._heard_at_ms)
+        self._stop_as_said(arrival)
+        if arrival.asks_status:
             connection.status(f"* status {verbs.status(self.session, self.now_ms())}")
-            self._renew_lease(connection)
+            connection.valid_at_ms = self.now_ms()
 
-    def _stop_as_it_says(self, link: Link) -> None:
-        """What it has sent is not answered any more, but a stop in it acts."""
-        stop_lines = link.connection.digest()
-        if stop_lines:
-            self.step(Stop(stop_lines))
+    def _hear_last(self, link: Link) -> None:
+        """What the kernel still holds of a client that goes is not answered, but a stop acts."""
+        for _ in range(MOST_LAST_READS):
+            data = link.read()
+            if not data:
+                break
+            self._stop_as_said(link.connection.receive(data, self.now_ms()))
+        link.connection.forget()
+
+    def _stop_as_said(self, arrival: Arrival) -> None:
+        session = self.session
+        if arrival.stop_bytes or any(verbs.stops(line, session) for line in arrival.suspects):
+            self.step(Stop())
 
     def _serve(self) -> None:
         """Answers some of what is asked, each client in turn, and comes back soon for the rest."""
         waiting = [link for link in self.links if not link.connection.is_served]
-        if not waiting:
-            return
-        now_ms = self.now_ms()
-        until_ms = now_ms + SERVE_MS
-        # A stop that came in pieces must not wait for what others ask.
-        most_bytes = max(LEAST_BYTES, DIGEST_BYTES // len(waiting))
-        for link in waiting:
-            stop_lines = link.connection.digest(most_bytes)
-            if stop_lines:
-                self.step(Stop(stop_lines))
+        until_ms = self.now_ms() + SERVE_MS
         for link in waiting:
             self.links.remove(link)
             self.links.append(link)
-            connection = link.connection
-            connection.tell_stopped(now_ms)
-            if connection in self._deferred and connection.pending:
-                self._renew_lease(connection)  # it cannot be answered now, but it lives
-            self._answer(connection, until_ms)
+            self._answer(link, until_ms)
             if self.now_ms() >= until_ms:
                 return
 
-    def _answer(self, connection: Connection, until_ms: int) -> None:
-        pending = connection.pending
+    def _answer(self, link: Link, until_ms: int) -> None:
+        connection = link.connection
         for n in range(REQUESTS_A_ROUND):
-            if not pending or connection in self._deferred or self.session.closed:
+            if connection.is_served or connection in self._deferred or self.session.closed:
                 return
             if n and self.now_ms() >= until_ms:
                 return
-            item = pending.popleft()
-            if isinstance(item, Complaint):
-                if item.lines > 1:
-                    pending.appendleft(Complaint(item.code, item.lines - 1))
-                acted = item.code == ACTED
-                connection.answer([ACTED if acted else verbs.complaint(item.code)])
-                continue
-            line, stops = item
-            lines = verbs.answer(self, connection, line, stops != self.session.stops)
-            if lines is not None:
-                connection.answer(lines)
-            if connection.lease_s and (lines is None or lines[-1].startswith("ok")):
-                self._renew_lease(connection)
-
-    def _renew_lease(self, connection: Connection) -> None:
-        """From when it was heard: what it sent may have waited for long."""
-        if connection.lease_s:
-            lapses_at_ms = connection.heard_at_ms + connection.lease_s * 1000
-            if lapses_at_ms > self.now_ms():
-                self._lapses_at_ms[connection] = lapses_at_ms
+            item = connection.next()
+            if isinstance(item, Dropped):
+                connection.answer([f"err overflow dropped={item.lines}"])
+            elif not connection.has_answered and link in self._guests and begins_like_http(item):
+                self.say("a client that speaks HTTP is closed; this port takes lines of text")
+                self._hear_last(link)
+                link.ended = True
             else:
-                self._lapse(connection)
+                self._answer_line(connection, item)
 
-    def _lapse(self, connection: Connection) -> None:
-        """Stops the session that this connection started; its next line begins the lease anew."""
-        self._lapses_at_ms.pop(connection, None)
-        starts = self._starting is not None and self._starting[0] is connection
-        owns = self._owner == (connection, self.session.started) and self.session.is_on
-        if connection.lease_s and (starts or owns):
+    def _answer_line(self, connection: Connection, line: Line) -> None:
+        connection.has_answered = True
+        if verbs.asks_status(line):
+            return
+        text = text_of(line)
+        if isinstance(text, Flaw):
+            connection.answer([verbs.complaint(text.code)])
+            return
+        if not text.strip() or verbs.is_answer(text):
+            return
+        lines = verbs.answer(self, connection, text, line.arrived_at_ms)
+        if lines is not None:
+            connection.answer(lines)
+        if lines is None or lines[-1].startswith("ok") or verbs.is_request(line, self.session):
+            connection.valid_at_ms = max(connection.valid_at_ms, line.arrived_at_ms)
+
+    # --- the lease of the client whose session it is ---
+
+    def _owns(self) -> Connection | None:
+        """Whose request started the session that is on, or about to begin; None: nobody's."""
+        if self._owner is None:
+            return None
+        session = self.session
+        connection, number = self._owner
+        if session.is_starting:
+            return connection if number == session.started + 1 else None
+        return connection if session.is_on and number == session.started else None
+
+    def _lease_ends_at_ms(self) -> int | None:
+        """When the session stops unless its owner says something; None: its owner has no lease."""
+        owner = self._owns()
+        return owner.lease_ends_at_ms if owner is not None and owner.lease_s else None
+
+    def _renew_lease_by_waiting(self, connection: Connection) -> None:
+        """Counts the lines that have arrived in time, and wait for their answer."""
+        for item in reversed(connection.waiting):
+            if isinstance(item, Line) and verbs.is_request(item, self.session):
+                connection.valid_at_ms = max(connection.valid_at_ms, item.arrived_at_ms)
+                return
+
+    def _end_lease(self, connection: Connection) -> None:
+        """Stops the session that this connection started."""
+        if self._owns() is connection:
             self._owner = None
             self.step(Stop())
 
@@ -542,11 +555,13 @@ class Daemon(Player):
                     self._is_behind = True
 
     def _leave(self, link: Link) -> None:
-        self.links.remove(link)
+        if link in self.links:
+            self.links.remove(link)
         if link in self._guests:
             self._guests.remove(link)
         self._readers = None
-        self._lapse(link.connection)
+        if link.connection.lease_s:
+            self._end_lease(link.connection)
         link.close(self)
 
 

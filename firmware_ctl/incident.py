@@ -31,7 +31,9 @@ from firmware_ctl.session import (
     Gone,
     Input,
     Kept,
+    Ready,
     Reload,
+    Resume,
     Select,
     Session,
     Slept,
@@ -44,7 +46,7 @@ from firmware_ctl.session import (
     Wake,
 )
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 ROWS: Final = 32_768
 """The shipped profiles fill five a second, a mat full of waves fifty."""
@@ -281,6 +283,8 @@ class _Condition(NamedTuple):
     catalogue: Catalogue
     selected: str
     trim_pct: int
+    early_until_ms: int | None
+    stopped_at_ms: int | None
     released: bool
     """The button was seen released, and has been since."""
     spent: Spent
@@ -355,7 +359,14 @@ class Recorder:
         selected = session.selected.name if session.selected else ""
         released = self._contact is Contact.RELEASED
         return _Condition(
-            self._row_at_ms, session.catalogue, selected, session.trim_pct, released, session.spent
+            self._row_at_ms,
+            session.catalogue,
+            selected,
+            session.trim_pct,
+            session.early_until_ms,
+            session.stopped_at_ms,
+            released,
+            session.spent,
         )
 
     def _begin(self, condition: _Condition) -> None:
@@ -368,6 +379,8 @@ class Recorder:
                 "speed": self._session.speed,
                 "selected": condition.selected,
                 "trim": condition.trim_pct,
+                "early_until_ms": condition.early_until_ms,
+                "stopped_at_ms": condition.stopped_at_ms,
                 "released": condition.released,
                 "spent": tuple(condition.spent._replace(damage="")),
                 "damage": bool(condition.spent.damage),
@@ -384,12 +397,18 @@ class Recorder:
         match event:
             case Contacts(contact, _, unsteady):
                 return _CONTACTS.index(contact) + unsteady * len(_CONTACTS)
-            case Trim(number) | Kept(number) | Slept(number) | Away(number):
+            case Trim(number) | Kept(number) | Slept(number) | Away(number) | Ready(number):
                 return number
-            case Start(str(name)) | Select(name):
+            case Start(None, None) | Resume(None):
+                return _NOTHING
+            case Start(name, arrived_at_ms):
+                return self._ring.tell({"name": name, "arrived_at_ms": arrived_at_ms})
+            case Select(name):
                 return self._ring.tell({"name": name})
-            case Try(_, words):
-                return self._ring.tell({"words": words})
+            case Try(_, words, arrived_at_ms):
+                return self._ring.tell({"words": words, "arrived_at_ms": arrived_at_ms})
+            case Resume(arrived_at_ms):
+                return self._ring.tell({"arrived_at_ms": arrived_at_ms})
             case Fault(code, message, lasts):
                 return self._ring.tell({"code": code, "message": message, "lasts": lasts})
             case Gone(code):

@@ -3,6 +3,7 @@
 A link that ends is dropped by the loop; a serial port comes back by itself.
 """
 
+import ipaddress
 import os
 import socket
 import stat
@@ -43,6 +44,8 @@ class SocketLink:
             data = self._socket.recv(READ_AT_ONCE)
         except BlockingIOError:
             return b""
+        except ConnectionResetError:
+            return self.read()  # said once; then comes what was received before it, and the end
         except OSError:
             data = b""
         self.ended = not data
@@ -54,8 +57,7 @@ class SocketLink:
         except BlockingIOError:
             return 0
         except OSError:
-            self.ended = True
-            return len(data)  # no one is left to read it
+            return len(data)  # nobody can read it, but what was sent before may not be read yet
 
     def close(self, daemon: Daemon) -> None:
         self._socket.close()
@@ -118,8 +120,7 @@ class SerialLink:
         except BlockingIOError:
             return 0
         except OSError:
-            self.ended = True
-            return len(data)  # no one is left to read it
+            return len(data)  # the adapter was pulled, which the next read tells
 
     def close(self, daemon: Daemon) -> None:
         with suppress(OSError):
@@ -185,8 +186,7 @@ class Listener:
             client, _ = self._socket.accept()
         except OSError:
             return
-        if not daemon.join(SocketLink(client)):
-            client.close()
+        daemon.join(SocketLink(client))
 
     def close(self) -> None:
         # While the socket is open the kernel gives its file's number to no other file.
@@ -196,6 +196,11 @@ class Listener:
 
 def listen_tcp(host: str, port: int) -> Listener:
     try:
+        if not ipaddress.ip_address(socket.gethostbyname(host)).is_loopback:
+            raise DeviceError(
+                f"other machines reach {host}, and whoever reaches this port may start the mat; "
+                "listen on 127.0.0.1"
+            )
         return Listener(socket.create_server((host, port)))
     except OSError as error:
         raise DeviceError(f"cannot listen on {host}:{port}: {error.strerror}") from None

@@ -64,7 +64,7 @@ PLAIN: Final[dict[str, Callable[[], Input]]] = {
 }
 """Inputs that carry nothing."""
 
-TOLD: Final = frozenset(("start", "select", "try", "fault", "gone", "unkept", "reload"))
+TOLD: Final = frozenset(("start", "select", "try", "fault", "gone", "unkept", "reload", "resume"))
 """Inputs whose row names the line that says what they carry."""
 
 KINDS: Final = frozenset((*PLAIN, *TOLD, "contacts", "trim", "kept", "slept", "away"))
@@ -238,9 +238,13 @@ def _session(path: str, begin: Any, mat: Mat) -> Session:
     barred = "no session could start on that machine" if begin["barred"] else ""
     catalogue = _catalogue(path, mat, begin["profiles"])
     session = Session(mat, catalogue, float(speed), spent, barred)
+    if begin["stopped_at_ms"] is not None:
+        session.handle(Stop(), _whole(begin["stopped_at_ms"], 0, since_ms))
     session.handle(Trim(_whole(trim_pct, *limits.TRIM_PCT)), since_ms)
     if begin["selected"]:
         session.handle(Select(_short(begin["selected"])), since_ms)
+    if begin["early_until_ms"] is not None:
+        session.handle(Ready(_whole(begin["early_until_ms"], -1, since_ms)), since_ms)
     if begin["released"]:
         session.handle(Contacts(Contact.RELEASED), since_ms)
         session.handle(Wake(), since_ms + DEBOUNCE_MS)
@@ -265,13 +269,17 @@ def _event(path: str, mat: Mat, kind: str, told: Any) -> Input:
             return Contacts(Contact(contact), unsteady=contact != told)
         case "trim", int():
             return Trim(_whole(told, *limits.TRIM_PCT))
-        case "start", {"name": str(name)}:
-            return Start(name)
+        case "start", {"name": name, "arrived_at_ms": at_ms}:
+            return Start(None if name is None else _short(name), _arrival(at_ms))
+        case "resume", {"arrived_at_ms": at_ms}:
+            return Resume(_arrival(at_ms))
+        case "ready", int():
+            return Ready(_whole(told, -1, AT_MS_MAX))
         case "select", {"name": str(name)}:
             return Select(name)
-        case "try", {"words": [_, _, _, *_]}:
+        case "try", {"words": [_, _, _, *_], "arrived_at_ms": at_ms}:
             words = tuple(map(_short, told["words"]))
-            return Try(verbs.try_timeline(words, mat), words)
+            return Try(verbs.try_timeline(words, mat), words, _arrival(at_ms))
         case "fault", {"code": str(code), "message": str(message), "lasts": bool(lasts)} if (
             code in FAULT_CODES
         ):
@@ -298,6 +306,10 @@ def _words(kind: str, told: Any) -> str:
     carried = told.values() if isinstance(told, dict) and kind != "reload" else [told]
     shown = [kind, *(json.dumps(value) for value in carried if kind != "reload" and value)]
     return " ".join(shown)
+
+
+def _arrival(value: Any) -> int | None:
+    return None if value is None else _whole(value, 0, AT_MS_MAX)
 
 
 def _whole(value: Any, least: int, most: int) -> int:

@@ -90,25 +90,29 @@ class Contacts(NamedTuple):
 class Start(NamedTuple):
     name: str | None = None
     """None: the selected profile."""
+    arrived_at_ms: int | None = None
+    """When it was asked for; None: now."""
 
 
 class Try(NamedTuple):
     timeline: Timeline
     words: tuple[str, ...] = ()
     """What it was compiled from."""
+    arrived_at_ms: int | None = None
+    """When it was asked for; None: now."""
 
 
-class Stop(NamedTuple):
-    times: int = 1
-    """How many stops came together."""
+class Stop(_Word):
+    pass
 
 
 class Pause(_Word):
     pass
 
 
-class Resume(_Word):
-    pass
+class Resume(NamedTuple):
+    arrived_at_ms: int | None = None
+    """When it was asked for; None: now."""
 
 
 class Select(NamedTuple):
@@ -170,8 +174,11 @@ class Away(NamedTuple):
     for_ms: int
 
 
-class Ready(_Word):
-    """The daemon is: what is pressed now was pressed before."""
+class Ready(NamedTuple):
+    """The daemon is ready. What was pressed until now starts nothing."""
+
+    asked_until_ms: int = -1
+    """Nor does what was asked for until then."""
 
 
 class Close(_Word):
@@ -313,8 +320,6 @@ class Session:
         """Until then a session that runs plays its levels, and nothing else falls due."""
         self.started = 0
         """How many sessions have begun."""
-        self.stops = 0
-        """How many stops there were, needed or not."""
         self._silence: Levels = (0,) * len(mat.motors)
         self._still = self._frame = Frame(self._silence, self._silence, (), None)
         self._run: _Run | None = None
@@ -328,7 +333,10 @@ class Session:
         self._signal: _Signal | None = None
         self._signalled_ms = spent.signalled_ms
         self._signal_day_began_at_ms = spent.signal_day_began_at_ms
-        self._stopped_at_ms: int | None = None
+        self.stopped_at_ms: int | None = None
+        """When the last stop came, needed or not."""
+        self.early_until_ms: int | None = None
+        """What arrived until then came before the daemon was ready; None: it is not ready yet."""
         self._told_signal = ""
         self._notices: list[Notice] = []
         self._decide = {
@@ -470,6 +478,19 @@ class Session:
             highest[motor.zone] = max(highest[motor.zone], level)
         return highest
 
+    def refuse_early(self, arrived_at_ms: int) -> None:
+        """Raises why what was asked for at that time may set nothing moving, however late it is
+        done: the daemon was not ready yet, or a stop came after it or less than 100 ms before it.
+        """
+        if self.early_until_ms is None or arrived_at_ms <= self.early_until_ms:
+            raise CallerError("not-ready", "the daemon was not ready yet; ask again")
+        stopped_at_ms = self.stopped_at_ms
+        if stopped_at_ms is None or arrived_at_ms >= stopped_at_ms + RESTART_MS:
+            return
+        if arrived_at_ms > stopped_at_ms:
+            raise CallerError("busy", f"stopped less than {RESTART_MS} ms before; start again")
+        raise CallerError("busy", "a stop overtook this request; send it again")
+
     def refuse_try(self) -> None:
         """Raises why a `try` cannot begin now: its line need not be compiled then."""
         if self.state is State.RUNNING:
@@ -599,20 +620,21 @@ class Session:
         entry = self.selected if event.name is None else self.catalogue.valid(event.name)
         if entry is None or entry.timeline is None:
             raise CallerError("unknown-profile", "no profile is loaded; add one, then reload")
-        self._begin(entry.timeline, entry, now_ms)
+        self._begin(entry.timeline, entry, event.arrived_at_ms, now_ms)
 
     def _try(self, event: Try, now_ms: int) -> None:
         self.refuse_try()
-        self._begin(event.timeline, None, now_ms)
+        self._begin(event.timeline, None, event.arrived_at_ms, now_ms)
 
-    def _begin(self, timeline: Timeline, entry: Entry | None, now_ms: int) -> None:
+    def _begin(
+        self, timeline: Timeline, entry: Entry | None, arrived_at_ms: int | None, now_ms: int
+    ) -> None:
         """Accepts a start, which then waits for its first slice to be on the disk."""
+        self.refuse_early(now_ms if arrived_at_ms is None else arrived_at_ms)
         if self.barred:
             raise CallerError("not-ready", self.barred)
         if self._asked is not None:
             raise CallerError("busy", f"{self._asked.timeline.profile} is about to start")
-        if self._is_just_stopped(now_ms):
-            raise CallerError("busy", f"stopped less than {RESTART_MS} ms ago; start again")
         if self.mat.button is not None and not self.button.is_released:
             raise CallerError("not-ready", "the start button is not released; let go of it first")
         self.allowance.take(timeline.end_ms, self._scaled(now_ms))
@@ -625,7 +647,7 @@ class Session:
         self._ask_to_keep(now_ms)
 
     def _is_just_stopped(self, now_ms: int) -> bool:
-        return self._stopped_at_ms is not None and now_ms - self._stopped_at_ms < RESTART_MS
+        return self.stopped_at_ms is not None and now_ms - self.stopped_at_ms < RESTART_MS
 
     def _kept(self, event: Kept, now_ms: int) -> None:
         asked, run = self._asked, self._run
@@ -674,9 +696,8 @@ class Session:
             self._asked, self.not_started = None, why
             self._ask_to_keep(now_ms)
 
-    def _stop(self, event: Stop, now_ms: int) -> None:
-        self.stops += event.times
-        self._stopped_at_ms = now_ms
+    def _stop(self, _: Stop, now_ms: int) -> None:
+        self.stopped_at_ms = now_ms
         self.button.spend()
         self._end_signal()
         if self._asked is not None:
@@ -692,8 +713,9 @@ class Session:
             self._silent()
             self._change_state(State.PAUSED)
 
-    def _resume(self, _: Resume, now_ms: int) -> None:
+    def _resume(self, event: Resume, now_ms: int) -> None:
         run = self._running_or_refuse()
+        self.refuse_early(now_ms if event.arrived_at_ms is None else event.arrived_at_ms)
         if self.state is State.PAUSED:
             run.pauses_ms += self._scaled(now_ms - run.anchor_at_ms)
             run.anchor_at_ms = now_ms
@@ -764,8 +786,9 @@ class Session:
             self._asked = self._asked._replace(is_proven_off=True)
             self._go(self._asked, now_ms)
 
-    def _ready(self, _: Ready, __: int) -> None:
+    def _ready(self, event: Ready, _: int) -> None:
         self.button.spend()
+        self.early_until_ms = event.asked_until_ms
 
     def _close(self, _: Close, now_ms: int) -> None:
         self._stop(Stop(), now_ms)

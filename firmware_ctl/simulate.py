@@ -20,7 +20,7 @@ from firmware_ctl.folder import load_entry, load_mat
 from firmware_ctl.latch import Latch, NoDeadman
 from firmware_ctl.mat import Mat
 from firmware_ctl.player import NoLedger, Player, Watcher
-from firmware_ctl.session import Input, Session, Start, State, Step, Trim, Wake
+from firmware_ctl.session import Input, Ready, Session, Start, State, Step, Trim, Wake
 from firmware_ctl.shaping import Levels
 from firmware_ctl.simulator.erm import Erm
 from firmware_ctl.simulator.motors import Changes, ModelMotors, moments
@@ -111,6 +111,7 @@ def play(entry: Entry, mat: Mat, trim_pct: int = 100, watchers: Sequence[Watcher
     recorder = Recorder()
     # There is no button, so that none has to be seen released first.
     session = Session(mat._replace(button=None), Catalogue((entry,)))
+    session.handle(Ready(), at_ms)
     watchers = [recorder, *watchers]
     latch = Latch(mat, motors, NoDeadman())
     player = Player(session, lambda: at_ms, latch, NoLedger(), watchers)

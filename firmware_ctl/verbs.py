@@ -1,20 +1,22 @@
 """The verbs of the serial protocol, in one table: the parser, `help` and `caps` are made from it.
 
-A verb turns its words into inputs of the session, or answers from what the session says of itself.
-It knows neither bytes nor ports.
+A verb first reads its words, which says whether the line is a valid request at all. Then it turns
+them into inputs of the session, or answers from what the session says of itself. It knows neither
+bytes nor ports.
 """
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import ceil
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from firmware_ctl import PROTOCOL, __version__, limits
 from firmware_ctl.budget import fit
 from firmware_ctl.errors import AuthorError, CallerError
 from firmware_ctl.explain import explain
+from firmware_ctl.framing import Flaw, Line, text_of
 from firmware_ctl.mat import Mat
-from firmware_ctl.profile import Phase, Profile, read_play
+from firmware_ctl.profile import Phase, Play, Profile, read_play
 from firmware_ctl.protocol import ERROR_CODES, FAULT_CODES, Connection, fields, text
 from firmware_ctl.session import (
     TRY,
@@ -46,8 +48,6 @@ class Desk(Protocol):
     def begun(self, connection: Connection, lines: Callable[[], list[str]]) -> list[str] | None:
         """The lines, if the session has begun; None: they come when it has, or why it did not."""
 
-    def lease(self, connection: Connection, seconds: int) -> None: ...
-
     def press(self, for_ms: int) -> None:
         """Presses the simulated button; `CallerError` where there is none."""
 
@@ -55,7 +55,22 @@ class Desk(Protocol):
         """Begins to read all profiles; the answer comes when they are read."""
 
 
-Handler = Callable[[Desk, Connection, Sequence[str]], Iterable[str] | None]
+class Request(NamedTuple):
+    """A line that a verb takes."""
+
+    connection: Connection
+    value: Any
+    """What `Verb.read` made of its words."""
+    arrived_at_ms: int
+    """When it was read. Every question of order is asked of this time, not of now."""
+
+
+Reader = Callable[[Sequence[str], Session], object]
+Handler = Callable[[Desk, Request], Iterable[str] | None]
+
+
+def _words(words: Sequence[str], _: Session) -> Sequence[str]:
+    return words
 
 
 class Verb(NamedTuple):
@@ -66,26 +81,58 @@ class Verb(NamedTuple):
     least: int = 0
     most: int = 0
     """How many words it takes after its name."""
-    moves: bool = False
-    """It can set motors moving: refused when a stop came after it."""
+    read: Reader = _words
+    """Its words as a value. Raises `CallerError` for words that it does not take."""
 
 
-def answer(desk: Desk, connection: Connection, line: str, stale: bool) -> list[str] | None:
-    """The lines that answer a request; None: they come later. `stale`: a stop overtook it."""
-    name, *words = line.split()
-    verb = VERBS.get(name.lower())
+def answer(desk: Desk, connection: Connection, line: str, arrived_at_ms: int) -> list[str] | None:
+    """The lines that answer a request; None: they come later."""
     try:
-        if verb is None:
-            raise CallerError("unknown-command", f"{name} is no command; try help")
-        name, usage, _, handler, least, most, moves = verb
-        if not least <= len(words) <= most:
-            raise CallerError("bad-argument", f"it is used so: {name} {usage}".rstrip())
-        if moves and stale:
-            raise CallerError("busy", f"a stop overtook this {name}; send it again")
-        lines = handler(desk, connection, words)
+        verb, value = _read(line, desk.session)
+        lines = verb.handler(desk, Request(connection, value, arrived_at_ms))
         return None if lines is None else list(lines)
     except CallerError as error:
         return [f"err {error.code} {error}"]
+
+
+def _read(line: str, session: Session) -> tuple[Verb, object]:
+    """The verb of a line, and what it makes of its words. Raises `CallerError` if it is none."""
+    name, *words = line.split()
+    verb = VERBS.get(name.lower())
+    if verb is None:
+        raise CallerError("unknown-command", f"{name} is no command; try help")
+    if not verb.least <= len(words) <= verb.most:
+        raise CallerError("bad-argument", f"it is used so: {verb.name} {verb.usage}".rstrip())
+    return verb, verb.read(words, session)
+
+
+def is_request(line: Line, session: Session) -> bool:
+    """Whether a line is one that a verb takes, whatever would come of it now."""
+    text = text_of(line)
+    if isinstance(text, Flaw) or asks_status(line) or is_answer(text):
+        return False
+    try:
+        _read(text, session)
+    except CallerError:
+        return False
+    return True
+
+
+def stops(line: Line, session: Session) -> bool:
+    """Whether a line that says stop is one: all are but valid requests, as `events off` is."""
+    text = text_of(line)
+    is_stop = isinstance(text, str) and text.lower().split()[:1] == ["stop"]
+    return is_stop or not is_request(line, session)
+
+
+def asks_status(line: Line) -> bool:
+    """`?` was typed within it: the status has answered it, and it is not executed."""
+    return b"?" in line.raw
+
+
+def is_answer(text: str) -> bool:
+    """It begins as an answer does: a far side that echoes, which gets no answer to its echo."""
+    return text.startswith(("*", "-")) or text.split(None, 1)[0] in ("ok", "err")
 
 
 def complaint(code: str) -> str:
@@ -119,15 +166,22 @@ def status(session: Session, now_ms: int) -> str:
 # --- one handler a verb -----------------------------------------------------------------------
 
 
-def _help(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
-    if words and words[0].lower() not in VERBS:
+def _read_verb(words: Sequence[str], _: Session) -> Iterable[Verb]:
+    if not words:
+        return VERBS.values()
+    if words[0].lower() not in VERBS:
         raise CallerError("bad-argument", f"{words[0]} is no command; try help")
-    for verb in [VERBS[words[0].lower()]] if words else VERBS.values():
+    return [VERBS[words[0].lower()]]
+
+
+def _help(desk: Desk, request: Request) -> Iterable[str]:
+    for verb in request.value:
         yield f"- {verb.name} {verb.usage}".rstrip() + f": {verb.about}"
     yield "ok"
 
 
-def _hello(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
+def _hello(desk: Desk, request: Request) -> Iterable[str]:
+    request.connection.begin()
     mat = desk.session.mat
     zones = ",".join(zone.name for zone in mat.zones if zone.present)
     gate = "yes" if mat.gate else "none"
@@ -137,7 +191,7 @@ def _hello(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable
     )
 
 
-def _caps(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
+def _caps(desk: Desk, request: Request) -> Iterable[str]:
     mat = desk.session.mat
     caps = {
         "protocol": PROTOCOL,
@@ -158,7 +212,7 @@ def _caps(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[
     yield "ok"
 
 
-def _profiles(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
+def _profiles(desk: Desk, request: Request) -> Iterable[str]:
     session = desk.session
     good = [entry.profile for entry in session.catalogue.entries if entry.profile is not None]
     for profile in good:
@@ -168,56 +222,74 @@ def _profiles(desk: Desk, connection: Connection, words: Sequence[str]) -> Itera
     yield f"ok count={len(good)}"
 
 
-def _select(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
-    desk.act(Select(words[0]))
-    return [f"ok profile={words[0]}"]
+def _read_name(words: Sequence[str], session: Session) -> str | None:
+    """The name of a profile that can be played; None: none is named."""
+    return session.catalogue.valid(words[0]).name if words else None
 
 
-def _start(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str] | None:
+def _select(desk: Desk, request: Request) -> Iterable[str]:
+    desk.act(Select(request.value))
+    return [f"ok profile={request.value}"]
+
+
+def _start(desk: Desk, request: Request) -> Iterable[str] | None:
     def lines() -> list[str]:
         left_s = ceil(desk.session.left_ms(desk.now_ms()) / 1000)
         return [f"ok profile={desk.session.profile} left={left_s}"]
 
-    desk.act(Start(words[0] if words else None))
-    return desk.begun(connection, lines)
+    desk.act(Start(request.value, request.arrived_at_ms))
+    return desk.begun(request.connection, lines)
 
 
-def _stop(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
+def _stop(desk: Desk, request: Request) -> Iterable[str]:
     desk.act(Stop())
     return ["ok"]
 
 
-def _pause(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
+def _pause(desk: Desk, request: Request) -> Iterable[str]:
     desk.act(Pause())
     return ["ok"]
 
 
-def _resume(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
-    desk.act(Resume())
+def _resume(desk: Desk, request: Request) -> Iterable[str]:
+    desk.act(Resume(request.arrived_at_ms))
     return ["ok"]
 
 
-def _trim(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
-    trim_pct = _number(words[0].removesuffix("%"), *limits.TRIM_PCT)
-    desk.act(Trim(trim_pct))
-    return [f"ok trim={trim_pct}"]
+def _read_trim(words: Sequence[str], _: Session) -> int:
+    return _number(words[0].removesuffix("%"), *limits.TRIM_PCT)
 
 
-def _try(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str] | None:
+def _trim(desk: Desk, request: Request) -> Iterable[str]:
+    desk.act(Trim(request.value))
+    return [f"ok trim={request.value}"]
+
+
+def _read_try(words: Sequence[str], session: Session) -> Sequence[str]:
+    _try_play(words, session.mat)
+    return words
+
+
+def _try(desk: Desk, request: Request) -> Iterable[str] | None:
     desk.session.refuse_try()
-    desk.act(Try(try_timeline(words, desk.session.mat), tuple(words)))
-    return desk.begun(connection, lambda: [f"ok left={limits.TRY_MS // 1000}"])
+    timeline = try_timeline(request.value, desk.session.mat)
+    desk.act(Try(timeline, tuple(request.value), request.arrived_at_ms))
+    return desk.begun(request.connection, lambda: [f"ok left={limits.TRY_MS // 1000}"])
 
 
-def try_timeline(words: Sequence[str], mat: Mat) -> Timeline:
-    """Compiles the line of a `try`; `CallerError` says what is wrong with it."""
+def _try_play(words: Sequence[str], mat: Mat) -> Play:
     target, pattern, level, *rest = words
     if not all(part.partition("=")[1] for part in rest):
         raise CallerError("bad-argument", f"after the level come key=value pairs: {' '.join(rest)}")
     keys = {key: value for key, _, value in (part.partition("=") for part in rest)}
     if len(keys) < len(rest):
         raise CallerError("bad-argument", f"a key is given twice: {' '.join(rest)}")
-    play = read_play(target, pattern, level, keys, mat)
+    return read_play(target, pattern, level, keys, mat)
+
+
+def try_timeline(words: Sequence[str], mat: Mat) -> Timeline:
+    """Compiles the line of a `try`; `CallerError` says what is wrong with it."""
+    play = _try_play(words, mat)
     phase = Phase(TRY, limits.TRY_MS, 1, (play,))
     profile = Profile(TRY, TRY, "", (), False, (phase,))
     try:
@@ -227,11 +299,11 @@ def try_timeline(words: Sequence[str], mat: Mat) -> Timeline:
     return timeline
 
 
-def _status(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
+def _status(desk: Desk, request: Request) -> Iterable[str]:
     return [f"ok {status(desk.session, desk.now_ms())}"]
 
 
-def _limits(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
+def _limits(desk: Desk, request: Request) -> Iterable[str]:
     mat_limits = desk.session.mat.limits
     used_s = ceil(desk.session.used_ms(desk.now_ms()) / 1000)
     daily_s = mat_limits.daily_ms // 1000
@@ -241,9 +313,9 @@ def _limits(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterabl
     )
 
 
-def _explain(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
+def _explain(desk: Desk, request: Request) -> Iterable[str]:
     session = desk.session
-    entry = session.catalogue.valid(words[0]) if words else session.selected
+    entry = session.catalogue.valid(request.value) if request.value else session.selected
     if entry is None or entry.profile is None or entry.budget is None:
         raise CallerError("unknown-profile", "no profile is loaded; add one, then reload")
     for row in explain(entry.profile, entry.budget, session.mat, session.trim_pct):
@@ -255,48 +327,55 @@ def _explain(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterab
     yield "ok"
 
 
-def _events(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
-    connection.events = _switch(words[0])
+def _events(desk: Desk, request: Request) -> Iterable[str]:
+    request.connection.events = request.value
     return ["ok"]
 
 
-def _echo(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
-    connection.echo = _switch(words[0])
+def _echo(desk: Desk, request: Request) -> Iterable[str]:
+    request.connection.echo = request.value
     return ["ok"]
 
 
-def _lease(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
-    seconds = 0 if words[0] == "0" else _number(words[0], *limits.LEASE_S)
-    desk.lease(connection, seconds)
-    return [f"ok lease={seconds}"]
+def _read_lease(words: Sequence[str], _: Session) -> int:
+    return 0 if words[0] == "0" else _number(words[0], *limits.LEASE_S)
 
 
-def _ping(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
+def _lease(desk: Desk, request: Request) -> Iterable[str]:
+    request.connection.lease_s = request.value
+    return [f"ok lease={request.value}"]
+
+
+def _ping(desk: Desk, request: Request) -> Iterable[str]:
     return ["ok"]
 
 
-def _press(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
+def _read_press(words: Sequence[str], _: Session) -> int:
     named = {"short": 100, "long": 1_000}
     word = words[0].lower() if words else "short"
     if word in named:
-        for_ms = named[word]
-    else:
-        try:
-            for_ms = round(float(word.removesuffix("s")) * 1000)
-        except (ValueError, OverflowError):
-            for_ms = 0
-        least_ms, most_ms = limits.PRESS_MS
-        if not least_ms <= for_ms <= most_ms:
-            raise CallerError("bad-argument", "a press is short, long, or 0.01 to 10 seconds")
-    desk.press(for_ms)
+        return named[word]
+    try:
+        for_ms = round(float(word.removesuffix("s")) * 1000)
+    except (ValueError, OverflowError):
+        for_ms = 0
+    least_ms, most_ms = limits.PRESS_MS
+    if not least_ms <= for_ms <= most_ms:
+        raise CallerError("bad-argument", "a press is short, long, or 0.01 to 10 seconds")
+    return for_ms
+
+
+def _press(desk: Desk, request: Request) -> Iterable[str]:
+    desk.session.refuse_early(request.arrived_at_ms)
+    desk.press(request.value)
     return ["ok"]
 
 
-def _reload(desk: Desk, connection: Connection, words: Sequence[str]) -> None:
-    desk.reload(connection)
+def _reload(desk: Desk, request: Request) -> None:
+    desk.reload(request.connection)
 
 
-def _clear(desk: Desk, connection: Connection, words: Sequence[str]) -> Iterable[str]:
+def _clear(desk: Desk, request: Request) -> Iterable[str]:
     desk.act(Clear())
     return ["ok"]
 
@@ -307,38 +386,44 @@ def _number(word: str, least: int, most: int) -> int:
     return int(word)
 
 
-def _switch(word: str) -> bool:
-    if word.lower() not in ("on", "off"):
-        raise CallerError("bad-argument", f"{word} is neither on nor off")
-    return word.lower() == "on"
+def _read_switch(words: Sequence[str], _: Session) -> bool:
+    if words[0].lower() not in ("on", "off"):
+        raise CallerError("bad-argument", f"{words[0]} is neither on nor off")
+    return words[0].lower() == "on"
 
 
 VERBS: Final[Mapping[str, Verb]] = {
     verb.name: verb
     for verb in (
-        Verb("help", "[VERB]", "what can be asked", _help, most=1),
+        Verb("help", "[VERB]", "what can be asked", _help, most=1,
+             read=_read_verb),
         Verb("hello", "", "who answers: version, protocol, mat, zones", _hello),
         Verb("caps", "", "verbs, zones, codes and limits as one line of JSON", _caps),
         Verb("profiles", "", "the profiles that can be selected", _profiles),
-        Verb("select", "NAME", "choose a profile for the next start", _select, 1, 1),
+        Verb("select", "NAME", "choose a profile for the next start", _select, 1, 1,
+             _read_name),
         Verb("start", "[NAME]", "start the selected profile, or select one and start it", _start,
-             most=1, moves=True),
+             most=1, read=_read_name),
         Verb("stop", "", "all motors off, now; so do the bytes ! and Ctrl-C", _stop, most=48),
         Verb("pause", "", "all motors off; the session waits, five minutes in all", _pause),
         Verb("resume", "", "go on after a pause, softly", _resume),
-        Verb("trim", "PCT", "scale every level, 10 to 100 percent", _trim, 1, 1),
+        Verb("trim", "PCT", "scale every level, 10 to 100 percent", _trim, 1, 1,
+             _read_trim),
         Verb("try", "TARGET PATTERN LEVEL [key=value...]", "play one line for 10 s", _try, 3, 12,
-             moves=True),
+             _read_try),
         Verb("status", "", "what happens now; so does the single byte ?", _status),
         Verb("limits", "", "session and daily limit, and what is left of today's", _limits),
-        Verb("explain", "[NAME]", "how each asked level becomes a duty", _explain, most=1),
-        Verb("events", "on|off", "tell this connection what changes", _events, 1, 1),
-        Verb("echo", "on|off", "echo what is typed on this connection", _echo, 1, 1),
+        Verb("explain", "[NAME]", "how each asked level becomes a duty", _explain, most=1,
+             read=_read_name),
+        Verb("events", "on|off", "tell this connection what changes", _events, 1, 1,
+             _read_switch),
+        Verb("echo", "on|off", "echo what is typed on this connection", _echo, 1, 1,
+             _read_switch),
         Verb("lease", "SECONDS", "stop this connection's session when it falls silent for that"
-             " long; 0: never", _lease, 1, 1),
+             " long; 0: never", _lease, 1, 1, _read_lease),
         Verb("ping", "", "an answer, and a sign of life for the lease", _ping),
         Verb("press", "[short|long|SECONDS]", "press the start button of a mock", _press, most=1,
-             moves=True),
+             read=_read_press),
         Verb("reload", "", "read all profiles again; a running session keeps its own", _reload),
         Verb("clear", "", "leave a fault whose cause is gone", _clear),
     )

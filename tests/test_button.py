@@ -334,10 +334,7 @@ def test_any_edge_stops_and_a_press_that_stopped_never_starts(
     world.at(20_000)
 
     assert world.levels(5_000) == [(5_000, SILENCE)]
-    assert (world.session.started, world.session.stops) == (
-        1,
-        2 if for_ms >= 500 and contact is not P else 1,  # a broken wire is a fault as well
-    )
+    assert world.session.started == 1
 
 
 def test_a_press_while_paused_stops() -> None:

@@ -8,7 +8,7 @@ import pytest
 from firmware_ctl.catalogue import Catalogue, read_entry
 from firmware_ctl.errors import AuthorError, CallerError, Mistake
 from firmware_ctl.folder import read_catalogue
-from firmware_ctl.session import Kept, Session, Start, State
+from firmware_ctl.session import Kept, Ready, Session, Start, State
 from tests.worlds import BAD, CALM, CATALOGUE, MAT, QUICK
 from tests.worlds_timeline import make_mat
 
@@ -83,6 +83,7 @@ def test_read_catalogue_a_profile_that_cannot_be_proven_holds_up_no_other(tmp_pa
 
     session = Session(mat, catalogue)
     assert session.selected is short
+    session.handle(Ready(), 0)
     step = session.handle(Start("short"), 0)
     assert step.keep is not None
     session.handle(Kept(step.keep.number), 0)

@@ -31,6 +31,7 @@ from firmware_ctl.session import (
     Start,
     State,
     Step,
+    Stop,
 )
 from firmware_ctl.shaping import Levels
 from firmware_ctl.simulator.clock import VirtualInbox
@@ -469,23 +470,30 @@ def test_a_press_whose_edges_are_lost_is_sampled_and_stops_within_a_tick() -> No
     assert world.session.state is State.IDLE
 
 
-def test_a_start_that_waited_for_the_daemon_is_heard_in_its_first_round() -> None:
+@pytest.mark.parametrize("line", [b"start\n", b"try all steady 30\n", b"press\n"])
+@pytest.mark.parametrize("arrived_at_ms", [0, SETTLE_MS - 1])
+@pytest.mark.parametrize("waits_behind", [b"", b"reload\n"])
+def test_invariant_08_a_request_that_arrives_before_ready_starts_nothing(
+    line: bytes, arrived_at_ms: int, waits_behind: bytes
+) -> None:
+    """However late it is served: here behind a reload that ends long after `* ready`."""
+    world = World()
+    wire = Wire(world.daemon)
+    world.at(arrived_at_ms, lambda _: wire.hears(waits_behind + line))
+    world.at(1_000, lambda _: [reader.done(CATALOGUE) for reader in world.readers])
+    world.run(3_000)
+
+    assert "err not-ready the daemon was not ready yet; ask again" in wire.said
+    assert loop.READY in wire.said
+    assert (world.session.started, world.motors.writes) == (0, [])
+
+
+def test_a_request_that_arrives_after_ready_starts() -> None:
     world = World()
     wire = Wire(world.daemon)
     world.at(SETTLE_MS, lambda _: wire.hears(b"start beta\n"))
     world.run(1_000)
     assert wire.said[1:] == ["ok profile=beta left=60"]
-
-
-@pytest.mark.parametrize("line", [b"start\n", b"try all steady 30\n", b"press\n"])
-def test_invariant_08_what_was_sent_before_the_daemon_is_ready_starts_nothing(line: bytes) -> None:
-    world = World()
-    wire = Wire(world.daemon)
-    world.at(SETTLE_MS - 1, lambda _: wire.hears(line))
-    world.run(3_000)
-
-    assert wire.said == ["err not-ready the daemon is still starting; ask again", loop.READY]
-    assert (world.session.started, world.motors.writes) == (0, [])
 
 
 def test_a_start_while_the_button_is_held_from_the_begin_is_refused() -> None:
@@ -608,10 +616,17 @@ def test_a_lease_that_outlives_its_session_stops_nothing() -> None:
     wire = Wire(world.daemon)
     stops: list[int] = []
     world.at(1_000, lambda _: wire.hears(b"lease 5\nstart\n"))
-    world.at(9_000, lambda _: stops.append(world.session.stops))
+    step = world.daemon.step
+
+    def watched(event: Input) -> Step:
+        if isinstance(event, Stop):
+            stops.append(world.inbox.now_ms())
+        return step(event)
+
+    world.daemon.step = watched  # type: ignore[method-assign]
     world.run(10_000)
     assert world.session.started == 1
-    assert stops == [0]
+    assert stops == []
 
 
 @pytest.mark.parametrize(("lease", "stops_at_ms"), [(b"lease 60\n", 3_000), (b"", 5_000)])
@@ -636,6 +651,7 @@ def test_a_client_that_left_without_reading_is_let_go_and_its_lease_ends() -> No
         daemon._hear(link)
 
     world.at(700, come_and_go)
+    world.at(701, lambda daemon: daemon._hear(link))
     world.run(5_000)
     assert world.daemon.links == []
     assert link.fileno() == -1

@@ -21,7 +21,7 @@ from firmware_ctl.contacts import MOST_EDGES
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.gpio import VALUES, GpioLed, GpioMotors, lgpio_factory
 from firmware_ctl.mat import Contacts
-from firmware_ctl.session import Fault, Input, Kept, Pause, Session, Start, Stop, Wake
+from firmware_ctl.session import Fault, Input, Kept, Pause, Ready, Session, Start, Stop, Wake
 from firmware_ctl.simulator.pins import SimulatedButton, mock_factory
 from firmware_ctl.timeline import compile_profile
 from tests.worlds_timeline import make_mat, phase, play, profile
@@ -214,7 +214,7 @@ def test_the_led_is_on_in_a_session_and_blinks_in_a_fault(factory: MockFactory) 
     session = Session(MAT, Catalogue((Entry("test", timeline=timeline),)))
     led = GpioLed(7, factory)
     script: list[tuple[int, Input]] = [
-        (0, Wake()),
+        (0, Ready()),
         (10, Start()),
         (10, Kept(10)),
         (20, Wake()),

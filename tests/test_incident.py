@@ -100,6 +100,7 @@ class World:
         self.said: list[str] = []
         self.folder = folder
         self.session = Session(MAT, ALL, speed)
+        self.session.handle(Ready(), 0)
         self.ring = Ring(str(folder / "ring"), len(MAT.motors))
         self.disk = Disk(self.said.append)
         self.recorder = Recorder(
@@ -163,6 +164,9 @@ inputs = st.one_of(
             Stop(),
             Pause(),
             Resume(),
+            Resume(7),
+            Start(None, 7),
+            Try(verbs.try_timeline(WORDS, MAT), WORDS, 7),
             Clear(),
             Select("taps"),
             Try(verbs.try_timeline(WORDS, MAT), WORDS),
@@ -250,7 +254,7 @@ def test_kicks_that_overlap_play_again(tmp_path: Path) -> None:
     disk = Disk(said.append)
     ring = Ring(str(tmp_path / "ring"), len(mat.motors))
     recorder = Recorder(session, ring, Shelf(str(tmp_path), disk, said.append))
-    events: list[Input] = [Contacts(Contact.RELEASED), Start("hips")]
+    events: list[Input] = [Ready(), Contacts(Contact.RELEASED), Start("hips")]
     overlapped = False
     while now_ms < 90_000:
         event = events.pop(0) if events else Wake()
@@ -505,8 +509,8 @@ def test_any_damaged_value_is_a_sentence(good: bytes, capsys: pytest.CaptureFixt
         (gzip.compress(b"\n" * 9), ":1:1: the incident is damaged: no recorder writes this line"),
         (gzip.compress(b"[" * 99_999 + b"\n\n\n"), ":1:1: the incident is damaged: no recorder writes this line"),
         (
-            gzip.compress(b'{"incident":3,"program":"9.0"}\n{}\n{}\n'),
-            ":1:1: recorded by firmware-ctl 9.0 in format 3, and this is format 2; play it with 9.0",
+            gzip.compress(b'{"incident":4,"program":"9.0"}\n{}\n{}\n'),
+            ":1:1: recorded by firmware-ctl 9.0 in format 4, and this is format 3; play it with 9.0",
         ),
     ],
     ids=["empty", "a profile", "blank lines", "nested deep", "another format"],

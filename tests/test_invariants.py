@@ -439,7 +439,7 @@ def test_invariant_09_it_runs_only_if_the_bytes_hold_a_valid_start_and_a_stop_st
     # Memory is bounded, for each client and for all.
     for wire in bench.wires:
         assert wire.connection.is_served
-        assert len(wire.connection.pending) == len(wire.connection.unsent) == 0
+        assert len(wire.connection.waiting) == len(wire.connection.unsent) == 0
 
 
 # --- 10, 11, 12: what the loop proves, and the pins -------------------------------------------

@@ -162,9 +162,10 @@ def test_typing_one_character_at_a_time(client: Client) -> None:
 
 
 def test_a_status_byte_in_the_middle_of_a_line(client: Client) -> None:
-    client.port.write(b"pi?ng\r")
+    client.port.write(b"start?\rping\r")
     assert client.line().startswith("* status state=idle")
     assert client.line() == "ok"
+    assert "state=idle" in client.ask("status")[-1]
 
 
 # --- hostile clients ---

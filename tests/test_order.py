@@ -7,13 +7,13 @@ import pytest
 from firmware_ctl import verbs
 from firmware_ctl.button import Contact
 from firmware_ctl.daemon import MOST_GUESTS, Daemon
+from firmware_ctl.framing import Line
 from firmware_ctl.protocol import MOST_UNSENT, STOPPED_A_SECOND, Connection
-from firmware_ctl.session import Clear, Contacts, Fault, Input, Session, State, Step
+from firmware_ctl.session import Clear, Contacts, Fault, Input, Session, State, Step, Stop
 from firmware_ctl.shaping import Levels
 from tests.worlds import SILENCE, Bench, Wire, WireInbox
 
-BUSY = "err busy a stop overtook this start; send it again"
-LOCKED = "err busy stopped less than 100 ms ago; start again"
+BUSY = "err busy a stop overtook this request; send it again"
 
 
 def moved(bench: Bench, since_ms: int = 0) -> bool:
@@ -24,15 +24,15 @@ def moved(bench: Bench, since_ms: int = 0) -> bool:
     ("chunk", "said"),
     [
         (b"start\r!", ["* stopped", BUSY]),
-        (b"!start\r", ["* stopped", LOCKED]),
+        (b"!start\r", ["* stopped", BUSY]),
         (b"!start\r!", ["* stopped", "* stopped", BUSY]),
         (b"\x03start\r\x18", ["* stopped", "* stopped", BUSY]),
         (b"start\rstop\r", [BUSY, "ok"]),
         (b"stop\rstart\r", ["ok", BUSY]),
         (b"start\rSTOP\rstart\r", [BUSY, "ok", BUSY]),
         (b"sta!rt\r", ["* stopped", "err unknown-command rt is no command; try help"]),
-        (b"try all steady 30\r!", ["* stopped", BUSY.replace("start", "try")]),
-        (b"press\r!", ["* stopped", BUSY.replace("start", "press")]),
+        (b"try all steady 30\r!", ["* stopped", BUSY]),
+        (b"press\r!", ["* stopped", BUSY]),
         (b"select quick\r!", ["* stopped", "ok profile=quick"]),
     ],
 )
@@ -63,7 +63,8 @@ def test_what_waits_in_a_queue_starts_without_a_stop() -> None:
     for mover in (b"start\r", b"try all steady 30\r", b"press\r"):
         bench = Bench()
         bench.reload_ms = 1_000
-        bench.send(200, b"!reload\r" + mover)
+        bench.send(200, b"!")
+        bench.send(300, b"reload\r" + mover)
         bench.run(2_000)
 
         assert bench.session.started == 1
@@ -92,7 +93,7 @@ def test_a_start_of_another_client_right_after_a_stop_is_locked_out() -> None:
     bench.at(200, lambda _: together(one, b"!", two, b"start\r"))
     bench.run(1_000)
 
-    assert (one.lines()[1:], two.lines()[1:]) == (["* stopped"], [LOCKED])
+    assert (one.lines()[1:], two.lines()[1:]) == (["* stopped"], [BUSY])
     assert not moved(bench)
 
 
@@ -135,6 +136,21 @@ def test_a_fault_or_a_press_stales_what_waits_as_a_stop_does(what: str) -> None:
     assert not moved(bench, 601)
 
 
+@pytest.mark.parametrize("mover", [b"start\r", b"try all steady 30\r"])
+@pytest.mark.parametrize("behind", [b"", b"reload\r"])
+def test_what_waited_for_a_daemon_that_is_ready_at_once_starts_nothing(
+    mover: bytes, behind: bytes
+) -> None:
+    """Without a button the daemon is ready in its first round, in which it also reads."""
+    bench = Bench()
+    bench.daemon._button = None
+    bench.wires[0].chunks.append(behind + mover)
+    bench.run(1_000)
+
+    assert "err not-ready the daemon was not ready yet; ask again" in bench.wires[0].lines()
+    assert not moved(bench)
+
+
 # --- what a client hears of it ----------------------------------------------------------------
 
 
@@ -142,10 +158,19 @@ def test_ten_stopped_a_second_and_every_stop_stops() -> None:
     bench = Bench()
     for i in range(100):
         bench.send(1_000 + 20 * i, b"!")
+    stops: list[Input] = []
+    step = bench.daemon.step
+
+    def watched(event: Input) -> Step:
+        if isinstance(event, Stop):
+            stops.append(event)
+        return step(event)
+
+    bench.daemon.step = watched  # type: ignore[method-assign]
     bench.run(4_000)
 
     assert bench.wires[0].lines()[1:] == ["* stopped"] * 20
-    assert bench.session.stops == 101  # and the end's own
+    assert len(stops) == 100
 
 
 def test_ten_stopped_within_one_chunk() -> None:
@@ -173,10 +198,10 @@ def test_status_is_merged_while_one_is_unsent() -> None:
 
 def test_half_typed_lines_survive_a_question_and_not_a_stop() -> None:
     connection = Connection()
-    connection.receive(b"pi?ng\rpi!ng\r\xff!ping\r")
-    connection.digest()
+    connection.receive(b"pi?ng\rpi!ng\r\xff!ping\r", 0)
 
-    assert [getattr(item, "line", item) for item in connection.pending] == ["ping", "ng", "ping"]
+    waiting = [item.raw for item in connection.waiting if isinstance(item, Line)]
+    assert waiting == [b"pi?ng", b"ng", b"ping"]
 
 
 def test_a_client_that_never_reads_keeps_no_one_waiting() -> None:
@@ -243,15 +268,81 @@ def test_one_client_too_many_takes_the_place_of_the_one_that_was_silent_longest(
     assert max(at_ms for at_ms, duties in bench.pins.written if any(duties)) <= 500
 
 
-def test_where_all_have_leases_one_more_is_turned_away() -> None:
+def crowded(bench: Bench, lease: bytes) -> list[Wire]:
+    """As many clients as there is room for; each has sent the bytes. The first owns a session."""
+    others = [Wire() for _ in range(MOST_GUESTS - 2)]
+    bench.at(100, lambda daemon: [daemon.join(other) for other in others])
+    guests = [*bench.wires, *others]
+    bench.at(200, lambda _: [guest.chunks.append(lease) for guest in guests[1:]])
+    bench.send(200, b"start calm\n")
+    return guests
+
+
+@pytest.mark.parametrize("lease", [b"ping\n", b"lease 1\n", b"lease 60\n"])
+def test_a_newcomer_is_seated_though_all_others_hold_a_lease(lease: bytes) -> None:
     bench = Bench()
-    for wire in bench.wires:
-        wire.connection.lease_s = 60
-    for _ in range(MOST_GUESTS - 2):
-        guest = Wire()
-        guest.connection.lease_s = 60
-        assert bench.daemon.join(guest)
-    assert not bench.daemon.join(Wire())
+    guests = crowded(bench, lease)
+    newcomer = Wire()
+    bench.at(9_000, lambda daemon: daemon.join(newcomer))
+    bench.at(9_010, lambda _: newcomer.chunks.append(b"stop\n"))
+    bench.run(10_000)
+
+    assert guests[0] in bench.daemon.links
+    assert newcomer.lines()[-1] == "ok"
+    assert moved(bench)
+    assert [at_ms for at_ms, duties in bench.pins.written if not any(duties)].count(9_010) == 1
+
+
+@pytest.mark.parametrize("last", [b"!", b"stop\n", b"\0sto\x08op;\r"])
+def test_a_client_that_has_to_go_is_read_for_stops_and_told(last: bytes) -> None:
+    bench = Bench()
+    guests = crowded(bench, b"ping\n")
+
+    def come(daemon: Daemon) -> None:
+        guests[1].chunks.extend([b"ping\n" * 3_000] * 9 + [last])
+        daemon.join(Wire())
+
+    bench.at(300, lambda _: [guest.chunks.append(b"ping\n") for guest in guests[2:]])
+    bench.at(1_000, come)
+    bench.run(3_000)
+
+    assert guests[1] not in bench.daemon.links
+    assert guests[1].lines()[-1] == "err overflow too many clients are connected; connect again"
+    assert moved(bench)
+    assert 1_000 in [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
+
+
+@pytest.mark.parametrize(
+    ("sent", "off_at_ms"),
+    [
+        (b"ping\n", 4_900),
+        (b"?", 4_900),
+        (b"start calm\n", 4_900),
+        (b"select bad\n", 2_000),
+        (b"zzz\n", 2_000),
+        (b"ping", 2_000),
+        (b"\xff\xfe\n", 2_000),
+        (b"ping\xff\n", 2_000),
+        (b"trim 500\n", 2_000),
+        (b"ok\n", 2_000),
+        (b"\n", 2_000),
+    ],
+)
+@pytest.mark.parametrize("behind", [b"", b"reload\n"])
+def test_a_lease_is_renewed_by_a_valid_line_or_a_question_and_by_nothing_else(
+    sent: bytes, off_at_ms: int, behind: bytes
+) -> None:
+    """Also where the lines that arrive are answered much later."""
+    bench = Bench()
+    bench.reload_ms = 20_000
+    bench.send(1_000, b"lease 1\nstart calm\n" + behind)
+    for at_ms in range(1_100, 4_000, 100):
+        bench.send(at_ms, sent)
+    bench.run(9_000)
+
+    low_at_ms = [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
+    assert moved(bench)
+    assert min(at_ms for at_ms in low_at_ms if at_ms > 1_500) == off_at_ms
 
 
 @pytest.mark.parametrize(

@@ -212,12 +212,14 @@ def test_replay_of_an_input_that_no_recorder_writes_is_refused_and_not_shown(
 ) -> None:
     mat = Path(shipped.mat_file()).read_text()
     begin = {
-        "incident": 2,
+        "incident": 3,
         "program": "0.1.0",
         "since_ms": 0,
         "speed": 1.0,
         "selected": "",
         "trim": 100,
+        "early_until_ms": None,
+        "stopped_at_ms": None,
         "released": False,
         "spent": [0, None, 0, 0, False, ""],
         "damage": False,

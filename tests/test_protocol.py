@@ -23,20 +23,22 @@ from hypothesis import strategies as st
 
 from firmware_ctl import __version__, limits, protocol
 from firmware_ctl.button import Contact
-from firmware_ctl.daemon import Daemon
+from firmware_ctl.catalogue import Catalogue
+from firmware_ctl.daemon import READY, Daemon
+from firmware_ctl.framing import LONGEST_LINE, LONGEST_TAIL, Flaw, Line, text_of
+from firmware_ctl.profile import Phase
 from firmware_ctl.protocol import (
-    ACTED,
     ERROR_CODES,
     FAULT_CODES,
-    LONGEST_LINE,
-    MOST_PENDING,
+    GREETING,
     MOST_UNSENT,
+    MOST_WAITING,
     Connection,
-    Request,
+    Dropped,
 )
-from firmware_ctl.session import Fault, State
-from firmware_ctl.verbs import VERBS
-from tests.worlds import Bench, RealButton, Wire
+from firmware_ctl.session import Fault, Reload, State
+from firmware_ctl.verbs import VERBS, asks_status, is_answer
+from tests.worlds import CATALOGUE, Bench, RealButton, Wire, entry, steady
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
 ARROWS = ("-> <-", "=> <=")
@@ -76,7 +78,9 @@ class Player:
         for wire, arrows in zip(self.bench.wires, ARROWS, strict=True):
             if arrows.startswith(kind):
                 data = unescaped(rest)
-                size = 1 if self._byte_by_byte else len(data)
+                # What is deleted before the daemon has read it is not echoed.
+                is_typed = self._byte_by_byte or re.search(rb"[\x03\x08\x7f]", data)
+                size = 1 if is_typed else len(data)
                 wire.chunks.extend(data[i : i + size] for i in range(0, len(data), size))
         match rest.split()[1:] if kind == "@" else ():
             case ["fault", code]:
@@ -112,7 +116,8 @@ def test_every_verb_and_every_error_code_is_in_a_transcript() -> None:
     sent = {line.split()[1].lower() for line in re.findall(r"^[-=]> \w.*", text, re.MULTILINE)}
     assert set(VERBS) - sent == set()
     answered = set(re.findall(r"^<[-=] err ([\w-]+)", text, re.MULTILINE))
-    assert set(ERROR_CODES) - answered == {"not-here"}  # a real button's, below
+    # Of a real button, and of a flood: both below.
+    assert set(ERROR_CODES) - answered == {"not-here", "overflow"}
 
 
 # --- one table --------------------------------------------------------------------------------
@@ -123,7 +128,7 @@ CONTRACT = {
 }  # fmt: skip
 ERRORS = {
     "unknown-command", "bad-argument", "unknown-profile", "invalid-profile", "busy", "not-running",
-    "not-ready", "allowance", "fault", "too-long", "not-text", "not-here",
+    "not-ready", "allowance", "fault", "too-long", "overflow", "not-text", "not-here",
 }  # fmt: skip
 FAULTS = {"tick-late", "pin-write", "rail", "button", "under-voltage", "suspend", "internal"}
 
@@ -248,39 +253,70 @@ def cut(draw: st.DrawFn, data: st.SearchStrategy[bytes]) -> list[bytes]:
 
 
 def requests(data: bytes) -> list[bytes | None]:
-    """The contract's framing, byte by byte and as plainly as it can be said; None: a bad line."""
+    """The contract's framing, byte by byte and as plainly as it can be said; None: a bad line.
+
+    Without what gets no answer: empty lines, those in which `?` was typed, and echoed answers.
+    """
     found: list[bytes | None] = []
-    line, is_bad = b"", False
-    for byte in (data[i : i + 1] for i in range(len(data))):
+    line, asked, is_begun = b"", False, False
+    data = re.sub(rb"\r\n|\r\0|\r", b"\n", data)
+    while data:
+        key = re.match(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|O[@-~])|[\s\S]", data)
+        assert key is not None
+        byte, data = key[0], data[key.end() :]
+        asked = asked or (b"?" in byte and is_begun)
+        is_begun = is_begun or byte != b"?"
         if byte in b"!\x18\x03":
-            line, is_bad = b"", False
-        elif byte in b"\r\n":
-            if is_bad or line.strip():
+            line, asked, is_begun = b"", False, False
+        elif byte == b"\x15":
+            line = b""
+        elif byte in b"\x08\x7f":
+            line = line[:-1]
+        elif byte == b"\n":
+            is_bad = len(line) > LONGEST_LINE or not all(b" " <= bytes([b]) <= b"~" for b in line)
+            if (line.strip() or is_bad) and not asked and (is_bad or not echoes(line)):
                 found.append(None if is_bad else line)
-            line, is_bad = b"", False
-        elif byte != b"?":
+            line, asked, is_begun = b"", False, False
+        elif len(byte) == 1 and byte != b"?":
             line += byte
-            is_bad = is_bad or len(line) > LONGEST_LINE or not b" " <= byte <= b"~"
+    return found
+
+
+def echoes(line: bytes) -> bool:
+    return line.startswith((b"*", b"-")) or line.split()[0] in (b"ok", b"err")
+
+
+def waiting(connection: Connection) -> list[bytes | None]:
+    """What the daemon would answer, of what the connection has received."""
+    found: list[bytes | None] = []
+    for item in connection.waiting:
+        assert isinstance(item, Line)
+        text = text_of(item)
+        if asks_status(item):
+            continue
+        if isinstance(text, Flaw):
+            found.append(None)
+        elif text.strip() and not is_answer(text):
+            found.append(text.encode())
     return found
 
 
 @given(cut(BYTES))
-@example([b"sta", b"?rt\r"])
+@example([b"sta", b"rt\r"])
 @example([b"STOP\rstop it\rstopping\r"])
 @example([b"x" * 97 + b"\r" + b"y" * 96 + b"\r"])
-def test_framing(chunks: list[bytes]) -> None:
+@example([b"\x1b[", b"Astart\r"])
+@example([b"pinx\x08", b"g\r\0ping\r"])
+@example([b"pi\x15ping\rok\r- x\r* y\r"])
+def test_framing_is_the_contracts_however_the_bytes_are_cut(chunks: list[bytes]) -> None:
     connection = Connection()
-    heard = [connection.receive(chunk) for chunk in chunks]
-    heard_lines = connection.digest(1 << 20)
+    stop_bytes = sum(connection.receive(chunk, 0).stop_bytes for chunk in chunks)
 
     data = b"".join(chunks)
-    lines = [
-        item.line.encode() if isinstance(item, Request) else None for item in connection.pending
+    assert waiting(connection) == [
+        line if line is None or len(line) <= LONGEST_LINE else None for line in requests(data)
     ]
-    assert lines == requests(data)
-    stop_bytes = len(re.findall(rb"[!\x18\x03]", data))
-    stop_lines = sum((line or b"").split()[:1] == [b"stop"] for line in map(_lower, requests(data)))
-    assert sum(one.stops for one in heard) + heard_lines == stop_bytes + stop_lines
+    assert stop_bytes == len(re.findall(rb"[!\x18\x03]", data))
 
 
 STOPS = st.sampled_from([b"stop", b" Stop", b"stop it", b"stopp", b"ping", b"", b"  ", b"x" * 97])
@@ -293,37 +329,34 @@ FLOODS = st.lists(
 ).map(b"".join)
 
 
-@given(cut(FLOODS), st.integers(0, 60), st.integers(2, 6), st.lists(st.booleans(), max_size=8))
+@given(cut(FLOODS), st.integers(1, 6), st.integers(1, 60), st.lists(st.integers(0, 4), max_size=8))
 @settings(max_examples=300)
-@example([b"ping\n" * 4, b"ping\n" * 4, b"stop\n"], 10, 2, [False, False, True])
-@example([b"ping\nst", b"op\nst", b"op\n"], 7, 2, [False, False, False, True])
-@example([b"ping\nst", b"op\n", b"stop\n"], 7, 2, [False, False, True])
-def test_what_there_is_no_room_for_is_answered_and_its_stops_act(
-    chunks: list[bytes], room: int, requests_kept: int, digests: list[bool]
+def test_lines_without_room_are_dropped_and_counted_and_stops_in_them_are_found(
+    chunks: list[bytes], room: int, room_bytes: int, served: list[int]
 ) -> None:
-    """Bounds of some bytes, and a digest after some of the chunks."""
+    """After each chunk some of what waits is answered."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(protocol, "MOST_UNREAD", room)
-        patch.setattr(protocol, "MOST_PENDING", requests_kept)
-        connection = Connection()
-        stops = 0
-        for chunk, digest in zip_longest(chunks, digests[: len(chunks)], fillvalue=True):
+        patch.setattr(protocol, "MOST_WAITING", room)
+        patch.setattr(protocol, "MOST_WAITING_BYTES", room_bytes)
+        connection, roomy = Connection(), Connection()
+        answered = 0
+        stops, stops_with_room = [], []
+        for chunk, most in zip_longest(chunks, served[: len(chunks)], fillvalue=9):
             assert isinstance(chunk, bytes)
-            stops += connection.receive(chunk).stops
-            if digest:
-                stops += connection.digest()
-            assert len(connection.pending) <= requests_kept + 2
-        stops += connection.digest()
+            stops.append(connection.receive(chunk, 0)[:3])
+            for _ in range(min(most, len(connection.waiting))):
+                item = connection.next()
+                answered += item.lines if isinstance(item, Dropped) else 1
+            assert sum(isinstance(item, Line) for item in connection.waiting) <= room
+            assert len(connection.waiting) <= 2 * room + 1
+        while connection.waiting:
+            item = connection.next()
+            answered += item.lines if isinstance(item, Dropped) else 1
+    for chunk in chunks:
+        stops_with_room.append(roomy.receive(chunk, 0)[:3])
 
-    data = b"".join(chunks)
-    lines = requests(data)
-    answers = sum(getattr(item, "lines", 1) for item in connection.pending)
-    stop_lines = [line for line in lines if _lower(line).split()[:1] == [b"stop"]]
-    assert answers == len(lines)
-    assert stops == len(re.findall(rb"[!\x18\x03]", data)) + len(stop_lines)
-    acted = sum(item.lines for item in connection.pending if item == (ACTED, item[1]))
-    kept = [item for item in connection.pending if isinstance(item, Request)]
-    assert acted + sum(item.line.split()[0].lower() == "stop" for item in kept) == len(stop_lines)
+    assert answered == len(roomy.waiting)
+    assert stops == stops_with_room
 
 
 @pytest.mark.parametrize("sizes", [(3_276,) * 6, (3_800,) * 6, (4_500,) * 5])
@@ -335,7 +368,10 @@ def test_a_stop_line_after_a_flood_is_done_and_answered(sizes: tuple[int, ...]) 
     bench.run(9_100)
 
     answered = final_lines(bench.wires[0])
-    assert (len(answered), answered[-1]) == (2 + sum(sizes), "ok")
+    dropped = sum(int(line.partition("=")[2]) for line in answered if "overflow" in line)
+    ok = sum(line.startswith("ok") for line in answered)
+    assert (dropped + ok, answered[-1]) == (2 + sum(sizes), "ok")
+    assert dropped > 0
     assert 9_000 in [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
 
 
@@ -345,28 +381,105 @@ def test_a_stop_line_within_a_flood_is_done_at_once() -> None:
     bench.send(2_000, *[b"ping\n" * 3_276] * 6, b"stop\n")
     bench.run(2_500)
 
-    assert [at_ms for at_ms, duties in bench.pins.written if any(duties)][-1] < 2_020
-    assert final_lines(bench.wires[0])[-1] == "ok"
+    assert 2_000 in [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
 
 
-def _lower(line: bytes | None) -> bytes:
-    return (line or b"").lower()
+# --- a stop line needs no form ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"stop\n", b"STOP\r", b"  stop  now\r\n", b"\0stop\n", b"\xffstop\n", b"stop\t\n", b"stop.\n",
+        b"stop;\n", b"stop?\n", b"ping\r\0stop\r\0", b"stpo\x7f\x7fop\n", b"stpo\x08\x08op\n",
+        b"\x1b[Astop\n", b"stop\x1b[D\n", b"\x1bOAstop\n", b"\xef\xbb\xbfstop\n", b"stastop\n", b"off\n",
+        b"halt\n", b"Abort!\n", b"lease off\n", b"start stop\n", b"st\xc3\xb6\x08op\n", b"s\0t\0o\0p\0\n",
+        b"sto\0\x7fp\n", b"x" * 5_000 + b"stop\n", b"x" * 90 + b"stop-\n", b"\x15stop\n", b"sto\x1bp\n",
+        b"try all steady off\n", b"help halt\n", b"'stop'\r", b"emergency off\n", b"ok stop\n",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("size", [1, 2, 10_000])
+def test_a_line_that_says_stop_in_any_way_stops(data: bytes, size: int) -> None:
+    bench = Bench()
+    bench.send(1_000, b"start calm\n")
+    bench.send(2_000, *[data[i : i + size] for i in range(0, len(data), size)])
+    bench.run(3_000)
+
+    assert bench.session.started == 1
+    assert 2_000 in [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"events off\n", b"echo off\n", b"help stop\n", b"stop\x15\n", b"stop it not\x15ping\n", b"offer\n",
+        b"stopped\n", b"select off\n", b"select stop-it\n", b"nonstopper\n", b"ping\n", b"zz\n", b"stop",
+        b"x" * 9_000 + b"\n", b"\xff\xfe\n", b"sto\n", b"help off\x15\n",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("size", [1, 2, 10_000])
+def test_a_line_that_does_not_say_stop_stops_nothing(data: bytes, size: int) -> None:
+    bench = Bench()
+    off = entry("off", Phase("rest", 10_000, 1, (steady("all", 40),)))
+    stop_it = entry("stop-it", Phase("rest", 10_000, 1, (steady("all", 40),)))
+    reloaded = Catalogue((*CATALOGUE.entries, off, stop_it))
+    bench.at(500, lambda daemon: daemon.step(Reload(reloaded)))
+    bench.send(1_000, b"start calm\n")
+    bench.send(3_000, *[data[i : i + size] for i in range(0, len(data), size)])
+    bench.run(4_000)
+
+    low_at_ms = [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
+    assert min(at_ms for at_ms in low_at_ms if at_ms > 1_500) == 4_000
 
 
 @given(cut(CALM_BYTES))
 @settings(max_examples=60)
 def test_echo_and_lines_are_the_same_whole_and_cut(chunks: list[bytes]) -> None:
+    """A terminal shows the same in the end; what was typed and deleted at once is not echoed."""
     heard = []
     for pieces in (chunks, [b"".join(chunks)], [bytes([b]) for b in b"".join(chunks)]):
         connection = Connection()
-        connection.echo = True
+        connection.echo = connection.has_asked = True
         for piece in pieces:
-            connection.receive(piece)
-            connection.digest()
-        pending = [getattr(item, "line", item) for item in connection.pending]
-        heard.append((pending, bytes(connection._unsent)))
+            connection.receive(piece, 0)
+        heard.append((waiting(connection), screen(bytes(connection._unsent))))
 
     assert heard[0] == heard[1] == heard[2]
+
+
+def screen(echoed: bytes) -> list[bytes]:
+    """The lines that a terminal shows, without the empty ones."""
+    lines, column = [b""], 0
+    for byte in (echoed[i : i + 1] for i in range(len(echoed))):
+        if byte == b"\n":
+            lines.append(b"")
+        elif byte == b"\r":
+            column = 0
+        elif byte == b"\b":
+            column -= 1
+        else:
+            column = column if lines[-1] else 0
+            lines[-1] = lines[-1][:column] + byte + lines[-1][column + 1 :]
+            column += 1
+    return [line.rstrip() for line in lines if line.strip()]
+
+
+@pytest.mark.parametrize(
+    ("typed", "echoed"),
+    [
+        (b"pin\x7fng\r", b"pin\b \bng\r\n"),
+        (b"zap\x15ping\r", b"zap\b \b\b \b\b \bping\r\n"),
+        (b"\x1b[Aping\r\n", b"ping\r\n"),
+        (b"st!ping\r", b"st\r\nping\r\n"),
+        (b"\x7f\x7f\rping\r", b"\r\nping\r\n"),
+    ],
+)
+def test_echo_shows_what_the_keys_do_to_a_line(typed: bytes, echoed: bytes) -> None:
+    connection = Connection()
+    connection.echo = connection.has_asked = True
+    for byte in typed:
+        connection.receive(bytes([byte]), 0)
+    assert bytes(connection._unsent).replace(b"* stopped\r\n", b"") == echoed
 
 
 def final_lines(wire: Wire) -> list[str]:
@@ -421,15 +534,15 @@ def test_answers_are_the_same_whole_and_byte_by_byte(chunks: list[bytes]) -> Non
     assert heard[0] == heard[1]
 
 
-def test_invariant_09_a_flood_is_bounded_and_every_request_is_answered() -> None:
+def test_invariant_09_a_flood_is_bounded_and_every_request_is_answered_or_counted() -> None:
     bench = Bench()
     wire = bench.wires[0]
     connection = wire.connection
-    most_pending = 0
+    most_waiting = 0
 
     def look(_: Daemon) -> None:
-        nonlocal most_pending
-        most_pending = max(most_pending, len(connection.pending))
+        nonlocal most_waiting
+        most_waiting = max(most_waiting, len(connection.waiting))
 
     bench.send(100, b"ping\r" * 6_000)
     for _ in range(500):
@@ -437,23 +550,89 @@ def test_invariant_09_a_flood_is_bounded_and_every_request_is_answered() -> None
     bench.run(200)
 
     lines = final_lines(wire)
-    assert lines.count("ok") >= MOST_PENDING
-    assert len(lines) == 6_000
-    assert set(lines) == {"ok", f"err busy {ERROR_CODES['busy']}"}
-    assert most_pending <= MOST_PENDING + 1
+    assert lines == ["ok"] * MOST_WAITING + [f"err overflow dropped={6_000 - MOST_WAITING}"]
+    assert MOST_WAITING // 2 < most_waiting <= MOST_WAITING + 1
 
 
 def test_invariant_09_half_a_line_without_end_is_bounded() -> None:
     connection = Connection()
     for _ in range(100):
-        connection.receive(b"x" * 10_000 + bytes(range(128, 256)) * 10)
-        connection.digest()
+        connection.receive(b"x" * 10_000 + bytes(range(128, 256)) * 10, 0)
 
-    assert len(connection._line) <= LONGEST_LINE
-    assert not connection.pending
-    connection.receive(b"\r")
-    connection.digest()
-    assert len(connection.pending) == 1
+    assert len(connection._framing.tail) <= LONGEST_TAIL
+    assert not connection.waiting
+    connection.receive(b"\x7f" * LONGEST_TAIL + b"start\r", 0)
+    assert waiting(connection) == [None]
+
+
+def test_invariant_09_long_lines_that_wait_are_bounded() -> None:
+    connection = Connection()
+    for _ in range(100):
+        connection.receive(b"x" * 16_000 + b"\n", 0)
+    kept = sum(len(item.raw) for item in connection.waiting if isinstance(item, Line))
+    assert kept <= protocol.MOST_WAITING_BYTES
+
+
+# --- who is there -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n", b" \r\n\r\n"])
+def test_an_empty_line_on_a_fresh_connection_is_greeted_once(end: bytes) -> None:
+    bench = Bench()
+    bench.send(100, end)
+    bench.send(200, end, b"ping\r", end)
+    bench.run(300)
+    assert bench.wires[0].lines() == [READY, GREETING, "ok"]
+
+
+def test_hello_begins_a_conversation_without_what_the_client_before_had_set() -> None:
+    bench = Bench()
+    bench.send(100, b"echo on\revents on\rlease 1\rsta")
+    bench.send(1_000, b"\x15hello\r")
+    bench.send(1_100, b"start calm\r")
+    bench.run(9_000)
+
+    heard = bench.wires[0].lines()
+    assert [line for line in heard if line.startswith("ok firmware-ctl")] == heard[-2:-1]
+    assert heard[-1] == "ok profile=calm left=600"
+    assert bench.session.started == 1
+    assert bench.pins.written[-2][0] > 3_000
+
+
+def test_lines_that_begin_as_answers_do_get_no_answer() -> None:
+    bench = Bench()
+    wire = bench.wires[0]
+    bench.send(
+        100, b"events on\r", b"profiles\r", b"nonsense\r", b"explain\r", b"hello\r", b"start\r"
+    )
+    before: list[bytes] = []
+
+    def loop_back(_: Daemon) -> None:
+        before.append(bytes(wire.heard))
+        wire.chunks.append(bytes(wire.heard))
+
+    bench.at(300, loop_back)
+    bench.at(400, lambda _: before.append(bytes(wire.heard)))
+    bench.run(500)
+    assert len(before[0].splitlines()) == 12
+    assert before[0] == before[1]
+
+
+@pytest.mark.parametrize("first", [b"POST / HTTP/1.1\r\n", b"GET /start HTTP/1.0\r\n"])
+def test_a_web_browser_is_closed_and_starts_nothing(first: bytes) -> None:
+    bench = Bench()
+    bench.send(200, first + b"Host: localhost\r\n\r\nstart calm\r\n")
+    bench.run(1_000)
+    assert bench.wires[0] not in bench.daemon.links
+    assert bench.session.started == 0
+
+
+def test_a_web_browser_that_says_stop_stops() -> None:
+    bench = Bench()
+    bench.send(200, b"start calm\r\n", wire=1)
+    bench.send(900, b"POST / HTTP/1.1\r\n", b"\r\nstop\r\n")
+    bench.run(2_000)
+    assert 900 in [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
 
 
 def test_unsent_is_bounded_and_dropped_whole_and_told_once() -> None:

@@ -883,6 +883,7 @@ def test_a_slice_that_comes_when_the_next_is_due_has_that_asked_for_at_once() ->
 @pytest.mark.parametrize("start", [Start(), Try(TRIAL)])
 def test_a_machine_that_is_barred_starts_nothing_and_says_why(start: Input) -> None:
     session = Session(MAT, CATALOGUE, barred="the dead-man is not proven")
+    session.handle(Ready(), 0)
     session.handle(Contacts(Contact.RELEASED), 0)
     refusal = session.handle(start, 100).refusal
     assert refusal is not None
@@ -974,7 +975,7 @@ def test_refusals_of_a_start_are_sentences() -> None:
     said.append(str(world.at(1_010, Start()).refusal))
     assert said == [
         "no profile is loaded; add one, then reload",
-        "stopped less than 100 ms ago; start again",
+        "stopped less than 100 ms before; start again",
     ]
 
 

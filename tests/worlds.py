@@ -25,6 +25,7 @@ from firmware_ctl.session import (
     Keep,
     Kept,
     Pause,
+    Ready,
     Session,
     Start,
     State,
@@ -91,6 +92,7 @@ class World:
         self.now_ms = 0
         self.disk_is_sound = True
         self.steps: list[tuple[int, Step]] = []
+        self.session.handle(Ready(), 0)
         self.contact(0, Contact.RELEASED)
         self.at(100)
 

@@ -1,0 +1,171 @@
+"""Bytes to lines: which bytes stop, which lines may stop, and what is left of an edited line.
+
+The same bytes are read twice, for two purposes:
+
+* `Framing.feed` runs at once on all that has arrived. It is cheap. It finds the stop bytes, `?`,
+  and the lines that end in a stop word, however much dirt lies between their letters.
+* `text_of` runs later, line by line, when the daemon has time to answer. It is strict: what it
+  gives back is a request of printable ASCII, or the reason why the line is none.
+
+A stop therefore never waits behind a flood, and a start is always an exact line.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+LONGEST_LINE: Final = 96
+"""Characters in a request."""
+
+LONGEST_TAIL: Final = 1024
+"""Bytes kept of a line that has not ended. Editing keys may make a line longer than its text."""
+
+STOP_BYTES: Final = b"!\x18\x03"
+_CLEARED: Final = re.compile(rb"[^\r\n!\x18\x03]*[!\x18\x03]")
+"""A stop byte, and the incomplete line before it, which it drops."""
+_PLAIN: Final = re.compile(rb"[ -~]*")
+_DIRT: Final = bytes({*range(256)} - {*range(0x20, 0x7F)})
+"""Every byte that is not printable ASCII."""
+_DIRT_BUT_DELETES: Final = bytes({*_DIRT} - {0x08, 0x7F})
+_ESCAPES: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|O[@-~])")
+"""What terminals send for arrows and other keys."""
+_CTRL_U: Final = b"\x15"
+_DELETES: Final = b"\x08\x7f"
+_EDITED: Final = re.compile(rb"[\x08\x15\x1b\x7f?]")
+_STOP_WORD: Final = re.compile(rb"stop|off|halt|abort", re.IGNORECASE)
+_HTTP: Final = re.compile(rb"[A-Z]+ \S* ?HTTP/")
+_ENDS_WITH_STOP: Final = re.compile(rb"(?:stop|off|halt|abort)[^0-9A-Za-z]*\Z", re.IGNORECASE)
+_BEGINS_WITH_STOP: Final = re.compile(rb"[^0-9A-Za-z]*stop(?![0-9A-Za-z])", re.IGNORECASE)
+
+NOT_TEXT: Final = "not-text"
+TOO_LONG: Final = "too-long"
+
+
+class Line(NamedTuple):
+    """A complete line as it was received, without its end."""
+
+    raw: bytes
+    arrived_at_ms: int
+    """When the loop read its last byte."""
+    is_cut: bool = False
+    """It was longer than `LONGEST_TAIL`, and only its end was kept."""
+
+
+class Arrival(NamedTuple):
+    """What `Framing.feed` found in some bytes."""
+
+    stop_bytes: int
+    asks_status: bool
+    suspects: Sequence[Line]
+    """Lines that end in a stop word. They stop, unless they are requests that do something else."""
+    lines: Sequence[Line]
+    """All complete lines that are not empty."""
+    has_empty_line: bool
+
+
+class Flaw(NamedTuple):
+    """Why a line is no request: an error code."""
+
+    code: str
+
+
+class Framing:
+    """Puts the lines of one connection together. Holds at most `LONGEST_TAIL` bytes."""
+
+    def __init__(self) -> None:
+        self.tail = b""
+        """The incomplete line at the end, as it was received."""
+        self._is_cut = False
+        self._after_cr = False
+
+    def feed(self, data: bytes, now_ms: int) -> Arrival:
+        """Takes bytes as they came, cut anywhere."""
+        if self._after_cr and data[:1] in (b"\n", b"\0"):
+            data = data[1:]  # CR LF is one end; a telnet client sends CR NUL
+            self._after_cr = False
+        if data:
+            self._after_cr = data.endswith(b"\r")
+        stop_bytes = len(data) - len(data.translate(None, STOP_BYTES))
+        asks_status = b"?" in data
+        whole = (self.tail + data).replace(b"\r\0", b"\r").replace(b"\r\n", b"\n")
+        is_cut, self._is_cut = self._is_cut, False
+        if stop_bytes:
+            is_cut = is_cut and not _CLEARED.match(whole)
+            whole = _CLEARED.sub(b"", whole)
+        # `?` between two lines belongs to neither.
+        *ended, self.tail = (raw.lstrip(b"?") for raw in whole.replace(b"\r", b"\n").split(b"\n"))
+        if not ended:
+            self._keep_tail(is_cut)
+            return Arrival(stop_bytes, asks_status, (), (), has_empty_line=False)
+        full = [raw for raw in ended if raw and not raw.isspace()]
+        lines = [Line(raw, now_ms) for raw in full]
+        if is_cut and lines and ended[0] == full[0]:
+            lines[0] = lines[0]._replace(is_cut=True)
+        self._keep_tail(False)
+        return Arrival(stop_bytes, asks_status, _suspects(lines), lines, len(full) < len(ended))
+
+    def _keep_tail(self, is_cut: bool) -> None:
+        if _CTRL_U in self.tail:
+            self.tail, is_cut = self.tail.rpartition(_CTRL_U)[2], False
+        if len(self.tail) > LONGEST_TAIL:
+            self.tail, is_cut = self.tail[-LONGEST_TAIL // 2 :], True
+        self._is_cut = is_cut
+
+
+def begins_like_http(line: Line) -> bool:
+    """It is the request line of a web browser, which any page can have sent to a port here."""
+    return _HTTP.match(line.raw) is not None
+
+
+def text_of(line: Line) -> str | Flaw:
+    """The request that a line is, after its editing keys were applied."""
+    text = edited(line.raw)
+    if line.is_cut or len(text) > LONGEST_LINE:
+        return Flaw(TOO_LONG)
+    return text.decode("ascii") if _PLAIN.fullmatch(text) else Flaw(NOT_TEXT)
+
+
+def edited(raw: bytes) -> bytes:
+    """Drops arrows, applies Ctrl-U and backspaces, and leaves `?` out, which is never in a line."""
+    if not _EDITED.search(raw):
+        return raw
+    return _deleted(_ESCAPES.sub(b"", raw).rpartition(_CTRL_U)[2].replace(b"?", b""))
+
+
+def _deleted(raw: bytes) -> bytes:
+    if not any(key in _DELETES for key in raw):
+        return raw
+    text = bytearray()
+    for key in raw:
+        if key not in _DELETES:
+            text.append(key)
+        elif text:
+            del text[-1]
+    return bytes(text)
+
+
+def _suspects(lines: Iterable[Line]) -> list[Line]:
+    """Those that say stop, in any way in which a person or a disturbed wire may say it."""
+    # Equal lines are looked at once: a flood is mostly one line again and again.
+    return [
+        line
+        for line in {line.raw: line for line in lines}.values()
+        if _STOP_WORD.search(line.raw) or not _PLAIN.fullmatch(line.raw)
+        if any(
+            _ENDS_WITH_STOP.search(text) or _BEGINS_WITH_STOP.match(text)
+            for text in _readings(line.raw)
+        )
+    ]
+
+
+def _readings(raw: bytes) -> set[bytes]:
+    """What a line may have been meant to say, without all that cannot be printed.
+
+    Dirt on the wire may look like an editing key, and an editing key may have deleted dirt: the
+    line is read with the keys applied before and after the dirt is dropped, and not applied.
+    """
+    if _PLAIN.fullmatch(raw) and b"?" not in raw:
+        return {raw}
+    last = raw.rpartition(_CTRL_U)[2]
+    ways = (edited(raw), last, _deleted(last), _deleted(last.translate(None, _DIRT_BUT_DELETES)))
+    return {way.translate(None, _DIRT).replace(b"?", b"") for way in ways}
