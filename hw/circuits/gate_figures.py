@@ -1,0 +1,407 @@
+"""The motor gate over its tolerances: how long a beat holds the rail, its rest, and broken parts.
+
+Beat times come from `firmware_ctl/limits.py`: every figure holds for whatever tick and whatever
+lateness the program allows there.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cache, partial
+from typing import Final, NamedTuple
+
+from bench import (
+    NOMINAL,
+    Parts,
+    Row,
+    Worst,
+    each,
+    edited,
+    netlist,
+    parts,
+    reference,
+    run,
+    scaled,
+    worst,
+)
+
+from firmware_ctl import limits
+from firmware_ctl.simulator.board import STAGE_MS
+
+GATE: Final = netlist("gate.cir")
+LEAST_MS, MOST_MS = STAGE_MS
+"""What the program and its simulator count on: one edge holds the rail for as long as this."""
+
+PULL_UP_OHM: Final = 33_000
+"""The strongest pull-up inside a Pi 4."""
+
+READS_LOW_V: Final = 0.8
+READS_HIGH_V: Final = 2.0
+"""What a pin of a Pi 4 surely takes for low and for high."""
+
+CLAMP_MA: Final = 0.5
+"""What the clamp diode of a pin may get for a while. No data sheet of the Pi gives a figure; other
+makers' CMOS inputs bear 1 to 20 mA."""
+
+SUPPLIES: Final = {"v33": (3.3 * 0.95, 3.3 * 1.05), "v5": (4.75, 5.25)}
+TEMPERATURE: Final = {"temp": (5.0, 60.0)}
+
+RESISTORS: Final = {
+    name: (0.95, 1.05)
+    for _, _, (name, *_) in parts(GATE)
+    if name[0] == "R" and name not in ("Rt", "Rh", "Ri")
+}
+"""5 %, also where the parts list names 1 %: its alternatives allow it."""
+
+ONE_PERCENT: Final = {"Rt": (0.9865, 1.0135), "Rh": (0.99, 1.01), "Ri": (0.99, 1.01)}
+"""1 %; Rt also changes by 100 ppm/K over 35 K. Of Rh and Ri, which lie side by side, only the
+difference matters, and they warm up together."""
+
+FILM: Final = {"Ct": (0.90, 1.10)}
+"""5 % when new, 2 % for its temperature, 3 % for twenty years."""
+
+CERAMIC: Final = {"Cm": (0.7, 1.1), "Cr": (0.7, 1.1)}
+"""X7R: 10 % when new, 15 % for its temperature, and what its voltage takes."""
+
+COUPLING: Final = {"Ca": (0.85, 1.15), "Cb": (0.85, 1.15), "Cc": (0.85, 1.15)}
+"""Film, 10 % when new."""
+
+SEMICONDUCTORS: Final = {
+    "vth_p": (0.5, 1.3),
+    "gain": (100.0, 400.0),
+    "ibias": (0.0, 400e-9),
+    "voffset": (-9e-3, 9e-3),
+    "rsink": (30.0, 175.0),
+    "ileak": (0.0, 1e-6),
+    "icbo": (0.0, 170e-9),
+}
+"""From the data sheets; `icbo` is 15 nA at most at 25 °C and doubles every 10 K, here up to 60 °C."""
+
+EVERYTHING: Final = {
+    **RESISTORS, **ONE_PERCENT, **FILM, **CERAMIC, **COUPLING, **SEMICONDUCTORS, **SUPPLIES,
+    **TEMPERATURE,
+}  # fmt: skip
+
+VIN: Final = "PWL(0 0 1m {v5})"
+
+
+class Broken(NamedTuple):
+    """What one part of the gate does to it, open or shorted; nothing where it still works."""
+
+    part: str
+    how: str
+    does: str = ""
+    seen: str = ""
+
+
+def ticks(first_ms: float, count: int) -> list[float]:
+    return [first_ms + limits.TICK_MS * i for i in range(count)]
+
+
+def beats(edges_ms: list[float], is_high: bool = False) -> str:
+    """The heartbeat's level: it changes at these times."""
+    level = ("0", "{v33}")
+    points = [f"0 {level[is_high]}"]
+    for at_ms in edges_ms:
+        points.append(f"{at_ms}m {level[is_high]}")
+        is_high = not is_high
+        points.append(f"{at_ms + 0.001}m {level[is_high]}")
+    return f"VLEV lev 0 PWL({' '.join(points)})\n"
+
+
+def gate(
+    heartbeat: str,
+    measures: list[str],
+    end_ms: float,
+    changed: Parts = NOMINAL,
+    *,
+    circuit: str = GATE,
+    drive: str = "1",
+    v33: str = "{v33}",
+    vin: str = VIN,
+    load_ohm: float = 100,
+    step_ms: float = 1.0,
+) -> dict[str, float]:
+    """The motor gate by itself, with a load of 50 mA. `drive` 0: the heartbeat pin floats."""
+    bench = f"""{heartbeat}
+V33 v33 0 {v33}
+VIN vin 0 {vin}
+VDRV drive 0 {drive}
+XPIN hb lev drive PIPIN
+XG hb sense v33 vin rail GATE
+RL rail 0 {load_ohm}
+IQ1 xg.hf xg.full {{icbo}}
+IQ2 xg.pull xg.hc {{icbo}}
+.tran 1m {end_ms}m 0 {step_ms}m
+"""
+    return run(circuit, bench, measures, changed)
+
+
+def hold_ms(
+    edges_ms: list[float], changed: Parts = NOMINAL, *, v33: str = "{v33}", drive: str = "1"
+) -> float:
+    """From the last of these edges, the first of them up, to the rail below 0.5 V."""
+    off = [".meas tran off WHEN v(rail)=0.5 FALL=LAST"]
+    found = gate(beats(edges_ms), off, edges_ms[-1] + 450, changed, v33=v33, drive=drive)
+    return found["off"] * 1e3 - edges_ms[-1]
+
+
+LONG_MS: Final = 1_000.0
+"""After this long without a beat Ct is empty."""
+
+EDGES: Final[Mapping[str, list[float]]] = {
+    "a single beat up, from rest": [50],
+    "a single beat down, from rest": [50, 50 + LONG_MS],
+    "the last of many beats, up": ticks(50, 11),
+    "the last of many beats, down": ticks(50, 10),
+}
+
+
+@cache
+def hold_range() -> dict[str, Worst]:
+    """Shortest and longest hold over all tolerances, for each kind of last beat."""
+    return {what: worst(partial(hold_ms, edges), EVERYTHING) for what, edges in EDGES.items()}
+
+
+def shortest() -> Worst:
+    return min(hold_range().values(), key=lambda found: found.low)
+
+
+def longest() -> Worst:
+    return max(hold_range().values(), key=lambda found: found.high)
+
+
+def lowest_v(edges_ms: list[float], changed: Parts) -> float:
+    """The lowest rail from the first beat on until one tick after the last, 5 V at -5 %."""
+    changed = {**changed, "v5": 4.75}
+    until_ms = edges_ms[-1] + limits.TICK_MS
+    least = f".meas tran least MIN v(rail) FROM={edges_ms[0] + 10}m TO={until_ms}m"
+    return gate(beats(edges_ms), [least], until_ms + 1, changed)["least"]
+
+
+@cache
+def hold() -> list[Row]:
+    """How long the last beat holds the rail, and that no beat which the program allows is too few."""
+    tick = limits.TICK_MS
+    least = shortest()
+    missing = [50.0 + tick * i for i in range(12) if i % 3]
+    late = [50.0 + limits.TICK_LATE_MS * i for i in range(4)]
+
+    def on_ms(changed: Parts) -> float:
+        on = ".meas tran on WHEN v(rail)=4.5 RISE=1"
+        return gate(beats([50]), [on], 110, changed, step_ms=0.2)["on"] * 1e3 - 50
+
+    rows = [
+        Row(f"{what}, nominal", hold_ms(edges), "ms", LEAST_MS, MOST_MS)
+        for what, edges in EDGES.items()
+    ]
+    for what, found in hold_range().items():
+        rows += [
+            Row(f"{what}, shortest", found.low, "ms", LEAST_MS, MOST_MS),
+            Row(f"{what}, longest", found.high, "ms", LEAST_MS, MOST_MS),
+        ]
+    return [
+        *rows,
+        Row("hold after the latest beat allowed", least.low - limits.TICK_LATE_MS, "ms", 0),
+        Row("every third beat missed: lowest rail", lowest_v(missing, least.low_parts), "V", 4.5),
+        Row("every beat as late as allowed: lowest rail", lowest_v(late, least.low_parts), "V", 4.5),
+        Row(
+            "first beat → rail at 4.5 V, slowest",
+            worst(on_ms, EVERYTHING).high, "ms", None, limits.RAIL_ON_MS / 10,
+        ),
+    ]  # fmt: skip
+
+
+@cache
+def read_back() -> list[Row]:
+    """What the read-back pin sees, over the tolerances, and what a broken divider does to it."""
+    sense = ".meas tran sense FIND v(sense) AT=100m"
+    divider = {
+        key: end for key, end in {**RESISTORS, **SUPPLIES}.items() if key in ("Rn", "Ro", "Rs", "v5")
+    }
+    pulled_up = f"VPU pu 0 {{v33}}\nRPU pu sense {PULL_UP_OHM}\n"
+    clamp = "VCL cl 0 {v33}\n.model PINCLAMP D(Is=1f N=1 Rs=20)\nDCL sense cl PINCLAMP\n"
+
+    # The program switches the pin's pull-down on, which takes its share.
+    pulled_down = f"RPD sense 0 {PULL_UP_OHM}\n"
+
+    def on_v(changed: Parts) -> float:
+        return gate(beats([50]), [sense], 110, changed)["sense"]
+
+    def loaded_v(changed: Parts) -> float:
+        return gate(beats([50]) + pulled_down, [sense], 110, changed)["sense"]
+
+    def off_v(changed: Parts) -> float:
+        return gate(beats([]) + pulled_up, [sense], 110, {"v33": 3.3 * 1.05, **changed})["sense"]
+
+    def clamp_ma(changes: Mapping[str, str]) -> float:
+        current = ".meas tran current MAX i(VCL) FROM=90m TO=110m"
+        circuit = edited(GATE, changes)
+        high = {"v5": 5.25, "v33": 3.3 * 0.95}
+        return gate(beats([50]) + clamp, [current], 110, high, circuit=circuit)["current"] * 1e3
+
+    on, loaded = worst(on_v, divider), worst(loaded_v, divider)
+    off = worst(off_v, {key: end for key, end in divider.items() if key != "v5"})
+    return [
+        Row("read-back, rail on, strongest pull-down", loaded.low, "V", READS_HIGH_V),
+        Row("read-back, rail on, highest", on.high, "V", None, 3.3 * 0.95 + 0.3),
+        Row("read-back, rail off, strongest pull-up", off.high, "V", None, READS_LOW_V),
+        Row("Rn shorted: current into the pin", clamp_ma({"Rn": "Rn rail back 10m"}), "mA", None, CLAMP_MA),
+        Row("Ro open: current into the pin", clamp_ma({"Ro": ""}), "mA", None, CLAMP_MA),
+    ]  # fmt: skip
+
+
+def resting_mv(heartbeat: str, changed: Parts = NOMINAL, **how: str) -> float:
+    """The highest rail from 0.1 to 1 s. No load but the read-back, and the meter that looks."""
+    peak = ".meas tran peak MAX v(rail) FROM=100m TO=1000m"
+    found = gate(heartbeat, [peak], 1000, changed, load_ohm=10e6, step_ms=5, **how)  # type: ignore[arg-type]
+    return found["peak"] * 1e3
+
+
+REST_MV: Final = 200
+"""A rail with less than this reads as off, lights no LED and turns no motor."""
+
+
+@cache
+def rest() -> list[Row]:
+    """The rail while nothing beats: without a load, which would hide what M1 lets through."""
+    low, high = beats([]), beats([], is_high=True)
+    pull_up = f"VPU pu 0 {{v33}}\nRPU pu hb {PULL_UP_OHM}\n"
+
+    def worst_mv(changed: Parts) -> float:
+        return resting_mv(low, changed)
+
+    found = worst(worst_mv, EVERYTHING)
+    at = found.high_parts
+    cases: dict[str, float] = {
+        "M1 at its lowest threshold, 25 °C": resting_mv(low, {"vth_p": 0.5}),
+        "the same at 60 °C": resting_mv(low, {"vth_p": 0.5, "temp": 60}),
+        "worst over all tolerances and leakage, 5 to 60 °C": found.high,
+        "the same, heartbeat pin stuck high": resting_mv(high, at),
+        "the same, heartbeat pin floating": resting_mv(low, at, drive="0"),
+        "the same, heartbeat pin pulled up": resting_mv(low + pull_up, at, drive="0"),
+        "the same, 3.3 V comes after 5 V": resting_mv(low, at, v33="PWL(0 0 150m 0 155m {v33})"),
+        "the same, 5 V comes after 3.3 V": resting_mv(low, at, vin="PWL(0 0 150m 0 150.01m {v5})"),
+        "the same, 3.3 V never comes": resting_mv(low, at, v33="0"),
+    }
+    return [Row(f"{what}: highest rail", mv, "mV", None, REST_MV) for what, mv in cases.items()]
+
+
+@cache
+def stops() -> list[Row]:
+    """Fault 29: the heartbeat stops, and the Pi's 3.3 V fails, quickly or slowly."""
+    slow = longest().high_parts
+    up, down = EDGES["the last of many beats, up"], EDGES["the last of many beats, down"]
+    last_up = up[-1]
+    # The process dies a millisecond after its last beat, and its line becomes an input.
+    dead = f"PWL(0 1 {last_up + 1}m 1 {last_up + 1.001}m 0)"
+
+    def fails_ms(ramp_ms: float) -> float:
+        fails = f"PWL(0 {{v33}} {last_up + 1}m {{v33}} {last_up + 1 + ramp_ms}m 0)"
+        return hold_ms(up, slow, v33=fails)
+
+    held_ms = {
+        "heartbeat stops high": hold_ms(up, slow),
+        "heartbeat stops low": hold_ms(down, slow),
+        "heartbeat line released from high": hold_ms(up, slow, drive=dead),
+    }
+    ramps = {"5 ms": 5, "0.3 s": 300, "1 s": 1_000, "3 s": 3_000}
+    return [
+        *(Row(f"{what} → rail off, slowest", ms, "ms", None, MOST_MS) for what, ms in held_ms.items()),
+        *(
+            Row(f"the Pi's 3.3 V falls within {name} → rail off, slowest", fails_ms(ms), "ms", None, 500)
+            for name, ms in ramps.items()
+        ),
+    ]  # fmt: skip
+
+
+# ---- one part of the gate at a time
+
+ENDS: Final = {"Q": (0, 2), "M": (0, 2), "X": (2, 4)}
+"""Between which of its nodes a part is shorted: collector and emitter, drain and source, the
+comparator's output and ground. Of all others, their two ends."""
+
+TURNED: Final = {
+    "Q": (("C and E exchanged", (2, 1, 0)),),
+    "M": (("D and S exchanged", (2, 1, 0)), ("G and S exchanged", (0, 2, 1))),
+    "X": (("pins 2 and 3 exchanged", (1, 0, 2, 3, 4)),),
+}
+"""The ways in which a part with more than two legs is soldered wrongly."""
+
+
+def broken_parts() -> Iterator[tuple[str, str, str]]:
+    """Every part in each of its faults: its reference, the fault, and the netlist with it."""
+    for _, _, (name, *nodes, value) in parts(GATE):
+        label = reference(name)
+        first, second = (nodes[end] for end in ENDS.get(name[0], (0, 1)))
+        line = " ".join([name, *nodes, value])
+        yield label, "open", edited(GATE, {label: f"RFAULT {first} {second} 10G"})
+        yield label, "shorted", edited(GATE, {label: f"{line}\nRFAULT {first} {second} 10m"})
+        for how, order in TURNED.get(name[0], ()):
+            turned = " ".join([name, *(nodes[i] for i in order), *nodes[len(order) :], value])
+            yield label, how, edited(GATE, {label: turned})
+        if name[0] in "RC":
+            yield label, "a tenth", scaled(GATE, {label: 0.1})
+            yield label, "ten times", scaled(GATE, {label: 10})
+
+
+ON_V: Final = 2.5
+"""Above this the rail counts as on."""
+
+
+def judge(case: tuple[str, str, str]) -> Broken:
+    """Ten beats, which leave the pin low, and eleven, which leave it high; and the rest before them.
+
+    The rest is tried where it is worst: hot, with the lowest threshold of M1 and all leakage.
+    """
+    part, how, circuit = case
+    first = 200.0
+    hot = {
+        "vth_p": 0.5, "temp": 60.0, "ileak": 1e-6, "ibias": 400e-9, "icbo": 170e-9, "gain": 400.0,
+        "v5": 5.25,
+    }  # fmt: skip
+    pulled_down = "RPD sense 0 50k\n"
+
+    def beaten(count: int) -> tuple[dict[str, float], float]:
+        last = ticks(first, count)[-1]
+        end = last + limits.RAIL_OFF_MS + 200
+        measures = [
+            f".meas tran before MAX v(rail) FROM=50m TO={first - 1}m",
+            f".meas tran on MIN v(rail) FROM={first + limits.RAIL_ON_MS}m TO={last + limits.TICK_MS}m",
+            f".meas tran after MAX v(rail) FROM={last + limits.RAIL_OFF_MS}m TO={end}m",
+            f".meas tran off WHEN v(rail)={ON_V} FALL=LAST",
+            f".meas tran sense FIND v(sense) AT={last}m",
+        ]
+        beaten_at = beats(ticks(first, count)) + pulled_down
+        return gate(beaten_at, measures, end, circuit=circuit, step_ms=3), last
+
+    def rests_v(is_high: bool) -> float:
+        """The rail after a second, with what the mat's own resistors take."""
+        peak = [f".meas tran peak MAX v(rail) FROM=900m TO=1000m"]
+        still = beats([], is_high) + pulled_down
+        return gate(still, peak, 1000, hot, circuit=circuit, load_ohm=10e3, step_ms=3)["peak"]
+
+    # Enough beats for the program to have looked at the rail.
+    count = 2 * -(-limits.RAIL_ON_MS // limits.TICK_MS // 2) + 4
+    low, last = beaten(count)
+    held_ms = low.get("off", 0) * 1e3 - last
+    if max(low["before"], rests_v(is_high=False)) > ON_V:
+        return Broken(part, how, "the rail is on before the first beat", "read-back, next start")
+    if low["on"] < ON_V:
+        return Broken(part, how, "the rail does not stay on", "read-back, at once")
+    if low["after"] > ON_V:
+        return Broken(part, how, "the rail stays on too long", "read-back, after the last beat")
+    if beaten(count + 1)[0]["after"] > ON_V or rests_v(is_high=True) > ON_V:
+        return Broken(part, how, "a pin stuck high holds the rail", "nothing")
+    if held_ms > MOST_MS:
+        return Broken(part, how, f"a beat holds for {held_ms:.0f} ms", "nothing")
+    if low["sense"] < READS_HIGH_V:
+        return Broken(part, how, "the read-back says off", "read-back, at once")
+    if low["sense"] > 3.3:
+        return Broken(part, how, f"{low['sense']:.1f} V at the read-back, behind Rs", "build guide")
+    if held_ms < LEAST_MS:
+        return Broken(part, how, f"a beat holds for {held_ms:.0f} ms only", "a beat that comes late")
+    return Broken(part, how)
+
+
+@cache
+def single_faults() -> list[Broken]:
+    return each(judge, broken_parts())

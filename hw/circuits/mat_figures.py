@@ -1,0 +1,256 @@
+"""The whole mat: its supply, the wrong supply, all motors together, and the faults 27 and 28."""
+
+from functools import cache
+from typing import Final
+
+from bench import NOMINAL, Parts, Row, edited, netlist, run
+from driver_figures import DRIVERS, MAT, MOTOR, ONE, SLOT_MS, branch, motor_ohm, pwm
+from gate_figures import CLAMP_MA, GATE, MOST_MS, beats, longest, ticks
+
+from firmware_ctl import limits
+from firmware_ctl.simulator import erm
+
+POWER: Final = netlist("power.cir")
+FUSE_MA: Final = 2_000.0
+HOLD_MA: Final = 250.0
+"""MF-R025: what it carries for ever."""
+
+CHIP_MA: Final = 500.0
+"""ULN2803A: absolute maximum of one output."""
+
+CUT_OFF_C: Final = 70.0
+SKIN_C: Final = 35.0
+
+ADAPTER_LIMIT_A: Final = 5.0
+"""Where the strongest plug-in supply of this size limits its current."""
+
+
+def whole(
+    bench: str, measures: list[str], changed: Parts = NOMINAL, which: str = "B"
+) -> dict[str, float]:
+    """Supply, fuse, stop switch and gate; the bench adds drivers and motors behind the rail.
+
+    `stop` above 0.5 V closes the stop switch. The supply has 0.1 ohm.
+    """
+    deck = f"""VSUP sup 0 {{v5}}
+RSUP sup jack 0.1
+VFUSE jack in 0
+XP in vin stop POWER
+V33 v33 0 {{v33}}
+XG hb sense v33 vin rail GATE
+XHB hb lev one PIPIN
+{ONE}{bench}"""
+    return run(f"{POWER}\n{GATE}\n{DRIVERS[which]}", deck, measures, changed)
+
+
+@cache
+def inrush() -> list[Row]:
+    """All motors from rest in the same instant, at their caps, all PWM periods together.
+
+    The software spreads starts and never does this; the supply has to bear it all the same.
+    """
+    stages = "".join(
+        pwm(f"P{i}", f"pin{i}", each_one.cap_pct, first_ms=20)
+        + f"XD{i} pin{i} rail out{i} DRIVER\n"
+        + branch(f"M{i}", "rail", f"out{i}", each_one)
+        for i, each_one in enumerate(MAT.motors)
+    )
+    end = 20 + 4 * SLOT_MS
+    found = whole(
+        f"{beats([1])}VST stop 0 1\n{stages}.tran 5u {end}m 0 20u\n",
+        [
+            f".meas tran peak MAX i(vfuse) FROM=20m TO={end}m",
+            f".meas tran mean AVG i(vfuse) FROM=20m TO={20 + SLOT_MS}m",
+        ],
+        {"v5": 5.25, "rptc": 1.0},
+    )
+    low = whole(
+        f"{beats([1])}VST stop 0 1\n{stages}.tran 5u {end}m 0 20u\n",
+        [f".meas tran least MIN v(rail) FROM=20.5m TO={20 + SLOT_MS / 2}m"],
+        {"v5": 4.75, "rptc": 1.0, "vth_p": 1.3, "temp": 60.0},
+    )
+    counted_ma = sum(each_one.start_ma for each_one in MAT.motors)
+    return [
+        Row("all motors from rest: peak through the fuse, 5 V at +5 %", found["peak"] * 1e3, "mA", None, FUSE_MA),
+        Row("mean of their first PWM period", found["mean"] * 1e3, "mA", None, 1.05 * counted_ma),
+        Row("what the software counts for it", counted_ma, "mA", None, MAT.max_ma),
+        Row("rail meanwhile, 5 V at -5 %", low["least"], "V", 4.2),
+    ]  # fmt: skip
+
+
+def adapter(volt: float | str, limit_a: float, reverse: bool = False) -> str:
+    """A plug-in supply that limits its current, behind no load but the mat."""
+    sign = "-" if reverse else ""
+    # Steep enough to be a limit, and smooth: a tenth of a volt is lost up to it.
+    return f"VS source 0 {sign}{volt}\nBS source jack I={limit_a}*tanh(10*V(source,jack)/{limit_a})\n"
+
+
+@cache
+def wrong_supply() -> list[Row]:
+    """An adapter of 9 V or 12 V, or with minus on its centre: the TVS takes its current."""
+    deck = f"""VFUSE jack in 0
+XP in vin stop POWER
+VST stop 0 1
+{ONE}{beats([50])}V33 v33 0 {{v33}}
+XG hb sense v33 vin rail GATE
+XHB hb lev one PIPIN
+.model PINCLAMP D(Is=1f N=1 Rs=20)
+VCL cl 0 {{v33}}
+DCL sense cl PINCLAMP
+VM rail red 0
+XD high rail out DRIVER
+VH high 0 {{v33}}
+{branch("M", "red", "out", MOTOR)}
+.tran 0.1m 100m 0 0.2m
+"""
+    measures = [
+        ".meas tran fused FIND v(xp.fused) AT=99m",
+        ".meas tran rail FIND v(rail) AT=99m",
+        ".meas tran motor FIND i(vm) AT=99m",
+        ".meas tran pin FIND i(vcl) AT=99m",
+        ".meas tran fuse FIND i(vfuse) AT=99m",
+    ]
+    most = {"vbr": 7.14, "temp": 60.0, "v33": 3.135, "rptc": 1.0}
+    circuit = f"{POWER}\n{GATE}\n{DRIVERS['B']}"
+    rows = []
+    for volt, limit_a in ((9, 1.0), (12, 1.5), (12, ADAPTER_LIMIT_A)):
+        found = run(circuit, adapter(volt, limit_a) + deck, measures, most)
+        name = f"{volt} V, limited to {limit_a:.1f} A"
+        rows += [
+            Row(f"{name}: behind the fuse", found["fused"], "V", None, 8.0),
+            Row(f"{name}: heat of the TVS", found["fused"] * (found["fuse"] - found["motor"]), "W"),
+            Row(f"{name}: current into GPIO 8", found["pin"] * 1e3, "mA", None, CLAMP_MA),
+            Row(f"{name}: motor at full duty", found["motor"] * 1e3, "mA", None, 300),
+        ]
+    bare = edited(circuit, {"D1": ""})
+    bare_v = run(bare, adapter(12, 1.5) + deck, measures, most)
+    turned = run(circuit, adapter(5, ADAPTER_LIMIT_A, reverse=True) + deck, measures)
+    wrong = edited(circuit, {"D1": "D1 fused 0 P6KE6V8A"})
+    wrong_v = run(wrong, adapter(5.25, ADAPTER_LIMIT_A) + deck, measures)["fused"]
+    plain = run(circuit, adapter(5.25, 3.0) + deck, measures, {"vbr": 6.45, "temp": 60.0})
+    return [
+        *rows,
+        Row("12 V without the TVS: behind the fuse", bare_v["fused"], "V"),
+        Row("the same: motor at full duty", bare_v["motor"] * 1e3, "mA"),
+        Row("5 V reversed: behind the fuse", turned["fused"], "V", -1.5, 0),
+        Row("5 V reversed: rail", turned["rail"], "V", -1.5, 0.1),
+        Row("TVS turned round: behind the fuse", wrong_v, "V", None, 1.5),
+        Row("5.25 V: what the TVS and the rest take besides the motor",
+            (plain["fuse"] - plain["motor"]) * 1e3, "mA", None, 15),
+    ]  # fmt: skip
+
+
+@cache
+def fault_27() -> list[Row]:
+    """A driver's MOSFET conducts whatever its gate says: the motor's low side is at ground."""
+    edges = ticks(50, 11)
+    last = edges[-1]
+    slow = {
+        key if key in NOMINAL else f"GATE.{key}": value
+        for key, value in longest().high_parts.items()
+    }
+
+    def shorted(
+        edges_ms: list[float], end_ms: float, changed: Parts = NOMINAL, stop: str = "1"
+    ) -> dict[str, float]:
+        load = "VM rail mp 0\nRSHORT out 0 0.05\n" + branch("M", "mp", "out", MOTOR)
+        bench = f"{beats(edges_ms)}VST stop 0 {stop}\n{load}.tran 0.1m {end_ms}m 0 0.5m\n"
+        measures = [
+            ".meas tran off WHEN i(vm)=1m FALL=LAST",
+            f".meas tran on MAX i(vm) FROM={end_ms / 3}m TO={end_ms}m",
+        ]
+        return whole(bench, measures, changed)
+
+    opens = "PWL(0 1 400m 1 400.01m 0)"
+    until = ticks(50, 600 // limits.TICK_MS)
+    idle = shorted([], 300, {"v5": 5.25, "vth_p": 0.5, "temp": 60.0})
+    ends = shorted(edges, last + 450)
+    slowest = shorted(edges, last + 450, slow)
+    stopped = shorted(until, 600, stop=opens)
+    quiet = whole(
+        f"{beats(until)}VST stop 0 {opens}\n.tran 0.1m 800m 0 1m\n",
+        [".meas tran off WHEN v(rail)=0.5 FALL=LAST"],
+    )
+    return [
+        Row("shorted while idle: motor current", idle["on"] * 1e3, "mA", None, 0.5),
+        Row("shorted while running: motor current", ends["on"] * 1e3, "mA", 150),
+        Row("last beat → below 1 mA", ends["off"] * 1e3 - last, "ms", None, MOST_MS),
+        Row("the same, slowest", slowest["off"] * 1e3 - last, "ms", None, MOST_MS),
+        Row("stop switch → below 1 mA", stopped["off"] * 1e3 - 400, "ms", None, 100),
+        Row("stop switch, no load → rail below 0.5 V", quiet["off"] * 1e3 - 400, "ms", None, 400),
+    ]
+
+
+def short_bench(duty_pct: int, end_s: float) -> str:
+    """A core shorted to the rail behind two metres of cable. PWM at 10 Hz heats the PTC alike."""
+    pulse = f"PULSE(0 {{v33}} 1m 1u 1u {duty_pct}m 100m)"
+    level = "PWL(0 0 1m 0 2m {v33})" if duty_pct == 100 else pulse
+    return f"""VR rail 0 {{v5}}
+{ONE}VL lv 0 {level}
+XP pin lv one PIPIN
+XD pin rail out DRIVER
+VS rail short 0
+RS short out 0.2
+.tran 5m {end_s} 0 20m
+"""
+
+
+@cache
+def fault_28() -> list[Row]:
+    """A motor's cable is shorted, or the motor stands still under power."""
+
+    def shorted(which: str, duty_pct: int, end_s: float) -> dict[str, float]:
+        """The PTC with the lowest resistance trips last."""
+        measures = [
+            ".meas tran first MAX i(vs) FROM=0 TO=50m",
+            ".meas tran trips WHEN v(xd.xptc.warm)=75 RISE=1",
+            f".meas tran then RMS i(vs) FROM={end_s - 2} TO={end_s}",
+        ]
+        slow = {"v5": 5.25, "rptc": 1.0}
+        return run(DRIVERS[which], short_bench(duty_pct, end_s), measures, slow)
+
+    def stalled(duty_pct: int, stop_c: float | None = CUT_OFF_C) -> tuple[float, dict[str, float]]:
+        """Its current in mA; what its housing does, by the simulator's own constants."""
+        current_ma = erm.SUPPLY_V / motor_ohm(MOTOR) * duty_pct * 10
+        bench = f"""IH 0 warm {current_ma / 1e3 * erm.SUPPLY_V}
+RH warm 0 {erm.HEAT_K_PER_W}
+CH warm 0 {erm.HEAT_MS / 1e3 / erm.HEAT_K_PER_W}
+.tran 1 1800 uic
+"""
+        cut = [] if stop_c is None else [f".meas tran cut WHEN v(warm)={stop_c - SKIN_C}"]
+        return current_ma, run("", bench, [".meas tran end FIND v(warm) AT=1799", *cut])
+
+    carried = run(
+        DRIVERS["B"],
+        f"""VR rail 0 {{v5}}
+{ONE}VL lv 0 PWL(0 0 1m 0 2m 3.3)
+XP pin lv one PIPIN
+XD pin rail out DRIVER
+RM rail out {motor_ohm(MOTOR)}
+.tran 20m 60
+""",
+        [".meas tran warm FIND v(xd.xptc.warm) AT=59"],
+        {"rptc": 3.0, "v5": 5.25},
+    )["warm"]
+    full, cap = shorted("B", 100, 10), shorted("B", MOTOR.cap_pct, 20)
+    chip = shorted("A", 100, 10)
+    cap_ma, stands = stalled(MOTOR.cap_pct)
+    full_ma, burns = stalled(100)
+    return [
+        Row("B, cable shorted, MOSFET on: first current", full["first"], "A", None, 5.7),
+        Row("PTC trips after", full["trips"], "s", None, 5),
+        Row("current then", full["then"] * 1e3, "mA", None, HOLD_MA),
+        Row(f"B, cable shorted at {MOTOR.cap_pct} %: PTC trips after", cap["trips"], "s", None, 5),
+        Row("A, cable shorted, output on: first current", chip["first"], "A"),
+        Row("over the chip's absolute maximum by a factor of", chip["first"] * 1e3 / CHIP_MA, ""),
+        Row("PTC trips after", chip["trips"], "s", None, 5),
+        Row("PTC over ambient at a motor's highest current", carried, "K", None, 45),
+        Row(f"stalled at {MOTOR.cap_pct} %: current", cap_ma, "mA", None, HOLD_MA),
+        # The motor's skin may not get much above the cut-off even where that never opens.
+        Row("motor over ambient in the end", stands["end"], "K", None, CUT_OFF_C + 5 - SKIN_C),
+        Row("stalled, MOSFET shorted: current", full_ma, "mA", None, HOLD_MA),
+        Row("70 °C on a skin of 35 °C, cut-off opens, after", burns["cut"], "s", None, 600),
+        Row("the same, cut-off bridged: motor in the end", SKIN_C + burns["end"], "°C"),
+    ]
+
+
