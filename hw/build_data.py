@@ -32,6 +32,9 @@ PILLOW: Final = "neck"
 COLOURS: Final = ("white", "brown", "green", "yellow", "grey", "pink", "blue", "black")
 """Cores for the motors' low sides, in the mat's order; red is always the rail."""
 
+CIRCUITS: Final = ("power", "gate", "driver_a", "driver_b", "motor", "button")
+"""The netlists, by their files in `circuits/`."""
+
 OWN_CURRENT_MA: Final = 250
 """What the motor's PTC carries for ever; a motor has to draw less at its start."""
 
@@ -84,14 +87,24 @@ class Part(NamedTuple):
     """As in the netlist: `4.7k`, `100n`, `BC547`."""
 
 
+def connections(circuit: str) -> dict[str, tuple[list[str], str]]:
+    """Each part of a netlist: the nodes at its legs, in the netlist's order, and its value.
+
+    The motor is left out, which is modelled and not soldered.
+    """
+    text = (HW / f"circuits/{circuit}.cir").read_text(encoding="utf-8")
+    found = {}
+    for line in text.splitlines():
+        if line[:1] in tuple("RCQMXD") and "=" not in line:
+            ref, *nodes, value = line.split()
+            found[ref.removeprefix("X")] = (nodes, value)
+    return found
+
+
 def netlist_parts() -> Iterator[Part]:
-    """Every part of the three netlists, without the motor."""
-    for circuit in ("gate", "driver_a", "driver_b"):
-        text = (HW / f"circuits/{circuit}.cir").read_text(encoding="utf-8")
-        for line in text.splitlines():
-            if line[:1] in tuple("RCQMXD"):
-                ref, *_, value = line.split()
-                yield Part(circuit, ref.removeprefix("X"), re.sub(r"[{}]|\*.*", "", value))
+    for circuit in CIRCUITS:
+        for ref, (_, value) in connections(circuit).items():
+            yield Part(circuit, ref, value)
 
 
 def bom() -> list[dict[str, str]]:

@@ -30,10 +30,10 @@ def pin_rows() -> list[tuple[int, str, str, str]]:
     ]
     rows += [
         (1, "3.3 V", "motor gate, its 3.3 V", ""),
-        (6, "ground", "driver board, the one ground wire to it", ""),
-        (8, "GPIO 14", "nothing, or a serial adapter's RX", "driven high for seconds"),
+        (6, "ground", "the star point, by one wire", ""),
+        (8, "GPIO 14", "nothing, or RX of a 3.3 V serial adapter", "driven high for seconds"),
         (9, "ground", "start button, common; status LED", ""),
-        (10, "GPIO 15", "nothing, or a serial adapter's TX", "pulled down"),
+        (10, "GPIO 15", "nothing, or TX of a 3.3 V serial adapter", "pulled down"),
     ]
     return sorted(rows)
 
@@ -46,6 +46,23 @@ def table(head: str, rows: list[tuple[object, ...]]) -> list[str]:
     ]
 
 
+INSIDE: Final = (
+    ("socket, centre (plus)", "supply's board: fuse", "0.5"),
+    ("socket, sleeve (minus)", "supply's board: ground, which is the star point", "0.5"),
+    ("supply's board, behind the fuse", "stop switch, one wire of its cable", "0.5"),
+    ("stop switch, the other wire", "supply's board: C2 and R1, then motor gate: vin", "0.5"),
+    ("motor gate, ground", "star point, a wire of its own", "0.5"),
+    ("driver, ground", "star point, a wire of its own", "0.5"),
+    ("Pi, header 6", "star point, a wire of its own", "0.14"),
+    ("motor gate, rail", "driver: rail", "0.5"),
+    ("driver, rail", "sockets of mat and pillow: red", "0.5"),
+    ("driver, each output", "sockets of mat and pillow: that motor's core", "0.25"),
+    ("Pi, header 1", "motor gate: 3.3 V", "0.14"),
+    ("button's board, ground", "Pi, header 9", "0.14"),
+)
+"""The wires between the boards: from, to, square millimetres at least."""
+
+
 def document() -> str:
     mat = read()
     own_gate = gate(mat)
@@ -56,8 +73,10 @@ def document() -> str:
         "",
         "## The Pi's header",
         "",
-        "Counted as on the board: pin 1 is the square one, odd numbers in the inner row. The",
-        "motors' 5 V never touch it: pins 2 and 4 stay empty.",
+        "Numbered as on the board: pin 1 is the square one, odd numbers in the inner row. The",
+        "motors' 5 V never touch it: pins 2 and 4 stay empty. A Pi Zero needs its header soldered",
+        "on; the Zero 2 WH has one. A serial adapter must have 3.3 V at its pins: 5 V destroys the",
+        "Pi's.",
         "",
         *table("header pin | is | goes to | at boot", [*pin_rows()]),
         "",
@@ -74,7 +93,20 @@ def document() -> str:
         "enable_uart=1",
         "```",
         "",
+        "## Inside the box",
+        "",
+        "Join them in this order. Every ground has a wire of its own to one point, the minus of",
+        "the supply's board, and none goes on from one board to the next: the motors' current",
+        "then flows through no wire that the Pi's ground uses.",
+        "",
+        *table("from | to | mm² at least", [*INSIDE]),
+        "",
+        "The signals between the Pi's header and the boards are those of the first table.",
+        "",
         "## Cables",
+        "",
+        "The cables lie under the foam, where no spike reaches them; stranded wire with silicone",
+        "insulation bears being bent.",
         "",
     ]
     length_m = {"mat": 2.0, "pillow": 2.5}

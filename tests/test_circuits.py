@@ -1,166 +1,261 @@
-"""The circuits of `hw/`, in ngspice, over their tolerances: rows 27 to 29 of the fault table and
-what the build guide promises."""
+"""The circuits of `hw/`, in ngspice, over the ends of their data sheets: rows 27 to 29 of the fault
+table, and what the build guide promises that a meter shows."""
 
 import os
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from firmware_ctl import limits
 from tests.process import ROOT
 
 CIRCUITS = ROOT / "hw/circuits"
+BUILD = ROOT / "hw/build.md"
 
 
 @pytest.fixture(scope="module")
-def figures() -> Iterator[ModuleType]:
+def circuits() -> Iterator[Any]:
+    """The modules of `hw/circuits`, by name."""
     sys.path.insert(0, str(CIRCUITS))
     try:
-        import bench
-        import figures
-
-        if not bench.is_here() and os.environ.get("CI") != "true":
+        if not import_module("bench").is_here() and os.environ.get("CI") != "true":
             pytest.skip(
                 "ngspice is not installed (apt-get install --no-install-recommends ngspice)"
             )
-        yield figures
+        yield import_module
     finally:
         sys.path.remove(str(CIRCUITS))
 
 
-def rows(found: list[Any]) -> list[str]:
-    """What the rows are of; every one has to hold its limits."""
-    assert [row for row in found if not row.holds] == []
-    return [row.what for row in found]
+@pytest.fixture(scope="module")
+def figures(circuits: Any) -> ModuleType:
+    found: ModuleType = circuits("figures")
+    return found
 
 
-def test_one_beat_holds_the_rail_for_260_to_400_ms(figures: ModuleType) -> None:
-    assert rows(figures.hold()) == [
-        "last beat up → rail below 0.5 V, nominal",
-        "last beat down → the same",
-        "a single beat from rest → the same",
-        "shortest of all corners",
-        "longest of all corners",
-        "3.3 V and 5 V at -5 %",
-        "3.3 V and 5 V at +5 %",
-        "lowest rail, every second beat missed, shortest corner",
-        "lowest rail, every beat 250 ms late, shortest corner",
-        "first beat → rail at 4.5 V, 5 V at -5 %",
-        "read-back, rail on, 5 V at -5 %",
-        "read-back, rail off, strongest pull-up",
-    ]
+def hold(rows: list[Any], *names: str) -> None:
+    """Every row keeps its limits, and the rows that this is about are among them."""
+    assert [row for row in rows if not row.holds] == []
+    found = [row.what for row in rows]
+    assert [name for name in names if not any(name in what for what in found)] == []
 
 
-def test_the_diode_holds_the_drain_and_the_pin_is_not_overloaded(figures: ModuleType) -> None:
-    assert rows(figures.drivers()) == [
-        f"{which}: {what}"
-        for which in "AB"
-        for what in (
-            "highest drain, 0.1 to 5 mH",
-            "drain while on",
-            "highest pin current",
-            "motor's mean voltage at 72 %, its cap",
-            "at 80 %, the mat's limit",
-        )
-    ]
+def test_gate_one_beat_holds_the_rail_for_260_to_400_ms(circuits: Any) -> None:
+    gate = circuits("gate_figures")
+    hold(
+        gate.hold(),
+        "a single beat up, from rest, shortest",
+        "the last of many beats, down, longest",
+    )
+    assert gate.shortest().low > limits.TICK_LATE_MS
+    assert gate.shortest().low > 3 * limits.TICK_MS
 
 
-def test_without_its_diode_the_drain_rises(figures: ModuleType) -> None:
-    bare = figures.DRIVERS["B"].replace("Dfly d rail D1N5819\n", "")
-    assert bare != figures.DRIVERS["B"]
-    figures.DRIVERS["bare"] = bare
-    high = [".meas tran high MAX v(xd.d) FROM=21m TO=41m"]
-    assert figures.switching("bare", 90, 5.25, high, {"lmotor": 5e-3})["high"] > 5.25 + 0.6
+@pytest.mark.parametrize(("tick_ms", "late_ms"), [(20, 250), (40, 250), (50, 200)])
+def test_gate_with_other_beats_of_the_program_still_holds(
+    circuits: Any, monkeypatch: pytest.MonkeyPatch, tick_ms: int, late_ms: int
+) -> None:
+    """The figures take the beats from `limits.py`, whatever they are."""
+    gate, mat = circuits("gate_figures"), circuits("mat_figures")
+    monkeypatch.setattr(limits, "TICK_MS", tick_ms)
+    monkeypatch.setattr(limits, "TICK_LATE_MS", late_ms)
+    weakest = gate.shortest().low_parts
+    late = [50.0 + late_ms * i for i in range(4)]
+    assert gate.lowest_v(late, weakest) > 4.5
+    assert gate.hold_ms(gate.ticks(50, 11), gate.longest().high_parts) < 400
+    hold(mat.fault_27.__wrapped__(), "the same, slowest")
+    faults = {(part, how): (part, how, line) for part, how, line in gate.broken_parts()}
+    assert gate.judge(faults["M1", "shorted"]).seen == "read-back, next start"
+    assert gate.judge(faults["Rl", "open"]).seen == "read-back, at once"
+    assert gate.judge(faults["Rg", "shorted"]).does == ""
 
 
-def test_the_supply_bears_all_motors_of_the_shipped_mat_at_once(figures: ModuleType) -> None:
-    assert rows(figures.inrush()) == [
-        "all motors from rest: peak",
-        "mean of their first PWM period",
-        "what the software counts for it",
-        "lowest rail meanwhile",
-    ]
+def test_gate_a_beat_that_comes_too_late_lets_the_rail_fall(circuits: Any) -> None:
+    """The row about late beats can fail: beats later than the shortest hold leave a gap."""
+    gate = circuits("gate_figures")
+    weakest = gate.shortest()
+    late = [50.0 + (weakest.low + 20) * i for i in range(4)]
+    assert gate.lowest_v(late, weakest.low_parts) < 0.5
 
 
-def test_fault_27_a_mosfet_is_shorted_while_idle_and_while_running(figures: ModuleType) -> None:
-    assert rows(figures.fault_27()) == [
-        "shorted while idle: motor current",
-        "shorted while running: motor current",
-        "last beat → below 1 mA",
-        "the same, slowest corner",
-        "stop switch → below 1 mA",
-        "stop switch, no load → rail below 0.5 V",
-    ]
+def test_gate_at_rest_without_a_load_is_off_at_the_lowest_threshold(circuits: Any) -> None:
+    gate = circuits("gate_figures")
+    hold(gate.rest(), "worst over all tolerances and leakage", "the same, 3.3 V never comes")
 
 
-def test_fault_28_a_motor_is_stalled_or_its_cable_shorted(figures: ModuleType) -> None:
-    assert rows(figures.fault_28()) == [
-        "cable shorted, MOSFET on: first current",
-        "PTC trips after",
-        "current then",
-        "cable shorted at 72 %: PTC trips after",
-        "PTC over ambient at a motor's highest current",
-        "stalled at 72 %: current",
-        "motor over ambient in the end",
-        "stalled, MOSFET shorted: current",
+def test_gate_with_the_old_pull_up_of_its_switch_leaks_at_rest(circuits: Any) -> None:
+    """With 47 kOhm, a hot M1 of the lowest threshold puts volts on a rail without a load."""
+    gate, bench = circuits("gate_figures"), circuits("bench")
+    hot = {"vth_p": 0.5, "temp": 60.0, "v5": 5.25, "ileak": 1e-6}
+    old = bench.edited(gate.GATE, {"Rm": "Rm vin g 47k"})
+    assert gate.resting_mv(gate.beats([]), hot, circuit=old) > gate.REST_MV
+
+
+def test_read_back_tells_on_from_off_and_a_broken_divider_harms_no_pin(circuits: Any) -> None:
+    hold(circuits("gate_figures").read_back(), "strongest pull-down", "Rn shorted", "Ro open")
+
+
+def test_driver_at_work_keeps_its_drain_and_its_pin_within_limits(circuits: Any) -> None:
+    hold(circuits("driver_figures").drivers(), "A: highest drain", "B: pin current")
+
+
+def test_driver_without_its_diode_lets_the_drain_rise(circuits: Any) -> None:
+    driver, bench = circuits("driver_figures"), circuits("bench")
+    bare = bench.edited(driver.DRIVERS["B"], {"Dfly": "", "Csup": ""})
+    driver.DRIVERS["bare"] = bare
+    high = [f".meas tran high MAX v(xd.d) {driver.WINDOW}"]
+    assert driver.switching("bare", 90, high, {"lmotor": 1e-3})["high"] > 5.25 + 0.6
+
+
+def test_motor_at_the_duty_of_its_cap_starts_and_the_pwm_is_far_from_its_speed(
+    circuits: Any,
+) -> None:
+    driver = circuits("driver_figures")
+    hold(driver.seventy_two(), "starts like on, least", "PWM above that by")
+    assert driver.MAT.pwm_hz >= 200
+
+
+def test_mat_file_says_what_the_duty_of_the_cap_really_is(circuits: Any) -> None:
+    """The figures in the comment of `mat.yaml` are those of the simulation."""
+    rows = {row.what: row.value for row in circuits("driver_figures").seventy_two()}
+    text = " ".join((ROOT / "hw/mat.yaml").read_text("utf-8").replace("#", " ").split())
+    assert f"up to {rows['fastest motor at the cap']:.0f} turns a second" in text
+    least, most = rows["B, 72 %: turns as fast as on, least"], rows["B, 72 %: the same, most"]
+    power = rows["B, 72 %: power over that on 3.6 V DC"]
+    heat = rows["B, 72 %: heat of its winding over that, most"]
+    assert f"as fast as {least:.1f} to {most:.1f} V of DC" in text
+    assert f"{round(power / 5) * 5} % more power" in text
+    assert f"up to {round(heat / 5) * 5} % more heat" in text
+
+
+def test_button_edges_fit_the_debounce_and_static_stays_out_of_the_pin(circuits: Any) -> None:
+    hold(
+        circuits("driver_figures").button(), "contact opens → pin reads high", "8 kV from a finger"
+    )
+
+
+def test_supply_bears_all_motors_of_the_shipped_mat_at_once(circuits: Any) -> None:
+    hold(circuits("mat_figures").inrush(), "all motors from rest", "rail meanwhile")
+
+
+def test_supply_of_12_v_or_with_its_poles_exchanged_is_held_by_the_suppressor(
+    circuits: Any,
+) -> None:
+    rows = circuits("mat_figures").wrong_supply()
+    hold(rows, "12 V, limited to 5.0 A: behind the fuse", "5 V reversed: behind the fuse")
+    bare = next(row for row in rows if row.what == "12 V without the TVS: behind the fuse")
+    assert bare.value > 11
+
+
+def test_fault_27_a_mosfet_is_shorted_while_idle_and_while_running(circuits: Any) -> None:
+    hold(
+        circuits("mat_figures").fault_27(), "shorted while idle", "the same, slowest", "stop switch"
+    )
+
+
+def test_fault_28_a_motor_is_stalled_or_its_cable_shorted(circuits: Any) -> None:
+    hold(
+        circuits("mat_figures").fault_28(),
+        "B, cable shorted, MOSFET on: first current",
+        "over the chip's absolute maximum",
         "70 °C on a skin of 35 °C, cut-off opens, after",
-    ]
+        "the same, cut-off bridged",
+    )
 
 
-def test_the_model_of_the_ptc_is_as_slow_as_its_data_sheet_allows(figures: ModuleType) -> None:
+def test_ptc_model_is_as_slow_as_its_data_sheet_allows(circuits: Any) -> None:
     """MF-R025: at 1.25 A it trips within 2.5 s; at 0.25 A never, even with 3 ohm after a trip."""
+    run = circuits("bench").run
     bench = """
 V1 a 0 PWL(0 0 1m {volts})
 R1 a b {ohm}
-X1 b 0 MFR025 r0={r0}
+X1 b 0 MFR025
 .tran 10m 60 0 20m
 """
     trips = [".meas tran trips WHEN v(x1.warm)=75 RISE=1"]
-    slow = figures.run("", bench.format(volts=5.25, ohm=5.25 / 1.25 - 1.0, r0=1.0), trips)
+    slow = run("", bench.format(volts=5.25, ohm=5.25 / 1.25 - 1.0), trips, {"rptc": 1.0})
     assert 2.0 < slow["trips"] < 2.6
-    assert figures.run("", bench.format(volts=5.0, ohm=17.0, r0=3.0), trips) == {}
+    assert run("", bench.format(volts=5.0, ohm=17.0), trips, {"rptc": 3.0}) == {}
 
 
 def test_fault_29_pins_float_or_are_stuck_and_the_heartbeat_stops(figures: ModuleType) -> None:
-    assert rows(figures.fault_29()) == [
-        "heartbeat pin stuck high: highest rail",
-        "heartbeat pin stuck low: highest rail",
-        "heartbeat pin floating: highest rail",
-        "heartbeat pin pulled up: highest rail",
-        "3.3 V comes after 5 V: highest rail",
-        "5 V comes after 3.3 V: highest rail",
-        "3.3 V never comes: highest rail",
-        "heartbeat stops high, slowest corner → rail off",
-        "heartbeat stops low, slowest corner → rail off",
-        "heartbeat line released from high, slowest corner → rail off",
-        "the Pi's 3.3 V fails → rail off",
-        "motor pin stuck high → below 1 mA",
-        "B: gate, pin floating",
-        "B: gate, strongest pull-up, resistor +5 %",
-        "B: the same while the rail comes on, peak",
-        "A: input, strongest pull-up, resistor +5 %",
-    ]
+    hold(
+        figures.fault_29(),
+        "heartbeat pin stuck high",
+        "heartbeat stops low → rail off",
+        "the Pi's 3.3 V falls within 1 s",
+        "B: gate, strongest pull-up",
+        "A: input, strongest pull-up",
+    )
 
 
-def test_without_its_pull_down_a_gate_is_above_its_threshold(figures: ModuleType) -> None:
-    pulled_up = f"VPU pu 0 {figures.HIGH_V}\nRPU pu pin {figures.PULL_UP_OHM}\n"
-    bare_v = figures.still("B", pulled_up, "v(xd.g)", {"k_rp": 1e6})
-    assert bare_v * 1e3 > figures.THRESHOLD_MV
+def test_driver_without_its_pull_down_has_its_gate_above_the_threshold(circuits: Any) -> None:
+    driver = circuits("driver_figures")
+    bare_v = driver.still("B", driver.PULLED_UP, "v(xd.g)", {"Rp": 1e6})
+    assert bare_v > driver.THRESHOLD_V[0]
 
 
-def test_no_single_part_of_the_gate_leaves_the_rail_on_unseen(figures: ModuleType) -> None:
-    found = figures.single_faults()
-    assert len(found) == 2 * sum(line[:1] in tuple("RCQMX") for line in figures.GATE.splitlines())
+def test_gate_no_single_fault_leaves_the_rail_on_unseen(circuits: Any) -> None:
+    gate = circuits("gate_figures")
+    found = gate.single_faults()
+    parts = [name for _, _, (name, *_) in circuits("bench").parts(gate.GATE)]
+    assert {fault.part for fault in found} == {circuits("bench").reference(name) for name in parts}
     assert [fault for fault in found if fault.seen == "nothing"] == []
 
 
-FIGURE = re.compile(r"\b\d+(\.\d+)?\b")
+# ---- the build guide
 
 
-def test_the_figures_in_the_document_are_these(figures: ModuleType) -> None:
+def test_check_on_a_correct_build_shows_its_range(circuits: Any) -> None:
+    found = [r for r in circuits("checks").readings() if not r.mistake.what and not r.is_right]
+    assert found == []
+
+
+def test_check_on_each_mistake_that_it_is_there_for_misses_its_range(circuits: Any) -> None:
+    found = [r for r in circuits("checks").readings() if r.mistake.what and not r.is_caught]
+    assert found == []
+
+
+@cache
+def steps() -> dict[int, str]:
+    """The guide's text by its steps, without line breaks."""
+    parts = re.split(r"^## (\d+)\. ", BUILD.read_text("utf-8"), flags=re.MULTILINE)
+    return {
+        int(n): " ".join(text.split()) for n, text in zip(parts[1::2], parts[2::2], strict=True)
+    }
+
+
+def test_guide_says_each_check_with_its_figures(circuits: Any) -> None:
+    missing = [c.text for c in circuits("checks").CHECKS if c.text not in steps()[c.step]]
+    assert missing == [], "hw/build.md and hw/circuits/checks.py differ"
+
+
+MEASURED = re.compile(r"\b\d[\d.]*(?: to \d[\d.]*)? (?:V|kΩ|s)\b")
+
+
+def test_guide_has_no_measured_figure_that_no_check_gives(circuits: Any) -> None:
+    """In the steps that are simulated whole, the left column of a table has figures of checks only."""
+    given: dict[int, str] = {}
+    for check in circuits("checks").CHECKS:
+        given[check.step] = given.get(check.step, "") + check.text + " "
+    for step in (2, 3, 4):
+        rows = re.findall(r"\| ([^|]*) \| [^|]* \|", steps()[step])
+        stray = [m for row in rows for m in MEASURED.findall(row) if m not in given[step]]
+        assert stray == [], f"step {step}"
+
+
+# ---- the document
+
+FIGURE = re.compile(r"-?\b\d+(\.\d+)?\b")
+
+
+def test_document_has_these_figures(figures: ModuleType) -> None:
     """Other releases of ngspice step differently: words alike, figures to a twentieth."""
     was = (CIRCUITS / "figures.md").read_text(encoding="utf-8")
     now = figures.document()

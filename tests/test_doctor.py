@@ -969,7 +969,7 @@ def test_a_mat_file_that_is_not_there_is_named(machine: Make, tmp_path: Path) ->
 
 
 def test_mistakes_of_the_mat_file_are_told_and_the_rest_is_still_looked_at(machine: Make) -> None:
-    wrong = MAT.replace("pin: 17", "pin: 4").replace("pwm_hz: 200", "pwm_hz: 20")
+    wrong = MAT.replace("pin: 17", "pin: 4").replace("pwm_hz: 250", "pwm_hz: 20")
     here = machine(SOUND | {"etc/firmware-ctl/mat.yaml": wrong, BCM2835: "Y"})
     found = [fault.replace(str(here.root), "") for fault in faults(here)]
     assert [re.sub(r":\d+:\d+:", ":", fault) for fault in found] == [

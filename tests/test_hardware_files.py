@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from firmware_ctl.protocol import FAULT_CODES
 from firmware_ctl.simulator import board
 from tests.process import ROOT
 
@@ -69,15 +70,31 @@ def words(svg: Path) -> list[str]:
     return re.findall(r"<tspan[^>]*>([^<]*)</tspan>", svg.read_text(encoding="utf-8"))
 
 
+SHOWN_IN = {
+    "power": "power.svg", "gate": "gate.svg", "driver_a": "driver-a.svg", "driver_b": "driver-b.svg",
+    "motor": "driver-b.svg", "button": "button.svg",
+}  # fmt: skip
+
+
 def test_every_part_of_a_netlist_is_in_its_drawing(hardware: Any) -> None:
-    files = {"gate": "gate.svg", "driver_a": "driver-a.svg", "driver_b": "driver-b.svg"}
-    parts = Counter(files[part.circuit] for part in hardware.netlist_parts())
-    assert parts == {"gate.svg": 27, "driver-a.svg": 4, "driver-b.svg": 6}
+    parts = Counter(part.circuit for part in hardware.netlist_parts())
+    assert parts == {"power": 6, "gate": 28, "driver_a": 3, "driver_b": 5, "motor": 1, "button": 3}
     for part in hardware.netlist_parts():
-        shown = " ".join(words(HW / "drawings" / files[part.circuit]))
-        if part.circuit == "driver_a" and part.ref in ("U", "ptc"):
-            continue  # the chip is the drawing itself; its eight PTCs are named once
+        shown = " ".join(words(HW / "drawings" / SHOWN_IN[part.circuit]))
+        if part == ("driver_a", "U", "ULN2803A"):
+            continue  # the chip is the drawing itself
         assert re.search(rf"\b{part.ref}\b", shown), part
+
+
+def test_drawings_of_transistors_and_chips_name_their_legs(hardware: Any) -> None:
+    gate = words(HW / "drawings/gate.svg")
+    for words_of_legs in ("C", "B", "E", "G", "S", "D", "1", "2", "3", "8 3.3 V", "4 ground"):
+        assert words_of_legs in gate, words_of_legs
+    assert any("G is leg 1, S leg 2, D leg 3" in word for word in gate)
+    driver = words(HW / "drawings/driver-b.svg")
+    assert {"G", "S", "D"} <= set(driver)
+    for motor in hardware.read().motors:
+        assert motor.name in driver
 
 
 def test_the_drawings_name_each_motor_and_its_pin(hardware: Any) -> None:
@@ -103,12 +120,18 @@ def test_each_motor_lies_on_its_side_and_under_its_point(hardware: Any) -> None:
     assert all(abs(places[name][0]) > 15 for name in hardware.POINTS_AT["GB30"])
 
 
+CONTACTS = 2
+"""Of the start button."""
+
 OHM = {"k": " kΩ", "n": " nF", "u": " µF"}
 
 
 def test_the_parts_list_holds_every_part_of_the_netlists_and_of_the_mat(hardware: Any) -> None:
     motors = len(hardware.read().motors)
-    sections = {"gate": "gate", "driver_a": "driver A", "driver_b": "driver B"}
+    sections = {
+        "power": "power", "gate": "gate", "driver_a": "driver A", "driver_b": "driver B",
+        "motor": "mat", "button": "control",
+    }  # fmt: skip
     bom = hardware.bom()
     listed = {(row["section"], ref): row for row in bom for ref in row["references"].split()}
     parts = {(sections[part.circuit], part.ref): part for part in hardware.netlist_parts()}
@@ -119,15 +142,15 @@ def test_the_parts_list_holds_every_part_of_the_netlists_and_of_the_mat(hardware
             unit = OHM.get(part.value[-1], " Ω")
             assert rating.startswith(part.value.rstrip("knu") + unit), part
         elif part.ref == "ptc":
-            assert (
-                listed[key]["example"].replace("-", "").endswith(part.value.replace("MFR", "MFR"))
-            )
-        else:
+            assert listed[key]["example"].replace("-", "").endswith(part.value), part
+        elif part.ref == "F1":
+            assert rating.replace(" ", "").startswith(part.value), part
+        elif part.ref != "S1":
             assert rating.startswith(part.value.removeprefix("D")), part
     for row in bom:
         refs = len(row["references"].split())
         if row["references"]:
-            a_stage = 1 if row["section"] == "gate" else motors
+            a_stage = {"gate": 1, "power": 1, "control": CONTACTS}.get(row["section"], motors)
             count = math.ceil(motors / 8) if row["references"] == "U" else refs * a_stage
             assert int(row["quantity"]) == count, row
     for part in ("Vibration motor", "One-shot thermal cut-off"):
@@ -152,11 +175,34 @@ def test_supply_fuse_and_ptc_follow_from_the_mat_file(hardware: Any) -> None:
 
 def test_the_mat_file_takes_what_driver_a_needs(hardware: Any) -> None:
     told = (HW / "README.md").read_text(encoding="utf-8")
-    assert "`cap: 80%` and `start: 76%`" in told
+    build = (HW / "build.md").read_text(encoding="utf-8")
+    for text in (told, build):
+        assert "`cap: 80%`, `start: 76%` and `hold: 42%`" in " ".join(text.split())
     text = (HW / "mat.yaml").read_text(encoding="utf-8")
-    text = text.replace("start: 56%, hold: 32%, cap: 72%", "start: 76%, hold: 32%, cap: 80%")
+    text = text.replace("start: 56%, hold: 32%, cap: 72%", "start: 76%, hold: 42%, cap: 80%")
     mat = hardware.read_mat(text.encode(), "hw/mat.yaml")
-    assert {(motor.start_pct, motor.cap_pct) for motor in mat.motors} == {(76, 80)}
+    assert {(m.start_pct, m.hold_pct, m.cap_pct) for m in mat.motors} == {(76, 42, 80)}
+
+
+def test_inner_wires_join_each_ground_to_the_star_point_by_a_wire_of_its_own(hardware: Any) -> None:
+    import wiring
+
+    star = "supply's board: ground, which is the star point"
+    grounds = [(origin, end) for origin, end, _ in wiring.INSIDE if "star point" in end]
+    assert [origin for origin, end in grounds if end != star] == [
+        "motor gate, ground", "driver, ground", "Pi, header 6",
+    ]  # fmt: skip
+    assert any("star point" in word for word in words(HW / "drawings/wiring.svg"))
+
+
+def test_troubleshooting_has_every_fault_code_of_the_program(hardware: Any) -> None:
+    text = (HW / "troubleshooting.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)
+    assert sorted(table) == sorted(FAULT_CODES)
+
+
+def test_label_at_the_socket_says_what_the_mat_takes() -> None:
+    assert "**5 V, centre plus, 3 A. No other adapter.**" in (HW / "build.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("path", sorted(HW.glob("*.md")), ids=lambda path: path.name)

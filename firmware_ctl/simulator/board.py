@@ -10,7 +10,7 @@ from firmware_ctl.mat import Mat, Motor
 
 Pull = Literal["up", "down", "floating"]
 
-GATE_OHM: Final = 4_700
+GATE_OHM: Final = 3_300
 """Pull-down on each gate of the reference build."""
 
 STAGE_MS: Final = (260, 400)

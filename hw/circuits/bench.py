@@ -1,7 +1,7 @@
-"""A test bench for the netlists beside this file: a circuit, tolerances and instruments, in ngspice.
+"""A test bench for the netlists beside this file: circuits, tolerances and instruments, in ngspice.
 
-It knows how to change a netlist, how to run it and how to search the tolerances for the worst case.
-Which circuits are tried, and what they must do, stands in the modules `*_figures.py`.
+It knows how to change a netlist, how to run it, and how to search the tolerances for the worst
+case. Which circuits are tried, and what they must do, stands in the modules `*_figures.py`.
 """
 
 import re
@@ -10,7 +10,6 @@ import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
@@ -20,8 +19,8 @@ Case = TypeVar("Case")
 Result = TypeVar("Result")
 Parts = Mapping[str, float]
 """What differs from `NOMINAL`. A key in lower case is a parameter of the models or of the supplies,
-with its value. Any other key is a resistor or a capacitor of a netlist, as `Rp` or `DRIVER.Rp`, with
-the factor by which its value is multiplied."""
+with its value. Any other key is a resistor or a capacitor of a netlist, as `Rp` or `DRIVER.Rp`,
+with the factor by which its value is multiplied."""
 
 NOMINAL: Final[Parts] = {
     "vth_n": 1.05,
@@ -47,8 +46,8 @@ NOMINAL: Final[Parts] = {
 one belongs to. `v33` and `v5` are the Pi's 3.3 V and the motors' supply."""
 
 OPTIONS: Final = ".options method=gear rshunt=1e12"
-"""The default, the trapezoidal rule, rings where a switch opens after a long quiet time. `rshunt` is
-every node's leakage; without it a node between two capacitors has no defined voltage."""
+"""The default, the trapezoidal rule, rings where a switch opens after a long quiet time. `rshunt`
+is every node's leakage; without it a node between two capacitors has no defined voltage."""
 
 SUFFIX: Final = {"": 1.0, "k": 1e3, "n": 1e-9, "u": 1e-6}
 
@@ -169,18 +168,18 @@ class Worst(NamedTuple):
 def worst(job: Callable[[Parts], float], ends: Mapping[str, tuple[float, float]]) -> Worst:
     """The lowest and the highest result of `job` over the ends of all tolerances.
 
-    Each tolerance is first tried alone, at both of its ends, which shows the direction in which it
-    pushes the result. Then all of them push the same way. That finds the true ends wherever each
-    tolerance pushes in one direction only.
+    Each tolerance is first tried alone, at its upper end, against the nominal circuit: that shows
+    the direction in which it pushes the result. Then all of them push the same way. That finds the
+    true ends wherever each tolerance pushes in one direction only.
     """
-    alone = each(job, [{key: end} for key in ends for end in ends[key]])
+    single = [{key: high} for key, (_, high) in ends.items()]
+    nominal, *alone = each(job, [{}, *single])
     down, up = {}, {}
-    for key, at_first, at_second in zip(ends, alone[::2], alone[1::2], strict=True):
-        first, second = ends[key]
-        down[key], up[key] = (first, second) if at_first <= at_second else (second, first)
-    low, high = each(job, [down, up])
-    tried = list(chain(zip(alone, ({k: e} for k in ends for e in ends[k]), strict=True)))
+    for (key, (low, high)), result in zip(ends.items(), alone, strict=True):
+        down[key], up[key] = (low, high) if result >= nominal else (high, low)
+    least, most = each(job, [down, up])
     # A single tolerance beyond both corners would say that the search is wrong: it counts as well.
-    low, low_parts = min([(low, down), *tried], key=lambda found: found[0])
-    high, high_parts = max([(high, up), *tried], key=lambda found: found[0])
-    return Worst(low, high, low_parts, high_parts)
+    tried = list(zip([nominal, *alone], [{}, *single], strict=True))
+    low_result, low_parts = min([(least, down), *tried], key=lambda found: found[0])
+    high_result, high_parts = max([(most, up), *tried], key=lambda found: found[0])
+    return Worst(low_result, high_result, low_parts, high_parts)

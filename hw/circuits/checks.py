@@ -1,19 +1,27 @@
-"""The build guide's checks, each simulated: what the meter shows on a correct build and on a wrong one.
+"""The build guide's checks, simulated: what the meter shows on a correct build and on wrong ones.
 
-A check has a range, which a correct build meets over all tolerances, and the mistakes that it is there
-for, which miss the range over the same tolerances. The figures in `hw/build.md` are these ranges; a
-test compares the guide with this table.
+A check has a range, which a correct build meets over all tolerances, and the mistakes that it is
+there for, which miss the range over the same tolerances. The figures in `hw/build.md` are these
+ranges; a test compares the guide with this table.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from functools import cache, partial
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from bench import NOMINAL, Parts, Worst, edited, run, worst
-from driver_figures import BRANCH, DRIVERS, MOTOR, ONE, TOLERANCES, branch
-from gate_figures import CERAMIC, COUPLING, FILM, GATE, ONE_PERCENT, RESISTORS, SEMICONDUCTORS
-from gate_figures import SUPPLIES, TEMPERATURE
+from bench import Parts, Worst, edited, run, worst
+from driver_figures import DRIVERS, MOTOR, TOLERANCES, branch
+from gate_figures import (
+    COUPLING,
+    FILM,
+    GATE,
+    ONE_PERCENT,
+    RESISTORS,
+    SEMICONDUCTORS,
+    SUPPLIES,
+    TEMPERATURE,
+)
 from mat_figures import ADAPTER_LIMIT_A, POWER, adapter, short_bench
 
 METER: Final = 10e6
@@ -30,10 +38,10 @@ class Mistake(NamedTuple):
     """One thing that a builder did wrong."""
 
     what: str
-    edits: Edits = {}
+    edits: Edits = MappingProxyType({})
     deck: str = ""
     """What is joined besides: a solder bridge, flux, another adapter."""
-    parts: Parts = {}
+    parts: Parts = MappingProxyType({})
     """Where a mistake is hard to see, its tolerances are those with which it can be seen at all."""
 
 
@@ -82,7 +90,9 @@ class Reading(NamedTuple):
         return self.check.is_met(self.low) and self.check.is_met(self.high)
 
 
-def chosen(names: str, *tables: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+def chosen(
+    names: str, *tables: Mapping[str, tuple[float, float]]
+) -> dict[str, tuple[float, float]]:
     """These tolerances of the tables."""
     found = {key: end for table in tables for key, end in table.items()}
     return {name: found[name] for name in names.split()}
@@ -90,7 +100,9 @@ def chosen(names: str, *tables: Mapping[str, tuple[float, float]]) -> dict[str, 
 
 def built(circuit: str, mistake: Mistake, changed: Parts, deck: str, measure: str) -> float:
     """One figure of a circuit with a mistake in it."""
-    found = run(edited(circuit, mistake.edits), deck + mistake.deck, [measure], {**changed, **mistake.parts})
+    found = run(
+        edited(circuit, mistake.edits), deck + mistake.deck, [measure], {**changed, **mistake.parts}
+    )
     return found["what"]
 
 
@@ -120,14 +132,20 @@ PRESSED: Final = "PWL(0 1 200m 1 200.1m 0)"
 
 STEP_2: Final = (
     Check(
-        2, "the socket alone, plus of the meter on its centre: {} to {} V",
+        2,
+        "the socket alone, plus of the meter on its centre: {} to {} V",
         lambda mistake, changed: built(
-            "", mistake, changed,
+            "",
+            mistake,
+            changed,
             ("" if "BS " in mistake.deck else adapter("{v5}", ADAPTER_LIMIT_A))
             + f"RM jack 0 {METER}\n.tran 1m 100m\n",
             ".meas tran what FIND v(jack) AT=99m",
         ),
-        chosen("v5", SUPPLIES), "V", 4.75, 5.25,
+        chosen("v5", SUPPLIES),
+        "V",
+        4.75,
+        5.25,
         (
             Mistake("a 12 V adapter", deck=adapter(12, 1.5)),
             Mistake("a 9 V adapter", deck=adapter(9, 1.0)),
@@ -135,8 +153,13 @@ STEP_2: Final = (
         ),
     ),
     Check(
-        2, "behind the stop switch: {} to {} V",
-        partial(powered, "v(vin)", 1.0, HELD), chosen("v5", SUPPLIES), "V", 4.7, 5.25,
+        2,
+        "behind the stop switch: {} to {} V",
+        partial(powered, "v(vin)", 1.0, HELD),
+        chosen("v5", SUPPLIES),
+        "V",
+        4.7,
+        5.25,
         (
             Mistake("D1 turned round", {"D1": "D1 fused 0 P6KE6V8A"}),
             Mistake("no fuse in its holder", {"F1": ""}),
@@ -146,8 +169,13 @@ STEP_2: Final = (
         ),
     ),
     Check(
-        2, "a second after the stop switch was pressed: at most {} V",
-        partial(powered, "v(vin)", 1.0, PRESSED), chosen("v5", SUPPLIES), "V", None, 0.1,
+        2,
+        "a second after the stop switch was pressed: at most {} V",
+        partial(powered, "v(vin)", 1.0, PRESSED),
+        chosen("v5", SUPPLIES),
+        "V",
+        None,
+        0.1,
         (
             Mistake("R1 missing", {"R1": ""}),
             Mistake("R1 of 1 MΩ", {"R1": "R1 vin 0 1e6"}),
@@ -155,11 +183,16 @@ STEP_2: Final = (
         ),
     ),
     Check(
-        2, "five seconds after the fuse was taken out: at most {} V",
-        partial(powered, "v(vin)", 5.0, HELD, fuse=False), chosen("v5", SUPPLIES), "V", None, 0.1,
+        2,
+        "five seconds after the fuse was taken out: at most {} V",
+        partial(powered, "v(vin)", 5.0, HELD, fuse=False),
+        chosen("v5", SUPPLIES),
+        "V",
+        None,
+        0.1,
         (Mistake("a wire round the fuse", deck="RX jack in 0.1\n"),),
     ),
-)  # fmt: skip
+)
 
 
 # ---- step 3: the drivers
@@ -176,10 +209,11 @@ RT test {probe} 10k
 .tran 1m 3 0 5m
 """
     found = run(
-        edited(circuit, mistake.edits), deck + mistake.deck,
+        edited(circuit, mistake.edits),
+        deck + mistake.deck,
         [f".meas tran v FIND v({probe}) AT=2.99", ".meas tran i FIND i(vt) AT=2.99"],
         {**changed, **mistake.parts},
-    )  # fmt: skip
+    )
     if abs(found["i"]) < 1e-11:
         return OPEN_KOHM
     return min(-found["v"] / found["i"] / 1e3, OPEN_KOHM)
@@ -220,8 +254,13 @@ NO_PTC: Final = Mistake("no PTC", {"ptc": ""})
 
 STEP_3: Final = (
     Check(
-        3, "driver B: each input has {} to {} kΩ to ground",
-        partial(ohms, DRIVERS["B"], NO_LOAD, "pin"), {"Rg": (0.95, 1.05), **INPUT_ENDS}, "kΩ", 3.5, 4.0,
+        3,
+        "driver B: each input has {} to {} kΩ to ground",
+        partial(ohms, DRIVERS["B"], NO_LOAD, "pin"),
+        {"Rg": (0.95, 1.05), **INPUT_ENDS},
+        "kΩ",
+        3.5,
+        4.0,
         (
             Mistake("Rp missing", {"Rp": ""}),
             Mistake("Rp of 33 kΩ", {"Rp": "Rp g 0 33k"}),
@@ -232,8 +271,13 @@ STEP_3: Final = (
         ),
     ),
     Check(
-        3, "driver A: each input has {} to {} kΩ to ground",
-        partial(ohms, DRIVERS["A"], NO_LOAD, "pin"), INPUT_ENDS, "kΩ", 2.3, 3.5,
+        3,
+        "driver A: each input has {} to {} kΩ to ground",
+        partial(ohms, DRIVERS["A"], NO_LOAD, "pin"),
+        INPUT_ENDS,
+        "kΩ",
+        2.3,
+        3.5,
         (
             Mistake("Rp missing", {"Rp": ""}),
             Mistake("Rp of 33 kΩ", {"Rp": "Rp pin 0 33k"}),
@@ -241,38 +285,69 @@ STEP_3: Final = (
         ),
     ),
     Check(
-        3, "each output has more than {} kΩ to ground, one way round or the other",
-        partial(one_way_ohms, DRIVERS["B"], NO_LOAD, "out"), {**OHMS, "temp": (5.0, 60.0)}, "kΩ", 100, None,
+        3,
+        "each output has more than {} kΩ to ground, one way round or the other",
+        partial(one_way_ohms, DRIVERS["B"], NO_LOAD, "out"),
+        {**OHMS, "temp": (5.0, 60.0)},
+        "kΩ",
+        100,
+        None,
         (B_SHORTED, Mistake("a bridge from output to input", deck="RX out pin 0.1\n")),
     ),
     Check(
-        3, "driver B, inputs open: at most {} V across the motor",
-        partial(driven, "B", "v(across)", ""), STAGE_ENDS, "V", None, 0.1,
+        3,
+        "driver B, inputs open: at most {} V across the motor",
+        partial(driven, "B", "v(across)", ""),
+        STAGE_ENDS,
+        "V",
+        None,
+        0.1,
         (B_SHORTED, B_TURNED),
     ),
     Check(
-        3, "driver A, inputs open: at most {} V across the motor",
-        partial(driven, "A", "v(across)", ""), STAGE_ENDS, "V", None, 0.1,
+        3,
+        "driver A, inputs open: at most {} V across the motor",
+        partial(driven, "A", "v(across)", ""),
+        STAGE_ENDS,
+        "V",
+        None,
+        0.1,
         (B_SHORTED,),
     ),
     Check(
-        3, "driver B, 1 kΩ from 3.3 V to the input: at least {} V across the motor",
-        partial(driven, "B", "v(across)", TOUCHED), STAGE_ENDS, "V", 4.0, None,
+        3,
+        "driver B, 1 kΩ from 3.3 V to the input: at least {} V across the motor",
+        partial(driven, "B", "v(across)", TOUCHED),
+        STAGE_ENDS,
+        "V",
+        4.0,
+        None,
         (
-            B_GATE, NO_PTC,
+            B_GATE,
+            NO_PTC,
             Mistake("Rg missing", {"Rg": ""}),
             Mistake("Rg and Rp exchanged", {"Rg": "Rg pin g 3.3k", "Rp": "Rp g 0 470"}),
             Mistake("Dfly turned round", {"Dfly": "Dfly rail d D1N5819"}),
         ),
     ),
     Check(
-        3, "driver A, 1 kΩ from 3.3 V to the input: at least {} V across the motor",
-        partial(driven, "A", "v(across)", TOUCHED), STAGE_ENDS, "V", 2.8, None,
+        3,
+        "driver A, 1 kΩ from 3.3 V to the input: at least {} V across the motor",
+        partial(driven, "A", "v(across)", TOUCHED),
+        STAGE_ENDS,
+        "V",
+        2.8,
+        None,
         (NO_PTC, Mistake("the chip turned round or a pin bent", {"U": ""})),
     ),
     Check(
-        3, "driver B, 33 kΩ from 3.3 V to the input: at most {} V at the MOSFET's gate",
-        partial(driven, "B", "v(xd.g)", THROUGH_33K), STAGE_ENDS, "V", None, 0.35,
+        3,
+        "driver B, 33 kΩ from 3.3 V to the input: at most {} V at the MOSFET's gate",
+        partial(driven, "B", "v(xd.g)", THROUGH_33K),
+        STAGE_ENDS,
+        "V",
+        None,
+        0.35,
         (
             Mistake("Rp of 4.7 kΩ", {"Rp": "Rp g 0 4.7k"}),
             Mistake("Rp of 10 kΩ", {"Rp": "Rp g 0 10k"}),
@@ -280,14 +355,19 @@ STEP_3: Final = (
         ),
     ),
     Check(
-        3, "driver A, 33 kΩ from 3.3 V to the input: at most {} V at the input",
-        partial(driven, "A", "v(pin)", THROUGH_33K), STAGE_ENDS, "V", None, 0.3,
+        3,
+        "driver A, 33 kΩ from 3.3 V to the input: at most {} V at the input",
+        partial(driven, "A", "v(pin)", THROUGH_33K),
+        STAGE_ENDS,
+        "V",
+        None,
+        0.3,
         (
             Mistake("Rp of 10 kΩ", {"Rp": "Rp pin 0 10k"}),
             Mistake("Rp missing", {"Rp": ""}),
         ),
     ),
-)  # fmt: skip
+)
 
 
 # ---- step 4: the motor gate
@@ -296,10 +376,18 @@ LED: Final = "RLED rail led 1k\nDLED led 0 LED\n.model LED D(Is=1e-20 N=1.8 Rs=5
 
 
 def gated(
-    what: str, changed: Parts, mistake: Mistake, *, hand: str = "0", second_hand: str = "0",
-    joined: str = LED, end_s: float = 1.5, kind: str = "FIND", at: str = "AT=1.49",
+    what: str,
+    changed: Parts,
+    mistake: Mistake,
+    *,
+    hand: str = "0",
+    second_hand: str = "0",
+    joined: str = LED,
+    end_s: float = 1.5,
+    kind: str = "FIND",
+    at: str = "AT=1.49",
     vin: str = "PWL(0 0 1m {v5})",
-) -> float:  # fmt: skip
+) -> float:
     """The gate on the bench. `hand` above 0.5 V touches the heartbeat to 3.3 V through 1 kΩ, and
     `second_hand` touches it to ground with a wire."""
     deck = f"""V33 v33 0 {{v33}}
@@ -327,15 +415,22 @@ GROUNDS: Final = f"PWL(0 0 {GROUND_S} 0 {GROUND_S + 0.001} 1)"
 
 
 def flash_s(mistake: Mistake, changed: Parts, first: bool = True) -> float:
-    """How long the LED is lit by touching the heartbeat, or by grounding it after; 0.85 s at most."""
+    """How long the LED is lit by touching the heartbeat, or by grounding it then; up to 0.85 s."""
     begin = TOUCH_S if first else GROUND_S
     end = begin + 0.85
     # The area under "lit" is its time; lit is a rail above 2.5 V.
     joined = f"{LED}BLIT lit 0 V=0.5+0.5*tanh(50*(V(rail)-2.5))\n"
     return gated(
-        "v(lit)", changed, mistake, hand=TOUCHES, second_hand="0" if first else GROUNDS,
-        joined=joined, end_s=end + 0.01, kind="INTEG", at=f"FROM={begin} TO={end}",
-    )  # fmt: skip
+        "v(lit)",
+        changed,
+        mistake,
+        hand=TOUCHES,
+        second_hand="0" if first else GROUNDS,
+        joined=joined,
+        end_s=end + 0.01,
+        kind="INTEG",
+        at=f"FROM={begin} TO={end}",
+    )
 
 
 def at_rest(what: str, mistake: Mistake, changed: Parts, joined: str = "") -> float:
@@ -349,7 +444,9 @@ def stuck(bridge: str, mistake: Mistake, changed: Parts) -> float:
 
 def stopped_v(mistake: Mistake, changed: Parts) -> float:
     """The highest rail after a touch while the stop switch is pressed."""
-    return gated("v(rail)", changed, mistake, hand=TOUCHES, vin="0", kind="MAX", at="FROM=0.2 TO=1.4")
+    return gated(
+        "v(rail)", changed, mistake, hand=TOUCHES, vin="0", kind="MAX", at="FROM=0.2 TO=1.4"
+    )
 
 
 def read_back_v(mistake: Mistake, changed: Parts) -> float:
@@ -358,24 +455,39 @@ def read_back_v(mistake: Mistake, changed: Parts) -> float:
 
 
 REST_ENDS: Final = {
-    **chosen("Rm Rk Rl Rn Ro", RESISTORS), **chosen("vth_p ileak ibias icbo gain", SEMICONDUCTORS),
-    **SUPPLIES, **TEMPERATURE,
-}  # fmt: skip
+    **chosen("Rm Rk Rl Rn Ro", RESISTORS),
+    **chosen("vth_p ileak ibias icbo gain", SEMICONDUCTORS),
+    **SUPPLIES,
+    **TEMPERATURE,
+}
 HOLD_ENDS: Final = {
-    **FILM, **ONE_PERCENT, **chosen("Cc", COUPLING), **chosen("v33", SUPPLIES), **TEMPERATURE,
+    **FILM,
+    **ONE_PERCENT,
+    **chosen("Cc", COUPLING),
+    **chosen("v33", SUPPLIES),
+    **TEMPERATURE,
     **chosen("ibias voffset gain", SEMICONDUCTORS),
-}  # fmt: skip
+}
 THRESHOLD_ENDS: Final = {
-    **chosen("Rh Ri", ONE_PERCENT), **chosen("Rk Rm Rl", RESISTORS), **SUPPLIES,
+    **chosen("Rh Ri", ONE_PERCENT),
+    **chosen("Rk Rm Rl", RESISTORS),
+    **SUPPLIES,
     **chosen("ibias", SEMICONDUCTORS),
-}  # fmt: skip
+}
 LED_ENDS: Final = {**SUPPLIES, **TEMPERATURE, **chosen("vth_p ibias gain", SEMICONDUCTORS)}
-Q1_TURNED: Final = Mistake("Q1 turned round", {"Q1": "Q1 v33 hf full BC557"}, parts={"reverse_gain": 1.0})
+Q1_TURNED: Final = Mistake(
+    "Q1 turned round", {"Q1": "Q1 v33 hf full BC557"}, parts={"reverse_gain": 1.0}
+)
 
 STEP_4: Final = (
     Check(
-        4, "no power: {} to {} kΩ from heartbeat to ground",
-        partial(ohms, GATE, "XG hb sense v33 vin rail GATE\n", "hb"), {"Rhb": (0.95, 1.05), **OHMS}, "kΩ", 9, 11,
+        4,
+        "no power: {} to {} kΩ from heartbeat to ground",
+        partial(ohms, GATE, "XG hb sense v33 vin rail GATE\n", "hb"),
+        {"Rhb": (0.95, 1.05), **OHMS},
+        "kΩ",
+        9,
+        11,
         (
             Mistake("Rhb missing", {"Rhb": ""}),
             Mistake("Rhb of 1 kΩ", {"Rhb": "Rhb hb 0 1k"}),
@@ -384,8 +496,13 @@ STEP_4: Final = (
         ),
     ),
     Check(
-        4, "3.3 V and 5 V on, in either order, without the LED: at most {} V at the rail",
-        partial(at_rest, "v(rail)"), REST_ENDS, "V", None, 0.2,
+        4,
+        "3.3 V and 5 V on, in either order, without the LED: at most {} V at the rail",
+        partial(at_rest, "v(rail)"),
+        REST_ENDS,
+        "V",
+        None,
+        0.2,
         (
             Mistake("M1's drain and source exchanged", {"M1": "M1 vin g rail AO3401A"}),
             Mistake("M1 bridged", deck="RX vin rail 0.1\n"),
@@ -397,8 +514,13 @@ STEP_4: Final = (
         ),
     ),
     Check(
-        4, "U1's pin 3: {} to {} V",
-        partial(at_rest, "v(xg.th)"), THRESHOLD_ENDS, "V", 1.05, 1.25,
+        4,
+        "U1's pin 3: {} to {} V",
+        partial(at_rest, "v(xg.th)"),
+        THRESHOLD_ENDS,
+        "V",
+        1.05,
+        1.25,
         (
             Mistake("Rh and Ri exchanged", {"Rh": "Rh v33 th 10k", "Ri": "Ri th 0 20k"}),
             Mistake("Rh of 2 kΩ", {"Rh": "Rh v33 th 2k"}),
@@ -409,9 +531,13 @@ STEP_4: Final = (
         ),
     ),
     Check(
-        4, "U1's pin 2, nothing touched for a few seconds: at most {} V",
-        partial(at_rest, "v(xg.ct)"), {**chosen("ibias icbo gain", SEMICONDUCTORS), **SUPPLIES, **TEMPERATURE},
-        "V", None, 0.12,
+        4,
+        "U1's pin 2, nothing touched for a few seconds: at most {} V",
+        partial(at_rest, "v(xg.ct)"),
+        {**chosen("ibias icbo gain", SEMICONDUCTORS), **SUPPLIES, **TEMPERATURE},
+        "V",
+        None,
+        0.12,
         (
             Mistake("flux from 3.3 V to Ct, 1 MΩ", deck="RX v33 xg.ct 1e6\n"),
             Mistake("flux from 5 V to Ct, 2 MΩ", deck="RX vin xg.ct 2e6\n"),
@@ -420,8 +546,13 @@ STEP_4: Final = (
         ),
     ),
     Check(
-        4, "heartbeat touched through 1 kΩ to 3.3 V: one flash of {} to {} s",
-        flash_s, HOLD_ENDS, "s", 0.2, 0.5,
+        4,
+        "heartbeat touched through 1 kΩ to 3.3 V: one flash of {} to {} s",
+        flash_s,
+        HOLD_ENDS,
+        "s",
+        0.2,
+        0.5,
         (
             Mistake("Q2 missing", {"Q2": ""}),
             Q1_TURNED,
@@ -433,8 +564,13 @@ STEP_4: Final = (
         ),
     ),
     Check(
-        4, "still held so, the heartbeat touched to ground with a wire: again one flash of {} to {} s",
-        partial(flash_s, first=False), HOLD_ENDS, "s", 0.2, 0.5,
+        4,
+        "still held so, the heartbeat touched to ground with a wire: again one flash of {} to {} s",
+        partial(flash_s, first=False),
+        HOLD_ENDS,
+        "s",
+        0.2,
+        0.5,
         (
             Mistake("Q3 missing", {"Q3": ""}),
             Mistake("Cc missing", {"Cc": ""}),
@@ -442,23 +578,48 @@ STEP_4: Final = (
         ),
     ),
     Check(
-        4, "held at 3.3 V with a wire across Ca: at most {} V at the rail a second later",
-        partial(stuck, "RX xg.ha xg.ham 0.1\n"), LED_ENDS, "V", None, 0.2,
+        4,
+        "held at 3.3 V with a wire across Ca: at most {} V at the rail a second later",
+        partial(stuck, "RX xg.ha xg.ham 0.1\n"),
+        LED_ENDS,
+        "V",
+        None,
+        0.2,
         (Mistake("Cb bridged", deck="RY xg.ham xg.hc 0.1\n"),),
     ),
     Check(
-        4, "the same with the wire across Cb: at most {} V",
-        partial(stuck, "RX xg.ham xg.hc 0.1\n"), LED_ENDS, "V", None, 0.2,
+        4,
+        "the same with the wire across Cb: at most {} V",
+        partial(stuck, "RX xg.ham xg.hc 0.1\n"),
+        LED_ENDS,
+        "V",
+        None,
+        0.2,
         (Mistake("Ca bridged", deck="RY xg.ha xg.ham 0.1\n"),),
     ),
     Check(
-        4, "stop switch pressed, heartbeat touched: at most {} V at the rail",
-        stopped_v, SUPPLIES, "V", None, 0.2,
-        (Mistake("the gate's 5 V comes from before the stop switch", deck="RX supply5 vin 0.1\nV5 supply5 0 5\n"),),
+        4,
+        "stop switch pressed, heartbeat touched: at most {} V at the rail",
+        stopped_v,
+        SUPPLIES,
+        "V",
+        None,
+        0.2,
+        (
+            Mistake(
+                "the gate's 5 V comes from before the stop switch",
+                deck="RX supply5 vin 0.1\nV5 supply5 0 5\n",
+            ),
+        ),
     ),
     Check(
-        4, "a wire from M1's drain to its source, for this check only: {} to {} V at the read-back",
-        read_back_v, {**chosen("Rn Ro Rs", RESISTORS), **SUPPLIES}, "V", 2.6, 3.25,
+        4,
+        "a wire from M1's drain to its source, for this check only: {} to {} V at the read-back",
+        read_back_v,
+        {**chosen("Rn Ro Rs", RESISTORS), **SUPPLIES},
+        "V",
+        2.6,
+        3.25,
         (
             Mistake("Rn and Ro exchanged", {"Rn": "Rn rail back 4.7k", "Ro": "Ro back 0 3.3k"}),
             Mistake("Rn bridged", {"Rn": "Rn rail back 0.1"}),
@@ -467,7 +628,7 @@ STEP_4: Final = (
             Mistake("Rs missing", {"Rs": ""}),
         ),
     ),
-)  # fmt: skip
+)
 
 # ---- steps 7, 8 and 10: everything joined
 
@@ -511,41 +672,67 @@ def tripped_a(mistake: Mistake, changed: Parts) -> float:
 
 STEP_7: Final = (
     Check(
-        7, "both supplies unplugged, the Pi not joined: more than {} kΩ from rail to ground, both ways round",
-        partial(least_ohms, "rail"), {**OHMS, "Rn": (0.95, 1.05), "Ro": (0.95, 1.05)}, "kΩ", 1, None,
+        7,
+        "both supplies unplugged, the Pi not joined: "
+        "more than {} kΩ from rail to ground, both ways round",
+        partial(least_ohms, "rail"),
+        {**OHMS, "Rn": (0.95, 1.05), "Ro": (0.95, 1.05)},
+        "kΩ",
+        1,
+        None,
         (
             Mistake("rail and ground touch", deck="RX rail 0 10\n"),
-            Mistake("rail and the motor's core touch, M1 bridged", deck="RX rail out 0.1\nRY out 0 0.1\n"),
+            Mistake(
+                "rail and the motor's core touch, M1 bridged",
+                deck="RX rail out 0.1\nRY out 0 0.1\n",
+            ),
         ),
     ),
     Check(
-        7, "and more than {} kΩ from the gate's 3.3 V to ground, both ways round",
-        partial(least_ohms, "v33"), {**OHMS, "Rh": (0.99, 1.01), "Ri": (0.99, 1.01)}, "kΩ", 1, None,
+        7,
+        "and more than {} kΩ from the gate's 3.3 V to ground, both ways round",
+        partial(least_ohms, "v33"),
+        {**OHMS, "Rh": (0.99, 1.01), "Ri": (0.99, 1.01)},
+        "kΩ",
+        1,
+        None,
         (Mistake("3.3 V and ground touch", deck="RX v33 0 10\n"),),
     ),
-)  # fmt: skip
+)
 
 STEP_8: Final = (
     Check(
-        8, "behind the stop switch at most {} V less while a motor runs than before",
-        drop_v, {"v5": SUPPLIES["v5"], "rptc": (1.0, 3.0)}, "V", None, 0.1,
+        8,
+        "behind the stop switch at most {} V less while a motor runs than before",
+        drop_v,
+        {"v5": SUPPLIES["v5"], "rptc": (1.0, 3.0)},
+        "V",
+        None,
+        0.1,
         (
-            Mistake("a contact of 1 Ω in the fuse holder or the stop switch", {"F1": "R99 jack fused 1"}),
+            Mistake(
+                "a contact of 1 Ω in the fuse holder or the stop switch", {"F1": "R99 jack fused 1"}
+            ),
             Mistake("five metres of thin cable to the stop switch", {"S1": "R99 fused vin 1.4"}),
         ),
     ),
-)  # fmt: skip
+)
 
 STEP_10: Final = (
     Check(
-        10, "five seconds later less than {} A through the wire",
-        tripped_a, {"rptc": (1.0, 3.0), "v5": SUPPLIES["v5"]}, "A", None, 0.25,
+        10,
+        "five seconds later less than {} A through the wire",
+        tripped_a,
+        {"rptc": (1.0, 3.0), "v5": SUPPLIES["v5"]},
+        "A",
+        None,
+        0.25,
         (
             Mistake("the PTC bridged", {"ptc": "R99 out d 0.1"}),
             Mistake("a fuse or wire instead of the PTC", {"ptc": "R99 out d 0.05"}),
         ),
     ),
-)  # fmt: skip
+)
 
 CHECKS: Final = (*STEP_2, *STEP_3, *STEP_4, *STEP_7, *STEP_8, *STEP_10)
 
@@ -556,7 +743,11 @@ def readings() -> list[Reading]:
     found = []
     for check in CHECKS:
         for mistake in (CORRECT, *check.finds):
-            ends = {key: end for key, end in check.ends.items() if key.split(".")[-1] not in mistake.edits}
+            ends = {
+                key: end
+                for key, end in check.ends.items()
+                if key.split(".")[-1] not in mistake.edits
+            }
             ends = {key: end for key, end in ends.items() if key not in mistake.parts}
             seen: Worst = worst(partial(check.measure, mistake), ends)
             found.append(Reading(check, mistake, seen.low, seen.high))

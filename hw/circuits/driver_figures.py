@@ -47,9 +47,14 @@ BEAT_HZ: Final = 40.0
 """Two vibrations that differ by less than this are felt as one that swells and fades."""
 
 TOLERANCES: Final = {
-    "vth_n": THRESHOLD_V, "lmotor": (0.05e-3, 1e-3), "rptc": (1.0, 3.0), "v5": (4.75, 5.25),
-    "v33": (3.3 * 0.95, 3.3 * 1.05), "Rp": (0.95, 1.05), **TEMPERATURE,
-}  # fmt: skip
+    "vth_n": THRESHOLD_V,
+    "lmotor": (0.05e-3, 1e-3),
+    "rptc": (1.0, 3.0),
+    "v5": (4.75, 5.25),
+    "v33": (3.3 * 0.95, 3.3 * 1.05),
+    "Rp": (0.95, 1.05),
+    **TEMPERATURE,
+}
 """Of the motor's inductance nothing is known but its order: 0.1 mH is assumed."""
 
 WEAK_PULL_UP_OHM: Final = 73_000
@@ -80,7 +85,8 @@ ONE: Final = "VONE one 0 1\n"
 
 def still(which: str, bench: str, what: str, changed: Parts) -> float:
     """One driver whose pin nobody drives, with a motor on the rail."""
-    stage = f"VR rail 0 {{v5}}\nXD pin rail out DRIVER\nVM rail red 0\n{branch('M', 'red', 'out', MOTOR)}"
+    stage = "VR rail 0 {v5}\nXD pin rail out DRIVER\nVM rail red 0\n"
+    stage += branch("M", "red", "out", MOTOR)
     measure = f".meas tran what FIND {what} AT=900u"
     return run(DRIVERS[which], bench + stage + ".tran 1u 1m\n", [measure], changed)["what"]
 
@@ -112,8 +118,15 @@ def pins() -> list[Row]:
     leaks_ma = worst(partial(still, "B", PULLED_UP, "i(vm)"), TOLERANCES)
     input_a = worst(partial(still, "A", PULLED_UP, "i(v.xd.xu.vin)"), TOLERANCES)
     rule = 0.7 * THRESHOLD_V[0]
-    ends = {"v33": TOLERANCES["v33"], "DRIVER.Rp": (0.95, 1.05), "vth_n": THRESHOLD_V,
-            "v5": TOLERANCES["v5"], "vth_p": (0.5, 1.3), "GATE.Cm": (0.7, 1.1), **TEMPERATURE}  # fmt: skip
+    ends = {
+        "v33": TOLERANCES["v33"],
+        "DRIVER.Rp": (0.95, 1.05),
+        "vth_n": THRESHOLD_V,
+        "v5": TOLERANCES["v5"],
+        "vth_p": (0.5, 1.3),
+        "GATE.Cm": (0.7, 1.1),
+        **TEMPERATURE,
+    }
     rises = worst(rising_rail_v, ends)
     return [
         Row("B: gate, pin floating", alone_v * 1e3, "mV", None, rule * 1e3),
@@ -165,8 +178,14 @@ def drivers() -> list[Row]:
             Row(f"{which}: highest drain", found["high"].high, "V", None, 5.25 + clamp_v),
             Row(f"{which}: drain while on", found["low"].high * 1e3, "mV", None, on_mv),
             Row(f"{which}: pin current", found["pin"].high * 1e3, "mA", None, PIN_MA),
-            Row(f"{which}: the same in the first microsecond", found["spike"].high * 1e3, "mA", None, 2 * PIN_MA),
-        ]  # fmt: skip
+            Row(
+                f"{which}: the same in the first microsecond",
+                found["spike"].high * 1e3,
+                "mA",
+                None,
+                2 * PIN_MA,
+            ),
+        ]
     return rows
 
 
@@ -234,11 +253,20 @@ def seventy_two() -> list[Row]:
             Row(f"{name}: turns as fast as on, least", speed.low, "V DC"),
             Row(f"{name}: the same, most", speed.high, "V DC"),
             Row(f"{name}: power over that on {NOMINAL_V} V DC", 100 * (power - 1), "%"),
-            Row(f"{name}: heat of its winding over that, most",
-                100 * ((rms.high / direct["mean"]) ** 2 - 1), "%", None, 80),
-            Row(f"{name}: starts like on, least", worst(pull, ends).low, "V DC",
-                STARTS_V if which == "B" else None),
-        ]  # fmt: skip
+            Row(
+                f"{name}: heat of its winding over that, most",
+                100 * ((rms.high / direct["mean"]) ** 2 - 1),
+                "%",
+                None,
+                80,
+            ),
+            Row(
+                f"{name}: starts like on, least",
+                worst(pull, ends).low,
+                "V DC",
+                STARTS_V if which == "B" else None,
+            ),
+        ]
     highest_hz = ROTOR_HZ[1] * fastest_v / NOMINAL_V
     return [
         *rows,
@@ -260,8 +288,12 @@ CLAMP_MA: Final = 20.0
 @cache
 def button() -> list[Row]:
     """The RC at the header: its edges fit the debounce, and what it keeps from the pin."""
-    ends = {"BUTTON.R1": (0.95, 1.05), "BUTTON.R2": (0.95, 1.05), "BUTTON.C1": (0.7, 1.1),
-            "v33": TOLERANCES["v33"]}  # fmt: skip
+    ends = {
+        "BUTTON.R1": (0.95, 1.05),
+        "BUTTON.R2": (0.95, 1.05),
+        "BUTTON.C1": (0.7, 1.1),
+        "v33": TOLERANCES["v33"],
+    }
 
     def edge_ms(closes: bool, pull_ohm: int, changed: Parts) -> float:
         hand = "PWL(0 0 100m 0 100.001m 1)" if closes else "PWL(0 1 100m 1 100.001m 0)"
@@ -305,12 +337,24 @@ RF finger wire 330
 
     bare = ".subckt BUTTON wire pin\nR1 wire pin 1m\n.ends"
     return [
-        Row("contact closes → pin reads low", worst(partial(edge_ms, True, PULL_UP_OHM), ends).high,
-            "ms", None, 1),
-        Row("contact opens → pin reads high, weakest pull-up",
-            worst(partial(edge_ms, False, WEAK_PULL_UP_OHM), ends).high, "ms", None, DEBOUNCE_MS / 2),
-        Row("a motor's edge beside the cable lowers the pin by", coupled_mv(BUTTON), "mV", None, 50),
+        Row(
+            "contact closes → pin reads low",
+            worst(partial(edge_ms, True, PULL_UP_OHM), ends).high,
+            "ms",
+            None,
+            1,
+        ),
+        Row(
+            "contact opens → pin reads high, weakest pull-up",
+            worst(partial(edge_ms, False, WEAK_PULL_UP_OHM), ends).high,
+            "ms",
+            None,
+            DEBOUNCE_MS / 2,
+        ),
+        Row(
+            "a motor's edge beside the cable lowers the pin by", coupled_mv(BUTTON), "mV", None, 50
+        ),
         Row("the same without R1, C1 and R2", coupled_mv(bare), "mV"),
         Row("8 kV from a finger: current into the pin", struck_ma(BUTTON), "mA", None, CLAMP_MA),
         Row("the same without R1, C1 and R2", struck_ma(bare) / 1e3, "A"),
-    ]  # fmt: skip
+    ]

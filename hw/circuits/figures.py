@@ -63,13 +63,13 @@ def document() -> str:
     lines = [
         "# What the circuits do",
         "",
-        "Made by `python hw/circuits/figures.py` with ngspice from the netlists beside it; the tests",
-        "make it again and compare. Simulated, not measured: [the build guide](../build.md) says what a",
-        "meter has to show.",
+        "Made by `python hw/circuits/figures.py` with ngspice from the netlists beside it; the",
+        "tests make it again and compare. Simulated, not measured: [the build",
+        "guide](../build.md) says what a meter has to show.",
         "",
-        "Where a row names no tolerance it holds over all of them: every part at the ends of its data",
-        "sheet, resistors and capacitors with temperature and age, 5 to 60 °C, 3.3 V and 5 V ± 5 %. The",
-        "search for the worst case stands in [bench.py](bench.py).",
+        "Where a row names no tolerance it holds over all of them: every part at the ends of its",
+        "data sheet, resistors and capacitors with temperature and age, 5 to 60 °C, 3.3 V and 5 V",
+        "± 5 %. The search for the worst case stands in [bench.py](bench.py).",
     ]
     for title, rows in GROUPS.items():
         cells = [
@@ -86,9 +86,10 @@ def document() -> str:
         "",
         "## One part of the gate broken",
         "",
-        "Each part open, shorted (a transistor from collector to emitter or from drain to source, the",
-        "comparator at its output), with two of its legs exchanged, and with a tenth and ten times its",
-        "value. Left out is what still holds the rail for 260 to 400 ms, and leaves it off otherwise.",
+        "Each part open, shorted (a transistor from collector to emitter or from drain to source,",
+        "the comparator at its output), with two of its legs exchanged, and with a tenth and ten",
+        "times its value. Left out is what still holds the rail for 260 to 400 ms, and leaves it",
+        "off otherwise.",
         "",
         *table("part | is | then | seen by", broken),
         "",

@@ -71,18 +71,26 @@ def inrush() -> list[Row]:
     )
     counted_ma = sum(each_one.start_ma for each_one in MAT.motors)
     return [
-        Row("all motors from rest: peak through the fuse, 5 V at +5 %", found["peak"] * 1e3, "mA", None, FUSE_MA),
+        Row(
+            "all motors from rest: peak through the fuse, 5 V at +5 %",
+            found["peak"] * 1e3,
+            "mA",
+            None,
+            FUSE_MA,
+        ),
         Row("mean of their first PWM period", found["mean"] * 1e3, "mA", None, 1.05 * counted_ma),
         Row("what the software counts for it", counted_ma, "mA", None, MAT.max_ma),
         Row("rail meanwhile, 5 V at -5 %", low["least"], "V", 4.2),
-    ]  # fmt: skip
+    ]
 
 
 def adapter(volt: float | str, limit_a: float, reverse: bool = False) -> str:
     """A plug-in supply that limits its current, behind no load but the mat."""
     sign = "-" if reverse else ""
     # Steep enough to be a limit, and smooth: a tenth of a volt is lost up to it.
-    return f"VS source 0 {sign}{volt}\nBS source jack I={limit_a}*tanh(10*V(source,jack)/{limit_a})\n"
+    return (
+        f"VS source 0 {sign}{volt}\nBS source jack I={limit_a}*tanh(10*V(source,jack)/{limit_a})\n"
+    )
 
 
 @cache
@@ -135,9 +143,14 @@ VH high 0 {{v33}}
         Row("5 V reversed: behind the fuse", turned["fused"], "V", -1.5, 0),
         Row("5 V reversed: rail", turned["rail"], "V", -1.5, 0.1),
         Row("TVS turned round: behind the fuse", wrong_v, "V", None, 1.5),
-        Row("5.25 V: what the TVS and the rest take besides the motor",
-            (plain["fuse"] - plain["motor"]) * 1e3, "mA", None, 15),
-    ]  # fmt: skip
+        Row(
+            "5.25 V: what the TVS and the rest take besides the motor",
+            (plain["fuse"] - plain["motor"]) * 1e3,
+            "mA",
+            None,
+            15,
+        ),
+    ]
 
 
 @cache
@@ -163,6 +176,13 @@ def fault_27() -> list[Row]:
 
     opens = "PWL(0 1 400m 1 400.01m 0)"
     until = ticks(50, 600 // limits.TICK_MS)
+    pin_high = whole(
+        f"{beats(edges)}VST stop 0 1\nVHIGH high 0 {{v33}}\nXP pin high one PIPIN\n"
+        "XD pin rail out DRIVER\nVM rail mp 0\n"
+        f"{branch('M', 'mp', 'out', MOTOR)}.tran 0.1m {last + 450}m 0 0.5m\n",
+        [".meas tran off WHEN i(vm)=1m FALL=LAST"],
+        slow,
+    )
     idle = shorted([], 300, {"v5": 5.25, "vth_p": 0.5, "temp": 60.0})
     ends = shorted(edges, last + 450)
     slowest = shorted(edges, last + 450, slow)
@@ -176,6 +196,13 @@ def fault_27() -> list[Row]:
         Row("shorted while running: motor current", ends["on"] * 1e3, "mA", 150),
         Row("last beat → below 1 mA", ends["off"] * 1e3 - last, "ms", None, MOST_MS),
         Row("the same, slowest", slowest["off"] * 1e3 - last, "ms", None, MOST_MS),
+        Row(
+            "motor pin stuck high, slowest: last beat → below 1 mA",
+            pin_high["off"] * 1e3 - last,
+            "ms",
+            None,
+            MOST_MS,
+        ),
         Row("stop switch → below 1 mA", stopped["off"] * 1e3 - 400, "ms", None, 100),
         Row("stop switch, no load → rail below 0.5 V", quiet["off"] * 1e3 - 400, "ms", None, 400),
     ]
@@ -252,5 +279,3 @@ RM rail out {motor_ohm(MOTOR)}
         Row("70 °C on a skin of 35 °C, cut-off opens, after", burns["cut"], "s", None, 600),
         Row("the same, cut-off bridged: motor in the end", SKIN_C + burns["end"], "°C"),
     ]
-
-

@@ -35,7 +35,7 @@ MAT: Final = read()
 GATE: Final = gate(MAT)
 SMALL: Final = 10
 UNITS: Final = {"k": " kΩ", "n": " nF", "u": " µF"}
-NAMES: Final = {"MFR025": "MF-R025", "D1N5819": "1N5819"}
+NAMES: Final = {"MFR025": "MF-R025", "D1N5819": "1N5819", "T2A": "T 2 A", "STOP": "stop switch"}
 
 At = tuple[float, float]
 
@@ -113,6 +113,36 @@ class Sheet:
         """An element that is not drawn between two points, upright, by one of its anchors."""
         return self.add(element.at(at).anchor(anchor).theta(0))
 
+    def legs(self, title: str, at: At, names: str, flat: bool = True) -> None:
+        """A transistor as it lies before the solderer, with the names of its legs.
+
+        `flat`: a TO-92 with its flat side up, the legs pointing at the reader. Else an SOT-23 from
+        above, its single leg away from the reader.
+        """
+        x, y = at
+        self.text(title, (x - 1.1, y + 2.1), "right", 0)
+        body = elm.Element().at((0, 0)).theta(0)
+        corners = [(x - 1, y), (x + 1, y), (x + 1, y + 1), (x - 1, y + 1)]
+        if flat:
+            corners = [(x - 1, y), (x + 1, y), (x + 1, y + 1.1), (x - 1, y + 1.1)]
+        body.segments.append(SegmentPoly(corners, closed=True, fill="#eee"))
+        self.add(body)
+        if flat:
+            self.text("flat side", (x, y + 0.55), "right", -0.85, fontsize=SMALL)
+            for i, name in enumerate(names.split()):
+                self.wire((x - 0.7 + 0.7 * i, y), (x - 0.7 + 0.7 * i, y - 0.8))
+                self.text(name, (x - 0.7 + 0.7 * i, y - 0.8), "below", 0.1)
+            return
+        one, two, three = names.split()
+        for name, dx, end, side in (
+            (one, -0.6, y - 0.5, "below"),
+            (two, 0.6, y - 0.5, "below"),
+            (three, 0, y + 1.5, "right"),
+        ):
+            self.wire((x + dx, y if side == "below" else y + 1), (x + dx, end))
+            self.text(name, (x + dx, end), side, 0.12)
+        self.text("from above", (x, y + 0.5), "right", -0.95, fontsize=SMALL)
+
     def svg(self) -> bytes:
         box = self._drawing.get_bbox()
         self.text(self._title, (box.xmin, box.ymax + 0.8), "right", 0, fontsize=14)
@@ -171,7 +201,14 @@ def motor_gate() -> bytes:
     s.ground((12.4, 4.2), (14.6, 4.2))
     # Compared with a third of the 3.3 V.
     s.stand(elm.Opamp(), "in1", (16.0, 6.2))
-    s.text(f"U1, half of an {value('gate', 'U1')},\npowered by the 3.3 V", (16.2, 8.5), "right", 0)
+    s.text(
+        f"U1, half of an {value('gate', 'U1')}:\n3.3 V at pin 8, ground at pin 4,\n"
+        "100 nF between them, pins 5 and 6\nat ground, pin 7 open",
+        (13.4, 9.6), "right", 0,
+    )  # fmt: skip
+    s.text("2", (15.75, 6.2), "above", 0.25, fontsize=SMALL)
+    s.text("3", (15.3, 5.1), "right", 0, fontsize=SMALL)
+    s.text("1", (18.3, 5.58), "above", 0.25, fontsize=SMALL)
     s.wire((16.0, 4.95), (15.6, 4.95), (15.6, 1.2))
     s.dot((15.6, 3.9), (15.6, 1.2))
     s.part(elm.ResistorIEC, "Ri", (15.6, 1.2), (15.6, -0.6), "left")
@@ -202,11 +239,40 @@ def motor_gate() -> bytes:
     s.port("rail", (29.4, 3.6), "right")
     s.part(elm.ResistorIEC, "Rn", (27.0, 3.6), (27.0, 1.6))
     s.dot((27.0, 1.6))
-    s.part(elm.ResistorIEC, "Ro", (27.0, 1.6), (27.0, -0.4))
+    s.part(elm.ResistorIEC, "Ro", (27.0, 1.6), (27.0, -0.4), "left")
     s.ground((27.0, -0.4))
-    s.wire((27.0, 1.6), (29.4, 1.6))
+    s.part(elm.ResistorIEC, "Rs", (27.0, 1.6), (29.4, 1.6), "below")
     s.port(f"read-back\nGPIO {GATE.rail_pin}", (29.4, 1.6), "right")
+    # The legs.
+    s.text(
+        "The legs. A transistor of another type may have them in another order.",
+        (0, -3.2),
+        fontsize=11,
+    )
+    s.legs("Q1 BC557B,\nQ2, Q3 BC547B", (2.0, -6.7), "C B E")
+    s.legs("M1 AO3401A", (7.4, -6.7), "G S D", flat=False)
+    s.text(
+        "G is leg 1, S leg 2, D leg 3. Ask a meter\nwhich pin of the adapter board each one is.",
+        (9.0, -6.2),
+    )
+    dip8(s, (21.4, -6.9))
     return s.svg()
+
+
+def dip8(s: Sheet, at: At) -> None:
+    """The LM393 from above: its pins and what each is joined to."""
+    x, y = at
+    s.text("U1 LM393 from above", (x - 1.0, y + 3.0), "right", 0)
+    s.box((x - 1.0, y - 0.5), (x + 1.0, y + 2.5))
+    s.add(elm.Dot(radius=0.1).at((x - 0.7, y + 2.2)))
+    left = ("1 to Rk and Rl", "2 to Ct", "3 to Rh and Ri", "4 ground")
+    right = ("8 3.3 V", "7 nothing", "6 ground", "5 ground")
+    for i, (one, other) in enumerate(zip(left, right, strict=True)):
+        at_y = y + 2.1 - 0.75 * i
+        s.wire((x - 1.0, at_y), (x - 1.4, at_y))
+        s.wire((x + 1.0, at_y), (x + 1.4, at_y))
+        s.text(one, (x - 1.4, at_y), "left", 0.1)
+        s.text(other, (x + 1.4, at_y), "right", 0.1)
 
 
 def driver_a() -> bytes:
@@ -248,23 +314,18 @@ def driver_a() -> bytes:
     s.ground((x - 0.6, y + 2.4))
     s.text("one from every input to ground", (x - 0.2, y + 2.2), "right", 0)
     x, y = place["1C"]
-    s.text(f"{value('driver_a', 'ptc')} in every output", (x + 2.4, y), "above", 0.9)
+    s.text(f"ptc {value('driver_a', 'ptc')} in every output", (x + 2.4, y), "above", 0.9)
     x, y = place["GND"]
     s.ground((x, y))
     x, y = place["COM"]
     s.wire((x, y), (x + 5.4, y))
     s.port("red: rail, from the gate", (x + 5.4, y), "right")
-    x, y = place["8C"]
-    s.dot((x + 3.4, y), (x + 3.4, y - 1.1))
-    s.part(elm.Capacitor, "Csup", (x + 3.4, y), (x + 3.4, y - 1.1), "right")
-    s.text("and one from every other output to the rail", (x + 3.4, y - 1.1), "below", 0.6)
     return s.svg()
 
 
 def driver_b() -> bytes:
-    s = Sheet("driver_b", "Driver B: one stage for each motor")
-    motor = MAT.motors[0]
-    s.port(f"GPIO {motor.pin}\n(header {HEADER[motor.pin]})", (0, 2), "left")
+    s = Sheet("driver_b", "Driver B: eight such stages, one for each motor")
+    s.port("GPIO of this motor", (0, 2), "left")
     s.part(elm.ResistorIEC, "Rg", (0, 2), (2.5, 2))
     s.dot((2.5, 2))
     s.part(elm.ResistorIEC, "Rp", (2.5, 2), (2.5, 0), "left")
@@ -277,25 +338,113 @@ def driver_b() -> bytes:
     s.dot((4.43, 3.8))
     s.wire((4.43, 3.8), (2.6, 3.8))
     s.part(elm.Schottky, "Dfly", (2.6, 3.8), (2.6, 8.4), "left")
+    s.text("its ring at\nthe rail", (2.3, 5.5), "left", 0.1, fontsize=SMALL)
     s.part(elm.Thermistor, "ptc", (4.43, 4.2), (4.43, 6.2))
-    s.wire((4.43, 6.2), (9.6, 6.2))
-    s.dot((4.43, 6.2), (7.4, 6.2), (7.4, 8.4))
-    s.wire((4.43, 6.2), (4.43, 6.2))
-    s.part(elm.Capacitor, "Csup", (7.4, 8.4), (7.4, 6.2), "left")
-    s.wire((0.6, 8.4), (9.6, 8.4))
+    s.wire((4.43, 6.2), (8.6, 6.2))
+    s.dot((4.43, 6.2))
+    s.wire((0.6, 8.4), (8.6, 8.4))
     s.dot((2.6, 8.4))
     s.port("rail, from\nthe gate", (0.6, 8.4), "left")
-    s.port("", (9.6, 8.4), "above")
-    s.port("", (9.6, 6.2), "above")
-    s.text("red", (9.6, 8.4), "above", 0.5)
-    s.text(colours()[motor.name], (9.6, 6.2), "below", 0.4)
-    s.add(elm.FuseIEC().endpoints((9.7, 8.4), (12.6, 8.4)))
-    s.text("thermal cut-offs, ≤ 70 °C", (12.2, 8.4), "above", 0.6)
-    s.wire((9.7, 6.2), (12.6, 6.2))
-    s.add(elm.Motor().endpoints((12.6, 8.4), (12.6, 6.2)))
-    s.text(motor.name, (13.2, 7.3), "right", 0.1)
-    s.box((10.2, 5.4), (15.6, 9.5), ls="--", lw=1)
-    s.text("in the mat or the pillow", (12.9, 4.8), "above", 0)
+    s.port("", (8.6, 8.4), "above")
+    s.port("", (8.6, 6.2), "above")
+    s.text("red", (8.2, 8.4), "above", 0.5)
+    s.text("this motor's\ncore", (7.6, 5.9), "below", 0.2)
+    s.add(elm.FuseIEC().endpoints((8.7, 8.4), (11.6, 8.4)))
+    s.text("thermal cut-offs", (10.2, 8.4), "above", 0.6)
+    s.wire((8.7, 6.2), (11.6, 6.2))
+    s.wire((11.6, 8.4), (13.8, 8.4))
+    s.wire((11.6, 6.2), (13.8, 6.2))
+    s.dot((11.6, 8.4), (11.6, 6.2))
+    s.add(elm.Capacitor().endpoints((11.6, 8.4), (11.6, 6.2)))
+    s.text(f"Csup {value('motor', 'Csup')}\non the motor", (10.9, 7.6), "left", -0.2)
+    s.add(elm.Motor().endpoints((13.8, 8.4), (13.8, 6.2)))
+    s.box((9.0, 5.4), (15.6, 9.5), ls="--", lw=1)
+    s.text("in the mat or the pillow", (12.3, 4.8), "above", 0)
+    rows = [("motor", "GPIO", "header", "core")]
+    rows += [
+        (motor.name, str(motor.pin), str(HEADER[motor.pin]), colours()[motor.name])
+        for motor in MAT.motors
+    ]
+    for i, row in enumerate(rows):
+        for cell, x in zip(row, (8.4, 12.0, 13.4, 15.0), strict=True):
+            s.text(cell, (x, 3.4 - 0.6 * i), "right", 0)
+    s.legs("M1 AO3400A", (1.6, -3.8), "G S D", flat=False)
+    s.text(
+        "G is leg 1, S leg 2, D leg 3.\nAsk a meter which pin of the\nadapter board each one is.",
+        (3.1, -2.9),
+    )
+    return s.svg()
+
+
+def power() -> bytes:
+    s = Sheet("power", "Supply: fuse, suppressor, stop switch")
+    s.port("socket, centre: plus\n5 V and nothing else", (0, 4), "left")
+    s.add(elm.FuseIEC().endpoints((0, 4), (3, 4)))
+    s.name("F1", (1.5, 4), "above")
+    s.wire((3, 4), (7.2, 4))
+    s.dot((3.6, 4), (6.0, 4))
+    # From ground to plus: the bar, which is the ring, is at the plus.
+    s.add(elm.Zener().endpoints((3.6, 1.6), (3.6, 4)))
+    s.name("D1", (3.6, 3.1), "left", 0.5)
+    s.text("its ring\nat the plus", (3.1, 2.6), "left", 0.1, fontsize=SMALL)
+    s.part(elm.Capacitor, "C1", (6.0, 4), (6.0, 1.6), "left")
+    s.text("+", (6.1, 3.3), "right", 0.1)
+    s.add(elm.Switch().endpoints((7.2, 4), (10.4, 4)))
+    s.name("S1", (8.8, 4), "above", 0.9)
+    s.text(
+        "latching, opens when pressed,\non its cable, in reach of the hand",
+        (6.6, 6.2),
+        "right",
+        0,
+        fontsize=SMALL,
+    )
+    s.wire((10.4, 4), (15.2, 4))
+    s.dot((11.6, 4), (13.8, 4))
+    s.part(elm.Capacitor, "C2", (11.6, 4), (11.6, 1.6), "left")
+    s.part(elm.ResistorIEC, "R1", (13.8, 4), (13.8, 1.6), "left")
+    s.port("to the motor gate (vin)", (15.2, 4), "right")
+    s.wire((0, 1.6), (15.2, 1.6))
+    s.dot((3.6, 1.6), (6.0, 1.6), (11.6, 1.6), (13.8, 1.6))
+    s.port("socket, sleeve: minus", (0, 1.6), "left")
+    s.port("ground, to\nthe star point", (15.2, 1.6), "right")
+    return s.svg()
+
+
+def button() -> bytes:
+    s = Sheet("button", "Start button and status LED, beside the Pi's header")
+    contacts = MAT.button
+    if contacts is None or contacts.released_pin is None or MAT.led_pin is None:
+        raise SystemExit("hw/mat.yaml has no change-over button or no LED; the drawing shows both")
+    s.add(elm.Line().endpoints((0, 3), (1.6, 4.35)))
+    s.dot((0, 3))
+    s.wire((0, 3), (-0.8, 3))
+    s.ground((-0.8, 3))
+    s.text("header 9", (-0.6, 3.2), "above", 0.1, fontsize=SMALL)
+    s.text("start button,\nchange-over,\nnot pressed", (-1.9, 6.0), "right", 0)
+    for y, pin, name in (
+        (4.4, contacts.released_pin, "NC, opens when pressed"),
+        (1.0, contacts.pressed_pin, "NO, closes when pressed"),
+    ):
+        s.add(elm.Dot(open=True, radius=0.09).at((1.7, y)))
+        s.text(name, (1.9, y - 0.5), "right", 0, fontsize=SMALL)
+        s.wire((1.8, y), (4.0, y))
+        s.part(elm.ResistorIEC, "R1", (4.0, y), (6.4, y))
+        s.dot((6.8, y))
+        s.wire((6.4, y), (7.2, y))
+        s.part(elm.Capacitor, "C1", (6.8, y), (6.8, y - 1.6), "right")
+        s.ground((6.8, y - 1.6))
+        s.part(elm.ResistorIEC, "R2", (7.2, y), (9.6, y))
+        s.port(f"GPIO {pin} (header {HEADER[pin]})", (10.2, y), "right")
+        s.wire((9.6, y), (10.2, y))
+    y = -2.6
+    s.port(f"GPIO {MAT.led_pin} (header {HEADER[MAT.led_pin]})", (10.2, y), "right")
+    s.wire((10.2, y), (9.6, y))
+    s.add(elm.ResistorIEC().endpoints((9.6, y), (7.2, y)))
+    s.text("470 Ω", (8.4, y), "above", 0.5)
+    s.add(elm.LED().endpoints((7.2, y), (5.0, y)))
+    s.text("status LED, its long leg\nat the resistor", (1.2, y + 0.2), "right", 0)
+    s.wire((5.0, y), (4.6, y))
+    s.ground((4.6, y))
     return s.svg()
 
 
@@ -316,20 +465,27 @@ def wiring() -> bytes:
     # Power, along the top.
     s.box((-1.5, 9.6), (1.5, 12.4))
     s.text("5 V 3 A supply,\nplug-in, double\ninsulated", (0, 11.6), "above", 0)
-    s.wire((1.5, 11.6), (2.0, 11.6))
-    s.part(elm.FuseIEC, "F1  T 2 A", (2.0, 11.6), (4.4, 11.6))
-    s.wire((4.4, 11.6), (5.2, 11.6))
-    s.dot((4.8, 11.6))
-    s.part(elm.Capacitor, "470 µF", (4.8, 11.6), (4.8, 9.9), "left")
-    s.ground((4.8, 9.9))
-    s.add(elm.Switch().endpoints((5.2, 11.6), (8.4, 11.6)))
-    s.text("stop switch: latching,\nin reach of the hand", (6.8, 13.0), "above", 0)
-    s.wire((8.4, 11.6), (11.5, 11.6))
-    s.dot((9.4, 11.6))
-    s.part(elm.Capacitor, "10 µF", (9.4, 11.6), (9.4, 9.9), "left")
-    s.ground((9.4, 9.9))
-    s.wire((1.5, 10.2), (2.2, 10.2))
-    s.ground((2.2, 10.2))
+    s.wire((1.5, 11.6), (2.6, 11.6))
+    s.box((2.6, 10.6), (5.2, 12.4))
+    s.text("fuse, TVS,\n470 µF", (3.9, 11.7), "above", 0)
+    s.wire((5.2, 11.6), (5.6, 11.6))
+    s.add(elm.Switch().endpoints((5.6, 11.6), (8.8, 11.6)))
+    s.text("stop switch: latching,\nin reach of the hand", (7.2, 13.0), "above", 0)
+    s.wire((8.8, 11.6), (11.5, 11.6))
+    s.box((9.1, 10.6), (10.7, 12.4), lw=1, ls=":")
+    s.text("10 µF,\n1 kΩ", (9.9, 11.2), "above", 0, fontsize=SMALL)
+    # Ground: one wire from each to the star point, which is the minus of the supply's board.
+    star = (3.9, 9.4)
+    s.dot(star)
+    s.text("star point: ground of all", (2.8, 9.4), "above", 0.3, fontsize=SMALL)
+    s.wire((0, 9.6), (0, 9.4), star, ls="--")
+    s.wire((4.6, 10.6), (4.6, 9.7), (3.9, 9.7), star, ls="--")
+    s.wire(star, (8.6, 9.4), (8.6, 8.9), (11.5, 8.9), ls="--")
+    s.text("gate's", (10.0, 8.9), "above", 0.22, fontsize=SMALL)
+    s.wire(star, (3.9, 9.0), (-2.4, 9.0), (-2.4, -7.4), (13.5, -7.4), (13.5, -5.6), ls="--")
+    s.text("driver's", (10.0, -7.4), "above", 0.22, fontsize=SMALL)
+    s.wire((5.0, 8.6), (5.0, 9.0), (4.2, 9.0), star, ls="--")
+    s.text("Pi's (header 6)", (5.2, 9.0), "right", 0.1, fontsize=SMALL)
     # Gate and driver.
     s.box((11.5, 6.4), (15.5, 12.2))
     s.text("motor gate", (13.5, 9.6), "above", 0)
@@ -365,9 +521,6 @@ def wiring() -> bytes:
             y -= 1.1
         ends[name] = y
         y -= 1.0
-    s.wire((7.2, -5.2), (11.5, -5.2))
-    s.text("ground (6)", (9.35, -5.2), "above", 0.22, fontsize=10)
-    s.ground((13.5, -5.6))
     # Mat and pillow.
     s.box((19.8, ends["mat"] + 0.6), (26.2, 6.2), ls="--", lw=1)
     s.text("mat", (25.9, 5.7), "left", 0)
@@ -388,24 +541,23 @@ def wiring() -> bytes:
         (19.8, 8.4),
         fontsize=10,
     )
-    # Button and LED.
-    s.add(elm.Line().endpoints((-0.8, 4.0), (0.5, 4.55)))
-    s.dot((-0.8, 4.0))
-    for y, pin in ((4.6, button.released_pin), (3.4, button.pressed_pin)):
-        s.wire((3.2, y), (0.7, y))
-        s.add(elm.Dot(open=True, radius=0.09).at((0.6, y)))
-        s.text(f"GPIO {pin} ({HEADER[pin]})", (2.0, y), "above", 0.3, fontsize=10)
-    s.wire((-0.8, 4.0), (-1.6, 4.0))
-    s.ground((-1.6, 4.0))
-    s.text("start button,\nchange-over", (0, 6.0), "above", 0)
-    s.text("released", (0.5, 5.1), "left", 0, fontsize=10)
-    s.text("pressed", (0.5, 2.9), "left", 0, fontsize=10)
-    s.text(f"GPIO {MAT.led_pin} ({HEADER[MAT.led_pin]})", (2.1, 0.4), "above", 0.6, fontsize=10)
-    s.part(elm.ResistorIEC, "470 Ω", (3.2, 0.4), (1.0, 0.4), "below")
-    s.add(elm.LED().endpoints((1.0, 0.4), (-0.8, 0.4)))
-    s.wire((-0.8, 0.4), (-1.6, 0.4))
-    s.ground((-1.6, 0.4))
-    s.text("status LED", (-0.2, 0.4), "above", 1.2)
+    # Button and LED, whose own drawing shows them.
+    s.box((-1.8, -1.0), (1.6, 5.8))
+    s.text(
+        "start button\nand LED, with\n1 kΩ and 100 nF\nat each contact:\nbutton.svg",
+        (-0.1, 3.6),
+        "above",
+        0,
+    )
+    uses = (
+        (5.2, f"GPIO {button.released_pin} ({HEADER[button.released_pin]})"),
+        (4.2, f"GPIO {button.pressed_pin} ({HEADER[button.pressed_pin]})"),
+        (0.4, f"GPIO {MAT.led_pin} ({HEADER[MAT.led_pin]})"),
+        (-0.6, "ground (9)"),
+    )
+    for y, text in uses:
+        s.wire((1.6, y), (3.2, y))
+        s.text(text, (2.4, y), "above", 0.22, fontsize=SMALL)
     return s.svg()
 
 
@@ -465,6 +617,8 @@ def drawings() -> dict[Path, bytes]:
         HERE / "gate.svg": motor_gate(),
         HERE / "driver-a.svg": driver_a(),
         HERE / "driver-b.svg": driver_b(),
+        HERE / "power.svg": power(),
+        HERE / "button.svg": button(),
         HERE / "layout.svg": layout(),
         HERE / "wiring.svg": wiring(),
     }

@@ -57,7 +57,7 @@ SITE: Final = f"{VENV}/lib/python3.11/site-packages"
 # Raspberry Pi OS has it as the package python3-lgpio, plain Debian has not.
 LGPIO: Final = "lgpio==0.2.2.0"
 HARDER: Final = {
-    "pwm_hz: 200": "pwm_hz: 53",
+    "pwm_hz: 250": "pwm_hz: 53",
     "rise: 25%/s": "rise: 50%/s",
     "max_ma: 2000": "max_ma: 5000",
     "duty: 80%": "duty: 90%",
