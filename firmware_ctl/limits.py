@@ -65,11 +65,15 @@ TICK_MS: Final = 20
 TICK_LATE_MS: Final = 250
 """A tick that comes later than this after the last one, while motors run, is a fault."""
 
-DEADMAN_DUMP_MS: Final = 250
-"""Without a checked tick for this long every thread's stack is written to stderr."""
+DEADMAN_DUMP_MS: Final = 280
+"""Without a checked tick for this long every thread's stack is written to stderr.
 
-DEADMAN_KILL_MS: Final = 400
-"""Without a checked tick for this long the kernel kills the process."""
+Later than `TICK_LATE_MS`: a loop that is only late tells its fault itself.
+"""
+
+DEADMAN_KILL_MS: Final = 350
+"""Without a checked tick for this long the kernel kills the process. Its end takes up to 0.15 s
+more, and 0.5 s is promised."""
 
 PING_MS: Final = 400
 """Systemd hears of a checked tick this often; its watchdog waits for 2 s."""

@@ -28,8 +28,8 @@ NUMBERS = {
     "idle signals a day": (limits.SIGNALS_DAILY_MS, 60_000),
     "a tick": (limits.TICK_MS, 20),
     "a tick is late": (limits.TICK_LATE_MS, 250),
-    "stacks are dumped": (limits.DEADMAN_DUMP_MS, 250),
-    "the dead-man kills": (limits.DEADMAN_KILL_MS, 400),
+    "stacks are dumped": (limits.DEADMAN_DUMP_MS, 280),
+    "the dead-man kills": (limits.DEADMAN_KILL_MS, 350),
     "a slice": (limits.SLICE_MS, 60_000),
     "a start waits for its slice": (limits.SLICE_WAIT_MS, 2_000),
     "trim": (limits.TRIM_PCT, (10, 100)),
@@ -46,7 +46,7 @@ def test_what_must_come_before_what() -> None:
     """A pass of the loop, its complaint, the stacks, the kill; a slice before it is used up."""
     times_ms = (limits.TICK_MS, 100, limits.TICK_LATE_MS, limits.DEADMAN_KILL_MS, 500)
     assert list(times_ms) == sorted(set(times_ms))
-    assert limits.DEADMAN_DUMP_MS < limits.DEADMAN_KILL_MS
+    assert limits.TICK_LATE_MS < limits.DEADMAN_DUMP_MS < limits.DEADMAN_KILL_MS
     assert limits.SLICE_WAIT_MS < limits.SLICE_AGAIN_MS < limits.SLICE_MS
     assert limits.PING_MS * 4 < 2_000
     assert limits.RAIL_OFF_MS > 400

@@ -249,7 +249,7 @@ turned the motors off before, since the busy machine made a tick of it late, is 
 SEEN: Final = """
 ## What the time goes into
 
-The dead-man's SIGKILL is due 0.38 to 0.4 s after a hang, as it was armed at the last checked tick. To
+The dead-man's SIGKILL is due 0.33 to 0.35 s after a hang, as it was armed at the last checked tick. To
 end a process that was killed takes time by itself: that is "process gone" of SIGKILL in row 3, where
 nothing is waited for. Rows 2 and 4 are the sum. One such end, traced in the kernel (`function_graph`
 on `do_exit` and what it calls, which makes it slower by itself) while lgpio still told the button's
