@@ -1,27 +1,38 @@
-"""Reads a catalogue in a process of its own: a parser in the daemon's would hold up the motors."""
+"""Reads a catalogue in a process of its own: a parser in the daemon's would hold up the motors.
 
+The child gets and gives lines of JSON. A thread reads them and makes values of them again, each
+with its type and its range checked, so that the loop has nothing to do but to take the result.
+"""
+
+import json
 import os
-import pickle
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from struct import Struct
+from functools import lru_cache
 from threading import Thread
-from typing import Final
+from types import UnionType
+from typing import IO, Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
+from firmware_ctl import shipped
 from firmware_ctl.catalogue import Catalogue, Entry
 from firmware_ctl.daemon import Daemon
-from firmware_ctl.errors import CallerError, DeviceError
+from firmware_ctl.errors import AuthorError, CallerError, DeviceError, Mistake
 from firmware_ctl.folder import read_catalogue
-from firmware_ctl.mat import Mat
+from firmware_ctl.mat import Mat, read_mat
+from firmware_ctl.printable import printable
+from firmware_ctl.shaping import shape_of
+from firmware_ctl.signals import Felt
+from firmware_ctl.timeline import Segment, Timeline
 
-MOST_BYTES: Final = 4 << 20
-"""More than this is not kept in the daemon's memory."""
+MOST_BYTES: Final = 16 << 20
+"""More than this is not read from a child."""
 
-_HEAD: Final = Struct("=I")
-"""Before each profile: how many bytes it has."""
+WHY: Final = "the profiles could not be read"
+_GREATEST: Final = 1 << 53
 
 
 class Reader:
@@ -31,80 +42,34 @@ class Reader:
         self, folders: Sequence[str], mat: Mat, done: Callable[[Catalogue | str], None]
     ) -> None:
         """`CallerError` where this machine has no pipe or thread left."""
+        self._mat = mat
         self._done = done
-        self._read = bytearray()
-        self._entries: list[Entry] = []
-        self._size = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._is_over = False
-        self._why = "the profiles could not be read"
+        self._result: Catalogue | str = WHY
         try:
-            self._told, child_tells = os.pipe()
+            self._ends, is_open = os.pipe()
         except OSError as error:
             raise CallerError("not-ready", f"no process can be started: {error.strerror}") from None
-        os.set_blocking(self._told, False)
-        asked = pickle.dumps((list(folders), mat))
-        thread = Thread(target=self._ask, args=(asked, child_tells), name="reader", daemon=True)
+        os.set_blocking(self._ends, False)
+        asked = json.dumps({"folders": list(folders), "mat": mat.source.decode()}).encode()
+        thread = Thread(target=self._work, args=(asked, is_open), name="reader", daemon=True)
         try:
             thread.start()
         except RuntimeError as error:
-            os.close(self._told)
-            os.close(child_tells)
+            os.close(self._ends)
+            os.close(is_open)
             raise CallerError("not-ready", f"no process can be started: {error}") from None
 
-    def _ask(self, asked: bytes, child_tells: int) -> None:
-        """Not by the loop: a child begins when others leave it a processor, and one that hangs in
-        the disk dies when the disk lets it.
-        """
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "firmware_ctl.reader"],
-                stdin=subprocess.PIPE,
-                stdout=child_tells,
-                preexec_fn=_give_way,
-            )
-        except OSError as error:
-            self._why = f"no process can be started: {error.strerror}"
-            return
-        finally:
-            os.close(child_tells)
-        self._process = process
-        if self._is_over:
-            process.kill()
-        process.communicate(asked)
-
     def fileno(self) -> int:
-        return self._told
+        return self._ends
 
     def ready(self, daemon: Daemon) -> None:
         if self._is_over:
             return  # given up a moment ago
-        try:
-            chunk = os.read(self._told, 1 << 16)
-        except BlockingIOError:
-            return
-        self._read += chunk
-        self._size += len(chunk)
-        if self._size > MOST_BYTES:
-            self._end("the profiles together are too large")
-            return
-        # One profile at a look: the loop has other things to do in between.
-        end = _HEAD.size
-        if len(self._read) >= end:
-            end += _HEAD.unpack_from(self._read)[0]
-        if len(self._read) < end:
-            if not chunk:
-                self._end(self._why)
-            return
-        try:
-            told: Entry | str | None = pickle.loads(bytes(self._read[_HEAD.size : end]))
-        except Exception:  # a child that runs another version of the program
-            told = self._why
-        del self._read[:end]
-        if isinstance(told, Entry):
-            self._entries.append(told)
-        else:
-            self._end(told or Catalogue(tuple(self._entries)))
+        with suppress(BlockingIOError):
+            os.read(self._ends, 1)
+            self._end(self._result)
 
     def give_up(self) -> None:
         if not self._is_over:
@@ -117,7 +82,43 @@ class Reader:
         if isinstance(result, str):
             result += "; the daemon keeps those that it has"
         self._done(result)
-        os.close(self._told)
+        os.close(self._ends)
+
+    # --- on the thread: a child begins when others leave it a processor, and one that hangs in the
+    # disk dies when the disk lets it
+
+    def _work(self, asked: bytes, is_open: int) -> None:
+        try:
+            self._result = self._read(asked)
+        finally:
+            os.close(is_open)  # which makes the other end readable
+
+    def _read(self, asked: bytes) -> Catalogue | str:
+        try:
+            process = subprocess.Popen(
+                # -P: nothing of the folder in which the daemon works is run.
+                [sys.executable, "-P", "-m", "firmware_ctl.reader"],
+                env=shipped.child_environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,  # what is no line of JSON says why there is none
+                preexec_fn=_give_way,
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            return f"no process can be started: {getattr(error, 'strerror', None) or error}"
+        self._process = process
+        if self._is_over:
+            process.kill()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with process:
+            with suppress(BrokenPipeError):  # it has died: its last words are read below
+                process.stdin.write(asked)
+                process.stdin.close()
+            try:
+                return _result(process.stdout, self._mat)
+            finally:
+                process.kill()
 
 
 def _give_way() -> None:
@@ -136,17 +137,180 @@ def _give_way() -> None:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
+# ---- what the child says: a line for each segment of a timeline, then one for its entry
+
+
+class _Rest(NamedTuple):
+    """Of a timeline what is not in its segments. The motors' shape follows from the mat."""
+
+    signals: tuple[Felt, ...]
+    kicks: bool
+    cert: str
+
+
+def _lines(catalogue: Catalogue) -> "list[dict[str, object]]":
+    lines: list[dict[str, object]] = []
+    for entry in catalogue.entries:
+        fields: dict[str, object] = entry._asdict()
+        if entry.timeline is not None:
+            lines += [{"segment": segment} for segment in entry.timeline.segments]
+            timeline = entry.timeline
+            fields["timeline"] = _Rest(timeline.signals, timeline.shape.kicks, timeline.cert)
+        if entry.error is not None:
+            fields["error"] = entry.error.mistakes
+        lines.append({"entry": fields | {"source": entry.source.decode()}})
+    return [*lines, {"end": len(catalogue.entries)}]
+
+
+def _result(said: IO[bytes], mat: Mat) -> Catalogue | str:
+    """The catalogue that a child has said line by line, or why there is none."""
+    why, left = WHY, MOST_BYTES
+    entries: list[Entry] = []
+    segments: list[Segment] = []
+    while line := said.readline(left + 1):
+        left -= len(line)
+        if left < 0:
+            return "the profiles together are too large"
+        time.sleep(0)  # the loop may want Python's lock
+        try:
+            message = json.loads(line, parse_constant=_no_number)
+            (kind,) = message
+        except (ValueError, TypeError, RecursionError):
+            why = f"{WHY}: {printable(line.decode(errors='replace').strip())[:200]}"
+            continue
+        try:
+            match kind:
+                case "segment":
+                    segments.append(_reader_of(Segment)(message[kind]))
+                case "entry":
+                    entries.append(_entry(message[kind], tuple(segments), mat))
+                    segments.clear()
+                case "end":
+                    _must(message[kind] == len(entries) and not segments)  # else a line was lost
+                    return Catalogue(tuple(entries))
+                case "why":
+                    return str(message[kind])
+        except (ValueError, TypeError, KeyError):
+            return f"{WHY}: another version of the program has read them; restart the daemon"
+    return why
+
+
+def _entry(fields: dict[str, Any], segments: tuple[Segment, ...], mat: Mat) -> Entry:
+    """The entry again. Raises ValueError, TypeError or KeyError where a value is not as it was."""
+    kinds = _kinds()
+    values = {name: _reader_of(kind)(fields[name]) for name, kind in kinds.items()}
+    rest: _Rest | None = values["timeline"]
+    if rest is not None:
+        values["timeline"] = Timeline(
+            values["name"],
+            segments,
+            rest.signals,
+            mat.limits.rise_pct_s,
+            shape_of(mat)._replace(kicks=rest.kicks),
+            rest.cert,
+        )
+        _check(values["timeline"], mat)
+    if values["error"] is not None:
+        values["error"] = AuthorError(list(values["error"]))
+    entry = Entry(**values)
+    if entry.profile is not None and entry.timeline is not None and entry.budget is not None:
+        _must(entry.error is None and entry.timeline.end_ms == entry.profile.length_ms)
+    else:
+        _must(entry.error is not None and not segments)
+    _must(set(fields) == set(kinds))
+    return entry
+
+
+@lru_cache(maxsize=1)
+def _kinds() -> dict[str, Any]:
+    own = {"timeline": _Rest | None, "error": tuple[Mistake, ...] | None}
+    return get_type_hints(Entry) | own
+
+
+def _check(timeline: Timeline, mat: Mat) -> None:
+    """What playing relies on. Raises ValueError."""
+    motors = len(mat.motors)
+    begin_ms = 0
+    for segment in timeline.segments:
+        voices = segment.voices
+        _must(segment.begin_ms == begin_ms and segment.pass_ms > 0 and segment.repeat > 0)
+        begin_ms = segment.end_ms
+        _must(len(segment.voice_of) == len(segment.high_pct) == motors)
+        _must(all(-1 <= voice < len(voices) for voice in segment.voice_of))
+        _must(_are_pct(segment.high_pct))
+        for voice in voices:
+            ramp, course = voice.ramp, voice.course
+            _must(len(ramp.at_ms) == len(ramp.level_pct) > 0 and ramp.cycle_ms > 0)
+            _must(ramp.at_ms[0] == 0 and list(ramp.at_ms) == sorted(ramp.at_ms))
+            _must(_are_pct((*ramp.level_pct, voice.cap_pct, voice.budget_pct)))
+            _must(sum(piece.length_ms for piece in course) > 0)
+            _must(all(0 <= share <= 1 for piece in course for share in (piece.begin, piece.end)))
+    _must(0 < begin_ms <= mat.limits.session_ms)
+    _must(all(gap.begin_ms < gap.end_ms for felt in timeline.signals for gap in felt.gaps))
+    _must(all(felt.gaps for felt in timeline.signals))
+
+
+def _must(is_so: bool) -> None:
+    if not is_so:
+        raise ValueError("it is not what was read")
+
+
+def _are_pct(figures: Sequence[int]) -> bool:
+    return all(0 <= figure <= 100 for figure in figures)
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is not a number")
+
+
+@lru_cache(maxsize=64)
+def _reader_of(kind: Any) -> Callable[[Any], Any]:
+    """Makes a value of this type from its JSON. What it gives raises ValueError or TypeError."""
+    of = get_args(kind)
+    if get_origin(kind) is UnionType:
+        (some,) = (_reader_of(one) for one in of if one is not type(None))
+        return lambda value: None if value is None else some(value)
+    if get_origin(kind) is Literal:
+        return lambda value: of[of.index(value)]
+    if get_origin(kind) is tuple and of[-1] is Ellipsis:
+        each = _reader_of(of[0])
+        return lambda value: tuple([each(item) for item in _list(value)])
+    if get_origin(kind) is tuple:
+        items = [_reader_of(one) for one in of]
+        return lambda value: tuple([f(v) for f, v in zip(items, _list(value), strict=True)])
+    if issubclass(kind, tuple):  # a NamedTuple
+        fields = [_reader_of(one) for one in get_type_hints(kind).values()]
+        make = kind._make
+        return lambda value: make([f(v) for f, v in zip(fields, _list(value), strict=True)])
+    if kind is bytes:
+        return lambda value: str.encode(value)
+    types = (int, float) if kind is float else (kind,)
+
+    def plain(value: Any) -> Any:
+        if type(value) not in types or (types[0] is int and not -1 <= value <= _GREATEST):
+            raise ValueError(f"{value!r} is not {kind}")
+        return value
+
+    return plain
+
+
+def _list(value: Any) -> list[Any]:
+    if type(value) is not list:
+        raise ValueError(f"{value!r} is not a list")
+    return value
+
+
 def _main() -> None:
-    try:
-        folders, mat = pickle.load(sys.stdin.buffer)
-    except EOFError:
+    asked = sys.stdin.buffer.read()
+    if not asked:
         return  # the daemon has ended
+    what = json.loads(asked)
     try:
-        told: list[Entry | str | None] = [*read_catalogue(folders, mat).entries, None]
+        lines = _lines(read_catalogue(what["folders"], read_mat(what["mat"].encode(), "")))
     except DeviceError as error:
-        told = [str(error)]
-    for data in map(pickle.dumps, told):
-        sys.stdout.buffer.write(_HEAD.pack(len(data)) + data)
+        lines = [{"why": str(error)}]
+    for line in lines:
+        sys.stdout.write(json.dumps(line) + "\n")
 
 
 if __name__ == "__main__":

@@ -290,7 +290,9 @@ def _daemon(rig: Rig) -> Iterator[Client]:
     words += ["--mat", rig.mat_file, "--socket", path]
     words += [] if rig.is_mock else ["--state", rig.state]
     daemon = subprocess.Popen(
-        [sys.executable, "-m", "firmware_ctl", *words],
+        # -P: nothing of the folder in which the builder stands is run, often by root.
+        [sys.executable, "-P", "-m", "firmware_ctl", *words],
+        env=shipped.child_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

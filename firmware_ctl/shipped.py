@@ -21,3 +21,8 @@ def mat_file() -> str:
 
 def systemd_dir() -> str:
     return os.path.join(_ROOT, "systemd")
+
+
+def child_environment() -> dict[str, str]:
+    """For a Python of our own: with -P it finds this package, wherever it was started from."""
+    return os.environ | {"PYTHONPATH": os.path.dirname(_PACKAGE)}
