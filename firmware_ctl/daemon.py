@@ -249,8 +249,10 @@ class Daemon(Player):
             if link.connection.lease_s:
                 self._end_lease(link.connection)
                 link.connection.forget()
-            # Nothing more can be answered once all that it asked was seen to.
-            if link.connection.is_served and not link.connection.has_unsent:
+            # It may still read: a client that half-closes gets all answers, also the late ones.
+            connection = link.connection
+            is_answered = connection.is_served and connection not in self._deferred
+            if is_answered and not connection.has_unsent:
                 self._leave(link)
         self._publish()
         self._send()

@@ -370,6 +370,17 @@ def test_a_lease_ends_in_time_whatever_its_client_asked_before(
     assert off_at_ms in [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
 
 
+def test_client_that_half_closes_gets_its_late_answer() -> None:
+    """It sends nothing more but still reads, as `nc -N` does."""
+    bench = Bench()
+    bench.reload_ms = 500
+    bench.send(200, b"reload\r")
+    bench.at(210, lambda _: setattr(bench.wires[0], "ended", True))
+    bench.run(1_000)
+
+    assert bench.wires[0].lines()[1:] == ["ok count=3"]
+
+
 @pytest.mark.parametrize("lease", [b"", b"lease 5\n"])
 def test_a_stop_before_a_client_closes_acts(lease: bytes) -> None:
     bench = Bench()
