@@ -197,7 +197,7 @@ def certificate_lines(path: str, entry: Entry, mat: Mat) -> list[str]:
             f"  {zone.zone:{width}}  {_minutes(zone.played_ms)}, level {zone.level_pct}%, "
             f"duty {zone.duty_pct}%{kick}{dead}"
         )
-    if budget.asked is not None and budget.asked != budget.worst:
+    if budget.asked is not None:
         done = [f"starts are moved by up to {budget.longest_wait_ms} ms"]
         done += [] if budget.kicks else ["kicks are dropped"]
         done += [] if budget.level_pct == 100 else [f"all levels are scaled to {budget.level_pct}%"]

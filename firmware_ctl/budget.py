@@ -23,19 +23,23 @@ from firmware_ctl.shaping import Shaper
 from firmware_ctl.signals import FIVE_MINUTES_LEFT
 from firmware_ctl.timeline import Playback, Segment, Timeline, compile_profile, scaled, sealed
 
-STEPS: Final = 60_000
+STEPS: Final = 50_000
 """Most steps to see what a session would draw, and as many again to make it fit: the same on every
 machine.
 
 An instant costs a step for each motor of the mat, and four more. On the reference mat with its
-eight motors 60 000 steps are 5 000 instants, and on a mat with 17, the most there can be, 2 850. An
+eight motors 50 000 steps are 4 100 instants, and on a mat with 17, the most there can be, 2 400. An
 instant was measured to take 5 to 8 us and 8 to 14 us on a processor that is taken to be 10 to 15
-times as fast as a Pi Zero 2: both halves together take 60 to 80 ms there, and about a second on the
-Pi. What the shipped profiles ask of a supply that binds is seen in 1 300 instants at most.
+times as fast as a Pi Zero 2: both halves together take 50 to 70 ms there, and less than a second on
+the Pi. To read and compile a phase takes as long as three instants, which count as well.
 """
 
 _INSTANT_STEPS: Final = 4
 """What an instant costs beside its motors."""
+
+_SETTLED_MS: Final = 2_000
+"""What a motor did longer ago than this does not show in what it does: a gentle first kick is
+followed by a full one after a second, and no kick, rest or inrush takes more than 300 ms."""
 
 
 class TooLongError(Exception):
@@ -78,12 +82,10 @@ class Worst(NamedTuple):
 
 
 class Budget(NamedTuple):
-    """What was done to hold the supply, and what is drawn then."""
+    """What was done to hold the supply."""
 
     asked: Worst | None = None
-    """As the profile asks; None: all its motors together cannot draw more than the supply gives."""
-    worst: Worst | None = None
-    """As it plays."""
+    """As the profile asks, where that is more than the supply gives."""
     longest_wait_ms: int = 0
     """How far a start was moved."""
     kicks: bool = True
@@ -109,16 +111,19 @@ def fit(profile: Profile, mat: Mat, path: str = "", steps: int = STEPS) -> tuple
 def _fit(
     profile: Profile, timeline: Timeline, mat: Mat, path: str, steps: int
 ) -> tuple[Timeline, Budget]:
-    walk = _Walk(timeline, Work(steps), limited=False)
+    work = Work(steps)
+    walk = _Walk(timeline, work, limited=False)
+    for index in range(len(timeline.segments)):
+        work.take(index, 3 * walk.instant_steps)
     try:
-        walk.all()
+        walk.all(timeline.shape.max_ma)
     except TooLongError:
         if walk.worst.ma <= mat.max_ma:
             raise
         # It is too much already, and perhaps the starts soon show that it cannot be made to fit.
     asked = walk.worst
     if asked.ma <= mat.max_ma:
-        return timeline, Budget(asked, asked)
+        return timeline, Budget()
     work = Work(steps)
     place = (path, *_phase_at(profile, asked.at_ms).place)
     if profile.strict:
@@ -156,20 +161,19 @@ def _fitted(
     walk = _Walk(timeline, work, limited=True)
     if not walk.holds():
         return None
-    budget = Budget(asked, walk.worst, walk.longest_wait_ms, kicks, level_pct)
-    return sealed(timeline), budget
+    return sealed(timeline), Budget(asked, walk.longest_wait_ms, kicks, level_pct)
 
 
 def _too_long(segment: Segment, mat: Mat) -> str:
     """Why a session is refused that took too many steps, most of them in this segment."""
     if segment.period_ms > max(segment.pass_ms, 60_000):
-        why = f"its patterns repeat together only after {_long(segment.period_ms)}"
+        why = f"the patterns repeat together only after {_long(segment.period_ms)}"
         way_out = "choose periods that are multiples of one another"
     else:
-        why = "too much changes in it to check every instant"
+        why = "too much changes to check every instant"
         way_out = "choose longer periods, or levels that stay"
     return (
-        f"it cannot be proven that the supply bears this phase, because {why}; {way_out}, or play "
+        f"it cannot be proven that the supply bears what plays here: {why}; {way_out}, or play "
         f"fewer motors at once: up to {mat.max_ma} mA of starting currents need no proof"
     )
 
@@ -233,7 +237,7 @@ class _Walk:
         self._work = work
         self._playback = Playback(timeline)
         self._shaper = Shaper(timeline.shape, limited)
-        self._instant_steps = len(timeline.shape.drives) + _INSTANT_STEPS
+        self.instant_steps = len(timeline.shape.drives) + _INSTANT_STEPS
         self._now_ms = 0
         self._passed_over_ms = 0
         self._bounds_ma = _bounds_ma(timeline)
@@ -259,21 +263,27 @@ class _Walk:
         """Whether the supply bears the session; ends at the first instant at which it does not."""
         self._ends_when_over = True
         try:
-            self.all()
+            self.all(self._timeline.shape.max_ma)
         except _OverError:
             return False
         return True
 
-    def all(self) -> None:
-        max_ma = self._timeline.shape.max_ma
+    def all(self, least_ma: float = 0.0) -> None:
+        """Walks the session; what draws no more than `least_ma` may be left out."""
         for index, segment in enumerate(self._timeline.segments):
             self._index = index
-            # Where all motors together cannot draw more, no instant does, and no start waits but
-            # one that waits already.
-            most_to_come_ma = self._most_to_come_ma[index]
-            if most_to_come_ma <= min(self.worst.ma, max_ma) and not self._shaper.is_waiting:
+            enough_ma = min(max(self.worst.ma, least_ma), self._timeline.shape.max_ma)
+            # Where all motors of a segment together draw no more, no instant of it does; and no
+            # start waits there for the supply, but one that waits already.
+            is_settled = not self._shaper.is_waiting
+            if is_settled and self._most_to_come_ma[index] <= enough_ma:
                 return
-            self._passes(segment)
+            is_settled &= self._shaper.had_first_starts(segment.high_pct)
+            if is_settled and self._bounds_ma[index] <= enough_ma:
+                self._pass_over((segment.end_ms - self._now_ms - _SETTLED_MS) // TICK_MS * TICK_MS)
+                self._until(segment.end_ms)
+            else:
+                self._passes(segment)
 
     def _passes(self, segment: Segment) -> None:
         """The passes of a segment, until one begins as the one before did."""
@@ -300,7 +310,7 @@ class _Walk:
                 self._pass(segment, pass_begin_ms)
 
     def _pass(self, segment: Segment, begin_ms: int) -> None:
-        self._work.take(self._index, self._instant_steps)
+        self._work.take(self._index, self.instant_steps)
         end_ms = begin_ms + segment.pass_ms
         cuts_ms = {begin_ms + voice.after_ms for voice in segment.voices}
         for voice in segment.voices:
@@ -329,17 +339,18 @@ class _Walk:
         """What the motors do next, as far as that depends on the past; None: they still climb."""
         if self._now_ms < self._playback.climbs_until_ms:
             return None
-        self._work.take(self._index, 2 * self._instant_steps)
+        self._work.take(self._index, self.instant_steps)
         return self._shaper.state(self._now_ms - self._passed_over_ms)
 
     def _pass_over(self, for_ms: int) -> None:
+        for_ms = max(for_ms, 0)
         self._now_ms += for_ms
         self._passed_over_ms += for_ms
 
     def _until(self, end_ms: int) -> None:
         playback, shaper, passed_over_ms = self._playback, self._shaper, self._passed_over_ms
         while self._now_ms < end_ms:
-            self._work.take(self._index, self._instant_steps)
+            self._work.take(self._index, self.instant_steps)
             levels, until_ms = playback.levels_at(self._now_ms)
             own_ms = self._now_ms - passed_over_ms
             shaped_until_ms = shaper.shape(levels, own_ms).until_ms

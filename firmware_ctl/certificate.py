@@ -41,8 +41,9 @@ class Certificate(NamedTuple):
 def certify(timeline: Timeline, budget: Budget, mat: Mat) -> Certificate:
     zones = tuple(_zone(zone.name, timeline, mat) for zone in mat.zones)
     played = tuple(zone for zone in zones if zone.played_ms)
-    found = budget.worst or most_drawn(timeline)
-    return Certificate(timeline.end_ms, timeline.rise_pct_s, played, found, budget, timeline.cert)
+    return Certificate(
+        timeline.end_ms, timeline.rise_pct_s, played, most_drawn(timeline), budget, timeline.cert
+    )
 
 
 def _zone(name: str, timeline: Timeline, mat: Mat) -> ZoneProof:

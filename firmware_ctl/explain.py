@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from firmware_ctl.budget import Budget
 from firmware_ctl.limits import DUTY_PCT, resolve
-from firmware_ctl.mat import Mat
+from firmware_ctl.mat import Mat, Motor
 from firmware_ctl.profile import Profile
-from firmware_ctl.shaping import duty_table
+from firmware_ctl.shaping import shape_of
 from firmware_ctl.timeline import motors_of, ramp_of
 
 
@@ -30,38 +30,61 @@ class Row(NamedTuple):
     bound_by: str
 
 
+class _Reach(NamedTuple):
+    """What a target reaches of one zone."""
+
+    zone: str
+    """Or a side of it."""
+    cap_pct: int
+    motors: tuple[tuple[Motor, tuple[int, ...]], ...]
+    """With their duties by level."""
+
+
 def explain(profile: Profile, budget: Budget, mat: Mat, trim_pct: int = 100) -> Iterator[Row]:
-    """A row for each line of `play` and each present zone that it reaches."""
-    tables = {motor.name: duty_table(motor, mat) for motor in mat.motors}
+    """A row for each line of `play` and each present zone that it reaches.
+
+    One row at a time, and what rows have in common is worked out once: the daemon asks for some of
+    them on its loop.
+    """
+    reached: dict[str, list[_Reach]] = {}
+    known: dict[tuple[str, int], Row] = {}
     for phase in profile.phases:
         for play in phase.play:
-            asked_pct = max(play.level.from_pct, play.level.to_pct)
-            if not play.frames:
+            asked_pct = play.level.from_pct
+            if play.level.to_pct != asked_pct:
                 asked_pct = max(ramp_of(play.level, phase.for_ms).level_pct)
-            reached = motors_of(play.target, mat)
-            _, dot, side = play.target.partition(".")
-            for zone in mat.zones:
-                motors = [mat.motors[i] for i in reached if mat.motors[i].zone == zone.name]
-                if not motors:
-                    continue
-                resolved = resolve(asked_pct, zone.cap_pct, trim_pct, budget.level_pct)
-                motor = max(motors, key=lambda m: tables[m.name][resolved.level_pct])
-                bound_by = resolved.bound_by
-                if resolved.level_pct == 100:
-                    bounds = (
-                        (motor.cap_pct, "motor cap"),
-                        (mat.limits.duty_pct, "mat limit"),
-                        (DUTY_PCT, "code limit"),
-                    )
-                    bound_by = min(bounds)[1]
-                yield Row(
-                    phase.name,
-                    zone.name + dot + side,
-                    asked_pct,
-                    zone.cap_pct,
-                    trim_pct,
-                    budget.level_pct,
-                    resolved.level_pct,
-                    tables[motor.name][resolved.level_pct],
-                    bound_by,
-                )
+            if play.target not in reached:
+                reached[play.target] = _reach(play.target, mat)
+            for reach in reached[play.target]:
+                key = reach.zone, asked_pct
+                if key not in known:
+                    known[key] = _row(reach, asked_pct, trim_pct, budget, mat)
+                yield known[key]._replace(phase=phase.name)
+
+
+def _reach(target: str, mat: Mat) -> list[_Reach]:
+    motors, drives = mat.motors, shape_of(mat).drives
+    _, dot, side = target.partition(".")
+    found = []
+    for zone in mat.zones:
+        reached = [i for i in motors_of(target, mat) if motors[i].zone == zone.name]
+        if reached:
+            tables = tuple((motors[i], drives[i].duty_pct) for i in reached)
+            found.append(_Reach(zone.name + dot + side, zone.cap_pct, tables))
+    return found
+
+
+def _row(reach: _Reach, asked_pct: int, trim_pct: int, budget: Budget, mat: Mat) -> Row:
+    resolved = resolve(asked_pct, reach.cap_pct, trim_pct, budget.level_pct)
+    level_pct = resolved.level_pct
+    motor, duties_pct = max(reach.motors, key=lambda pair: pair[1][level_pct])
+    bound_by = resolved.bound_by
+    if level_pct == 100:
+        bounds = (
+            (motor.cap_pct, "motor cap"),
+            (mat.limits.duty_pct, "mat limit"),
+            (DUTY_PCT, "code limit"),
+        )
+        bound_by = min(bounds)[1]
+    limits = asked_pct, reach.cap_pct, trim_pct, budget.level_pct
+    return Row("", reach.zone, *limits, level_pct, duties_pct[level_pct], bound_by)

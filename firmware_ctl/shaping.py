@@ -238,6 +238,10 @@ class Shaper:
         """Some motor has a level and is not started yet."""
         return bool(self._wants_since_ms)
 
+    def had_first_starts(self, levels: Levels) -> bool:
+        """Each motor that has a level here had its first, gentle start before."""
+        return not any(compress(self._is_first, levels))
+
     def motors_drawing(self) -> list[int]:
         return [i for i, duty in enumerate(self._duties) if duty]
 

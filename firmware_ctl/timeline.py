@@ -6,7 +6,7 @@ not with its length. This module never asks what time it is.
 
 from binascii import crc32, crc_hqx
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from math import lcm
@@ -410,19 +410,18 @@ def motors_of(target: str, mat: Mat) -> list[int]:
 def _segment(phase: Phase, begin_ms: int, mat: Mat) -> Segment:
     caps = {zone.name: zone.cap_pct for zone in mat.zones}
     motors = mat.motors
-    voices: list[Voice] = []
+    voices: dict[Voice, int] = {}
     voice_of = [-1] * len(motors)
     for play in phase.play:
         targets = motors_of(play.target, mat)
+        # For keyframes the course itself holds the levels, as asked.
         frames = _keyframes(play.frames, phase.for_ms) if play.frames else ()
+        ramp = ramp_of(Level(100, 100) if play.frames else play.level, phase.for_ms)
         for index, motor in enumerate(targets):
             seat = Seat(index, len(targets), motors[motor].side)
             course = frames or _course(play, seat)
-            cap_pct = caps[motors[motor].zone]
-            voice = _voice(play, course, phase.for_ms, cap_pct)
-            if voice not in voices:
-                voices.append(voice)
-            voice_of[motor] = voices.index(voice)
+            voice = Voice(play.after_ms, ramp, course, caps[motors[motor].zone], 100)
+            voice_of[motor] = voices.setdefault(voice, len(voices))
     return Segment(
         phase.name,
         phase.cue or "",
@@ -436,7 +435,7 @@ def _segment(phase: Phase, begin_ms: int, mat: Mat) -> Segment:
     )
 
 
-def _highs(voices: Sequence[Voice], voice_of: Sequence[int]) -> Levels:
+def _highs(voices: Iterable[Voice], voice_of: Sequence[int]) -> Levels:
     """For every motor the highest level of its voice."""
     highs = [*(voice.high_pct for voice in voices), 0]
     return tuple(highs[voice] for voice in voice_of)
@@ -455,12 +454,6 @@ def _keyframes(frames: Sequence[tuple[int, int]], pass_ms: int) -> tuple[Piece, 
         pieces.append(Piece(next_ms - at_ms, level / 100, next_level / 100))
     at_ms, level = frames[-1]
     return (*pieces, Piece(max(pass_ms - at_ms, 1), level / 100, level / 100))
-
-
-def _voice(play: Play, course: tuple[Piece, ...], pass_ms: int, cap_pct: int) -> Voice:
-    """The voice of a motor. For keyframes the course itself holds the levels, as asked."""
-    ramp = ramp_of(Level(100, 100) if play.frames else play.level, pass_ms)
-    return Voice(play.after_ms, ramp, course, cap_pct, 100)
 
 
 def ramp_of(asked: Level, pass_ms: int) -> Steps:

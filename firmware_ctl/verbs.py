@@ -7,6 +7,7 @@ bytes nor ports.
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from math import ceil
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -53,6 +54,19 @@ class Desk(Protocol):
 
     def reload(self, connection: Connection) -> None:
         """Begins to read all profiles; the answer comes when they are read."""
+
+
+MOST_ROWS: Final = 128
+"""Most rows of `explain`, which are made on the loop: 4 us a row on a processor that is taken to be
+10 to 15 times as fast as a Pi Zero 2, so half a millisecond there and up to 8 ms on the Pi. The
+longest shipped profile has 19 rows; a file of 64 KiB may have more than ten thousand.
+"""
+
+TRY_STEPS: Final = 4_000
+"""Most steps to see what a line of `try` draws, and to make it fit, on the loop: 330 instants of
+the reference mat each, together 5 ms where `budget.STEPS` was measured. Where the supply bears the
+starts of all motors that play, as the reference mat's does, no step is taken.
+"""
 
 
 class Request(NamedTuple):
@@ -214,12 +228,16 @@ def _caps(desk: Desk, request: Request) -> Iterable[str]:
 
 def _profiles(desk: Desk, request: Request) -> Iterable[str]:
     session = desk.session
-    good = [entry.profile for entry in session.catalogue.entries if entry.profile is not None]
-    for profile in good:
-        minutes = f"{profile.length_ms / 60_000:.1f}".removesuffix(".0")
+    count = 0
+    for entry in session.catalogue.entries:
+        profile, timeline = entry.profile, entry.timeline
+        if profile is None or timeline is None:
+            continue
+        count += 1
+        minutes = f"{timeline.end_ms / 60_000:.1f}".removesuffix(".0")
         selected = "yes" if session.selected and profile is session.selected.profile else "no"
         yield f"- {profile.name} minutes={minutes} selected={selected} title={text(profile.title)}"
-    yield f"ok count={len(good)}"
+    yield f"ok count={count}"
 
 
 def _read_name(words: Sequence[str], session: Session) -> str | None:
@@ -293,7 +311,7 @@ def try_timeline(words: Sequence[str], mat: Mat) -> Timeline:
     phase = Phase(TRY, limits.TRY_MS, 1, (play,))
     profile = Profile(TRY, TRY, "", (), False, (phase,))
     try:
-        timeline, _ = fit(profile, mat)
+        timeline, _ = fit(profile, mat, steps=TRY_STEPS)
     except AuthorError as error:
         raise CallerError("bad-argument", error.mistakes[0].sentence) from None
     return timeline
@@ -318,12 +336,15 @@ def _explain(desk: Desk, request: Request) -> Iterable[str]:
     entry = session.catalogue.valid(request.value) if request.value else session.selected
     if entry is None or entry.profile is None or entry.budget is None:
         raise CallerError("unknown-profile", "no profile is loaded; add one, then reload")
-    for row in explain(entry.profile, entry.budget, session.mat, session.trim_pct):
+    rows = explain(entry.profile, entry.budget, session.mat, session.trim_pct)
+    for row in islice(rows, MOST_ROWS):
         yield (
             f"- phase={text(row.phase)} zone={row.zone} asked={row.asked_pct} cap={row.cap_pct} "
             f"trim={row.trim_pct} supply={row.supply_pct} level={row.level_pct} "
             f"duty={row.duty_pct} bound={text(row.bound_by)}"
         )
+    if next(rows, None) is not None:
+        yield f"- more={text('firmware-ctl explain with the file of this profile shows all rows')}"
     yield "ok"
 
 

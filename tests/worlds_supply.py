@@ -10,6 +10,16 @@ from tests.worlds_timeline import keyframes, phase, play, profile
 SIDES: tuple[Side, ...] = ("left", "right")
 
 
+def singles(count: int, max_ma: int, start_ma: int, run_ma: int) -> Mat:
+    """As many zones of one motor each: z0, z1 and so on."""
+    zones = []
+    for n in range(count):
+        motor = Motor(f"m{n}", f"z{n}", "left", 16 + n, 50, 30, 80, 0, run_ma, start_ma)
+        zones.append(Zone(f"z{n}", True, 100, (motor,)))
+    limits = MatLimits(900_000, 1_800_000, 80, 25)
+    return Mat("singles", tuple(zones), 100, max_ma, limits, None, None, None, ())
+
+
 @st.composite
 def tight_mats(draw: st.DrawFn) -> Mat:
     """Two or three zones of two motors; the supply bears one to all of them."""
