@@ -155,6 +155,40 @@ def test_fault_01_an_exception_in_a_tick_is_off_and_a_fault(tmp_path: Path) -> N
     assert "event=fault state=fault fault=internal" in rig.said
 
 
+def test_fault_01_an_error_in_the_loop_is_off_before_anyone_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Even where the session itself is broken, so that no step of it can."""
+    bench = Bench()
+    were_low: list[bool] = []
+    wire = bench.wires[0]
+    real_write = wire.write
+
+    def write(data: bytes) -> int:
+        if is_broken:
+            were_low.append(bench.pins.are_low)
+        return real_write(data)
+
+    def break_(*_: object) -> None:
+        nonlocal is_broken
+        is_broken = True
+        wire.reads = True
+        raise RuntimeError("broken")
+
+    is_broken = False
+    monkeypatch.setattr(wire, "write", write)
+    bench.send(1_000, b"start calm\n")
+    bench.at(2_000, lambda _: setattr(wire, "reads", False))
+    bench.send(2_010, b"ping\n")
+    bench.at(2_990, lambda _: pytest.fail("it does not play") if bench.pins.are_low else None)
+    bench.at(3_000, lambda _: monkeypatch.setattr(bench.session, "handle", break_))
+    with pytest.raises(RuntimeError, match="broken"):
+        bench.run(4_000)
+    assert were_low
+    assert all(were_low)
+    assert bench.pins.are_low
+
+
 # --- 7: no watchdog promised, no dead-man proven ----------------------------------------------
 
 

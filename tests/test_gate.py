@@ -11,7 +11,7 @@ from firmware_ctl.mat import Gate
 from firmware_ctl.player import NoLedger
 from firmware_ctl.sentries import Rail, TickLate
 from firmware_ctl.session import Clear, Close, Session, Start, State, Stop, Trim
-from firmware_ctl.simulator.board import Board
+from firmware_ctl.simulator.board import Board, Line
 from firmware_ctl.simulator.pins import mock_factory
 from tests.worlds import CATALOGUE, MAT, WireInbox
 
@@ -140,3 +140,30 @@ def test_a_shorted_rail_at_the_start_moves_nothing() -> None:
     world.at(100, lambda daemon: daemon.act(Start("calm")))
     assert powers_at(world, [4_000]) == [False]
     assert "rail" in [word for _, word in world.told]
+
+
+@pytest.mark.parametrize("ticks", [1, 2, 7, 8])
+def test_heartbeat_is_left_low_whenever_nothing_moves(ticks: int) -> None:
+    """Left high it would need one more edge to be seen, and a stuck stage would look alive."""
+    board = Board(GATED)
+    gate = GpioGate(GATED.gate, mock_factory(board, lambda: 0))  # type: ignore[arg-type]
+    seen = []
+    for now_ms in range(0, 20 * ticks, 20):
+        gate.checked(now_ms, is_moving=True)
+        seen.append(board.line(26))
+    assert seen == ([Line(100), Line(0)] * 4)[:ticks]  # an edge a tick
+    for now_ms in (1_000, 1_020, 1_040):
+        gate.checked(now_ms, is_moving=False)
+        assert board.line(26) == Line(0)
+
+
+@pytest.mark.parametrize("stop_at_ms", [3_000, 3_010, 3_020, 3_030])
+def test_heartbeat_is_low_after_a_session_however_many_ticks_it_had(stop_at_ms: int) -> None:
+    world = World()
+    world.at(1_000, lambda daemon: daemon.act(Start("calm")))
+    world.at(stop_at_ms, lambda daemon: daemon.act(Stop()))
+    found: list[Line] = []
+    for at_ms in (900, stop_at_ms + 50, stop_at_ms + 300):
+        world.at(at_ms, lambda _: found.append(world.board.line(26)))
+    world.run(stop_at_ms + 400)
+    assert found == [Line(0)] * 3

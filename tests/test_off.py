@@ -345,6 +345,39 @@ def test_a_death_makes_the_pins_low_at_once(how: str, tmp_path: Path) -> None:
     assert set(tried) == {"low: 17 27"}
 
 
+SIGNALLED = """\
+import os, signal, sys, time
+from pathlib import Path
+from firmware_ctl import off
+off.write_lines(sys.argv[1], "/dev/gpiochip0", [17])
+off.open_chip = lambda path: os.open(os.devnull, os.O_RDWR)
+off._request = lambda fd, pins: os.write(1, b"low\\n") and 0
+off.guard(sys.argv[1])
+guard = int(Path(f"/proc/self/task/{os.getpid()}/children").read_text())
+numbers = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
+mask = sum(1 << number - 1 for number in numbers)
+until_s = time.monotonic() + 5
+ignored = 0
+while ignored & mask != mask and time.monotonic() < until_s:  # it has only just been forked
+    status = Path(f"/proc/{guard}/status").read_text()
+    ignored = int(status.partition("SigIgn:")[2].split()[0], 16)
+for number in numbers:
+    os.kill(guard, number)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_guard_outlives_the_signals_that_end_a_whole_service_or_terminal(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALLED, str(tmp_path)],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGKILL, "low\n", "")
+
+
 ENDING = """\
 import os, sys
 from firmware_ctl import off

@@ -1,0 +1,310 @@
+"""Bytes to and from clients, on real sockets and terminals: what blocks, what ends, who may ask."""
+
+import os
+import socket
+import stat
+import termios
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import serial
+
+from firmware_ctl import links
+from firmware_ctl.daemon import Daemon, Link
+from firmware_ctl.errors import DeviceError
+from firmware_ctl.links import (
+    REOPEN_MS,
+    Listener,
+    PtyLink,
+    SerialLink,
+    SocketLink,
+    listen_control,
+    listen_tcp,
+    open_serial,
+    try_serial,
+)
+from firmware_ctl.mat import SerialPort
+
+
+class Desk:
+    """The daemon, as far as a link knows it."""
+
+    def __init__(self) -> None:
+        self.links: list[Link] = []
+        self.said: list[str] = []
+        self.timers: list[tuple[int, Callable[[], object]]] = []
+        self.is_full = False
+
+    def add(self, link: Link) -> None:
+        self.links.append(link)
+
+    def join(self, link: Link) -> bool:
+        if not self.is_full:
+            self.links.append(link)
+        return not self.is_full
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
+
+    def later(self, after_ms: int, call: Callable[[], object]) -> None:
+        self.timers.append((after_ms, call))
+
+    @property
+    def daemon(self) -> Daemon:
+        return cast(Daemon, self)
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    made = Desk()
+    yield made
+    for link in made.links:
+        link.close(made.daemon)
+
+
+# --- a client on a socket ---
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[SocketLink, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    yield SocketLink(ours), theirs
+    ours.close()
+    theirs.close()
+
+
+def test_socket_link_reads_what_came_and_does_not_wait(
+    pair: tuple[SocketLink, socket.socket],
+) -> None:
+    link, client = pair
+    assert link.read() == b""  # a test that hangs here has failed
+    client.sendall(b"stop\n")
+    assert link.read() == b"stop\n"
+    assert not link.ended
+
+
+def test_socket_link_has_ended_when_all_was_read(pair: tuple[SocketLink, socket.socket]) -> None:
+    link, client = pair
+    client.sendall(b"!")
+    client.close()
+    assert link.read() == b"!"
+    assert not link.ended
+    assert link.read() == b""
+    assert link.ended
+
+
+def test_socket_link_of_a_client_that_never_reads_takes_what_fits_and_does_not_wait(
+    pair: tuple[SocketLink, socket.socket],
+) -> None:
+    link, _ = pair
+    sent = 0
+    while (taken := link.write(b"x" * 65536)) > 0:
+        sent += taken
+    assert sent > 0
+    assert not link.ended
+
+
+# --- the control socket ---
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o077], ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def test_control_socket_is_for_its_owner_and_group_whatever_the_umask(
+    umask: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "run" / "control.sock"
+    listener = listen_control(str(path))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    assert stat.S_IMODE(path.parent.stat().st_mode) & 0o077 == 0
+    after = os.umask(umask)
+    assert after == umask
+    listener.close()
+    assert not path.exists()
+
+
+def test_control_socket_replaces_a_dead_one_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    listener = listen_control(str(path))
+    with pytest.raises(DeviceError, match="a daemon answers"):
+        listen_control(str(path))
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+    listener.close()
+    path.write_text("a file of the user's own")
+    with pytest.raises(DeviceError, match="is in the way and is no socket"):
+        listen_control(str(path))
+    assert path.read_text() == "a file of the user's own"
+
+
+def test_listener_without_a_client_does_not_wait(tmp_path: Path, desk: Desk) -> None:
+    listener = listen_control(str(tmp_path / "s"))
+    listener.ready(desk.daemon)  # a test that hangs here has failed
+    assert desk.links == []
+    listener.close()
+
+
+def test_listener_closes_whom_it_turns_away(desk: Desk) -> None:
+    listener = listen_tcp("127.0.0.1", 0)
+    desk.is_full = True
+    with socket.create_connection(("127.0.0.1", listener.port)) as client:
+        _accept(listener, desk)
+        client.settimeout(20)
+        assert client.recv(100) == b""
+    listener.close()
+
+
+def test_listener_takes_clients_that_came_at_once_one_after_the_other(desk: Desk) -> None:
+    listener = listen_tcp("127.0.0.1", 0)
+    clients = [socket.create_connection(("127.0.0.1", listener.port)) for _ in range(5)]
+    for _ in clients:
+        _accept(listener, desk)
+    assert len(desk.links) == 5
+    for client in clients:
+        client.close()
+    listener.close()
+
+
+def _accept(listener: Listener, desk: Desk) -> None:
+    listener.ready(desk.daemon)
+
+
+# --- serial ports ---
+
+
+@pytest.fixture
+def wire() -> Iterator[tuple[int, str]]:
+    """A cable: its far end, and the port's path."""
+    far, port = os.openpty()
+    os.set_blocking(far, False)
+    yield far, os.ttyname(port)
+    os.close(far)
+    os.close(port)
+
+
+def _port(path: str, baud: int = 115_200) -> SerialPort:
+    return SerialPort(path, baud)
+
+
+def test_serial_port_is_not_shared(wire: tuple[int, str]) -> None:
+    first = try_serial(_port(wire[1]))
+    assert isinstance(first, serial.Serial)
+    assert isinstance(try_serial(_port(wire[1])), serial.SerialException)
+    first.close()
+
+
+def test_serial_port_has_the_mats_speed_and_blocks_neither_way(
+    wire: tuple[int, str], desk: Desk
+) -> None:
+    open_serial(_port(wire[1], 9_600), desk.daemon)
+    (link,) = desk.links
+    assert desk.said == [f"{wire[1]} is open at 9600 baud"]
+    assert termios.tcgetattr(link.fileno())[4:6] == [termios.B9600] * 2
+    assert not os.get_blocking(link.fileno())
+    os.write(wire[0], b"stop\n")
+    assert link.read() == b"stop\n"
+    assert link.write(b"ok\r\n") == 4
+    assert os.read(wire[0], 100) == b"ok\r\n"
+    while link.write(b"x" * 4096):
+        pass  # a test that hangs here has failed
+    assert not link.ended
+
+
+def test_serial_port_that_is_not_there_is_told_once_and_tried_again_until_it_is(
+    tmp_path: Path, wire: tuple[int, str], desk: Desk
+) -> None:
+    path = tmp_path / "port"
+    open_serial(_port(str(path)), desk.daemon)
+    for _ in range(3):
+        ((after_ms, again),) = desk.timers
+        desk.timers.clear()
+        assert after_ms == REOPEN_MS
+        again()
+    assert [line.startswith(f"{path} cannot be opened yet (") for line in desk.said] == [True]
+    path.symlink_to(wire[1])
+    desk.timers[0][1]()
+    assert len(desk.links) == 1
+    assert desk.said[-1] == f"{path} is open at 115200 baud"
+
+
+def test_serial_port_that_is_pulled_has_ended_and_is_opened_again(
+    wire: tuple[int, str], desk: Desk
+) -> None:
+    class Pulled:
+        """Ready, and yet nothing is there to read."""
+
+        def __init__(self) -> None:
+            self._end, other = os.pipe()
+            os.close(other)
+
+        def fileno(self) -> int:
+            return self._end
+
+        def close(self) -> None:
+            os.close(self._end)
+            raise OSError("Input/output error")
+
+    link = SerialLink(_port(wire[1]), cast(Any, Pulled()))
+    assert link.read() == b""
+    assert link.ended
+    link.close(desk.daemon)
+    assert desk.said == [f"{wire[1]} is gone; it is opened again as soon as it is back"]
+    ((after_ms, again),) = desk.timers
+    assert after_ms == REOPEN_MS
+    again()
+    assert len(desk.links) == 1
+
+
+# --- the mock's own port ---
+
+
+@pytest.fixture
+def pty(desk: Desk) -> Iterator[tuple[PtyLink, int]]:
+    link = PtyLink()
+    client = os.open(link.path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    yield link, client
+    os.close(client)
+    link.close(desk.daemon)
+
+
+def test_pty_gives_and_takes_bytes_as_they_are(pty: tuple[PtyLink, int]) -> None:
+    link, client = pty
+    data = b"\x03\x04\x11\x13\x15\x1a\x7f\r\n!?stop\n\xff\x00"
+    os.write(client, data)
+    assert link.read() == data
+    assert link.write(data) == len(data)
+    assert os.read(client, 100) == data
+    assert link.read() == b""  # no echo
+
+
+def test_pty_does_not_wait_for_a_client_that_never_reads_or_never_writes(
+    pty: tuple[PtyLink, int],
+) -> None:
+    link, _ = pty
+    assert link.read() == b""  # a test that hangs here has failed
+    while link.write(b"x" * 4096):
+        pass
+    assert not link.ended
+
+
+def test_pty_look_takes_many_reads_so_that_a_stop_behind_a_flood_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chunks = [b"x" * 4096, b"x" * 4096, b"x" * 254 + b"!", b"y" * 9]
+
+    def read(fd: int, size: int) -> bytes:
+        return chunks.pop(0)
+
+    monkeypatch.setattr(os, "read", read)
+    data = links._read_all(0)
+    assert data.endswith(b"!")
+    chunks = [b"x" * 4096] * 9
+    assert len(links._read_all(0)) == links.READ_AT_ONCE
