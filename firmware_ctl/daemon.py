@@ -434,24 +434,28 @@ class Daemon(Player):
         connection = link.connection
         self._heard_at_ms = self.now_ms()
         arrival = connection.receive(data, self._heard_at_ms)
-        self._stop_as_said(arrival)
+        self._stop_as_said(connection, arrival)
         if arrival.asks_status:
             connection.status(f"* status {verbs.status(self.session, self.now_ms())}")
             connection.valid_at_ms = self.now_ms()
 
     def _hear_last(self, link: Link) -> None:
         """What the kernel still holds of a client that goes is not answered, but a stop acts."""
+        connection = link.connection
         for _ in range(MOST_LAST_READS):
             data = link.read()
             if not data:
                 break
-            self._stop_as_said(link.connection.receive(data, self.now_ms()))
-        link.connection.forget()
+            self._stop_as_said(connection, connection.receive(data, self.now_ms()))
+        connection.forget()
 
-    def _stop_as_said(self, arrival: Arrival) -> None:
-        session = self.session
-        if arrival.stop_bytes or any(verbs.stops(line, session) for line in arrival.suspects):
+    def _stop_as_said(self, connection: Connection, arrival: Arrival) -> None:
+        stop_lines = [line for line in arrival.suspects if verbs.stops(line, self.session)]
+        if arrival.stop_bytes or stop_lines:
             self.step(Stop())
+        if not all(verbs.is_request(line, self.session) for line in stop_lines):
+            # Its own answer is an error, as for any line of its form.
+            connection.tell_stopped(1, self.now_ms())
 
     def _serve(self) -> None:
         """Answers some of what is asked, each client in turn, and comes back soon for the rest."""

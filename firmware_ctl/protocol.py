@@ -101,7 +101,7 @@ class Connection:
         if self.echo:
             self._echo(before, arrival)
         if arrival.stop_bytes:
-            self._tell_stopped(arrival.stop_bytes, now_ms)
+            self.tell_stopped(arrival.stop_bytes, now_ms)
         self.has_asked = self.has_asked or arrival.asks_status
         if arrival.has_empty_line and not (self.has_asked or arrival.lines):
             self.has_asked = True
@@ -171,7 +171,7 @@ class Connection:
         self._unsent += whole
         self.has_unsent = True
 
-    def _tell_stopped(self, stop_bytes: int, now_ms: int) -> None:
+    def tell_stopped(self, stop_bytes: int, now_ms: int) -> None:
         """Answers each stop byte, ten times a second at most."""
         told = self._stopped_at_ms
         for _ in range(min(stop_bytes, STOPPED_A_SECOND)):
