@@ -30,8 +30,10 @@ _DIRT_BUT_DELETES: Final = bytes({*_DIRT} - {0x08, 0x7F})
 _ESCAPES: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|O[@-~])")
 """What terminals send for arrows and other keys."""
 _CTRL_U: Final = b"\x15"
+_DROPPED: Final = re.compile(rb"[^\r\n]*\x15")
+"""What Ctrl-U drops of its line."""
 _DELETES: Final = b"\x08\x7f"
-_EDITED: Final = re.compile(rb"[\x08\x15\x1b\x7f?]")
+_EDITED: Final = re.compile(rb"[\x08\x1b\x7f?]")
 _STOP_WORD: Final = re.compile(rb"stop|off|halt|abort", re.IGNORECASE)
 _HTTP: Final = re.compile(rb"[A-Z]+ \S* ?HTTP/")
 _ENDS_WITH_STOP: Final = re.compile(rb"(?:stop|off|halt|abort)[^0-9A-Za-z]*\Z", re.IGNORECASE)
@@ -92,6 +94,9 @@ class Framing:
         if stop_bytes:
             is_cut = is_cut and not _CLEARED.match(whole)
             whole = _CLEARED.sub(b"", whole)
+        if _CTRL_U in whole:
+            is_cut = is_cut and not _DROPPED.match(whole)
+            whole = _DROPPED.sub(b"", whole)
         # `?` between two lines belongs to neither.
         *ended, self.tail = (raw.lstrip(b"?") for raw in whole.replace(b"\r", b"\n").split(b"\n"))
         if not ended:
@@ -105,8 +110,6 @@ class Framing:
         return Arrival(stop_bytes, asks_status, _suspects(lines), lines, len(full) < len(ended))
 
     def _keep_tail(self, is_cut: bool) -> None:
-        if _CTRL_U in self.tail:
-            self.tail, is_cut = self.tail.rpartition(_CTRL_U)[2], False
         if len(self.tail) > LONGEST_TAIL:
             self.tail, is_cut = self.tail[-LONGEST_TAIL // 2 :], True
         self._is_cut = is_cut
@@ -126,10 +129,10 @@ def text_of(line: Line) -> str | Flaw:
 
 
 def edited(raw: bytes) -> bytes:
-    """Drops arrows, applies Ctrl-U and backspaces, and leaves `?` out, which is never in a line."""
+    """Drops arrows, applies backspaces, and leaves `?` out, which is never part of a line."""
     if not _EDITED.search(raw):
         return raw
-    return _deleted(_ESCAPES.sub(b"", raw).rpartition(_CTRL_U)[2].replace(b"?", b""))
+    return _deleted(_ESCAPES.sub(b"", raw).replace(b"?", b""))
 
 
 def _deleted(raw: bytes) -> bytes:
@@ -166,6 +169,5 @@ def _readings(raw: bytes) -> set[bytes]:
     """
     if _PLAIN.fullmatch(raw) and b"?" not in raw:
         return {raw}
-    last = raw.rpartition(_CTRL_U)[2]
-    ways = (edited(raw), last, _deleted(last), _deleted(last.translate(None, _DIRT_BUT_DELETES)))
+    ways = (edited(raw), raw, _deleted(raw), _deleted(raw.translate(None, _DIRT_BUT_DELETES)))
     return {way.translate(None, _DIRT).replace(b"?", b"") for way in ways}

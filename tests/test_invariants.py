@@ -126,6 +126,7 @@ class Watched(World):
     def _handle(self, at_ms: int, event: Input) -> Step:
         session = self.session
         before, started, was_ms = session.state, session.started, self.now_ms
+        is_over = before is State.RUNNING and session.left_ms(at_ms) == 0
         if before is State.RUNNING:
             self.ran_ms += at_ms - was_ms
             self.ran_today_ms += at_ms - was_ms
@@ -143,7 +144,7 @@ class Watched(World):
             assert session.started == started + 1
             assert isinstance(event, Start | Try) or self.press_since_stop
             assert at_ms - self.stopped_at_ms >= RESTART_MS
-            assert before is State.IDLE
+            assert before is State.IDLE or is_over
             self.may_run = True
             self.ran_ms = 0
         if session.state is State.RUNNING and (before, started) != (State.RUNNING, session.started):
@@ -187,6 +188,7 @@ def play(trace: list[tuple[int, Input]]) -> Watched:
 @given(TRACES)
 @settings(max_examples=250, deadline=None)
 @example([(0, Contacts(Contact.PRESSED)), (100, Stop()), (10, Contacts(Contact.RELEASED))])
+@example([(0, Start("steps")), (6_000, Start(None)), (6_000, Start("lively"))])
 @example([(0, Start("lively")), (500, Pause()), (500, Trim(10)), (7, Resume()), (3, Trim(100))])
 def test_invariants_01_02_03_06_no_step_of_any_trace_breaks_one_and_all_end_at_zero(
     trace: list[tuple[int, Input]],

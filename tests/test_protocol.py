@@ -266,10 +266,8 @@ def requests(data: bytes) -> list[bytes | None]:
         byte, data = key[0], data[key.end() :]
         asked = asked or (b"?" in byte and is_begun)
         is_begun = is_begun or byte != b"?"
-        if byte in b"!\x18\x03":
+        if byte in b"!\x18\x03\x15":
             line, asked, is_begun = b"", False, False
-        elif byte == b"\x15":
-            line = b""
         elif byte in b"\x08\x7f":
             line = line[:-1]
         elif byte == b"\n":
