@@ -120,6 +120,28 @@ def test_all_low_ends_the_pwm_and_drives_low_and_can_be_repeated(factory: MockFa
         assert [factory.pin(pin).function for pin in PINS] == ["output"] * 6
 
 
+def test_motors_play_again_after_all_low_as_they_did_before(factory: MockFactory) -> None:
+    motors = GpioMotors(MAT._replace(pwm_hz=250), factory)
+    motors.apply((50, 0, 20, 0, 0, 0))
+    motors.all_low()
+    motors.apply((50, 0, 20, 0, 0, 0))
+    assert [written(factory, pin) for pin in PINS] == [
+        [0, 50, 0, 50],
+        [0],
+        [0, 20, 0, 20],
+        *[[0]] * 3,
+    ]
+    assert [factory.pin(pin).frequency for pin in PINS] == [250] * 6
+
+
+def test_duty_that_could_not_be_written_is_written_the_next_time(factory: MockFactory) -> None:
+    motors = GpioMotors(MAT, factory)
+    with watched(factory, PINS[:1], broken), pytest.raises(DeviceError):
+        motors.apply((50, 0, 0, 0, 0, 0))
+    motors.apply((50, 0, 0, 0, 0, 0))
+    assert written(factory, PINS[0]) == [0, 50]
+
+
 def test_invariant_12_all_low_tries_every_pin_though_each_write_fails(factory: MockFactory) -> None:
     motors = GpioMotors(MAT, factory)
     motors.apply((50,) * 6)
@@ -225,9 +247,14 @@ def test_the_led_is_on_in_a_session_and_blinks_in_a_fault(factory: MockFactory) 
         (1_500, Wake()),
         (2_000, Wake()),
     ]
+    lit = []
     for now_ms, event in script:
         led.step(session, event, session.handle(event, now_ms), now_ms)
-    assert written(factory, 7) == [0, 100, 0, 100, 0, 100]
+        lit.append((type(event).__name__, bool(factory.pin(7).state)))
+    assert lit == [
+        *(("Ready", False), ("Start", False), ("Kept", True), ("Wake", True), ("Pause", True)),
+        *(("Stop", False), ("Fault", True), ("Wake", True), ("Wake", False), ("Wake", True)),
+    ]
 
 
 # --- lgpio ---
