@@ -16,7 +16,6 @@ from firmware_ctl.daemon import Daemon, Link
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.links import (
     REOPEN_MS,
-    Listener,
     PtyLink,
     SerialLink,
     SocketLink,
@@ -35,15 +34,12 @@ class Desk:
         self.links: list[Link] = []
         self.said: list[str] = []
         self.timers: list[tuple[int, Callable[[], object]]] = []
-        self.is_full = False
 
     def add(self, link: Link) -> None:
         self.links.append(link)
 
-    def join(self, link: Link) -> bool:
-        if not self.is_full:
-            self.links.append(link)
-        return not self.is_full
+    def join(self, link: Link) -> None:
+        self.links.append(link)
 
     def say(self, line: str) -> None:
         self.said.append(line)
@@ -152,29 +148,15 @@ def test_listener_without_a_client_does_not_wait(tmp_path: Path, desk: Desk) -> 
     listener.close()
 
 
-def test_listener_closes_whom_it_turns_away(desk: Desk) -> None:
-    listener = listen_tcp("127.0.0.1", 0)
-    desk.is_full = True
-    with socket.create_connection(("127.0.0.1", listener.port)) as client:
-        _accept(listener, desk)
-        client.settimeout(20)
-        assert client.recv(100) == b""
-    listener.close()
-
-
 def test_listener_takes_clients_that_came_at_once_one_after_the_other(desk: Desk) -> None:
     listener = listen_tcp("127.0.0.1", 0)
     clients = [socket.create_connection(("127.0.0.1", listener.port)) for _ in range(5)]
     for _ in clients:
-        _accept(listener, desk)
+        listener.ready(desk.daemon)
     assert len(desk.links) == 5
     for client in clients:
         client.close()
     listener.close()
-
-
-def _accept(listener: Listener, desk: Desk) -> None:
-    listener.ready(desk.daemon)
 
 
 # --- serial ports ---

@@ -16,6 +16,7 @@ from firmware_ctl.session import (
     Input,
     Keep,
     RailOff,
+    Ready,
     Session,
     Start,
     State,
@@ -46,6 +47,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.session = Session(MAT._replace(button=None), CATALOGUE)
+        self.session.handle(Ready(), 0)
         self.latch = Latch(MAT, self, self)
         self.player = Player(
             self.session, lambda: self.now_ms, self.latch, self, [self], [self], [self]
