@@ -277,6 +277,7 @@ def test_write_lines_goes_through_no_link_and_waits_for_no_fifo(name: str, tmp_p
         (folder / "lines").unlink()
 
 
+@pytest.mark.alone
 def test_read_lines_of_what_is_not_a_regular_file_refuses_at_once(tmp_path: Path) -> None:
     lines, folder = tmp_path / "lines", str(tmp_path)
     os.mkfifo(lines)
@@ -606,6 +607,7 @@ def script(*words: str, options: tuple[str, ...] = ()) -> "subprocess.CompletedP
     )
 
 
+@pytest.mark.alone
 def test_the_file_runs_alone_and_loads_next_to_nothing(tmp_path: Path) -> None:
     done = script(str(tmp_path), str(tmp_path / "s"), options=("-X", "importtime"))
     assert (done.returncode, done.stdout) == (
@@ -618,6 +620,7 @@ def test_the_file_runs_alone_and_loads_next_to_nothing(tmp_path: Path) -> None:
     assert not loaded & {"site", "socket", "enum", "re", "typing", "signal", "firmware_ctl"}
 
 
+@pytest.mark.alone
 def test_the_script_names_each_pin_that_it_cannot_take(tmp_path: Path) -> None:
     off.write_lines(str(tmp_path), "/dev/gpiochip999", (17, 27))
     done = script(str(tmp_path), str(tmp_path / "s"))
@@ -632,6 +635,7 @@ def test_the_script_names_each_pin_that_it_cannot_take(tmp_path: Path) -> None:
     assert script().returncode == 2
 
 
+@pytest.mark.alone
 def test_the_script_needs_no_one_to_listen(tmp_path: Path) -> None:
     read, write = os.pipe()
     os.close(read)
@@ -755,6 +759,7 @@ def test_holders_are_found_by_what_the_kernel_says_of_a_descriptor(
     assert list(off._holders("/dev/gpiochip0")) == [(17, 12), (27, 12)]
 
 
+@pytest.mark.alone
 def test_the_script_is_free_of_the_package_and_runs_without_it() -> None:
     imports = re.findall(r"^\s*(?:import|from) (\S+)", SCRIPT.read_text(), re.MULTILINE)
     assert imports == [
