@@ -26,6 +26,7 @@ from firmware_ctl.errors import FirmwareError
 from firmware_ctl.files import create_new, open_regular
 from firmware_ctl.session import (
     Away,
+    Clear,
     Contacts,
     Fault,
     Gone,
@@ -399,7 +400,7 @@ class Recorder:
                 return _CONTACTS.index(contact) + unsteady * len(_CONTACTS)
             case Trim(number) | Kept(number) | Slept(number) | Away(number) | Ready(number):
                 return number
-            case Start(None, None) | Resume(None):
+            case Start(None, None) | Resume(None) | Clear(None):
                 return _NOTHING
             case Start(name, arrived_at_ms):
                 return self._ring.tell({"name": name, "arrived_at_ms": arrived_at_ms})
@@ -407,7 +408,7 @@ class Recorder:
                 return self._ring.tell({"name": name})
             case Try(_, words, arrived_at_ms):
                 return self._ring.tell({"words": words, "arrived_at_ms": arrived_at_ms})
-            case Resume(arrived_at_ms):
+            case Resume(arrived_at_ms) | Clear(arrived_at_ms):
                 return self._ring.tell({"arrived_at_ms": arrived_at_ms})
             case Fault(code, message, lasts):
                 return self._ring.tell({"code": code, "message": message, "lasts": lasts})

@@ -64,7 +64,9 @@ PLAIN: Final[dict[str, Callable[[], Input]]] = {
 }
 """Inputs that carry nothing."""
 
-TOLD: Final = frozenset(("start", "select", "try", "fault", "gone", "unkept", "reload", "resume"))
+TOLD: Final = frozenset(
+    ("start", "select", "try", "fault", "gone", "unkept", "reload", "resume", "clear")
+)
 """Inputs whose row names the line that says what they carry."""
 
 KINDS: Final = frozenset((*PLAIN, *TOLD, "contacts", "trim", "kept", "slept", "away"))
@@ -273,6 +275,8 @@ def _event(path: str, mat: Mat, kind: str, told: Any) -> Input:
             return Start(None if name is None else _short(name), _arrival(at_ms))
         case "resume", {"arrived_at_ms": at_ms}:
             return Resume(_arrival(at_ms))
+        case "clear", {"arrived_at_ms": at_ms}:
+            return Clear(_arrival(at_ms))
         case "ready", int():
             return Ready(_whole(told, -1, AT_MS_MAX))
         case "select", {"name": str(name)}:

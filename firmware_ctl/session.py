@@ -127,8 +127,9 @@ class Reload(NamedTuple):
     catalogue: Catalogue
 
 
-class Clear(_Word):
-    pass
+class Clear(NamedTuple):
+    arrived_at_ms: int | None = None
+    """When it was asked for; None: now."""
 
 
 class Fault(NamedTuple):
@@ -327,6 +328,8 @@ class Session:
         self._keep: Keep | None = None
         self._keeps = 0
         """The number of the last account that was given out to be kept."""
+        self._fault_at_ms = 0
+        """When the last fault came."""
         self._lasting: dict[str, str] = {}
         """The faults whose cause is still there, by their codes."""
         self._began_at_ms = 0
@@ -747,9 +750,12 @@ class Session:
         if (self.profile, self.cert) != before:
             self._tell("state", profile=self.profile, cert=self.cert)
 
-    def _clear(self, _: Clear, __: int) -> None:
+    def _clear(self, event: Clear, _: int) -> None:
         if self.fault is None:
             return
+        if event.arrived_at_ms is not None and event.arrived_at_ms < self._fault_at_ms:
+            # Whoever sent it had not heard of this fault.
+            raise CallerError("fault", f"{self.fault.code}: {self.fault.message}; then clear")
         if self.button.is_broken or (self.fault.code == "button" and not self.button.is_sound):
             raise CallerError("fault", f"button: {BROKEN_BUTTON}")
         for code, message in self._lasting.items():
@@ -762,6 +768,7 @@ class Session:
             self._lasting[event.code] = event.message
         self._stop(Stop(), now_ms)
         self.button.lock(now_ms)
+        self._fault_at_ms = now_ms
         if self.fault is None:
             self.fault = event
             self.state = State.FAULT

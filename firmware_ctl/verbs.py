@@ -397,7 +397,7 @@ def _reload(desk: Desk, request: Request) -> None:
 
 
 def _clear(desk: Desk, request: Request) -> Iterable[str]:
-    desk.act(Clear())
+    desk.act(Clear(request.arrived_at_ms))
     return ["ok"]
 
 

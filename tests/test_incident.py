@@ -165,6 +165,7 @@ inputs = st.one_of(
             Pause(),
             Resume(),
             Resume(7),
+            Clear(7),
             Start(None, 7),
             Try(verbs.try_timeline(WORDS, MAT), WORDS, 7),
             Clear(),

@@ -151,6 +151,23 @@ def test_what_waited_for_a_daemon_that_is_ready_at_once_starts_nothing(
     assert not moved(bench)
 
 
+@pytest.mark.parametrize(("sent_at_ms", "state"), [(599, State.FAULT), (600, State.IDLE)])
+def test_a_clear_that_arrived_before_the_fault_does_not_clear_it(
+    sent_at_ms: int, state: State
+) -> None:
+    """Whoever sent it had not heard of the fault."""
+    bench = Bench()
+    bench.reload_ms = 1_000
+    bench.send(500, b"reload\r")
+    bench.at(600, lambda daemon: daemon.step(Fault("rail", "the rail is off")))
+    bench.send(sent_at_ms, b"clear\r")
+    bench.at(3_000, lambda _: states.append(bench.session.state))
+    states: list[State] = []
+    bench.run(4_000)
+
+    assert states == [state]
+
+
 # --- what a client hears of it ----------------------------------------------------------------
 
 
