@@ -44,9 +44,6 @@ class AuthorError(FirmwareError, ValueError):
         """A line a mistake."""
         return "\n".join(map(str, self.mistakes))
 
-    def __reduce__(self) -> "tuple[type[AuthorError], tuple[list[Mistake]]]":
-        return type(self), (list(self.mistakes),)
-
     def summary(self) -> str:
         """The first mistake, and how many there are beside it."""
         others = len(self.mistakes) - 1
@@ -60,9 +57,6 @@ class CallerError(FirmwareError, ValueError):
     def __init__(self, code: str, message: str) -> None:
         self.code = code
         super().__init__(message)
-
-    def __reduce__(self) -> "tuple[type[CallerError], tuple[str, str]]":
-        return type(self), (self.code, str(self))
 
 
 class DeviceError(FirmwareError, OSError):

@@ -1,12 +1,11 @@
 """The profiles that are served, and what is said of those that are not."""
 
-import pickle
 from pathlib import Path
 
 import pytest
 
 from firmware_ctl.catalogue import Catalogue, read_entry
-from firmware_ctl.errors import AuthorError, CallerError, Mistake
+from firmware_ctl.errors import CallerError
 from firmware_ctl.folder import read_catalogue
 from firmware_ctl.session import Kept, Ready, Session, Start, State
 from tests.worlds import BAD, CALM, CATALOGUE, MAT, QUICK
@@ -88,12 +87,3 @@ def test_read_catalogue_a_profile_that_cannot_be_proven_holds_up_no_other(tmp_pa
     assert step.keep is not None
     session.handle(Kept(step.keep.number), 0)
     assert session.state is State.RUNNING
-
-
-def test_a_mistake_comes_whole_out_of_another_process() -> None:
-    error = AuthorError([Mistake("b.yaml", 2, 1, "second"), Mistake("a.yaml", 1, 1, "first")])
-    assert (
-        str(pickle.loads(pickle.dumps(error)))
-        == str(error)
-        == "a.yaml:1:1: first\nb.yaml:2:1: second"
-    )
