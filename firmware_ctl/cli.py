@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from errno import EAGAIN, EMFILE, ENFILE, ENOMEM
 from importlib import import_module
 from io import TextIOWrapper
 
@@ -294,8 +295,7 @@ def _run(arguments: Sequence[str]) -> int:
     gc.set_threshold(GC_THRESHOLD)
     args = _parser(name, bool({"-h", "--help"} & {*rest})).parse_args(rest)
     module, _, function = COMMANDS[name][0].partition(":")
-    command = getattr(import_module(f"firmware_ctl.{module}"), function)
-    return guarded(lambda: command(args))
+    return guarded(lambda: getattr(import_module(f"firmware_ctl.{module}"), function)(args))
 
 
 def _overview() -> str:
@@ -326,7 +326,25 @@ def guarded(command: Callable[[], int]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 130
+    except (OSError, RuntimeError) as error:
+        sentence = _used_up(error)
+        if not sentence:
+            raise
+        print(f"firmware-ctl: {sentence}", file=sys.stderr)
     return 2
+
+
+def _used_up(error: Exception) -> str:
+    """A sentence where the machine has nothing more to give; empty for any other error."""
+    if isinstance(error, OSError) and error.errno in (EMFILE, ENFILE):
+        return "no file can be opened any more; end other programs, or raise `ulimit -n`"
+    # Python says so of a thread, the kernel of a process.
+    is_a_thread = "start new thread" in str(error)
+    if is_a_thread or (isinstance(error, OSError) and error.errno == EAGAIN):
+        return "no process can be started any more; end other programs, or raise `ulimit -u`"
+    if isinstance(error, OSError) and error.errno == ENOMEM:
+        return "no memory is left; end other programs"
+    return ""
 
 
 def _parser(name: str, is_read: bool) -> "argparse.ArgumentParser":

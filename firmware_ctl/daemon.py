@@ -354,8 +354,7 @@ class Daemon(Player):
                 return  # given up before
             self._reloading = None
             self._deferred.discard(connection)
-            self.sources.remove(source)
-            self._readers = None
+            self.unwatch(source)
             if isinstance(result, str):
                 connection.answer([f"err not-ready {result}"])
                 return
@@ -375,17 +374,23 @@ class Daemon(Player):
     # --- what links and sources ask for ---
 
     def join(self, link: Link) -> None:
-        """Takes a new client. Where there are too many, the one that was silent longest goes; only
-        the one whose session runs may stay."""
+        """Takes a new client; where there are too many, another one goes."""
         if len(self._guests) >= MOST_GUESTS:
-            free = [guest for guest in self._guests if guest.connection is not self._owns()]
-            self.say(
-                f"{MOST_GUESTS} clients are connected; the one that was silent longest is closed"
-            )
-            self.turn_away(min(free, key=lambda guest: guest.connection.heard_at_ms))
+            self.make_room()
         link.connection.heard_at_ms = self.now_ms()
         self._guests.append(link)
         self.add(link)
+
+    def make_room(self) -> bool:
+        """Closes the client that was silent longest; only the one whose session runs may stay."""
+        free = [guest for guest in self._guests if guest.connection is not self._owns()]
+        if not free:
+            return False
+        self.say(
+            f"{len(self._guests)} clients are connected; the one that was silent longest is closed"
+        )
+        self.turn_away(min(free, key=lambda guest: guest.connection.heard_at_ms))
+        return True
 
     def turn_away(self, link: Link) -> None:
         """Closes a client for which there is no room: it is read for stops first, then told."""
@@ -402,6 +407,10 @@ class Daemon(Player):
     def watch(self, *sources: Source) -> None:
         """Waits for them too from now on."""
         self.sources += sources
+        self._readers = None
+
+    def unwatch(self, source: Source) -> None:
+        self.sources.remove(source)
         self._readers = None
 
     def later(self, after_ms: int, call: Callable[[], object]) -> None:

@@ -9,6 +9,7 @@ import socket
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from errno import EMFILE, ENFILE
 from time import monotonic, sleep
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ LITTLE: Final = 256
 """A terminal that gave fewer bytes than this had no more."""
 
 REOPEN_MS: Final = 2_000
+ACCEPT_AGAIN_MS: Final = 100
 
 LOCK_WAIT_S: Final = 2.0
 LOCK_AGAIN_S: Final = 0.005
@@ -173,6 +175,9 @@ class Listener:
         sock.setblocking(False)
         self._socket = sock
         self._forget = forget
+        self._reserve: int | None = None
+        """A descriptor to give up for a client, where no other is left."""
+        self._take_reserve()
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -183,12 +188,35 @@ class Listener:
 
     def ready(self, daemon: Daemon) -> None:
         try:
-            client, _ = self._socket.accept()
+            try:
+                client, _ = self._socket.accept()
+            except OSError as error:
+                if error.errno not in (EMFILE, ENFILE):
+                    return  # it has gone already
+                # This client may want to stop.
+                if not daemon.make_room():
+                    self._give_reserve()
+                client, _ = self._socket.accept()
         except OSError:
+            # It stays readable, and the loop would do nothing else than to try again.
+            daemon.unwatch(self)
+            daemon.later(ACCEPT_AGAIN_MS, lambda: daemon.watch(self))
             return
         daemon.join(SocketLink(client))
+        self._take_reserve()
+
+    def _take_reserve(self) -> None:
+        with suppress(OSError):
+            if self._reserve is None:
+                self._reserve = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+    def _give_reserve(self) -> None:
+        if self._reserve is not None:
+            os.close(self._reserve)
+            self._reserve = None
 
     def close(self) -> None:
+        self._give_reserve()
         # While the socket is open the kernel gives its file's number to no other file.
         self._forget()
         self._socket.close()
@@ -202,6 +230,8 @@ def listen_tcp(host: str, port: int) -> Listener:
                 "listen on 127.0.0.1"
             )
         return Listener(socket.create_server((host, port)))
+    except DeviceError:
+        raise
     except OSError as error:
         raise DeviceError(f"cannot listen on {host}:{port}: {error.strerror}") from None
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from errno import EMFILE, ENFILE
 from typing import Any
 
 from firmware_ctl import deadman, links, off, places
@@ -115,7 +116,7 @@ def real_pins(state: str, advice: str, stack: ExitStack) -> Any:
 
 def mock(args: argparse.Namespace) -> int:
     """The daemon on simulated pins; on a terminal with the live view as its parent."""
-    pty = links.PtyLink() if hasattr(os, "openpty") else None
+    pty = _open_pty()
     first_line = f"serial port: {pty.path}" if pty else ""
     if args.no_view or not (os.isatty(0) and os.isatty(1)):
         if first_line:
@@ -135,6 +136,20 @@ def mock(args: argparse.Namespace) -> int:
 
     with os.fdopen(errors, errors="replace") as said:
         return view.run(ours, child, first_line, said.read)
+
+
+def _open_pty() -> links.PtyLink | None:
+    """None where there is no terminal to be had, as in a container without /dev/pts."""
+    if not hasattr(os, "openpty"):
+        return None
+    try:
+        return links.PtyLink()
+    except OSError as error:
+        if error.errno in (EMFILE, ENFILE):
+            raise
+        why = error.strerror or error
+        _warn(f"firmware-ctl: there is no serial port, no terminal can be made: {why}")
+        return None
 
 
 def _child(
@@ -161,7 +176,7 @@ def _mock_daemon(
             from firmware_ctl.simulator import faults
 
             files = faults.FaultyFiles()
-        parts = _Parts(args, stack, state, say, files=files)
+        parts = _Parts(args, stack, state, say, files=files, is_passing=not args.state)
         from firmware_ctl import gpio
         from firmware_ctl.simulator import pins
         from firmware_ctl.simulator.board import Board
@@ -215,8 +230,12 @@ class _Parts:
         systemd: Systemd | None = None,
         files: Files | None = None,
         proof: deadman.Proof | None = None,
+        is_passing: bool = False,
     ) -> None:
-        """`systemd`: None for a mock, which answers to no service manager. `files`: for tests."""
+        """`systemd`: None for a mock, which answers to no service manager. `files`: for tests.
+
+        `is_passing`: nobody will look into the state folder for what a killed daemon was doing.
+        """
         self._proof = proof or _begin_proof()
         self.mat = load_mat(args.mat)
         self._folders = [args.profiles] if args.profiles else places.profile_folders()
@@ -228,8 +247,7 @@ class _Parts:
         self._disk = Disk(say)
         stack.callback(self._disk.close)
         self._shelf = Shelf(os.path.abspath(state), self._disk, say)
-        # Without --state nobody will look for what a killed mock was doing.
-        self._ring = places.ring_file(state) if args.state or systemd else ""
+        self._ring = "" if is_passing else places.ring_file(state)
         if folder.killed:
             say(f"the last run on this state folder was killed (process {folder.killed})")
             self._shelf.keep("killed", left_behind(self._ring, folder.killed))

@@ -66,12 +66,18 @@ def passing_folder() -> Iterator[str]:
     import shutil
     import tempfile
 
-    parent = tempfile.gettempdir()
-    for name in os.listdir(parent):
-        folder = os.path.join(parent, name)
-        if name.startswith(_PASSING) and _is_left(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=_PASSING) as folder:
+    try:
+        parent = tempfile.gettempdir()
+        for name in os.listdir(parent):
+            left = os.path.join(parent, name)
+            if name.startswith(_PASSING) and _is_left(left):
+                shutil.rmtree(left, ignore_errors=True)
+        made = tempfile.TemporaryDirectory(prefix=_PASSING)
+    except OSError as error:
+        raise DeviceError(
+            f"no folder can be made for the state: {error.strerror}; name one with --state"
+        ) from None
+    with made as folder:
         yield folder
 
 

@@ -345,7 +345,7 @@ BAD_MAT = "name: x\npwm_hz: 2\n"
         (["--speed", "0"], "0 is not a speed from 0.1 to 1000"),
         (["--speed", "fast"], "fast is not a speed from 0.1 to 1000"),
         (["--listen", "7000"], "7000 is not HOST:PORT, such as 127.0.0.1:7000"),
-        (["--listen", "192.0.2.1:7000"], "cannot listen on 192.0.2.1:7000: "),
+        (["--listen", "192.0.2.1:7000"], "other machines reach 192.0.2.1, and "),
         (["--mat", "missing.yaml"], "the mat file missing.yaml cannot be read: "),
         (["--mat", "bad.yaml"], "bad.yaml:2:9: pwm_hz: "),
         (["--profiles", "missing"], "cannot be read: "),

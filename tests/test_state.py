@@ -171,6 +171,14 @@ def test_mock_that_is_killed_leaves_no_memory_and_its_folder_goes_with_the_next(
         assert not os.path.exists(ring_file(str(left)))
 
 
+def test_passing_folder_that_cannot_be_made_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    with pytest.raises(DeviceError, match="no folder can be made for the state: No such file"):
+        passing_folder().__enter__()
+
+
 def test_passing_folder_leaves_those_of_living_mocks_and_of_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
