@@ -78,7 +78,7 @@ SHOWN_IN = {
 
 def test_every_part_of_a_netlist_is_in_its_drawing(hardware: Any) -> None:
     parts = Counter(part.circuit for part in hardware.netlist_parts())
-    assert parts == {"power": 6, "gate": 28, "driver_a": 3, "driver_b": 5, "motor": 1, "button": 3}
+    assert parts == {"power": 6, "gate": 29, "driver_a": 3, "driver_b": 5, "motor": 1, "button": 3}
     for part in hardware.netlist_parts():
         shown = " ".join(words(HW / "drawings" / SHOWN_IN[part.circuit]))
         if part == ("driver_a", "U", "ULN2803A"):
@@ -199,6 +199,75 @@ def test_troubleshooting_has_every_fault_code_of_the_program(hardware: Any) -> N
     text = (HW / "troubleshooting.md").read_text(encoding="utf-8")
     table = re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)
     assert sorted(table) == sorted(FAULT_CODES)
+
+
+BOARD_NAMES = ("gate", "driver-a", "driver-b", "power", "button")
+
+
+@pytest.mark.parametrize("name", BOARD_NAMES)
+def test_board_joins_what_its_netlist_joins_and_nothing_else(hardware: Any, name: str) -> None:
+    import boards
+
+    assert sorted(boards.BOARDS) == sorted(BOARD_NAMES)
+    assert boards.differences(boards.BOARDS[name]()) == []
+
+
+@pytest.mark.parametrize("name", BOARD_NAMES)
+def test_board_with_a_wire_left_out_or_a_solder_bridge_is_told(hardware: Any, name: str) -> None:
+    """Every wire is needed, and any two neighbouring nets that touch are found."""
+    import boards
+
+    board = boards.BOARDS[name]()
+    for i in range(len(board.wires)):
+        less = board._replace(wires=board.wires[:i] + board.wires[i + 1 :])
+        assert boards.differences(less) != [], board.wires[i]
+    group = boards.groups(board)
+    for x, y in group:
+        for other in ((x + 1, y), (x, y + 1)):
+            if group.get(other, group[x, y]) != group[x, y]:
+                bridged = board._replace(wires=(*board.wires, ((x, y), other)))
+                assert boards.differences(bridged) != [], ((x, y), other)
+
+
+def test_board_of_the_gate_keeps_its_timing_away_from_the_supplies(hardware: Any) -> None:
+    """A megohm of flux between Ct and a supply would hold the rail on: no hole of it is beside one."""
+    import boards
+
+    board = boards.BOARDS["gate"]()
+    legs = {(part.name, leg): hole for part in board.parts for leg, hole in part.legs.items()}
+    group = boards.groups(board)
+    holes = {
+        net: {h for h, n in group.items() if n == group[legs[leg]]}
+        for net, leg in {"ct": ("Ct", "1"), "v33": ("Re", "1"), "vin": ("Rm", "1")}.items()
+    }
+    assert ("U1", "2") in board.nets
+    near = {(x + dx, y + dy) for x, y in holes["ct"] for dx in (-1, 0, 1) for dy in (-1, 0, 1)}
+    assert not near & (holes["v33"] | holes["vin"])
+
+
+def test_boards_fit_the_perfboard_of_the_parts_list(hardware: Any) -> None:
+    import boards
+
+    (perfboard,) = [row for row in hardware.bom() if row["part"] == "Perfboard"]
+    across, down = (int(n) for n in re.findall(r"(\d+) x (\d+) holes", perfboard["rating"])[0])
+    for name in ("gate", "driver-a", "driver-b"):
+        width, height = boards.BOARDS[name]().size
+        assert (width <= across, height <= down) == (True, True), name
+    small = [boards.BOARDS[name]().size for name in ("power", "button")]
+    assert sum(size[0] for size in small) <= across
+
+
+@pytest.mark.parametrize("name", BOARD_NAMES)
+def test_drawing_of_a_board_names_every_part_and_where_each_wire_leads(
+    hardware: Any, name: str
+) -> None:
+    import boards
+
+    board = boards.BOARDS[name]()
+    shown = words(HW / f"drawings/board-{name}.svg")
+    for part in board.parts:
+        assert any(word.startswith(part.name) for word in shown), part
+    assert [label for label in board.labels.values() if label not in shown] == []
 
 
 def test_label_at_the_socket_says_what_the_mat_takes() -> None:

@@ -58,7 +58,7 @@ difference matters, and they warm up together."""
 FILM: Final = {"Ct": (0.90, 1.10)}
 """5 % when new, 2 % for its temperature, 3 % for twenty years."""
 
-CERAMIC: Final = {"Cm": (0.7, 1.1), "Cr": (0.7, 1.1)}
+CERAMIC: Final = {"Cm": (0.7, 1.1), "Cr": (0.7, 1.1), "Cu": (0.7, 1.1)}
 """X7R: 10 % when new, 15 % for its temperature, and what its voltage takes."""
 
 COUPLING: Final = {"Ca": (0.85, 1.15), "Cb": (0.85, 1.15), "Cc": (0.85, 1.15)}
@@ -128,7 +128,8 @@ def gate(
 ) -> dict[str, float]:
     """The motor gate by itself, with a load of 50 mA. `drive` 0: the heartbeat pin floats."""
     bench = f"""{heartbeat}
-V33 v33 0 {v33}
+V33 pi 0 {v33}
+RV33 pi v33 0.2
 VIN vin 0 {vin}
 VDRV drive 0 {drive}
 XPIN hb lev drive PIPIN

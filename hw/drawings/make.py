@@ -14,8 +14,9 @@ import schemdraw.elements as elm
 from schemdraw.segments import SegmentCircle, SegmentPoly
 
 HERE: Final = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+from boards import BOARDS  # noqa: E402
 from build_data import (  # noqa: E402
     COLOURS,
     HEADER,
@@ -27,6 +28,7 @@ from build_data import (  # noqa: E402
     netlist_parts,
     read,
 )
+from perfboard import sheet  # noqa: E402
 
 schemdraw.use("svg")
 schemdraw.svgconfig.text = "text"
@@ -203,7 +205,7 @@ def motor_gate() -> bytes:
     s.stand(elm.Opamp(), "in1", (16.0, 6.2))
     s.text(
         f"U1, half of an {value('gate', 'U1')}:\n3.3 V at pin 8, ground at pin 4,\n"
-        "100 nF between them, pins 5 and 6\nat ground, pin 7 open",
+        f"Cu {value('gate', 'Cu')} between them, pins 5\nand 6 at ground, pin 7 open",
         (13.4, 9.6), "right", 0,
     )  # fmt: skip
     s.text("2", (15.75, 6.2), "above", 0.25, fontsize=SMALL)
@@ -619,6 +621,7 @@ def drawings() -> dict[Path, bytes]:
         HERE / "driver-b.svg": driver_b(),
         HERE / "power.svg": power(),
         HERE / "button.svg": button(),
+        **{HERE / f"board-{name}.svg": sheet(board()) for name, board in BOARDS.items()},
         HERE / "layout.svg": layout(),
         HERE / "wiring.svg": wiring(),
     }
