@@ -16,10 +16,10 @@ def open_regular(path: str, flags: int) -> int:
     found = os.fstat(fd)
     if not stat.S_ISREG(found.st_mode):
         os.close(fd)
-        raise OSError(EINVAL, "it is not a regular file")
+        raise OSError(EINVAL, "it is not a regular file", path)
     if flags & (os.O_WRONLY | os.O_RDWR) and found.st_nlink > 1:
         os.close(fd)
-        raise OSError(EINVAL, "it is another file too, by a hard link")
+        raise OSError(EINVAL, "it is another file too, by a hard link", path)
     return fd
 
 

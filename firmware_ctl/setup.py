@@ -19,6 +19,7 @@ from firmware_ctl import places, service, shipped
 from firmware_ctl.client import Client, NoDaemonError, open_socket, parse_fields
 from firmware_ctl.doctor import command as doctor
 from firmware_ctl.errors import AuthorError, FirmwareError
+from firmware_ctl.files import create_new, open_regular
 from firmware_ctl.folder import load_mat, write_new
 from firmware_ctl.wiring import LEAVE_KEYS
 from firmware_ctl.workbench import (
@@ -71,15 +72,18 @@ class Progress:
     def __init__(self, path: str) -> None:
         self._path = path
         self.steps: dict[str, str] = {}
-        with suppress(FileNotFoundError), open(path, encoding="utf-8", errors="replace") as file:
-            for line in file:
+        with suppress(FileNotFoundError):
+            fd = open_regular(path, os.O_RDONLY)
+            with open(fd, encoding="utf-8", errors="replace") as file:
+                lines = file.readlines()
+            for line in lines:
                 word, _, name = line.rstrip("\n").partition(" ")
                 if word in ("done", "skipped"):
                     self.steps[name] = word
 
     def put(self, name: str, word: str) -> None:
         self.steps[name] = word
-        with open(f"{self._path}.part", "w", encoding="utf-8") as file:
+        with open(create_new(f"{self._path}.part"), "w", encoding="utf-8") as file:
             file.writelines(f"{word} {name}\n" for name, word in self.steps.items())
         os.replace(f"{self._path}.part", self._path)
 

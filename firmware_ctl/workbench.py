@@ -19,6 +19,7 @@ from firmware_ctl import deadman, off, places, shipped
 from firmware_ctl.daemon import SETTLE_MS, Daemon, Job, Source, StartButton
 from firmware_ctl.document import near
 from firmware_ctl.errors import AuthorError, DeviceError, FirmwareError
+from firmware_ctl.files import create_new
 from firmware_ctl.folder import load_mat
 from firmware_ctl.inbox import RealInbox, Signals, Waker
 from firmware_ctl.latch import Deadman, Latch, NoDeadman
@@ -157,7 +158,7 @@ def write(path: str, mat: Mat, found: "dict[str, Tuned]") -> None:
             if file.read() != mat.source:
                 raise BuilderError(f"{path} was changed meanwhile; nothing is written")
         for beside, content in ((f"{real}.before", mat.source), (f"{real}.part", data)):
-            with open(beside, "wb") as file:
+            with open(create_new(beside), "wb") as file:
                 os.fchmod(file.fileno(), about.st_mode)
                 with suppress(PermissionError):
                     os.fchown(file.fileno(), about.st_uid, about.st_gid)

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from firmware_ctl import incident
+from firmware_ctl import incident, shipped, workbench
 from firmware_ctl.disk import Disk
 from firmware_ctl.errors import DeviceError
+from firmware_ctl.folder import load_mat
 from firmware_ctl.ledger import Ledger
 from firmware_ctl.places import ring_file
+from firmware_ctl.setup import Progress
 from firmware_ctl.state import StateFolder, passing_folder
+from firmware_ctl.wiring import Tuned
 from tests.process import PATIENCE_S, Lines, call, command, environment
 from tests.test_ledger import NEW, OLD, THEN, written
 from tests.worlds_disk import AtOnce
@@ -87,6 +90,39 @@ def test_ledger_is_written_through_nothing_that_lies_in_its_way(
     assert told == [""]
     assert (state / "ledger").read_bytes() == written(NEW)
     assert os.listdir(state) == ["ledger"]
+
+
+@pytest.mark.parametrize("made", [link, hard_link, fifo])
+def test_progress_of_setup_is_written_through_nothing_that_lies_in_its_way(
+    made: Callable[[Path, Path], None], roots: Path, tmp_path: Path
+) -> None:
+    made(tmp_path / "setup.part", roots)
+    Progress(str(tmp_path / "setup")).put("motors", "done")
+    assert Progress(str(tmp_path / "setup")).steps == {"motors": "done"}
+
+
+@pytest.mark.parametrize("made", [link, fifo])
+def test_progress_of_setup_that_is_no_regular_file_is_refused_at_once(
+    made: Callable[[Path, Path], None], roots: Path, tmp_path: Path
+) -> None:
+    made(tmp_path / "setup", roots)
+    with pytest.raises(OSError, match=r"it is not a regular file|Too many levels") as refused:
+        Progress(str(tmp_path / "setup"))
+    assert refused.value.filename == str(tmp_path / "setup")
+
+
+@pytest.mark.parametrize("made", [link, hard_link, fifo])
+def test_mat_file_with_new_duties_is_written_through_nothing_that_lies_in_its_way(
+    made: Callable[[Path, Path], None], roots: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "mat.yaml"
+    path.write_bytes(Path(shipped.mat_file()).read_bytes())
+    mat = load_mat(str(path))
+    for name in ("mat.yaml.before", "mat.yaml.part"):
+        made(tmp_path / name, roots)
+    workbench.write(str(path), mat, {mat.motors[0].name: Tuned(33, 22)})
+    assert load_mat(str(path)).motors[0].start_pct == 33
+    assert (tmp_path / "mat.yaml.before").read_bytes() == mat.source
 
 
 @pytest.mark.parametrize("made", [link, hard_link, fifo])
