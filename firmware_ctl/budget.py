@@ -97,7 +97,7 @@ def fit(profile: Profile, mat: Mat, path: str = "", steps: int = STEPS) -> tuple
     """Compiles a profile within the supply; `AuthorError` where that cannot be, or cannot be told
     in so many steps.
     """
-    timeline = compile_profile(profile, mat)
+    timeline = compile_profile(profile, mat, path)
     if max(_bounds_ma(timeline)) <= mat.max_ma:
         return timeline, Budget()
     try:

@@ -28,6 +28,10 @@ BYTES_MAX: Final = 64 * 1024
 DEPTH_MAX: Final = 16
 ALIASED_MAX: Final = 5_000
 """Most nodes that all aliases of a file together may stand for."""
+MOST_MISTAKES: Final = 1_000
+"""A file of 64 KiB can hold thirty thousand, and the sentence for one takes up to 0.2 ms on a Pi
+Zero 2.
+"""
 
 # libyaml where PyYAML was built with it: an eighth of the time of the parser in Python.
 _PARSER: Final[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -100,6 +104,11 @@ class Report:
         self.mistakes: set[Mistake] = set()
 
     def add(self, node: Node, sentence: str) -> None:
+        """Raises all of them where there are too many to go on."""
+        if len(self.mistakes) >= MOST_MISTAKES:
+            sentence = f"more than {MOST_MISTAKES} mistakes; the file was not read further"
+            self.mistakes.add(Mistake(self.path, node.line, node.column, sentence))
+            raise self.error()
         self.mistakes.add(Mistake(self.path, node.line, node.column, sentence))
 
     def error(self) -> AuthorError:

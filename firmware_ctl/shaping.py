@@ -214,7 +214,8 @@ class Shaper:
     def state(self, now_ms: int) -> tuple[object, ...]:
         """All that decides what it does after `now_ms`, with times relative to it.
 
-        Two equal states that are a whole number of ticks apart go on alike for the same levels.
+        Two equal states that are a whole number of ticks apart go on alike for the same levels. The
+        proof of the supply rests on that: whatever comes to decide anything belongs in here.
         """
         return (
             self._levels,

@@ -12,6 +12,7 @@ from itertools import pairwise
 from math import lcm
 from typing import Final, NamedTuple
 
+from firmware_ctl.errors import AuthorError, Mistake
 from firmware_ctl.limits import TICK_MS, resolve
 from firmware_ctl.mat import Mat
 from firmware_ctl.patterns import PATTERNS, Piece, Seat
@@ -22,6 +23,13 @@ from firmware_ctl.steps import Steps, draw
 
 _APART_MS = 1_000
 """Least time between the five minutes that are left and a cue's signal."""
+
+MOST_PARTS: Final = 30_000
+"""Most parts of a compiled profile: 10 a phase, one a motor of the mat, and what its voices consist
+of. A part takes about 1 us to compile on a processor that is taken to be 10 to 15 times as fast as
+a Pi Zero 2: 30 to 40 ms there, and half a second on the Pi. That is enough for 800 phases of one
+pattern on all motors, and for 450 in which each of six targets has its own.
+"""
 
 _REMEMBERED_MS: Final = 30_000
 """The longest period whose levels are kept while it plays, so that they stay few."""
@@ -360,14 +368,24 @@ class Playback:
         self._envelope_at_ms = t_ms
 
 
-def compile_profile(profile: Profile, mat: Mat) -> Timeline:
-    """Compiles a profile that was read against this mat: it names only zones that the mat has."""
+def compile_profile(profile: Profile, mat: Mat, path: str = "") -> Timeline:
+    """Compiles a profile that was read against this mat: it names only zones that the mat has.
+
+    `AuthorError` where there is more in it than can be compiled in bounded time.
+    """
     segments = []
-    begin_ms = 0
+    begin_ms = parts = 0
     for phase in profile.phases:
         segment = _segment(phase, begin_ms, mat)
         segments.append(segment)
         begin_ms = segment.end_ms
+        parts += 10 + len(segment.voice_of) + sum(5 + 2 * len(v.course) for v in segment.voices)
+        if parts > MOST_PARTS:
+            sentence = (
+                "from this phase on the profile is too large: its phases play too much; write "
+                "fewer of them with `repeat`, or fewer targets, taps or frames"
+            )
+            raise AuthorError([Mistake(path, *phase.place, sentence)])
     signals = _signals(segments)
     shape = shape_of(mat)
     rise_pct_s = mat.limits.rise_pct_s

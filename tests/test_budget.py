@@ -250,9 +250,9 @@ HOSTILE = {
     ],
     "taps": [Phase("a", 890_000, 1, taps(11), place=(7, 5))],
     "taps with a cue in each pass": [Phase("a", 8_900, 100, taps(11), "KI3", place=(7, 5))],
-    "key frames": [Phase("a", 45_000, 20, key_frames(4_000), place=(7, 5))],
+    "key frames": [Phase("a", 21_000, 20, key_frames(2_000), place=(7, 5))],
     "many phases of one pass": [
-        Phase(f"p{n}", 1_100, 1, waves(1_100, 1 + n % 5), place=(7 + n, 5)) for n in range(800)
+        Phase(f"p{n}", 1_100, 1, waves(1_100, 1 + n % 5), place=(7 + n, 5)) for n in range(500)
     ],
     "a travel of all": [
         Phase("a", 890_000, 1, (line("all", "travel", (1, 60), period=211),), place=(7, 5))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from firmware_ctl import document
 from firmware_ctl.document import (
+    MOST_MISTAKES,
     Entries,
     Items,
     Node,
@@ -292,3 +293,13 @@ def test_parse_invisible_character_in_a_comment_is_not_blamed() -> None:
 def test_shown_invisible_character_is_named() -> None:
     assert shown("10\u00a0%") == r"'10\xa0%' (with the invisible character U+00A0 in it)"
     assert shown("10 %") == "'10 %'"
+
+
+def test_report_a_file_of_mistakes_is_not_read_to_its_end() -> None:
+    data = "[" + "!a b," * (MOST_MISTAKES + 500) + "]"
+    with pytest.raises(AuthorError) as error:
+        parse(data.encode(), Report("f.yaml"))
+    mistakes = error.value.mistakes
+    assert len(mistakes) == MOST_MISTAKES + 1
+    assert str(mistakes[-2]).endswith("the tag !a has no meaning here; leave it out")
+    assert str(mistakes[-1]).endswith("more than 1000 mistakes; the file was not read further")

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firmware_ctl.errors import AuthorError
 from firmware_ctl.limits import TICK_MS
 from firmware_ctl.mat import Mat
 from firmware_ctl.profile import Phase, Profile
 from firmware_ctl.shaping import Levels
-from firmware_ctl.timeline import Playback, Timeline, compile_profile, motors_of
+from firmware_ctl.timeline import MOST_PARTS, Playback, Timeline, compile_profile, motors_of
 from tests.worlds_timeline import (
     MATS,
     PROFILES,
@@ -514,3 +515,17 @@ def test_odd_lengths_end_where_they_should(for_ms: int) -> None:
     timeline = compiled(phase(for_ms, play("all", "steady", 50), repeat=3))
     assert timeline.end_ms == 3 * for_ms
     assert changes(timeline)[-1] == (3 * for_ms if for_ms * 3 > 20 else 0, OFF)
+
+
+def test_compile_profile_with_too_many_parts_is_refused_at_the_phase_that_is_one_too_many() -> None:
+    tap = play("all", "tap", 30, taps=10, tap_for=50, rest=400)
+    phases = [phase(500, tap)._replace(place=(n, 3)) for n in range(1, 1_000)]
+    # A phase has 10 parts, 6 for its motors, and its voice 5 and 2 for each of its 20 pieces.
+    fits = MOST_PARTS // (10 + 6 + 5 + 2 * 20)
+    assert compile_profile(profile(*phases[:fits]), make_mat()).end_ms == 500 * fits
+    with pytest.raises(AuthorError) as error:
+        compile_profile(profile(*phases), make_mat(), "p.yaml")
+    assert str(error.value) == (
+        f"p.yaml:{fits + 1}:3: from this phase on the profile is too large: its phases play too "
+        "much; write fewer of them with `repeat`, or fewer targets, taps or frames"
+    )
