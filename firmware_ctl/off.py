@@ -222,7 +222,10 @@ def _end(path: str, pid: int) -> tuple[bool, str]:
 
 
 def _processes() -> "list[int]":
-    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+    try:
+        return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+    except OSError:  # it is not mounted
+        return []
 
 
 def _listens(pid: int, path: str) -> bool:
