@@ -222,10 +222,7 @@ def _end(path: str, pid: int) -> tuple[bool, str]:
 
 
 def _processes() -> "list[int]":
-    try:
-        return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
-    except OSError:  # it is not mounted
-        return []
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
 
 
 def _listens(pid: int, path: str) -> bool:

@@ -207,41 +207,6 @@ def test_fit_starts_that_wait_longer_in_each_period_are_refused() -> None:
         fit(profile(Phase("a", 60_000, 1, plays)), mat)
 
 
-def test_worst_a_start_that_waits_when_its_phase_ends_waits_on_in_the_next() -> None:
-    """The third start waits until the first motor ends with its phase, between two ticks."""
-    mat = singles(3, max_ma=310, start_ma=150, run_ma=60)
-    first = tuple(line(f"z{n}", "steady", (50, 50), 40 * (n > 0) + 5 * (n > 1)) for n in range(3))
-    both = tuple(line(f"z{n}", "steady", (50, 50)) for n in (1, 2))
-    phases = Phase("a", 156, 1, first), Phase("b", 10_000, 1, both)
-    timeline = compile_profile(profile(*phases), mat)
-    _, waited_ms = walked(timeline)
-    assert worst(timeline)[1] == waited_ms == 111
-
-
-def test_worst_passes_that_begin_between_ticks_are_told_apart() -> None:
-    """The second start waits for the tick after the first one's inrush: 5, 20, 15 or 10 ms."""
-    mat = singles(2, max_ma=250, start_ma=150, run_ma=60)
-
-    def pulses(second_after_ms: int) -> tuple[Play, ...]:
-        keys = {"on_for": 600, "off_for": 505}
-        after_ms = 0, second_after_ms
-        return tuple(line(f"z{n}", "pulse", (50, 50), after_ms[n], **keys) for n in range(2))
-
-    phases = Phase("apart", 2_210, 1, pulses(300)), Phase("close", 1_105, 40, pulses(145))
-    timeline = compile_profile(profile(*phases), mat)
-    assert worst(timeline)[1] == walked(timeline)[1] == 20
-
-
-def test_worst_motors_that_rest_in_a_phase_that_is_left_out_start_from_rest_after_it() -> None:
-    mat = singles(2, max_ma=250, start_ma=150, run_ma=60)
-    both = (line("z0", "steady", (50, 50)), line("z1", "steady", (50, 50), 1_000))
-    alone = (line("z0", "pulse", (50, 50), on_for=2_000, off_for=2_000),)
-    again = (line("z0", "steady", (50, 50)), line("z1", "steady", (50, 50)))
-    phases = [Phase("a", 3_000, 1, both), Phase("b", 4_000, 1, alone), Phase("c", 3_000, 1, again)]
-    timeline = compile_profile(profile(*phases), mat)
-    assert worst(timeline, limited=False)[0].ma == 300
-
-
 # --- the bound --------------------------------------------------------------------------------
 
 SIDES = ("neck.left", "neck.right", "lower_back.left", "lower_back.right", "hips.left")

@@ -109,9 +109,7 @@ def test_manager_that_does_not_read_or_is_gone_holds_nothing_up(
     path: str, manager: Manager
 ) -> None:
     systemd = _systemd(path, WATCHDOG_USEC="2000000")
-    assert systemd._socket is not None
-    assert not systemd._socket.getblocking()
-    for tick in range(1_000):  # more than any queue takes
+    for tick in range(1_000):  # more than any queue takes; a test that hangs here has failed
         systemd.checked(tick * PING_MS, is_moving=True)
     assert 0 < len(manager.heard()) < 1_000
     manager.socket.close()

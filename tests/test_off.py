@@ -676,30 +676,6 @@ def test_by_hand_the_pins_are_the_mats_and_those_of_the_last_daemon(
     assert "none.yaml cannot be read" in said[1]
 
 
-def test_by_hand_beside_a_daemon_of_which_nothing_is_known_is_no_success(
-    tmp_path: Path,
-    kernel: Kernel,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The pins of the chip are low, but whoever hangs on the socket may drive others."""
-    monkeypatch.setattr(off, "find_chip", lambda: kernel.chip)
-    path = str(tmp_path / "s")
-    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as waiting:
-        listener.bind(path)
-        listener.listen(0)
-        waiting.connect(path)
-        monkeypatch.setattr(os, "listdir", no_proc)
-        code, said = by_hand(capsys, path, tmp_path)
-    assert code == 1
-    assert said[0].endswith("its process cannot be found from here")
-    assert said[1].endswith(" low")
-
-
-def no_proc(path: str) -> list[str]:
-    raise FileNotFoundError(2, "No such file or directory")
-
-
 def test_by_hand_without_pins(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,21 +146,6 @@ def _refused_by_daemon_and_client(tmp_path: Path) -> None:
     assert (stop.returncode, NOT_OWN in stop.stderr, stop.stdout) == (3, True, "")
 
 
-def test_ring_file_whose_name_another_user_has_taken_lies_in_the_state_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = places.ring_file(str(tmp_path))
-    assert path.startswith("/dev/shm/")
-    os.mkdir(path)
-    try:
-        monkeypatch.setattr(os, "geteuid", lambda: STRANGER)
-        assert places.ring_file(str(tmp_path)) == str(tmp_path / "ring")
-        monkeypatch.setattr(os, "geteuid", lambda: 0)
-        assert places.ring_file(str(tmp_path)) == path
-    finally:
-        os.rmdir(path)
-
-
 # --- who answers
 
 
