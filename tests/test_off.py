@@ -17,7 +17,7 @@ import pytest
 
 from firmware_ctl import client, off, shipped
 from firmware_ctl.folder import load_mat
-from tests.process import PATIENCE_S, ROOT, Client, Lines, Mock, environment
+from tests.process import PATIENCE_S, ROOT, Client, Lines, Mock, command, environment
 
 STRANGER = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
@@ -435,6 +435,17 @@ def test_a_daemon_that_hangs_is_killed(tmp_path: Path) -> None:
         )
         assert mock.process.wait(PATIENCE_S) == -signal.SIGKILL
     assert off.silence(mock.socket) == (0, f"no daemon answers on {mock.socket}", True)
+
+
+@needs_root
+def test_silence_kills_a_daemon_that_hangs_in_a_network_of_its_own(tmp_path: Path) -> None:
+    """As the service does, by PrivateNetwork=: its sockets are in another table than ours."""
+    with Mock(tmp_path, program=["unshare", "--net", *command()]) as mock:
+        mock.process.send_signal(signal.SIGSTOP)
+        os.waitpid(mock.process.pid, os.WUNTRACED)
+        _, sentence, is_known = off.silence(mock.socket)
+        assert is_known, sentence
+        assert mock.process.wait(PATIENCE_S) == -signal.SIGKILL
 
 
 def test_where_no_daemon_is_nothing_is_waited_for(
