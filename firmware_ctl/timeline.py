@@ -34,6 +34,10 @@ pattern on all motors, and for 450 in which each of six targets has its own.
 _REMEMBERED_MS: Final = 30_000
 """The longest period whose levels are kept while it plays, so that they stay few."""
 
+_REMEMBERED: Final = 2_000
+"""Most steps of a period that are kept: jumps have a millisecond of their own, and in half a minute
+there may be tens of thousands."""
+
 _drawn: Final = lru_cache(maxsize=128)(draw)
 """Motors, phases and the proof ask for the same courses at the same levels."""
 
@@ -294,6 +298,8 @@ class Playback:
     def _remember(self, in_period_ms: int, levels: Levels, for_ms: int) -> None:
         """Wakes come late by more or less: of what holds for a while the earliest moment counts."""
         known_until_ms = in_period_ms + for_ms
+        if len(self._period) >= _REMEMBERED:
+            return
         i = bisect_left(self._period_at_ms, in_period_ms)
         j = bisect_left(self._period_at_ms, known_until_ms, i)
         self._period_at_ms[i:j] = [in_period_ms]

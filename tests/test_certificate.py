@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from firmware_ctl import shipped
+from firmware_ctl import certificate, shipped
 from firmware_ctl.authoring import certificate_lines
-from firmware_ctl.budget import fit
+from firmware_ctl.budget import Worst, fit
+from firmware_ctl.catalogue import read_entry
+from firmware_ctl.certificate import ZoneProof, certify
 from firmware_ctl.cli import main
 from firmware_ctl.errors import AuthorError
 from firmware_ctl.explain import explain
@@ -17,7 +19,8 @@ from firmware_ctl.folder import load_mat, read_catalogue
 from firmware_ctl.limits import resolve
 from firmware_ctl.mat import Mat
 from firmware_ctl.profile import Profile
-from firmware_ctl.timeline import Timeline, motors_of
+from firmware_ctl.steps import Steps
+from firmware_ctl.timeline import Timeline, Voice, motors_of
 from tests.strategies import mats_and_profiles
 
 MAT = load_mat(shipped.mat_file())
@@ -93,6 +96,32 @@ def test_explain_and_the_compiler_use_one_resolver(both: tuple[Mat, Profile]) ->
         return
     said = [(row.phase, row.zone, row.duty_pct) for row in explain(profile, budget, mat)]
     assert said == duties(profile, timeline, mat)
+
+
+def test_certify_a_session_of_many_cycles_draws_one_a_voice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = "title: Many\nphases:\n" + "".join(
+        f"- {{name: p{n}, for: 5s, play: {{hips: {{pattern: wave, level: {{from: 0%, to: 60%}}, "
+        f"period: {9_000 + 7 * n}ms}}}}}}\n"
+        for n in range(100)
+    )
+    entry = read_entry("many", text.encode(), "many.yaml", MAT)
+    assert entry.timeline is not None
+    assert entry.budget is not None
+    drawn = 0
+    plain = Voice.cycle
+
+    def counted(self: Voice, asked_pct: int) -> Steps:
+        nonlocal drawn
+        drawn += 1
+        return plain(self, asked_pct)
+
+    monkeypatch.setattr(certificate, "most_drawn", lambda _: Worst())
+    monkeypatch.setattr(Voice, "cycle", counted)
+    (hips,) = certify(entry.timeline, entry.budget, MAT).zones
+    assert drawn == 100
+    assert hips == ZoneProof("hips", 500_000, 60, 55, 72, 0, 0)
 
 
 @pytest.mark.parametrize(

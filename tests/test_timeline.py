@@ -529,3 +529,19 @@ def test_compile_profile_with_too_many_parts_is_refused_at_the_phase_that_is_one
         f"p.yaml:{fits + 1}:3: from this phase on the profile is too large: its phases play too "
         "much; write fewer of them with `repeat`, or fewer targets, taps or frames"
     )
+
+
+def test_playback_of_a_period_with_many_steps_remembers_a_bounded_number() -> None:
+    taps = [
+        play(zone, "tap", 30, taps=10, tap_for=10, rest=rest_ms)
+        for zone, rest_ms in (("neck", 14), ("back", 11))
+    ]
+    timeline = compiled(phase(60_000, *taps))
+    assert timeline.segments[0].period_ms == 13_668
+    playback, plain = Playback(timeline), Playback(timeline)
+    t_ms: int | None = 0
+    while t_ms is not None:
+        frame = playback.at(t_ms)
+        assert frame.level_pct == plain.levels_at(t_ms)[0]
+        t_ms = frame.until_ms
+    assert 0 < len(playback._period) <= 2_000
