@@ -17,6 +17,7 @@ from firmware_ctl.allowance import Spent
 from firmware_ctl.button import DEBOUNCE_MS, Contact
 from firmware_ctl.catalogue import Catalogue, read_entry
 from firmware_ctl.errors import AuthorError, CallerError, DeviceError, Mistake
+from firmware_ctl.files import open_regular
 from firmware_ctl.incident import FORMAT, UNSTEADY
 from firmware_ctl.mat import Mat, read_mat
 from firmware_ctl.printable import printable
@@ -193,7 +194,7 @@ def read_incident(path: str) -> Incident:
 
 def _lines(path: str) -> list[bytes]:
     try:
-        with gzip.open(path) as file:
+        with open(open_regular(path, os.O_RDONLY), "rb") as kept, gzip.open(kept) as file:
             data = file.read(BYTES_MAX + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise AuthorError(

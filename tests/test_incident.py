@@ -528,7 +528,10 @@ def test_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
             ["--replay", str(tmp_path / "x")],
             f"the incident {tmp_path}/x cannot be read: No such file or directory",
         ),
-        (["--replay", str(tmp_path)], f"the incident {tmp_path} cannot be read: Is a directory"),
+        (
+            ["--replay", str(tmp_path)],
+            f"the incident {tmp_path} cannot be read: it is not a regular file",
+        ),
         ([], "simulate takes a PROFILE, or --replay FILE"),
         (["neck", "--replay", "x"], "simulate takes a PROFILE, or --replay FILE"),
     ):

@@ -144,6 +144,16 @@ def test_incident_is_written_through_nothing_that_lies_in_its_way(
     assert os.listdir(state) == ["incident-now-why.jsonl.gz"]
 
 
+@pytest.mark.parametrize("made", [link, fifo])
+def test_replay_of_what_is_no_regular_file_is_refused_at_once(
+    made: Callable[[Path, Path], None], roots: Path, tmp_path: Path
+) -> None:
+    made(tmp_path / "incident.jsonl.gz", roots)
+    refused = call(tmp_path, "simulate", "--replay", str(tmp_path / "incident.jsonl.gz"))
+    assert refused.returncode == 2
+    assert f"the incident {tmp_path}/incident.jsonl.gz cannot be read: " in refused.stderr
+
+
 def test_ring_that_is_a_link_or_a_fifo_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "ring"
     ring = incident.Ring(str(tmp_path / "other"), 8)
