@@ -277,6 +277,7 @@ class Judge:
         self.duties = self._off = (0,) * motors
         self.known: list[Known] = []
         self._starts: dict[Known, set[Start]] = {}
+        self._used_up_in_round = -1
         self._may_press = False
         """A `press` request may move the simulated button."""
         self._may_move_in_round = False
@@ -492,6 +493,11 @@ class Judge:
         if self._seats() > MOST_CLIENTS:
             known.is_one_too_many = True
 
+    def descriptors_are_used_up(self) -> None:
+        """A client could not be accepted: another one may have to go."""
+        self._used_up_in_round = self.round
+        self.counts["clients for whom no descriptor was left"] += 1
+
     def read_end(self, known: Known) -> None:
         """The loop came to the end of what this client sent."""
         if known.ended_in_round is None:
@@ -499,7 +505,10 @@ class Judge:
 
     def closed(self, known: Known, unread: bytes) -> None:
         """The daemon closed this connection, while it goes on."""
-        was_full = sum(k.is_guest and k.is_seated for k in self.known) >= MOST_CLIENTS
+        was_full = (
+            self._used_up_in_round == self.round
+            or sum(k.is_guest and k.is_seated for k in self.known) >= MOST_CLIENTS
+        )
         is_new = known.joined_in_round == self.round
         known.is_closed, known.is_seated = True, False
         known.unread_since_round = None

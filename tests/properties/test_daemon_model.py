@@ -373,6 +373,10 @@ class DaemonModel(RuleBasedStateMachine):
 
         self.world.at(self.now_ms, change)
 
+    @rule(most=st.sampled_from([3, 20, None]))
+    def descriptors_are_for(self, most: int | None) -> None:
+        self.world.at(self.now_ms, lambda: setattr(self.world.backlog, "most_clients", most))
+
     @rule(for_ms=st.sampled_from([3, 40, 120, 600]))
     def loop_is_held_up(self, for_ms: int) -> None:
         self.world.at(self.now_ms, lambda: self.world.hold_up(for_ms))
@@ -398,14 +402,12 @@ class DaemonModel(RuleBasedStateMachine):
 NEEDED = (
     "answers compared",
     "clients whose answers are complete",
-    "ends while motors move",
     "evictions",
     "leases ended by going",
     "leases lapsed beside bytes",
     "lines without an answer",
     "measurements of memory",
     "motors begin to move",
-    "motors move by the button",
     "starts before ready that waited",
     "starts that waited",
     "starts too soon after a stop",

@@ -5,6 +5,7 @@ links, listener and verbs are real; below them sockets behave as Linux does: wha
 before it closed or reset can still be read, and a write to it fails.
 """
 
+import errno
 import heapq
 import socket
 from collections import Counter, deque
@@ -157,6 +158,8 @@ class Backlog:
         self.waiting: deque[Client] = deque()
         self.meanwhile: deque[Callable[[], object]] = deque()
         """What others do while the next client is accepted."""
+        self.most_clients: int | None = None
+        """There is no descriptor for more; None: there is."""
         self._world = world
 
     def setblocking(self, flag: bool) -> None:
@@ -173,6 +176,9 @@ class Backlog:
         self._world.calls()
         if not self.waiting:
             raise BlockingIOError
+        if self.most_clients is not None and len(self._world.clients) >= self.most_clients:
+            self._world.judge.descriptors_are_used_up()
+            raise OSError(errno.EMFILE, "Too many open files")
         client = self.waiting.popleft()
         self._world.accepted(client)
         while self.meanwhile:
@@ -383,8 +389,12 @@ class World:
         self.at(until_ms, self._end)
         self._is_over = False
         while not self._is_over:
-            with suppress(Killed):
-                self._daemon().run()
+            daemon = self._daemon()
+            try:
+                with suppress(Killed):
+                    daemon.run()
+            finally:
+                self._listener.close()
             if self.judge.broken is not None:
                 raise self.judge.broken
             if self.judge.is_moving and not self.is_killed:
@@ -419,7 +429,8 @@ class World:
             lambda done: Reading(self, done),
             self.judge.told,
         )
-        daemon.watch(Listener(self.backlog))  # type: ignore[arg-type]
+        self._listener = Listener(self.backlog)  # type: ignore[arg-type]
+        daemon.watch(self._listener)
         if self.mat.button is not None:
             daemon.watch(self.finger)
         daemon.add(SocketLink(Socket(self.port)))  # type: ignore[arg-type]
