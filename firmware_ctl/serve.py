@@ -34,7 +34,7 @@ from firmware_ctl.printable import printable
 from firmware_ctl.sentries import Rail, Sentry, TickLate, UnderVoltage
 from firmware_ctl.session import Away, Close, Session
 from firmware_ctl.shaping import Levels
-from firmware_ctl.state import StateFolder, passing_folder
+from firmware_ctl.state import StateFolder, temporary_folder
 from firmware_ctl.trace import Trace
 
 Say = Callable[[str], None]
@@ -170,13 +170,13 @@ def _mock_daemon(
     args: argparse.Namespace, pty: links.PtyLink | None, view: ViewLink | None, say: Say
 ) -> int:
     with ExitStack() as stack:
-        state = args.state or stack.enter_context(passing_folder())
+        state = args.state or stack.enter_context(temporary_folder())
         files = None
         if args.inject:
             from firmware_ctl.simulator import faults
 
             files = faults.FaultyFiles()
-        parts = _Parts(args, stack, state, say, files=files, is_passing=not args.state)
+        parts = _Parts(args, stack, state, say, files=files, is_temporary=not args.state)
         from firmware_ctl import gpio
         from firmware_ctl.simulator import pins
         from firmware_ctl.simulator.board import Board
@@ -230,11 +230,11 @@ class _Parts:
         systemd: Systemd | None = None,
         files: Files | None = None,
         proof: deadman.Proof | None = None,
-        is_passing: bool = False,
+        is_temporary: bool = False,
     ) -> None:
         """`systemd`: None for a mock, which answers to no service manager. `files`: for tests.
 
-        `is_passing`: nobody will look into the state folder for what a killed daemon was doing.
+        `is_temporary`: the state folder ends with the daemon; nobody will look into it after a kill.
         """
         self._proof = proof or _begin_proof()
         self.mat = load_mat(args.mat)
@@ -247,7 +247,7 @@ class _Parts:
         self._disk = Disk(say)
         stack.callback(self._disk.close)
         self._shelf = Shelf(os.path.abspath(state), self._disk, say)
-        self._ring = "" if is_passing else places.ring_file(state)
+        self._ring = "" if is_temporary else places.ring_file(state)
         if folder.killed:
             say(f"the last run on this state folder was killed (process {folder.killed})")
             self._shelf.keep("killed", left_behind(self._ring, folder.killed))

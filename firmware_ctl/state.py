@@ -8,7 +8,7 @@ from typing import Final
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.files import open_regular
 
-_PASSING: Final = "firmware-ctl-mock-"
+_TEMPORARY: Final = "firmware-ctl-mock-"
 
 
 class StateFolder:
@@ -61,7 +61,7 @@ class StateFolder:
 
 
 @contextmanager
-def passing_folder() -> Iterator[str]:
+def temporary_folder() -> Iterator[str]:
     """A state folder for one mock, removed at its end; what killed mocks have left goes first."""
     import shutil
     import tempfile
@@ -70,9 +70,9 @@ def passing_folder() -> Iterator[str]:
         parent = tempfile.gettempdir()
         for name in os.listdir(parent):
             left = os.path.join(parent, name)
-            if name.startswith(_PASSING) and _is_left(left):
+            if name.startswith(_TEMPORARY) and _is_left(left):
                 shutil.rmtree(left, ignore_errors=True)
-        made = tempfile.TemporaryDirectory(prefix=_PASSING)
+        made = tempfile.TemporaryDirectory(prefix=_TEMPORARY)
     except OSError as error:
         raise DeviceError(
             f"no folder can be made for the state: {error.strerror}; name one with --state"

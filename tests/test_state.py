@@ -16,7 +16,7 @@ from firmware_ctl.folder import load_mat
 from firmware_ctl.ledger import Ledger
 from firmware_ctl.places import ring_file
 from firmware_ctl.setup import Progress
-from firmware_ctl.state import StateFolder, passing_folder
+from firmware_ctl.state import StateFolder, temporary_folder
 from firmware_ctl.wiring import Tuned
 from tests.process import PATIENCE_S, Lines, call, command, environment
 from tests.test_ledger import NEW, OLD, THEN, written
@@ -217,15 +217,15 @@ def test_mock_that_is_killed_leaves_no_memory_and_its_folder_goes_with_the_next(
         assert not os.path.exists(ring_file(str(left)))
 
 
-def test_passing_folder_that_cannot_be_made_is_told(
+def test_temporary_folder_that_cannot_be_made_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
     with pytest.raises(DeviceError, match="no folder can be made for the state: No such file"):
-        passing_folder().__enter__()
+        temporary_folder().__enter__()
 
 
-def test_passing_folder_leaves_those_of_living_mocks_and_of_others(
+def test_temporary_folder_leaves_those_of_living_mocks_and_of_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -242,7 +242,7 @@ def test_passing_folder_leaves_those_of_living_mocks_and_of_others(
     (outside / "lock").write_text("123\n")
     folders["linked"].symlink_to(outside)
     (tmp_path / "firmware-ctl-0").mkdir()
-    with passing_folder() as own:
+    with temporary_folder() as own:
         assert os.path.dirname(own) == str(tmp_path)
         assert not folders["dead"].exists()
     assert not os.path.exists(own)
