@@ -234,7 +234,7 @@ class _Parts:
     ) -> None:
         """`systemd`: None for a mock, which answers to no service manager. `files`: for tests.
 
-        `is_temporary`: the state folder ends with the daemon; nobody will look into it after a kill.
+        `is_temporary`: the state folder ends with the daemon; nobody reads it after a kill.
         """
         self._proof = proof or _begin_proof()
         self.mat = load_mat(args.mat)
