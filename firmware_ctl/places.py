@@ -57,7 +57,9 @@ def mock_socket(make: bool = False) -> str:
                 os.mkdir(folder, 0o700)
         with suppress(FileNotFoundError):  # then no mock runs
             found = os.lstat(folder)
-            if (found.st_uid, found.st_mode) != (user, stat.S_IFDIR | 0o700):
+            # Without the bits that a folder inherits from the one that it is made in.
+            mode = stat.S_IFMT(found.st_mode) | found.st_mode & 0o777
+            if (found.st_uid, mode) != (user, stat.S_IFDIR | 0o700):
                 raise DeviceError(
                     f"{folder} is not a folder that only this user can use (mode 0700); remove it, "
                     "or set XDG_RUNTIME_DIR to a folder of your own"

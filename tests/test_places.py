@@ -45,6 +45,13 @@ def test_mock_socket_without_a_runtime_folder_lies_in_a_closed_folder_of_its_own
     assert places.mock_socket(make=True) == places.mock_socket() == str(fallback / NAME)
 
 
+def test_mock_socket_in_a_folder_that_hands_its_group_on_is_no_stranger(
+    fallback: Path, tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o2777)
+    assert places.mock_socket(make=True) == str(fallback / NAME)
+
+
 def test_mock_socket_in_a_runtime_folder_of_this_user_lies_there(
     fallback: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
