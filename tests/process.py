@@ -15,9 +15,10 @@ import termios
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import serial
 
@@ -63,6 +64,17 @@ def environment(home: Path) -> dict[str, str]:
     return {**keep, "PYTHONPATH": str(ROOT), "XDG_RUNTIME_DIR": str(home), "HOME": str(home)}
 
 
+def waited_ns(pid: int) -> int:
+    """How long the main thread of a process could run and the kernel gave it no processor.
+
+    The kernel counts it for each thread. A thread that sleeps, waits or computes adds nothing, so
+    a test that subtracts it forgives what other programs do to a process, and nothing that the
+    process does itself. A process that only sleeps is no measure of this: beside busy programs
+    such a witness woke 1 ms late while a daemon that had work to do was held up for 82 ms.
+    """
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1])
+
+
 def call(home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         command(*words), env=environment(home), capture_output=True, text=True, timeout=PATIENCE_S
@@ -91,24 +103,58 @@ class Lines:
             self._half += more
 
 
+class Took(NamedTuple):
+    """How long something took, and for how much of it the machine held the processes up."""
+
+    ms: float
+    waited_ms: float
+
+    @property
+    def own_ms(self) -> float:
+        """What the program has to answer for."""
+        return self.ms - self.waited_ms
+
+    def __str__(self) -> str:
+        return f"{self.ms:.1f} ms ({self.waited_ms:.1f} of it without a processor)"
+
+
+class Moment(NamedTuple):
+    at_ns: int
+    waited_ns: int
+    """Of the daemon, up to then."""
+
+    def until(self, later: "Moment") -> Took:
+        return Took((later.at_ns - self.at_ns) / 1e6, (later.waited_ns - self.waited_ns) / 1e6)
+
+
 class Watch:
-    """What `tests.watched` tells: every motor pin's duty, and the checked ticks, with their ns."""
+    """What `tests.watched` tells: every motor pin's duty, and the checked ticks, with their time."""
 
     def __init__(self) -> None:
         self.fd, self.theirs = os.pipe()
         fcntl.fcntl(self.theirs, fcntl.F_SETPIPE_SZ, 1 << 20)  # so that telling never waits
         pins = [motor.pin for motor in load_mat(shipped.mat_file()).motors]
         self.duties: dict[int, int | None] = dict.fromkeys(pins)
-        self.ticks: list[int] = []
+        self.ticks: list[Moment] = []
+        self.last = Moment(0, 0)
+        """Of what was told last."""
         self._lines = Lines(self.fd)
 
-    def until(self, is_it: Callable[[list[int | None]], bool]) -> int:
+    def until(self, is_it: Callable[[list[int | None]], bool]) -> Moment:
         """When a write to a motor's pin made the duties what is meant."""
         while True:
             line = self._lines.until(lambda _: True)
-            at_ns = self._take(line)
+            moment = self._take(line)
             if not line.endswith("tick") and is_it(list(self.duties.values())):
-                return at_ns
+                return moment
+
+    def off_after(self, mock: "Mock", act: Callable[[], object]) -> Took:
+        """From before an act until every motor pin is driven low."""
+        begun_ns, before_ns = mock.waited_ns(), waited_ns(os.getpid())
+        at_ns = time.monotonic_ns()
+        act()
+        here_ns = waited_ns(os.getpid()) - before_ns  # the act itself may have come late
+        return Moment(at_ns, begun_ns - here_ns).until(self.until(off))
 
     def rest(self) -> None:
         """All that is left, once the process is gone."""
@@ -116,17 +162,18 @@ class Watch:
             while True:
                 self._take(self._lines.until(lambda _: True))
 
-    def gaps_ms(self) -> list[float]:
+    def gaps(self) -> list[Took]:
         """Between one checked tick and the next."""
-        return [(b - a) / 1e6 for a, b in zip(self.ticks, self.ticks[1:], strict=False)]
+        return [before.until(after) for before, after in pairwise(self.ticks)]
 
-    def _take(self, line: str) -> int:
-        at_ns, *what = line.split()
+    def _take(self, line: str) -> Moment:
+        at_ns, waited, *what = line.split()
+        self.last = moment = Moment(int(at_ns), int(waited))
         if what == ["tick"]:
-            self.ticks.append(int(at_ns))
+            self.ticks.append(moment)
         elif int(what[0]) in self.duties:
             self.duties[int(what[0])] = None if what[1] == "None" else int(what[1])
-        return int(at_ns)
+        return moment
 
 
 def off(duties: list[int | None]) -> bool:
@@ -267,6 +314,9 @@ class Mock:
         """The trace; complete once the process has ended."""
         return [json.loads(line) for line in self.trace.read_text().splitlines()]
 
+    def waited_ns(self) -> int:
+        return waited_ns(self.process.pid)
+
     def memory_kb(self) -> int:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0])
@@ -275,10 +325,13 @@ class Mock:
 class Client:
     """Requests and answers over a serial port, or whatever else pyserial opens."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, explain: Callable[[], str] = lambda: "") -> None:
+        """`explain` says what became of the daemon, for the message of a failure."""
         self.port = serial.serial_for_url(url, timeout=PATIENCE_S, write_timeout=PATIENCE_S)
         self.told: list[str] = []
         self._asked = 0
+        self._last = ""
+        self._explain = explain
 
     def __enter__(self) -> "Client":
         return self
@@ -287,14 +340,22 @@ class Client:
         self.port.close()
 
     def line(self) -> str:
+        begun_s = time.monotonic()
         raw: bytes = self.port.readline()
-        assert raw.endswith(b"\r\n"), raw
+        if not raw.endswith(b"\r\n"):
+            waited_s = time.monotonic() - begun_s
+            what = f"there is half a line, {raw!r}," if raw else "there is nothing"
+            raise AssertionError(
+                f"{what} {waited_s:.0f} s after the last line; the last request was "
+                f"{self._last!r}, told before it was {self.told[-3:]}. {self._explain()}".rstrip()
+            )
         return raw.decode().removesuffix("\r\n")
 
     def ask(self, request: str) -> list[str]:
         """The answer's lines, the final one last; what is only told goes to `told`."""
         self._asked += 1
         assert self._asked < PATIENCE_ASKS, request
+        self._last = request
         self.port.write(request.encode() + b"\n")
         lines = []
         while True:

@@ -22,16 +22,17 @@ from tests.process import (
     Client,
     Lines,
     Mock,
+    Took,
     Watch,
-    at_last,
     call,
     command,
     environment,
     off,
     on,
+    waited_ns,
     zones,
 )
-from tests.stop_latency import measure
+from tests.stop_latency import HOG, measure
 from tests.test_mock_view import Terminal
 
 GONE_MS = 500
@@ -60,7 +61,7 @@ def is_ended_in_time(mock: Mock, watch: Watch) -> str:
     _, errors = mock.process.communicate(timeout=PATIENCE_S)
     assert mock.process.returncode == -signal.SIGKILL
     watch.rest()
-    took_ms = (gone_ns - watch.ticks[-1]) / 1e6
+    took_ms = (gone_ns - watch.ticks[-1].at_ns) / 1e6
     assert DEADMAN_KILL_MS <= took_ms <= GONE_MS + late_ms
     print(f"gone {took_ms:.1f} ms after the last checked tick (seen {late_ms:.1f} ms late at most)")
     return errors.decode()
@@ -233,9 +234,8 @@ def test_fault_05_a_signal_is_off_in_time_and_leaves_the_pins_driven_low(
     with Mock(tmp_path, speed=1, watch=watch) as mock, Client(mock.port) as client:
         client.start("long")
         watch.until(on)
-        at_ns = time.monotonic_ns()
-        mock.process.send_signal(number)
-        assert (watch.until(off) - at_ns) / 1e6 <= OFF_MS
+        took = watch.off_after(mock, lambda: mock.process.send_signal(number))
+        assert took.own_ms <= OFF_MS, took
         _, errors = mock.process.communicate(timeout=PATIENCE_S)
         assert (mock.process.returncode, errors) == (0, b"")
         watch.rest()
@@ -283,41 +283,103 @@ def test_fault_14_a_port_that_is_unplugged_while_it_runs(
 
 
 def test_fault_15_17_noise_half_a_line_and_a_client_that_never_reads_delay_no_tick(
-    tmp_path: Path,
+    tmp_path: Path, watch: Watch
 ) -> None:
     noise = random.Random(2).randbytes(1 << 19).translate(None, b"!\x18\x03")
+    with Mock(tmp_path, "--listen", "127.0.0.1:0", speed=1, watch=watch) as mock:
+        tcp = next(line for line in mock.log.found if line.startswith("listening on "))
+        deaf = f"socket://{tcp.removeprefix('listening on ')}"
+        with Client(mock.port) as port, Client(deaf) as client, Client(deaf) as never_reads:
+            assert client.start("long").startswith("ok")
+            watch.until(on)
+            port.port.write(noise)
+            never_reads.port.write(b"status\n" * 6_000)
+            never_reads.port.write(b"stat")
+            status = client.status()
+            assert (status["state"], status["fault"]) == ("running", "")
+            client.ask("stop")
+            assert mock.end() == (0, "")
+    watch.rest()
+    worst = worst_of(watch.gaps())
+    print(f"the longest of {len(watch.ticks)} ticks took {worst}")
+    assert worst.own_ms < TICK_LATE_MS
 
-    def attempt() -> None:
-        watch = Watch()
-        with Mock(tmp_path, "--listen", "127.0.0.1:0", speed=1, watch=watch) as mock:
-            tcp = next(line for line in mock.log.found if line.startswith("listening on "))
-            deaf = f"socket://{tcp.removeprefix('listening on ')}"
-            with Client(mock.port) as port, Client(deaf) as client, Client(deaf) as never_reads:
-                assert client.start("long").startswith("ok")
-                watch.until(on)
-                port.port.write(noise)
-                never_reads.port.write(b"status\n" * 6_000)
-                never_reads.port.write(b"stat")
-                status = client.status()
-                assert (status["state"], status["fault"]) == ("running", "")
-                client.ask("stop")
-                assert mock.end() == (0, "")
-        watch.rest()
-        os.close(watch.fd)
-        print(f"the longest of {len(watch.ticks)} ticks took {max(watch.gaps_ms()):.1f} ms")
-        assert max(watch.gaps_ms()) < TICK_LATE_MS
 
-    at_last(attempt)
+def worst_of(found: list[Took]) -> Took:
+    return max(found, key=lambda took: took.own_ms)
 
 
 def test_fault_16_a_stop_in_a_flood_with_every_core_busy_is_off_in_time(tmp_path: Path) -> None:
-    def attempt() -> None:
-        # Nice enough not to starve the tests beside this one, whose dead-man is armed as well.
-        latencies_ms = sorted(measure(tmp_path, 6, flooded=True, nice=10))
-        print(" ".join(f"{latency_ms:.1f}" for latency_ms in latencies_ms))
-        assert latencies_ms[-1] <= OFF_MS
+    # Nice enough not to starve the tests beside this one, whose dead-man is armed as well.
+    stops, remade = measure(tmp_path, 6, flooded=True, nice=10)
+    print(f"stops: {', '.join(map(str, stops))}; made again after: {', '.join(map(str, remade))}")
+    assert worst_of(stops).own_ms <= OFF_MS
+    # Only the machine may have made a tick late; then the daemon had to turn the motors off.
+    assert [took for took in remade if took.own_ms >= TICK_LATE_MS] == []
 
-    at_last(attempt)
+
+# --- what these measurements forgive, and what they do not --------------------------------------
+
+
+SLOW_STOP = """\
+import sys, time
+from firmware_ctl.simulator.board import Board
+from tests import watched
+set_line = Board.set_line
+def slowly(board, pin, line, now_ms):
+    time.sleep(0.02 if line.duty_pct == 0 else 0)  # eight motors: 0.16 s
+    set_line(board, pin, line, now_ms)
+Board.set_line = slowly
+watched.main()
+"""
+
+
+def test_a_program_that_stops_slowly_is_found_by_every_stop(tmp_path: Path) -> None:
+    program = [sys.executable, "-c", SLOW_STOP]
+    for folder in ("1", "2", "3"):
+        watch = Watch()
+        with (
+            Mock(
+                tmp_path / folder, speed=1, watch=watch, program=[*program, str(watch.theirs)]
+            ) as mock,
+            Client(mock.port) as client,
+        ):
+            client.start("long")
+            watch.until(on)
+            took = watch.off_after(mock, lambda client=client: client.port.write(b"!"))
+        os.close(watch.fd)
+        assert took.own_ms > OFF_MS, took
+
+
+def test_a_tick_that_the_program_makes_late_is_found(tmp_path: Path, watch: Watch) -> None:
+    with (
+        Mock(tmp_path, "--inject", "late", speed=1, watch=watch) as mock,
+        Client(mock.port) as client,
+    ):
+        client.start("long")
+        client.status_until(lambda status: status["fault"] == "tick-late")
+        assert mock.end()[0] == 0
+    watch.rest()
+    assert worst_of([*watch.gaps(), watch.ticks[-1].until(watch.last)]).own_ms >= TICK_LATE_MS
+
+
+def test_time_without_a_processor_is_told_apart() -> None:
+    """Four programs on one processor: each can run all the time and gets a quarter of it."""
+    begin_s = time.monotonic()
+    processor = min(os.sched_getaffinity(0))
+    busy = [
+        subprocess.Popen(["taskset", "-c", str(processor), sys.executable, "-c", HOG])
+        for _ in range(4)
+    ]
+    try:
+        while (waited_s := waited_ns(busy[0].pid) / 1e9) < 0.5:
+            assert time.monotonic() < begin_s + PATIENCE_S
+            select.select([], [], [], 0.01)
+        assert waited_s < time.monotonic() - begin_s
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
 
 
 # --- 22: disks that do not take the ledger ----------------------------------------------------
@@ -385,9 +447,8 @@ def test_fault_25_off_never_waits_for_a_log(how: str, tmp_path: Path, watch: Wat
             mock.process.stdout.close()
         client.start("long")
         watch.until(on)
-        at_ns = time.monotonic_ns()
-        client.port.write(b"!")
-        assert (watch.until(off) - at_ns) / 1e6 <= OFF_MS
+        took = watch.off_after(mock, lambda: client.port.write(b"!"))
+        assert took.own_ms <= OFF_MS, took
         client.status_until(lambda status: status["state"] == "idle")
         mock.process.send_signal(signal.SIGTERM)
         assert mock.process.wait(PATIENCE_S) == 0

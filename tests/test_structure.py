@@ -140,3 +140,12 @@ def test_style(tool: list[str]) -> None:
         [sys.executable, "-m", *tool], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_ci_tries_no_test_twice() -> None:
+    """A test that fails once in three times tells of a fault that is there once in three times."""
+    retries = (
+        r"--last-failed|--lf\b|--reruns|--count|rerunfailures|flaky|\bfor _ in\b|\|\| .*pytest"
+    )
+    for path in (".ci/run", "pyproject.toml", "README.md"):
+        assert re.findall(retries, (ROOT / path).read_text()) == [], path

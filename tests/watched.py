@@ -1,8 +1,9 @@
 """`python -m tests.watched FD mock …`: a mock that tells a pipe what its pins get, and every tick.
 
-A line each, as it happens: `NANOSECONDS PIN DUTY` for a write to a simulated pin (`None`: it is an
-input), `NANOSECONDS tick` for a checked tick while motors move. The clock is CLOCK_MONOTONIC,
-which all processes of a machine share.
+A line each, as it happens: `NANOSECONDS WAITED PIN DUTY` for a write to a simulated pin (`None`: it
+is an input), `NANOSECONDS WAITED tick` for a checked tick while motors move. The clock is
+CLOCK_MONOTONIC, which all processes of a machine share. WAITED is how many nanoseconds, since it
+began, the loop's thread could run and the kernel gave it no processor.
 """
 
 import os
@@ -12,6 +13,7 @@ import time
 from firmware_ctl import cli
 from firmware_ctl.deadman import KernelDeadman
 from firmware_ctl.simulator.board import Board, Line
+from tests.process import waited_ns
 
 
 def main() -> None:
@@ -19,7 +21,7 @@ def main() -> None:
     set_line, arm = Board.set_line, KernelDeadman.arm
 
     def tell(what: str) -> None:
-        os.write(fd, f"{time.monotonic_ns()} {what}\n".encode())
+        os.write(fd, f"{time.monotonic_ns()} {waited_ns(os.getpid())} {what}\n".encode())
 
     def set_line_and_tell(board: Board, pin: int, line: Line, now_ms: int) -> None:
         set_line(board, pin, line, now_ms)

@@ -20,14 +20,18 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 from tests.emulation.build import Image
 
-MOST_S: Final = 1200
-"""No machine lives longer, whatever becomes of the tests."""
+LIFE_S: Final = 1200
+"""`timeout` ends a machine after this, so that a test that hangs leaves no QEMU behind."""
+TIMED_OUT: Final = (124, 137)
+"""What `timeout` ends with then."""
 PATIENCE_S: Final = 120.0
 LAST_BYTES: Final = 4000
 
 GPIO: Final = 0x3F20_0000
 SET, CLEAR, LEVEL = GPIO + 0x1C, GPIO + 0x28, GPIO + 0x34
 OUTPUT: Final = 1
+HEADER: Final = range(28)
+"""The pins that a Pi's header has, of the chip's 54."""
 
 
 class Edge(NamedTuple):
@@ -44,16 +48,96 @@ class Change(NamedTuple):
     drives: bool
 
 
+class Qtest:
+    """QEMU's socket for tests: it reads and writes registers, and tells each edge of an output.
+
+    The answers have no numbers: they belong to the requests by their order alone. So after an
+    answer that did not come in time no later one can be trusted, and every request fails at once.
+    """
+
+    def __init__(self, connection: socket.socket, why_gone: Callable[[], str]) -> None:
+        self.edges: list[Edge] = []
+        """Of the header's pins."""
+        self.inner_edges: list[Edge] = []
+        """Of the pins that the header does not have."""
+        self._connection = connection
+        self._why_gone = why_gone
+        self._answers: list[str] = []
+        self._failed = ""
+        """Why nothing can be asked any more; empty: it can."""
+        self._is_closed = False
+        self._answered = threading.Condition()
+        self._asking = threading.Lock()
+        self._listener = threading.Thread(target=self._listen)
+        self._listener.start()
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._listener.join()
+
+    def ask(self, request: str, within_s: float = PATIENCE_S) -> list[str]:
+        """The words of the answer after its `OK`."""
+        with self._asking, self._answered:
+            if self._failed:
+                raise RuntimeError(f"{request!r} was not asked: {self._failed}")
+            with suppress(OSError):  # then the socket is closed, which the listener finds as well
+                self._connection.sendall(request.encode() + b"\n")
+            self._answered.wait_for(lambda: self._answers or self._is_closed, within_s)
+            if not self._answers:
+                self._failed = (
+                    self._why_gone()
+                    if self._is_closed
+                    else f"QEMU did not answer {request!r} within {within_s:g} s"
+                )
+                raise RuntimeError(self._failed)
+            verdict, *words = self._answers.pop(0).split()
+            if verdict != "OK":
+                raise RuntimeError(f"QEMU refused {request!r}: {' '.join([verdict, *words])}")
+            return words
+
+    def _listen(self) -> None:
+        """Edges get the host's time here, on a thread of their own."""
+        half = b""
+        while data := self._receive():
+            now_s = time.monotonic()
+            *lines, half = (half + data).split(b"\n")
+            for line in lines:
+                words = line.split()
+                if words[:1] == [b"IRQ"]:
+                    edge = Edge(now_s, int(words[2]), words[1] == b"raise")
+                    (self.edges if edge.pin in HEADER else self.inner_edges).append(edge)
+                else:
+                    with self._answered:
+                        self._answers.append(line.decode())
+                        self._answered.notify()
+        with self._answered:
+            self._is_closed = True
+            self._answered.notify()
+
+    def _receive(self) -> bytes:
+        try:
+            return self._connection.recv(1 << 16)
+        except OSError:
+            return b""
+
+
 class Machine:
     """A running Pi. Without `snapshot` it boots, with `more` as a layer under the image's; a
-    snapshot wants the same image and settings."""
+    snapshot wants the same image and settings. It is ended after `life_s`."""
 
     running: ClassVar[list["Machine"]] = []
     """Those that are now: a test that fails tells what they said last."""
 
     def __init__(
-        self, image: Image, persist: bool = True, snapshot: Path | None = None, more: bytes = b""
+        self,
+        image: Image,
+        persist: bool = True,
+        snapshot: Path | None = None,
+        more: bytes = b"",
+        life_s: int = LIFE_S,
     ) -> None:
+        self.life_s = life_s
         with ExitStack() as self._stack:
             self._start(image, persist, snapshot, more)
             # Until here an error ends what was begun; from here the caller does.
@@ -68,7 +152,7 @@ class Machine:
             for part in (more, *(layer.read_bytes() for layer in image.layers)):
                 file.write(part + b"\0" * (-len(part) % 512))
         command = [
-            *("timeout", "-k", "5", str(MOST_S), "qemu-system-aarch64", "-M", "raspi3b"),
+            *("timeout", "-k", "5", str(self.life_s), "qemu-system-aarch64", "-M", "raspi3b"),
             *("-kernel", str(image.kernel), "-dtb", str(image.tree), "-initrd", str(initramfs)),
             *("-append", f"console=ttyS1,115200 rdinit=/init panic=0 quiet loglevel=2 "
               f"pinctrl_bcm2835.persist_gpio_outputs={int(persist)} systemd.show_status=0"),
@@ -83,6 +167,7 @@ class Machine:
         if snapshot:
             command += ["-incoming", f"exec:cat {snapshot}"]
         log = self._stack.enter_context((folder / "log").open("w"))
+        self.begun_s = time.monotonic()
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._stack.callback(self.process.wait)
         self._stack.callback(self.process.terminate)
@@ -100,16 +185,11 @@ class Machine:
         self._heard = b""
         self.running.append(self)
         self._stack.callback(self.running.remove, self)
-        self.edges: list[Edge] = []
-        self._answers: list[str] = []
-        self._answered = threading.Condition()
-        self._asking = threading.Lock()
-        self._qtest = self._connect("qtest")
-        listener = threading.Thread(target=self._listen)
-        listener.start()
-        self._stack.callback(listener.join)
-        self._stack.callback(self._qtest.shutdown, socket.SHUT_RDWR)
-        self._ask("irq_intercept_out /machine/soc/peripherals/gpio")
+        self._qtest = Qtest(self._connect("qtest"), self._why_gone)
+        self._stack.callback(self._qtest.close)
+        self.edges = self._qtest.edges
+        self.inner_edges = self._qtest.inner_edges
+        self._qtest.ask("irq_intercept_out /machine/soc/peripherals/gpio")
         self.is_awake = not snapshot or self._wake()
 
     def __enter__(self) -> "Machine":
@@ -139,6 +219,19 @@ class Machine:
     def _log(self) -> str:
         return (self._folder / "log").read_text()
 
+    def _why_gone(self) -> str:
+        """What became of QEMU, where it has closed a socket."""
+        try:
+            code = self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            return f"QEMU still runs and has closed a socket: {self._log()}"
+        if code in TIMED_OUT:
+            return (
+                f"the emulated Pi was ended after its {self.life_s} s; a test that needs it for "
+                "longer gives it a longer `life_s`"
+            )
+        return f"QEMU has ended with {code}: {self._log()}"
+
     # --- QEMU ---
 
     def qmp(self, command: str, **arguments: Any) -> Any:
@@ -150,7 +243,7 @@ class Machine:
                 raise RuntimeError(f"{command}: {answer['error']}")
             if "return" in answer:
                 return answer["return"]
-        raise RuntimeError(f"QEMU is gone: {self._log()}")
+        raise RuntimeError(f"{command}: {self._why_gone()}")
 
     def save(self, path: Path) -> None:
         """A snapshot; the machine is stopped afterwards, until `qmp("cont")`."""
@@ -160,28 +253,6 @@ class Machine:
             if status == "failed":
                 raise RuntimeError("QEMU cannot write the snapshot")
             time.sleep(0.05)
-
-    def _listen(self) -> None:
-        """Edges get the host's time here, on a thread of their own."""
-        half = b""
-        while data := self._qtest.recv(1 << 16):
-            now_s = time.monotonic()
-            *lines, half = (half + data).split(b"\n")
-            for line in lines:
-                words = line.split()
-                if words[:1] == [b"IRQ"]:
-                    self.edges.append(Edge(now_s, int(words[2]), words[1] == b"raise"))
-                else:
-                    with self._answered:
-                        self._answers.append(line.decode())
-                        self._answered.notify()
-
-    def _ask(self, request: str) -> str:
-        with self._asking, self._answered:
-            self._qtest.sendall(request.encode() + b"\n")
-            if not self._answered.wait_for(lambda: self._answers, PATIENCE_S):
-                raise RuntimeError(f"QEMU does not answer {request}")
-            return self._answers.pop(0)
 
     def _wake(self) -> bool:
         """A timer interrupt that was pending in a snapshot is lost, since the emulated interrupt
@@ -195,7 +266,7 @@ class Machine:
     # --- pins ---
 
     def read(self, address: int) -> int:
-        return int(self._ask(f"readl {address:#x}").split()[1], 16)
+        return int(self._qtest.ask(f"readl {address:#x}")[0], 16)
 
     def is_output(self, pin: int) -> bool:
         return self.read(GPIO + 4 * (pin // 10)) >> pin % 10 * 3 & 7 == OUTPUT
@@ -231,8 +302,14 @@ class Machine:
         return changes(sorted(levels + told, key=lambda edge: edge.at_s), functions)
 
     def drive(self, pin: int, is_high: bool) -> None:
-        """Sets what an input reads. The board tells no edge of it, only the level."""
-        self._ask(f"writel {SET if is_high else CLEAR:#x} {1 << pin:#x}")
+        """Sets what an input reads. The board tells no edge of it, only the level.
+
+        The emulated chip has one latch for what an input reads and for what an output drives: of
+        an output this would change what the guest drives, so it is refused.
+        """
+        if self.is_output(pin):
+            raise ValueError(f"pin {pin} is an output of the guest; only an input can be driven")
+        self._qtest.ask(f"writel {SET if is_high else CLEAR:#x} {1 << pin:#x}")
 
     # --- the console ---
 
@@ -250,7 +327,7 @@ class Machine:
     def _hear(self) -> None:
         more = self._console.recv(1 << 16)
         if not more:
-            raise RuntimeError(f"QEMU is gone: {self._said[-2000:]!r}")
+            raise RuntimeError(f"{self._why_gone()}; the console said last: {self._said[-2000:]!r}")
         self._said += more
         self._heard = (self._heard + more)[-LAST_BYTES:]
 

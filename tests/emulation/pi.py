@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from base64 import b64decode
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from firmware_ctl.folder import load_mat
 from tests.emulation import build
-from tests.emulation.machine import PATIENCE_S, Machine
+from tests.emulation.machine import LIFE_S, PATIENCE_S, Edge, Machine
 from tests.process import Client
 
 MAT: Final = load_mat(None)
@@ -22,6 +24,9 @@ PINS: Final = tuple(motor.pin for motor in MAT.motors)
 LED_PIN: Final = MAT.led_pin
 HAND_PIN: Final = 21
 """Rises in the guest the moment a fault is set off."""
+WITNESS_PINS: Final = (28, 29, 30, 31)
+"""The witness of each processor in the guest moves one of them every `WITNESS_S`."""
+WITNESS_S: Final = 0.02
 
 BOOT_S: Final = 300.0
 """Nothing is promised of it, and beside other work it has taken more than two minutes."""
@@ -52,7 +57,7 @@ def snapshot(image: build.Image, persist: bool = True) -> Path:
     layers = [str(layer).encode() for layer in image.layers]
 
     def make(folder: Path) -> None:
-        with Pi(image, persist) as pi:
+        with Pi(image, persist, life_s=2 * LIFE_S) as pi:
             pi.install()
             for _ in range(20):
                 pi.save(folder / "memory")
@@ -67,10 +72,10 @@ def snapshot(image: build.Image, persist: bool = True) -> Path:
     return build.cached(f"snapshot-{name}", make) / "memory"
 
 
-def restored(image: build.Image, persist: bool = True) -> "Pi":
+def restored(image: build.Image, persist: bool = True, life_s: int = LIFE_S) -> "Pi":
     """The Pi as its snapshot has it, with all of its processors awake."""
     for _ in range(RESTORES):
-        pi = Pi(image, persist, snapshot(image, persist))
+        pi = Pi(image, persist, snapshot(image, persist), life_s=life_s)
         if pi.is_awake:
             return pi
         pi.close()
@@ -81,7 +86,29 @@ class Pi(Machine):
     """A Machine whose guest has the service."""
 
     def client(self) -> Client:
-        return Client(self.uart)
+        return Client(self.uart, self.service_state)
+
+    def service_state(self) -> str:
+        """What systemd says of the service, and the daemon last: for the message of a failure."""
+        fields = "ActiveState,SubState,MainPID,NRestarts,Result,ActiveEnterTimestampMonotonic"
+        try:
+            state = self.shell(f"systemctl show -p {fields} firmware-ctl; cat /proc/uptime")[1]
+            log = self.shell("journalctl -b -u firmware-ctl -o cat -n 8")[1]
+        except (RuntimeError, TimeoutError) as error:
+            return f"The guest cannot be asked why: {error}"
+        return f"The service: {' '.join(state.split())}. Its log ends:\n{log}"
+
+    def driven(self) -> list[int]:
+        """The motor pins that are high outputs now. Half a period of the PWM later it may be others."""
+        return [pin for pin in PINS if self.is_output(pin) and self.is_high(pin)]
+
+    def late_s(self, from_s: float, to_s: float) -> float:
+        """How late the worst of the guest's witnesses woke between two times of the host.
+
+        One runs on each of its processors, above the daemon's priority: what makes it late is the
+        emulator and what else the host has to do, never the daemon.
+        """
+        return max(lateness(self.inner_edges, pin, from_s, to_s) for pin in WITNESS_PINS)
 
     def press(self, is_down: bool) -> None:
         """Moves the change-over contact: one side opens before the other one closes."""
@@ -101,7 +128,7 @@ class Pi(Machine):
     def install(self) -> None:
         """As the README tells a user; leaves the service running and idle."""
         self.boots()
-        self.must("systemctl start hand")
+        self.must("systemctl start hand witness")
         self.must("firmware-ctl service install")
         self.until_ready()
 
@@ -135,6 +162,15 @@ class Pi(Machine):
     def deed(self, line: str) -> None:
         """What the hand in the guest is to do."""
         self.type(f"echo {line} >/run/hand\n")
+
+
+def lateness(edges: Sequence[Edge], pin: int, from_s: float, to_s: float) -> float:
+    """The longest time without an edge, of what lies within the interval, beyond a period."""
+    at_s = [edge.at_s for edge in edges if edge.pin == pin]
+    if not at_s or at_s[-1] < from_s - PATIENCE_S:
+        raise RuntimeError(f"the witness on pin {pin} does not run in the guest")
+    inner = [from_s, *(each for each in at_s if from_s < each < to_s), to_s]
+    return max(0.0, max(b - a for a, b in pairwise(inner)) - WITNESS_S)
 
 
 if __name__ == "__main__":

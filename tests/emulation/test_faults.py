@@ -1,70 +1,74 @@
 """After each fault every motor pin gets low and stays so; figures are in docs/kill-matrix.md.
 
-Bounds here have room for a busy machine: a program's start takes seconds on it.
+The bounds are those that are promised. What the machine underneath holds up, the witnesses in the
+guest measure: it is subtracted once, and printed.
 """
 
 import time
 
 import pytest
 
-from tests.emulation.kill_matrix import FAULTS, Seen, play_and_break
-from tests.emulation.pi import PINS, Pi
-
-SOON_S = 2.0
-STARTED_S = 15.0
-"""A program of Python's has been started and has done its work."""
+from tests.emulation.kill_matrix import (
+    DEATHS,
+    FAULTS,
+    ORDERLY_MS,
+    PROMISED_MS,
+    Seen,
+    play_and_break,
+)
+from tests.emulation.pi import Pi
 
 
 def of_row(row: int) -> list[str]:
     return [name for name, fault in FAULTS.items() if fault.row == row]
 
 
-def low_for_good(pi: Pi, name: str) -> Seen:
+def low_in_time(pi: Pi, name: str, persist: bool = True) -> Seen:
     fault = FAULTS[name]
     seen = play_and_break(pi, fault)
     print(name, seen)
-    assert seen.gone_s < fault.gone_ms / 1000 + SOON_S
-    assert seen.low_s < seen.gone_s + (STARTED_S if fault.comes_back else SOON_S)
+    if fault.row in DEATHS:
+        assert seen.low_s - seen.gone_s - seen.late_s <= PROMISED_MS[persist] / 1000, seen
+    if fault.row in (2, 4):
+        assert seen.gone_s - seen.late_s <= fault.gone_ms / 1000, seen
+    if fault.row == 5:
+        assert seen.low_s - seen.late_s <= ORDERLY_MS / 1000, seen
+    if fault.row != 24:
+        assert seen.ran, "a tick was late before the fault, which then found no motor that ran"
     return seen
 
 
 @pytest.mark.parametrize("name", of_row(2))
 def test_fault_02_a_loop_that_hangs_is_killed_and_its_pins_get_low(pi: Pi, name: str) -> None:
-    low_for_good(pi, name)
+    low_in_time(pi, name)
 
 
 @pytest.mark.parametrize("name", of_row(3))
 def test_fault_03_after_a_death_at_full_duty_the_pins_get_low(pi: Pi, name: str) -> None:
-    low_for_good(pi, name)
+    low_in_time(pi, name)
 
 
 @pytest.mark.parametrize("name", of_row(4))
 def test_fault_04_a_daemon_that_is_stopped_is_killed(pi: Pi, name: str) -> None:
-    low_for_good(pi, name)
+    low_in_time(pi, name)
 
 
 @pytest.mark.parametrize("name", of_row(5))
 def test_fault_05_a_signal_drives_the_pins_low(pi: Pi, name: str) -> None:
-    low_for_good(pi, name)
+    low_in_time(pi, name)
 
 
 @pytest.mark.parametrize("name", of_row(24))
 def test_fault_24_a_starved_loop_turns_itself_off(pi: Pi, name: str) -> None:
     """By the late tick's fault, or, on a busy machine, by the dead-man: which, the matrix counts."""
-    seen = low_for_good(pi, name)
+    seen = low_in_time(pi, name)
     assert seen.tells_fault or not seen.lives_on
 
 
 @pytest.mark.parametrize("name", ["kill", "gil", "stop"])
 @pytest.mark.parametrize("pi", [False], ids=["released"], indirect=True)
 def test_fault_03_released_lines_are_low_with_the_death(pi: Pi, name: str) -> None:
-    seen = play_and_break(pi, FAULTS[name])
-    print(name, seen)
-    assert seen.low_s < seen.gone_s + SOON_S
-
-
-def driven(pi: Pi) -> list[int]:
-    return [pin for pin in PINS if pi.is_output(pin) and pi.is_high(pin)]
+    low_in_time(pi, name, persist=False)
 
 
 def test_fault_06_a_crash_loop_ends_and_the_mat_stays_off(pi: Pi) -> None:
@@ -79,7 +83,7 @@ def test_fault_06_a_crash_loop_ends_and_the_mat_stays_off(pi: Pi) -> None:
     assert pi.must("systemctl show -P NRestarts firmware-ctl") in ("4\n", "5\n")
     time.sleep(5)
     assert pi.shell("systemctl is-active firmware-ctl")[1] == "failed\n"
-    assert driven(pi) == []
+    assert pi.driven() == []
 
 
 def test_fault_09_a_pin_that_another_program_holds_is_named(pi: Pi) -> None:
@@ -92,7 +96,7 @@ def test_fault_09_a_pin_that_another_program_holds_is_named(pi: Pi) -> None:
     assert pi.must("systemctl show -P NRestarts firmware-ctl") == "0\n"
     said = pi.must("journalctl -b -u firmware-ctl -o cat -n 20")
     assert "motor neck_left on GPIO 17 cannot be used" in said, said
-    assert driven(pi) == []
+    assert pi.driven() == []
 
 
 def test_fault_09_a_second_daemon_says_who_runs(pi: Pi) -> None:

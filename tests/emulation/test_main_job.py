@@ -10,12 +10,15 @@ from firmware_ctl.limits import LOCK_MS
 from tests.emulation import build
 from tests.emulation.machine import high_pct
 from tests.emulation.pi import LED_PIN, MAT, PINS, Pi
-from tests.process import Client, at_last, call
+from tests.process import call
 
 PROFILE = build.HERE / "root/etc/firmware-ctl/profiles/emulation.yaml"
 SPANS = [(0, 2), (2, 4), (4, 6), (6, 10), (10, 14)]
 """Seconds: the neck beside left, right, left; all of them; the fade."""
 POINTS = 4.0
+"""So much of the duty may be other than it was compiled, on a machine that holds nothing up."""
+PRESS_OFF_S = 0.5
+"""From the press to the last motor pin high."""
 
 
 def compiled(tmp_path: Path) -> list[dict[str, Any]]:
@@ -38,13 +41,8 @@ def mean_duty(rows: list[dict[str, Any]], motor: int, span_s: tuple[int, int]) -
     return total / (to_ms - from_ms)
 
 
-def driven(pi: Pi) -> list[int]:
-    """The motor pins that are high now. Half a period later another may be."""
-    return [pin for pin in PINS if pi.is_output(pin) and pi.is_high(pin)]
-
-
-def off_by_too_much(pi: Pi, rows: list[dict[str, Any]]) -> list[tuple[str, tuple[int, int], float]]:
-    """Plays the profile: motor, span and points, where what is seen is not what was compiled."""
+def test_the_duties_of_the_compiled_profile_are_seen_on_every_pin(pi: Pi, tmp_path: Path) -> None:
+    rows = compiled(tmp_path)
     first = len(pi.edges)
     with pi.client() as client:
         assert client.ask("select emulation")[-1] == "ok profile=emulation"
@@ -57,25 +55,20 @@ def off_by_too_much(pi: Pi, rows: list[dict[str, Any]]) -> list[tuple[str, tuple
     first_on_ms = next(row["at_ms"] for row in rows if any(row["duty"]))
     begin_s = edges[0].at_s - first_on_ms / 1000
     wrong = []
-    for motor, pin in enumerate(PINS):
-        for span in SPANS:
-            seen_pct = high_pct(edges, pin, begin_s + span[0], begin_s + span[1])
-            points = seen_pct - mean_duty(rows, motor, span)
-            if abs(points) > POINTS:
-                wrong.append((MAT.motors[motor].name, span, round(points, 1)))
-    return wrong
-
-
-def test_the_duties_of_the_compiled_profile_are_seen_on_every_pin(pi: Pi, tmp_path: Path) -> None:
-    """Three times at most: on a busy machine the emulated PWM itself falls behind."""
-    rows = compiled(tmp_path)
-    wrong = off_by_too_much(pi, rows)
-    for _ in range(2):
-        if wrong:
-            print(wrong)
-            wrong = off_by_too_much(pi, rows)
+    for from_s, to_s in SPANS:
+        # A pin that is held up as it was for so long is on, or off, for so much of the span.
+        late_s = pi.late_s(begin_s + from_s, begin_s + to_s)
+        forgiven = POINTS + 100 * late_s / (to_s - from_s)
+        for motor, pin in enumerate(PINS):
+            seen_pct = high_pct(edges, pin, begin_s + from_s, begin_s + to_s)
+            points = seen_pct - mean_duty(rows, motor, (from_s, to_s))
+            print(
+                f"{MAT.motors[motor].name} {from_s}-{to_s} s: {points:+.1f} of {forgiven:.1f} points"
+            )
+            if abs(points) > forgiven:
+                wrong.append((MAT.motors[motor].name, (from_s, to_s), round(points, 1)))
     assert wrong == []
-    assert driven(pi) == []
+    assert pi.driven() == []
     assert all(pi.is_output(pin) for pin in PINS)
     count = len(pi.edges)
     time.sleep(1)
@@ -83,36 +76,31 @@ def test_the_duties_of_the_compiled_profile_are_seen_on_every_pin(pi: Pi, tmp_pa
 
 
 def test_the_button_starts_and_stops(pi: Pi) -> None:
-    with pi.client() as client:
-        at_last(lambda: press_and_touch(pi, client))
-
-
-def press_and_touch(pi: Pi, client: Client) -> None:
     """The emulated board tells no edges: a request that may move something looks at the button."""
-    pi.until_ready()
-    pi.press(False)
-    for request in ("events off", "stop", "clear", "select full"):
-        client.ask(request)
-    time.sleep(LOCK_MS / 1000 + 0.2)
-    client.told.clear()
-    client.ask("events on")
-    first = len(pi.edges)
-    pi.press(True)
-    client.ask("trim 100")
-    time.sleep(0.1)  # longer than the debounce, shorter than a hold
-    pi.press(False)
-    client.ask("trim 100")
-    client.told_until("state=running")
-    time.sleep(2)
-    assert len({edge.pin for edge in pi.edges[first:]} & set(PINS)) == len(PINS)
-    pressed_s = time.monotonic()
-    pi.press(True)
-    client.told_until("state=idle")
-    time.sleep(0.5)
-    edges = [edge for edge in pi.edges if edge.pin in PINS]
-    print("pressed to the last edge", edges[-1].at_s - pressed_s)
-    assert edges[-1].at_s - pressed_s < 0.5
-    assert driven(pi) == []
+    with pi.client() as client:
+        for request in ("events off", "stop", "clear", "select full"):
+            client.ask(request)
+        time.sleep(LOCK_MS / 1000 + 0.2)
+        client.told.clear()
+        client.ask("events on")
+        first = len(pi.edges)
+        pi.press(True)
+        client.ask("trim 100")
+        time.sleep(0.1)  # longer than the debounce, shorter than a hold
+        pi.press(False)
+        client.ask("trim 100")
+        client.told_until("state=running")
+        time.sleep(2)
+        assert {edge.pin for edge in pi.edges[first:]} >= set(PINS)
+        pressed_s = time.monotonic()
+        pi.press(True)
+        client.told_until("state=idle")
+        time.sleep(0.5)
+        last_s = [edge for edge in pi.edges if edge.pin in PINS][-1].at_s
+        took_s, late_s = last_s - pressed_s, pi.late_s(pressed_s, last_s)
+        print(f"pressed to the last edge {took_s:.3f} s; a witness woke {late_s:.3f} s late")
+        assert took_s - late_s < PRESS_OFF_S
+        assert pi.driven() == []
 
 
 def test_off_stops_the_motors_of_a_running_daemon(pi: Pi) -> None:
@@ -125,7 +113,7 @@ def test_off_stops_the_motors_of_a_running_daemon(pi: Pi) -> None:
         if "was killed" in said:  # it did not answer in time beside other work
             client.told_until("* ready")
         assert client.status()["state"] == "idle"
-        assert driven(pi) == []
+        assert pi.driven() == []
 
 
 def test_service_status_finds_what_install_put_there(pi: Pi) -> None:

@@ -5,7 +5,6 @@ import json
 from tests.emulation import build
 from tests.emulation.kill_matrix import play
 from tests.emulation.pi import PINS, Pi
-from tests.process import at_last
 
 
 def ledger(pi: Pi) -> dict[str, int]:
@@ -20,7 +19,8 @@ def test_after_a_power_cut_it_is_idle_and_what_was_used_is_counted(
     with pi.client() as client:
         play(pi, client)
     before = ledger(pi)
-    assert before["used_ms"] == 60_000  # a slice, on the disk before it was used
+    # A slice of 60 s for each start, on the disk before it was used; nothing of it comes back yet.
+    assert before["used_ms"] == 60_000
     disk = pi.disk()
     pi.qmp("stop")
     with Pi(built, more=disk) as again:
@@ -30,14 +30,9 @@ def test_after_a_power_cut_it_is_idle_and_what_was_used_is_counted(
         with again.client() as client:
             assert client.status()["state"] == "idle"
             assert [edge for edge in again.edges if edge.pin in PINS] == []
-            assert [pin for pin in PINS if again.is_output(pin) and again.is_high(pin)] == []
-
-            def attempt() -> None:
-                client.ask("clear")
-                assert client.start("full").startswith("ok")
-                assert client.status()["state"] == "running"
-
-            at_last(attempt)
+            assert again.driven() == []
+            again.must("systemctl start witness")
+            play(again, client)
         after = ledger(again)
         assert after["boot"] != before["boot"]
         assert after["used_ms"] >= 120_000

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.emulation.pi import PINS, Pi
+from tests.emulation.pi import Pi
 
 AS_NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups"
 
@@ -93,7 +93,7 @@ def test_what_is_lacking_is_named_with_its_fix(pi: Pi, name: str) -> None:
     if lack.run:
         code, said = pi.shell(f"{lack.run} </dev/null")
         assert (code, said) == (2, f"firmware-ctl: {lack.sentence}\n")
-        assert [pin for pin in PINS if pi.is_output(pin) and pi.is_high(pin)] == []
+        assert pi.driven() == []
     user = f"{AS_NOBODY} " if "setpriv" in lack.run else ""
     code, said = pi.shell(f"{user}firmware-ctl doctor </dev/null")
     said = re.sub(r"\s+", " ", said)

@@ -1,0 +1,38 @@
+"""The tests' witness in the guest: how late any program woke, seen from outside.
+
+On each processor a process sleeps for 20 ms, moves a pin that the header does not have, and sleeps
+again. It does nothing else and runs above the daemon's priority, so that where its edge comes
+late the processor itself was late.
+"""
+
+import fcntl
+import os
+import struct
+import time
+
+PINS = (28, 29, 30, 31)
+PERIOD_NS = 20_000_000
+LINE_REQUEST = struct.Struct("=64I32sQI20xIIQQ216xII20xi")
+GET_LINE = 0xC250B407
+VALUES = struct.Struct("=QQ")
+SET_VALUES = 0xC010B40F
+
+
+def watch(processor: int, pin: int) -> None:
+    os.sched_setaffinity(0, {processor})
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(60))
+    chip = os.open("/dev/gpiochip0", os.O_RDWR)
+    request = bytearray(LINE_REQUEST.pack(pin, *[0] * 63, b"witness", 8, 0, 0, 0, 0, 0, 1, 0, 0))
+    fcntl.ioctl(chip, GET_LINE, request)
+    line = LINE_REQUEST.unpack(request)[-1]
+    levels = [VALUES.pack(level, 1) for level in (1, 0)]
+    while True:
+        for level in levels:
+            time.sleep(PERIOD_NS / 1e9)
+            fcntl.ioctl(line, SET_VALUES, level)
+
+
+for processor, pin in enumerate(PINS):
+    if os.fork() == 0:
+        watch(processor, pin)
+os.wait()
