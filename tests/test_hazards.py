@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware_ctl.limits import DEADMAN_DUMP_MS, DEADMAN_KILL_MS
 from firmware_ctl.simulator.faults import FAULTS
 from tests.process import ROOT, call
 
@@ -42,6 +43,19 @@ def test_every_row_of_the_safety_concept_is_there_with_where_it_is_tried() -> No
         simulated = number not in HW | ONLY_VM
         marks = [("sim", simulated), ("vm", number in VM), ("hw", number in HW)]
         assert where.split(", ") == [mark for mark, applies in marks if applies], number
+
+
+def test_the_documents_name_the_numbers_that_the_code_and_the_unit_have() -> None:
+    text = " ".join(TEXT.split())
+    unit = (ROOT / "systemd/firmware-ctl.service").read_text()
+    kill, dump = f"{DEADMAN_KILL_MS / 1000:g} s", f"{DEADMAN_DUMP_MS / 1000:g} s"
+    assert f"{dump} without a checked tick and every thread's stack is logged, {kill} and" in text
+    assert f"L2 at {kill}" in text
+    assert f"kills it {kill} after its last checked tick" in (ROOT / "README.md").read_text()
+    assert f"after {kill}" in unit
+    watchdog, spin = (re.findall(rf"^{key}=(\d+)", unit, re.M)[0] for key in ("WatchdogSec", "LimitRTTIME"))  # fmt: skip
+    assert f"a watchdog of {watchdog} s" in text
+    assert f"{spin} s of real-time processor time" in text
 
 
 @pytest.mark.parametrize("number", ROWS)
