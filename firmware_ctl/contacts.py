@@ -2,6 +2,11 @@
 
 lgpio would look for edges two thousand times a second, on a thread of its own (lgPthAlerts.c), as
 long as the daemon lives. This module knows lines and levels; what a press is `button` decides.
+
+The kernel's level and its events are two sources that differ for a moment: a look may see a level
+whose event is still to come. So each look remembers up to when it has told of movement. An event
+from before that time is part of what was told. Any later one is a movement, whatever level it
+names, since the kernel reads that level only when it comes round to the event.
 """
 
 import fcntl
@@ -11,13 +16,14 @@ from time import monotonic_ns
 from typing import Final
 
 from firmware_ctl import mat, off
-from firmware_ctl.button import Contact, contact
+from firmware_ctl.button import Contact, Spell, contact, spells_of
 from firmware_ctl.daemon import Daemon
 from firmware_ctl.errors import CallerError, DeviceError
 from firmware_ctl.session import Contacts
 
 MOST_EDGES: Final = 64
-"""Edges kept between two looks of the loop. Of a contact that chatters faster the newest count."""
+"""Edges that the kernel keeps between two looks, and that a look reads at most. Of a contact that
+chatters faster it keeps the newest ones, and their numbers tell that others are lost."""
 
 # Of linux/gpio.h: an input with a pull-up that tells both edges; an event's time, edge, line and
 # number; the levels of a request's lines, and their mask.
@@ -34,8 +40,12 @@ _GET_VALUES: Final = 0xC010B40E
 class KernelContacts:
     """Contacts to ground with pull-ups: a closed one reads 0."""
 
-    def __init__(self, chip: str, contacts: mat.Contacts) -> None:
-        """`chip`: its path in /dev. Raises DeviceError, which names the pin that cannot be had."""
+    def __init__(self, chip: str, contacts: mat.Contacts, origin_ns: int) -> None:
+        """`chip`: its path in /dev; `origin_ns`: the loop's time 0 on the monotonic clock.
+
+        Raises DeviceError, which names the pin that cannot be had.
+        """
+        self._origin_ns = origin_ns
         self._pins = [contacts.pressed_pin]
         if contacts.released_pin is not None:
             self._pins.append(contacts.released_pin)
@@ -58,10 +68,10 @@ class KernelContacts:
             os.close(fd)
         os.set_blocking(self._fd, False)
         self._closed = self._levels()
-        self._ahead: set[int] = set()
-        """The pins of which a look has told the level before its edge was told."""
+        self._looked_at_ns = self._told_ns = monotonic_ns()
+        """When the last look ended, and up to when movement was told."""
         self._number = 0
-        """Of the newest event: those of two lines may come in another order."""
+        """Of the newest event."""
 
     def fileno(self) -> int:
         return self._fd
@@ -69,33 +79,43 @@ class KernelContacts:
     def ready(self, daemon: Daemon) -> None:
         """Nothing is left to do: a source that is readable asks for a tick, which reads all."""
 
-    def read(self) -> list[Contacts]:
-        contacts = []
-        now_ns = monotonic_ns()
+    def read(self) -> Contacts:
         try:
             events = os.read(self._fd, MOST_EDGES * _EVENT.size)
         except BlockingIOError:
             events = b""
+        edges: list[tuple[int, Contact]] = []
+        newest_ns = self._told_ns
+        furthest = new = 0
         for at_ns, edge, pin, number in _EVENT.iter_unpack(events):
-            # A tap may be over before the loop looks: what the edge said is kept for it. The kernel
-            # reads the level when it comes round to an edge, which in noise may be always the same.
-            is_closed = edge == _FALLING
+            # Events of two lines may come in another order; none of them is lost for that.
             further = (number - self._number) & _NUMBERS
-            is_newest = further <= _NUMBERS // 2
-            moved_unseen = is_closed is self._closed[pin] and pin not in self._ahead
-            unsteady = moved_unseen or (is_newest and further > 1)
-            self._ahead.discard(pin)
-            self._closed[pin] = is_closed
-            if is_newest:
-                self._number = number
-            ago_ms = max(0, (now_ns - at_ns) // 1_000_000)
-            contacts.append(Contacts(self._contact(), ago_ms, unsteady))
-        for pin, is_closed in self._levels().items():
-            if is_closed is not self._closed[pin]:
-                self._closed[pin] = is_closed
-                self._ahead.add(pin)
-        contacts.append(Contacts(self._contact()))
-        return contacts
+            if further <= _NUMBERS // 2:
+                new += 1
+                furthest = max(furthest, further)
+            if at_ns > self._told_ns:
+                newest_ns = max(newest_ns, at_ns)
+                self._closed[pin] = edge == _FALLING
+                edges.append((self._at_ms(at_ns), self._contact()))
+        is_any_lost = furthest > new
+        self._number = (self._number + furthest) & _NUMBERS
+        closed = self._levels()
+        looked_at_ns = monotonic_ns()
+        if closed != self._closed:
+            self._closed = closed
+            newest_ns = looked_at_ns
+            edges.append((self._at_ms(looked_at_ns), self._contact()))
+        spells = spells_of(edges)
+        if is_any_lost and spells:
+            # The lost ones may have come at any time since the last look.
+            spells = (
+                Spell(self._at_ms(self._looked_at_ns), spells[-1].last_at_ms, self._contact()),
+            )
+        self._looked_at_ns, self._told_ns = looked_at_ns, newest_ns
+        return Contacts(self._contact(), spells)
+
+    def _at_ms(self, at_ns: int) -> int:
+        return (at_ns - self._origin_ns) // 1_000_000
 
     def _levels(self) -> dict[int, bool]:
         """Which contacts are closed now."""

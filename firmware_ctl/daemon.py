@@ -5,7 +5,7 @@ pins have their duties before anything is told to anyone.
 """
 
 import heapq
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Final, Protocol, cast
@@ -61,8 +61,8 @@ READY: Final = f"* ready firmware-ctl {__version__} protocol={PROTOCOL}"
 
 
 class StartButton(Protocol):
-    def read(self) -> Sequence[Contacts]:
-        """What the contacts said at each edge since the last call, and what they say now."""
+    def read(self) -> Contacts:
+        """What the contact says now, and its edges since the last call. Bounded work."""
 
     def press(self, is_down: bool) -> None:
         """Moves the simulated button; `CallerError` where it is a real one."""
@@ -282,20 +282,17 @@ class Daemon(Player):
         slept_ms = self._inbox.slept_ms()
         if slept_ms > SUSPEND_MS:
             self.step(Slept(slept_ms))
-        contacts = self._button.read() if self._button is not None else ()
-        if not self._is_ready:
-            contacts = contacts[-1:]  # what was pressed before it starts nothing
-        # To say again what was said is no more than that time has passed, which is soon decided.
-        is_new = any(said.contact is not self._contact or said.unsteady for said in contacts)
-        self.tick(self._sensed(contacts, self.now_ms()) if is_new else _WAKES)
+        events: Sequence[Input] = _WAKES
+        if self._button is not None:
+            look = self._button.read()
+            if not self._is_ready:
+                look = Contacts(look.contact)  # what was pressed and released by now starts nothing
+            # An unchanged contact is just a tick, for which the session has a fast path.
+            if look.spells or look.contact is not self._contact:
+                self._contact = look.contact
+                events = (look,)
+        self.tick(events)
         self._tick_at_ms = None
-
-    def _sensed(self, contacts: Iterable[Contacts], read_at_ms: int) -> Iterator[Input]:
-        for said in contacts:
-            if said.contact is not self._contact or said.unsteady:
-                self._contact = said.contact
-                # Each is a step of its own, and time goes on from one to the next.
-                yield said._replace(ago_ms=said.ago_ms + self.now_ms() - read_at_ms)
 
     def _tell(self, step: Step) -> None:
         self._wake_at_ms = step.wake_at_ms

@@ -29,17 +29,17 @@ class RealInbox:
     """Milliseconds since the daemon began, on a clock that no one can set."""
 
     def __init__(self) -> None:
-        self._origin_ns = _monotonic_ns()
-        self.origin_ms = self._origin_ns // 1_000_000
+        self.origin_ns = _monotonic_ns()
         """Its time 0 on the monotonic clock."""
+        self.origin_ms = self.origin_ns // 1_000_000
         self._slept_ns = _slept_ns()
-        self._rested_at_ns = self._origin_ns
+        self._rested_at_ns = self.origin_ns
         """When it is known to have slept."""
         self._readers: Collection[Link | Source] = ()
         self._by_fd: dict[int, Link | Source] = {}
 
     def now_ms(self) -> int:
-        return (_monotonic_ns() - self._origin_ns) // 1_000_000
+        return (_monotonic_ns() - self.origin_ns) // 1_000_000
 
     def slept_ms(self) -> int:
         slept_ns = _slept_ns()
@@ -56,7 +56,7 @@ class RealInbox:
             self._readers = readers
             self._by_fd = {reader.fileno(): reader for reader in readers}
         now_ns = _monotonic_ns()
-        left_ns = until_ms * 1_000_000 - (now_ns - self._origin_ns)
+        left_ns = until_ms * 1_000_000 - (now_ns - self.origin_ns)
         readable, _, _ = select.select(
             self._by_fd, writers, (), left_ns / 1e9 if left_ns > 0 else 0
         )

@@ -47,7 +47,7 @@ from firmware_ctl.session import (
     Wake,
 )
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 
 ROWS: Final = 32_768
 """The shipped profiles fill five a second, a mat full of waves fifty."""
@@ -72,10 +72,10 @@ _KINDS: Final = {kind: n for n, kind in enumerate(get_args(Input))}
 _NAMES: Final = tuple(kind.__name__.lower() for kind in _KINDS)
 _STATES: Final = (*State,)
 _CONTACTS: Final = (*Contact,)
-UNSTEADY: Final = "unsteady "
-"""Before what contacts say that moved on the way there."""
 _NOTHING: Final = -1
 """The argument of an input that carries none, or more than there was room for."""
+_FIRST_CONTACT: Final = -2
+"""The argument of a look that saw no edges: this one for the first contact, and down from it."""
 
 
 def _row_of(motors: int) -> Struct:
@@ -92,9 +92,8 @@ def _told(row: Struct, data: bytes) -> bytes:
     """A row as a line of JSON."""
     at_ms, kind, number, state, levels, duties, kicks = row.unpack(data)
     told: object = "null" if number == _NOTHING else number
-    if _NAMES[kind] == "contacts":
-        unsteady, contact = divmod(number, len(_CONTACTS))
-        told = f'"{UNSTEADY * unsteady}{_CONTACTS[contact].value}"'
+    if number <= _FIRST_CONTACT:
+        told = f'"{_CONTACTS[_FIRST_CONTACT - number].value}"'
     motors = [i for i in range(len(levels)) if kicks >> i & 1] if kicks else []
     came = f'"{_STATES[state].value}",{[*levels]},{[*duties]},{motors}'
     # A list's own text is that of JSON; json takes four times as long.
@@ -310,7 +309,7 @@ class Recorder:
 
     def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None:
         if isinstance(event, Contacts):
-            if event.contact is self._contact and not event.unsteady:
+            if event.contact is self._contact and not event.spells:
                 event = Wake()
             else:
                 self._contact = event.contact
@@ -396,8 +395,11 @@ class Recorder:
     def _argument(self, event: Input) -> int:
         """What a row says of its input: a number, or that of the line that says it."""
         match event:
-            case Contacts(contact, _, unsteady):
-                return _CONTACTS.index(contact) + unsteady * len(_CONTACTS)
+            case Contacts(contact, ()):
+                return _FIRST_CONTACT - _CONTACTS.index(contact)
+            case Contacts(contact, spells):
+                told = [(*spell[:2], spell.contact.value) for spell in spells]
+                return self._ring.tell({"contact": contact.value, "spells": told})
             case Trim(number) | Kept(number) | Slept(number) | Away(number) | Ready(number):
                 return number
             case Start(None, None) | Resume(None) | Clear(None):

@@ -10,7 +10,6 @@ from typing import Protocol
 from firmware_ctl.latch import Latch
 from firmware_ctl.sentries import Sentry
 from firmware_ctl.session import (
-    Contacts,
     Fault,
     Gone,
     Input,
@@ -70,7 +69,6 @@ class Player:
         self._proofs = list(proofs)
         self._faults: dict[object, Fault] = {}
         """What a sentry or the latch finds wrong, until it no longer does."""
-        self._stepped_at_ms = 0
         self._was_moving = False
         """At the begin of the last tick."""
 
@@ -89,10 +87,6 @@ class Player:
     def step(self, event: Input) -> Step:
         latch, session = self._latch, self.session
         now_ms = self.now_ms()
-        if type(event) is Contacts and event.ago_ms:
-            # An edge counts from when it was: a loop that is slow must not make a press of a pulse.
-            now_ms = max(now_ms - event.ago_ms, self._stepped_at_ms)
-        self._stepped_at_ms = now_ms
         step = session.handle(event, now_ms)
         if session.fault is not None and not latch.is_tripped:
             latch.trip()

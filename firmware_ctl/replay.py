@@ -14,11 +14,11 @@ from typing import Any, Final, NamedTuple
 
 from firmware_ctl import __version__, limits, verbs
 from firmware_ctl.allowance import Spent
-from firmware_ctl.button import DEBOUNCE_MS, Contact
+from firmware_ctl.button import DEBOUNCE_MS, Contact, Spell
 from firmware_ctl.catalogue import Catalogue, read_entry
 from firmware_ctl.errors import AuthorError, CallerError, DeviceError, Mistake
 from firmware_ctl.files import open_regular
-from firmware_ctl.incident import FORMAT, UNSTEADY
+from firmware_ctl.incident import FORMAT
 from firmware_ctl.mat import Mat, read_mat
 from firmware_ctl.printable import printable
 from firmware_ctl.protocol import FAULT_CODES
@@ -66,11 +66,11 @@ PLAIN: Final[dict[str, Callable[[], Input]]] = {
 """Inputs that carry nothing."""
 
 TOLD: Final = frozenset(
-    ("start", "select", "try", "fault", "gone", "unkept", "reload", "resume", "clear")
+    ("contacts", "start", "select", "try", "fault", "gone", "unkept", "reload", "resume", "clear")
 )
-"""Inputs whose row names the line that says what they carry."""
+"""Inputs whose row may name the line that says what they carry."""
 
-KINDS: Final = frozenset((*PLAIN, *TOLD, "contacts", "trim", "kept", "slept", "away"))
+KINDS: Final = frozenset((*PLAIN, *TOLD, "trim", "kept", "slept", "away"))
 
 AT_MS_MAX: Final = 10**13
 
@@ -178,7 +178,7 @@ def read_incident(path: str) -> Incident:
             _whole(at_ms, rows[-1].at_ms if rows else first_at_ms, AT_MS_MAX)
             key = kind, argument
             if key not in events:
-                told = texts[argument] if kind in TOLD and argument is not None else argument
+                told = texts[argument] if kind in TOLD and isinstance(argument, int) else argument
                 event = _event(path, mat, kind, told) if is_whole else Wake()
                 events[key] = event, _words(kind, told)
             event, words = events[key]
@@ -268,8 +268,9 @@ def _catalogue(path: str, mat: Mat, profiles: Any) -> Catalogue:
 def _event(path: str, mat: Mat, kind: str, told: Any) -> Input:
     match kind, told:
         case "contacts", str():
-            contact = told.removeprefix(UNSTEADY)
-            return Contacts(Contact(contact), unsteady=contact != told)
+            return Contacts(Contact(told))
+        case "contacts", {"contact": contact, "spells": spells}:
+            return Contacts(Contact(contact), tuple(_spell(*spell) for spell in spells))
         case "trim", int():
             return Trim(_whole(told, *limits.TRIM_PCT))
         case "start", {"name": name, "arrived_at_ms": at_ms}:
@@ -304,6 +305,11 @@ def _event(path: str, mat: Mat, kind: str, told: Any) -> Input:
     if told is not None:
         raise ValueError
     return PLAIN[kind]()
+
+
+def _spell(first_at_ms: Any, last_at_ms: Any, contact: Any) -> Spell:
+    first_at_ms = _whole(first_at_ms, 0, AT_MS_MAX)
+    return Spell(first_at_ms, _whole(last_at_ms, first_at_ms, AT_MS_MAX), Contact(contact))
 
 
 def _words(kind: str, told: Any) -> str:

@@ -79,7 +79,9 @@ def run(args: argparse.Namespace) -> int:
             watchers.append(gpio.GpioLed(parts.mat.led_pin, factory))
         button = None
         if parts.mat.button is not None:
-            button = contacts.KernelContacts(f"/dev/gpiochip{factory.chip}", parts.mat.button)
+            button = contacts.KernelContacts(
+                f"/dev/gpiochip{factory.chip}", parts.mat.button, parts.inbox.origin_ns
+            )
         motors = gpio.GpioMotors(parts.mat, factory)
         stack.callback(motors.all_low)
         sags = under_voltage_alarm()

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from firmware_ctl import signals
 from firmware_ctl.allowance import UNSPENT, Allowance, Spent
-from firmware_ctl.button import Button, Contact, Gesture
+from firmware_ctl.button import Button, Contact, Gesture, Spell
 from firmware_ctl.catalogue import Catalogue, Entry
 from firmware_ctl.errors import CallerError
 from firmware_ctl.limits import (
@@ -39,6 +39,10 @@ BROKEN_BUTTON: Final = (
     "the start button's contacts read neither pressed nor released; check its wires"
 )
 
+NOISY_BUTTON: Final = (
+    "the start button's contacts do not come to rest; its cable picks up noise or a wire is loose: "
+    "check its wires, then leave the button alone for half a second"
+)
 
 SLOW_DISK: Final = (
     "the disk does not take the record of today's running time; see whether it is full or failing"
@@ -78,13 +82,12 @@ class Wake(_Word):
 
 
 class Contacts(NamedTuple):
-    """The start button's contact now, at an edge or sampled."""
+    """One look at the start button's contact."""
 
     contact: Contact
-    ago_ms: int = 0
-    """It was so before it is told; a player gives the session the time of then."""
-    unsteady: bool = False
-    """It was elsewhere since it was last told: edges were missed, or one tells of where it was."""
+    """What it says now. If it says something new and no spell tells since when, it moved now."""
+    spells: tuple[Spell, ...] = ()
+    """Its edges since the last look, however many they were."""
 
 
 class Start(NamedTuple):
@@ -640,6 +643,8 @@ class Session:
             raise CallerError("busy", f"{self._asked.timeline.profile} is about to start")
         if self.mat.button is not None and not self.button.is_released:
             raise CallerError("not-ready", "the start button is not released; let go of it first")
+        if self.button.is_noisy:
+            raise CallerError("not-ready", NOISY_BUTTON)
         self.allowance.take(timeline.end_ms, self._scaled(now_ms))
         self.not_started = None
         self._end_signal()
@@ -757,10 +762,13 @@ class Session:
             # Whoever sent it had not heard of this fault.
             raise CallerError("fault", f"{self.fault.code}: {self.fault.message}; then clear")
         if self.button.is_broken or (self.fault.code == "button" and not self.button.is_sound):
-            raise CallerError("fault", f"button: {BROKEN_BUTTON}")
+            message = NOISY_BUTTON if self.button.is_noisy else BROKEN_BUTTON
+            raise CallerError("fault", f"button: {message}")
         for code, message in self._lasting.items():
             raise CallerError("fault", f"{code}: {message}")
         self.fault = None
+        # A press counts only if it began when it could start something, and this one did not.
+        self.button.spend()
         self._change_state(State.IDLE, fault="")
 
     def _fail(self, event: Fault, now_ms: int) -> None:
@@ -779,6 +787,7 @@ class Session:
 
     def _slept(self, event: Slept, now_ms: int) -> None:
         self.allowance.sleep(event.for_ms)
+        self.button.spend()  # what the contacts did meanwhile was not seen
         self._signal_day_began_at_ms -= event.for_ms
         self._end_signal()
         if self._run is not None or self._asked is not None:
@@ -802,7 +811,7 @@ class Session:
         self.closed = True
 
     def _contacts(self, event: Contacts, now_ms: int) -> None:
-        for gesture in self.button.sense(event.contact, now_ms, event.unsteady):
+        for gesture in self.button.sense(event.contact, now_ms, event.spells):
             self._gesture(gesture, now_ms)
 
     # --- the button ---
@@ -810,10 +819,16 @@ class Session:
     def _gesture(self, gesture: Gesture, now_ms: int) -> None:
         if gesture is Gesture.BROKEN:
             self._fail(Fault("button", BROKEN_BUTTON), now_ms)
+        elif gesture is Gesture.RESTLESS:
+            self._fail(Fault("button", NOISY_BUTTON), now_ms)
+        elif gesture is Gesture.NOISE:
+            self._end_signal()
         elif gesture is Gesture.TOUCH:
             if self._run is not None or self._asked is not None:
                 self._stop(Stop(), now_ms)
         elif gesture is Gesture.PRESS:
+            if self.state is not State.IDLE:
+                self.button.spend_short()  # what begins in a fault may only clear it
             if self._signal is not None:
                 self._end_signal()
                 self.button.spend_short()
@@ -855,7 +870,7 @@ class Session:
 
     def _begin_signal(self, name: str, steps: Steps, now_ms: int) -> None:
         """Plays pulses in the zone with the most motors, while the day's account of them lasts."""
-        if self.barred:
+        if self.barred or self.button.is_noisy:
             return  # what bars sessions may be that nothing ends a daemon that hangs
         if self._scaled(now_ms) - self._signal_day_began_at_ms >= DAY_MS:
             self._signal_day_began_at_ms, self._signalled_ms = self._scaled(now_ms), 0

@@ -193,9 +193,10 @@ class Bench:
                 self._answer(OTHER, now_ms)
         elif isinstance(event, Contacts):
             before, self._contact = self._contact, event.contact
+            seen = {event.contact, *(spell.contact for spell in event.spells)}
             if event.contact is ask.contact:
                 self._answer(SEEN, now_ms)
-            elif self.is_moving and event.contact is Contact.PRESSED is not before:
+            elif self.is_moving and Contact.PRESSED in seen and before is not Contact.PRESSED:
                 self._answer(OTHER, now_ms)
         elif isinstance(event, Fault):
             self.fault = event

@@ -334,7 +334,9 @@ def play(rig: Rig, mat: Mat, course: Course[Any]) -> Any:
             factory = _pins(rig.state, mat, stack)
             button = None
             if mat.button is not None:
-                button = contacts.KernelContacts(f"/dev/gpiochip{factory.chip}", mat.button)
+                button = contacts.KernelContacts(
+                    f"/dev/gpiochip{factory.chip}", mat.button, inbox.origin_ns
+                )
                 sources.append(button)
             sags = under_voltage_alarm()
             if sags is not None:

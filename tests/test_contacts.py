@@ -3,20 +3,26 @@
 import errno
 import fcntl
 import os
+from itertools import pairwise
 from struct import Struct
 
 import pytest
 
 from firmware_ctl import contacts, off
-from firmware_ctl.button import Contact
+from firmware_ctl.button import DEBOUNCE_MS, Contact, Spell
 from firmware_ctl.contacts import MOST_EDGES, KernelContacts
 from firmware_ctl.errors import CallerError, DeviceError
 from firmware_ctl.mat import Contacts
-from firmware_ctl.session import Contacts as said  # noqa: N813
 
 RISING, FALLING = 1, 2
 INPUT_BOTH_EDGES_PULL_UP = 0b1_0011_0100
 EVENT = Struct("=QIII28x")
+MS = 1_000_000
+ORIGIN_NS = 777 * MS
+"""The loop's time 0."""
+R, P, NEITHER, BOTH = Contact
+AT_RELEASED, AT_PRESSED, AT_NEITHER, AT_BOTH = 0b01, 0b10, 0b11, 0b00
+"""Levels of a change-over contact: pin 5 is the first bit, and a closed contact reads 0."""
 
 
 class Kernel:
@@ -25,9 +31,13 @@ class Kernel:
     def __init__(self) -> None:
         self.asked: list[tuple[tuple[int, ...], int]] = []
         self.busy: int | None = None
-        self.levels = 0b11
+        self.levels = AT_RELEASED
         self.told = -1
         self.number = 0
+        self.now_ms = 0.0
+
+    def now_ns(self) -> int:
+        return ORIGIN_NS + int(self.now_ms * MS)
 
     def ioctl(self, fd: int, number: int, data: bytes | bytearray) -> bytes:
         if number != off.GET_LINE:
@@ -43,151 +53,150 @@ class Kernel:
         data[-4:] = given.to_bytes(4, "little")
         return b""
 
-    def edge(self, *edges: tuple[int, int]) -> None:
-        self.events(*[(0, edge, pin) for edge, pin in edges])
-
-    def events(self, *events: tuple[int, int, int]) -> None:
-        for event in events:
+    def tells(self, *edges: tuple[float, int, int], lost: int = 0) -> None:
+        """Events of (ms, edge, pin), in the order in which the kernel's queue has them."""
+        self.number += lost
+        for at_ms, edge, pin in edges:
             self.number = (self.number + 1) % 2**32
-            os.write(self.told, EVENT.pack(*event, self.number))
-
-
-def says(button: KernelContacts) -> list[Contact]:
-    return [said.contact for said in button.read()]
+            os.write(self.told, EVENT.pack(ORIGIN_NS + int(at_ms * MS), edge, pin, self.number))
 
 
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     made = Kernel()
     monkeypatch.setattr(fcntl, "ioctl", made.ioctl)
+    monkeypatch.setattr(contacts, "monotonic_ns", made.now_ns)
     return made
 
 
 def test_both_contacts_are_asked_for_together_with_edges_and_pull_ups(kernel: Kernel) -> None:
-    KernelContacts(os.devnull, Contacts(5, 6))
+    KernelContacts(os.devnull, Contacts(5, 6), 0)
     flags = INPUT_BOTH_EDGES_PULL_UP
     assert kernel.asked == [((5,), flags), ((6,), flags), ((5, 6), flags)]
 
 
-def test_change_over_contacts_tell_every_edge_and_what_they_say_now(kernel: Kernel) -> None:
-    button = KernelContacts(os.devnull, Contacts(5, 6))
-    assert says(button) == [Contact.NEITHER]
-    kernel.edge((FALLING, 6), (RISING, 6), (FALLING, 5), (FALLING, 6))
-    kernel.levels = 0b00
-    told = [Contact.RELEASED, Contact.NEITHER, Contact.PRESSED, Contact.BOTH]
-    assert says(button) == [*told, Contact.BOTH]
-    assert says(button) == [Contact.BOTH]
+@pytest.fixture
+def button(kernel: Kernel) -> KernelContacts:
+    """A change-over contact at rest on released, read once."""
+    made = KernelContacts(os.devnull, Contacts(5, 6), ORIGIN_NS)
+    assert made.read() == (R, ())
+    kernel.now_ms = 100
+    return made
 
 
-def test_a_level_counts_though_its_edge_was_lost(kernel: Kernel) -> None:
-    button = KernelContacts(os.devnull, Contacts(5, 6))
-    kernel.levels = 0b01
-    assert says(button) == [Contact.RELEASED]
-    kernel.levels = 0b10
-    assert says(button) == [Contact.PRESSED]
+PRESS = [(90.0, RISING, 6), (92.5, FALLING, 5)]
+RELEASE = [(190.0, RISING, 5), (193.9, FALLING, 6)]
 
 
-def test_a_plain_contact_tells_a_tap_that_is_over(kernel: Kernel) -> None:
-    button = KernelContacts(os.devnull, Contacts(5, None))
-    kernel.levels = 0b1
-    assert says(button) == [Contact.RELEASED]
-    kernel.edge((FALLING, 5), (RISING, 5))
-    assert says(button) == [Contact.PRESSED, Contact.RELEASED, Contact.RELEASED]
-
-
-def test_an_edge_tells_how_long_ago_it_was(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
-    button = KernelContacts(os.devnull, Contacts(5, None))
-    kernel.levels = 0b1
-    monkeypatch.setattr(contacts, "monotonic_ns", lambda: 1_000_000_000)
-    kernel.events((960_000_000, FALLING, 5), (970_500_000, RISING, 5))
-    assert button.read() == [
-        said(Contact.PRESSED, 40),
-        said(Contact.RELEASED, 29),
-        said(Contact.RELEASED),
-    ]
-
-
-def unsteady(button: KernelContacts) -> list[bool]:
-    return [said.unsteady for said in button.read()]
-
-
-def test_an_edge_to_where_the_contact_is_tells_that_it_was_elsewhere(kernel: Kernel) -> None:
-    button = KernelContacts(os.devnull, Contacts(5, 6))
-    kernel.levels = 0b01
-    button.read()
-    kernel.edge((RISING, 6), (FALLING, 5), (FALLING, 5), (RISING, 6), (RISING, 5), (FALLING, 6))
-    assert unsteady(button) == [False, False, True, True, False, False, False]
-    kernel.edge((RISING, 5))
-    assert unsteady(button) == [True, False]
-
-
-def test_an_edge_whose_level_was_seen_before_it_is_no_other(kernel: Kernel) -> None:
-    """It may be told late: a session that the release has started by then must go on."""
-    button = KernelContacts(os.devnull, Contacts(5, 6))
-    kernel.levels = 0b01
-    button.read()
-    kernel.edge((FALLING, 6))
-    assert unsteady(button) == [False, False]
-    kernel.edge((FALLING, 6))
-    assert unsteady(button) == [True, False]
-    kernel.levels = 0b11
-    button.read()
-    kernel.edge((FALLING, 6), (RISING, 6), (RISING, 6))
-    assert unsteady(button) == [False, False, True, False]
-
-
-def test_where_the_contacts_are_at_the_start_is_no_edge_that_is_still_to_come(
-    kernel: Kernel,
+def test_read_with_the_edges_of_a_press_tells_one_spell(
+    kernel: Kernel, button: KernelContacts
 ) -> None:
-    kernel.levels = 0b01
-    button = KernelContacts(os.devnull, Contacts(5, 6))
-    button.read()
-    kernel.edge((FALLING, 6))
-    assert unsteady(button) == [True, False]
+    kernel.tells(*PRESS)
+    kernel.levels = AT_PRESSED
+    assert button.read() == (P, ((90, 92, P),))
+    assert button.read() == (P, ())
 
 
-def test_an_edge_tells_that_some_before_it_were_lost(kernel: Kernel) -> None:
-    button = KernelContacts(os.devnull, Contacts(5, None))
+def test_read_of_a_plain_contact_tells_a_tap_that_is_over(kernel: Kernel) -> None:
     kernel.levels = 0b1
-    button.read()
-    kernel.edge((FALLING, 5), (RISING, 5))
-    kernel.number += 1_000
-    kernel.edge((FALLING, 5), (RISING, 5))
-    assert unsteady(button) == [False, False, True, False, False]
-    button._number = kernel.number = 2**32 - 2
-    kernel.edge((FALLING, 5), (RISING, 5), (FALLING, 5))
-    assert unsteady(button) == [False, False, False, False]
+    button = KernelContacts(os.devnull, Contacts(5, None), ORIGIN_NS)
+    kernel.now_ms = 100
+    kernel.tells((90, FALLING, 5), (90.4, RISING, 5))
+    assert button.read() == (R, ((90, 90, R),))
 
 
-def test_edges_of_two_lines_may_come_in_another_order(kernel: Kernel) -> None:
-    button = KernelContacts(os.devnull, Contacts(5, 6))
-    kernel.levels = 0b01
+def test_read_after_the_loop_was_held_up_tells_a_whole_press(
+    kernel: Kernel, button: KernelContacts
+) -> None:
+    kernel.now_ms = 400
+    kernel.tells(*PRESS, *RELEASE)
+    assert button.read() == (R, ((90, 92, P), (190, 193, R)))
+
+
+def test_read_takes_any_number_of_edges_that_follow_each_other_as_one_spell(
+    kernel: Kernel, button: KernelContacts
+) -> None:
+    kernel.tells(*[(50 + n / 2, (FALLING, RISING)[n % 2], 5) for n in range(MOST_EDGES)])
+    assert button.read() == (R, ((50, 81, R),))
+
+
+def test_read_with_a_level_without_its_edge_tells_a_movement_now(
+    kernel: Kernel, button: KernelContacts
+) -> None:
+    kernel.levels = AT_PRESSED
+    assert button.read() == (P, ((100, 100, P),))
+
+
+def test_read_of_an_edge_told_late_tells_no_movement_again(
+    kernel: Kernel, button: KernelContacts
+) -> None:
+    """A look has told the level before: the session that the release started must go on."""
+    kernel.tells(*PRESS)
+    kernel.levels = AT_PRESSED
     button.read()
-    kernel.edge((RISING, 6))
-    kernel.number = 2
-    kernel.edge((FALLING, 5))
+    kernel.now_ms, kernel.levels = 200, AT_RELEASED
+    assert button.read() == (R, ((200, 200, R),))
+    kernel.now_ms = 300
+    kernel.tells(*RELEASE, (195, RISING, 6), (196, FALLING, 6))
+    assert button.read() == (R, ())
+    kernel.tells((299, FALLING, 6))
+    assert button.read() == (R, ((299, 299, R),))
+
+
+@pytest.mark.parametrize("edge", [RISING, FALLING])
+def test_read_of_an_edge_to_any_level_tells_that_the_contact_moved(
+    kernel: Kernel, button: KernelContacts, edge: int
+) -> None:
+    """The kernel reads the level late: a blink of a few microseconds names the level after it."""
+    kernel.tells((99, edge, 6))
+    if edge == FALLING:
+        assert button.read() == (R, ((99, 99, R),))
+    else:
+        assert button.read() == (R, ((99, 100, R),))
+
+
+@pytest.mark.parametrize("first_number", [0, 2**32 - 3])
+def test_read_after_lost_edges_tells_a_spell_since_the_last_look(
+    kernel: Kernel, button: KernelContacts, first_number: int
+) -> None:
+    button._number = kernel.number = first_number
+    button.read()
+    kernel.now_ms = 150
+    kernel.tells(*[(149, FALLING, 5), (149, RISING, 5)] * 3, lost=1)
+    assert button.read() == (R, ((100, 149, R),))
+    kernel.tells(*[(150, FALLING, 5), (150, RISING, 5)] * 3)
+    assert button.read() == (R, ((150, 150, R),))
+
+
+def test_read_of_two_lines_in_another_order_takes_no_edge_for_lost(
+    kernel: Kernel, button: KernelContacts
+) -> None:
     kernel.number = 1
-    kernel.edge((FALLING, 6))
-    kernel.number = 3
-    kernel.edge((RISING, 5))
-    assert unsteady(button) == [False, True, False, False, False]
+    kernel.tells((92, FALLING, 5))
+    kernel.number = 0
+    kernel.tells((90, RISING, 6))
+    kernel.number, kernel.levels = 2, AT_PRESSED
+    assert button.read() == (P, ((92, 92, P),))
 
 
-def test_of_a_contact_that_chatters_a_look_takes_so_many_edges_and_the_next_the_rest(
-    kernel: Kernel,
+def test_read_of_a_flood_takes_as_many_edges_as_the_kernel_keeps(
+    kernel: Kernel, button: KernelContacts
 ) -> None:
-    button = KernelContacts(os.devnull, Contacts(5, None))
-    kernel.edge(*[(FALLING, 5), (RISING, 5)] * MOST_EDGES)
-    assert len(button.read()) == MOST_EDGES + 1
-    assert len(button.read()) == MOST_EDGES + 1
-    assert len(button.read()) == 1
+    kernel.tells(*[(50 + n / 50, (FALLING, RISING)[n % 2], 5) for n in range(10 * MOST_EDGES)])
+    spells: list[Spell] = []
+    for _ in range(10):
+        (spell,) = button.read().spells
+        spells.append(spell)
+    assert button.read().spells == ()
+    assert (spells[0].first_at_ms, spells[-1].last_at_ms) == (50, 62)
+    assert all(b.first_at_ms - a.last_at_ms < DEBOUNCE_MS for a, b in pairwise(spells))
 
 
 @pytest.mark.parametrize("pin", [5, 6])
 def test_a_line_that_another_holds_is_named(kernel: Kernel, pin: int) -> None:
     kernel.busy = pin
     with pytest.raises(DeviceError) as error:
-        KernelContacts(os.devnull, Contacts(5, 6))
+        KernelContacts(os.devnull, Contacts(5, 6), 0)
     assert str(error.value) == (
         f"the start button on GPIO {pin} cannot be used: Device or resource busy; "
         "`firmware-ctl doctor` says who holds it"
@@ -196,5 +205,5 @@ def test_a_line_that_another_holds_is_named(kernel: Kernel, pin: int) -> None:
 
 def test_no_command_presses_a_real_button(kernel: Kernel) -> None:
     with pytest.raises(CallerError, match="a hand has to do it") as refusal:
-        KernelContacts(os.devnull, Contacts(5, 6)).press(True)
+        KernelContacts(os.devnull, Contacts(5, 6), 0).press(True)
     assert refusal.value.code == "not-here"

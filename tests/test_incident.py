@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_ctl import incident, shipped, verbs
-from firmware_ctl.button import Contact
+from firmware_ctl.button import Contact, Spell
 from firmware_ctl.catalogue import Catalogue, read_entry
 from firmware_ctl.cli import main
 from firmware_ctl.daemon import IDLE_SAMPLE_MS
@@ -155,6 +155,13 @@ def lines_of(path: str) -> list[object]:
         return [json.loads(line) for line in file]
 
 
+SPELLS = st.builds(
+    lambda at_ms, for_ms, contact: Spell(at_ms, at_ms + for_ms, contact),
+    st.integers(0, 60_000),
+    st.sampled_from([0, 5, 30, 31, 12_000]),
+    st.sampled_from(Contact),
+)
+
 inputs = st.one_of(
     st.sampled_from(
         [
@@ -183,7 +190,7 @@ inputs = st.one_of(
             Close(),
         ]
     ),
-    st.builds(Contacts, st.sampled_from(list(Contact)), st.just(0), st.booleans()),
+    st.builds(Contacts, st.sampled_from(Contact), st.lists(SPELLS, max_size=3).map(tuple)),
     st.builds(Trim, st.integers(10, 100)),
 )
 waits = st.one_of(st.integers(0, 200), st.integers(0, 8_000), st.just(62_000))
@@ -510,8 +517,8 @@ def test_any_damaged_value_is_a_sentence(good: bytes, capsys: pytest.CaptureFixt
         (gzip.compress(b"\n" * 9), ":1:1: the incident is damaged: no recorder writes this line"),
         (gzip.compress(b"[" * 99_999 + b"\n\n\n"), ":1:1: the incident is damaged: no recorder writes this line"),
         (
-            gzip.compress(b'{"incident":4,"program":"9.0"}\n{}\n{}\n'),
-            ":1:1: recorded by firmware-ctl 9.0 in format 4, and this is format 3; play it with 9.0",
+            gzip.compress(b'{"incident":9,"program":"9.0"}\n{}\n{}\n'),
+            ":1:1: recorded by firmware-ctl 9.0 in format 9, and this is format 4; play it with 9.0",
         ),
     ],
     ids=["empty", "a profile", "blank lines", "nested deep", "another format"],

@@ -196,8 +196,8 @@ class Mat(RuleBasedStateMachine):
 
     # --- what the daemon asks ---
 
-    def read(self) -> list[Sensed]:
-        return [Sensed(self.contact)]
+    def read(self) -> Sensed:
+        return Sensed(self.contact)
 
     def look(self, now_ms: int, is_moving: bool) -> Fault | None:
         return Fault("rail", "the rail is on", lasts=True) if self.rail else None

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from firmware_ctl import verbs
-from firmware_ctl.button import Contact
+from firmware_ctl.button import Contact, spells_of
 from firmware_ctl.daemon import MOST_GUESTS, Daemon
 from firmware_ctl.framing import Line
 from firmware_ctl.protocol import MOST_UNSENT, STOPPED_A_SECOND, Connection
@@ -476,13 +476,12 @@ class Edges:
         self._edges = [*edges]
         self._contact = Contact.RELEASED
 
-    def read(self) -> list[Contacts]:
-        now_ms = self.inbox.now_ms()
-        said = []
-        while self._edges and self._edges[0][0] <= now_ms:
-            at_ms, self._contact = self._edges.pop(0)
-            said.append(Contacts(self._contact, now_ms - at_ms))
-        return [*said, Contacts(self._contact)]
+    def read(self) -> Contacts:
+        edges = [edge for edge in self._edges if edge[0] <= self.inbox.now_ms()]
+        del self._edges[: len(edges)]
+        if edges:
+            self._contact = edges[-1][1]
+        return Contacts(self._contact, spells_of(edges))
 
     def press(self, is_down: bool) -> None:
         raise NotImplementedError
@@ -532,3 +531,37 @@ def test_a_pulse_is_no_press_where_time_goes_by_between_the_steps_of_its_edges(
     bench.at(3_005, lambda _: None)
     bench.run(6_000)
     assert bench.session.started == 0
+
+
+@pytest.mark.parametrize("held_up_ms", [60, 250, 400])
+@pytest.mark.parametrize("at_ms", [2_990, 3_010, 3_095])
+def test_a_press_starts_where_the_loop_is_held_up_and_the_release_bounces(
+    at_ms: int, held_up_ms: int
+) -> None:
+    release = [(3_100, R), (3_102, P), (3_103, R), (3_107, P), (3_109, R)]
+    bench = pressed((3_000, P), *release)
+    bench.at(at_ms, lambda _: bench.inbox.hold_up(held_up_ms))
+    bench.run(6_000)
+    assert bench.session.started == 1
+
+
+def test_a_look_at_the_button_is_one_step_however_many_edges_came() -> None:
+    """The dead-man is armed again after it, and must not wait for sixty steps."""
+    edges = [(3_000 + n // 8, (P, R)[n % 2]) for n in range(64)]
+    bench = pressed(*edges)
+    steps: list[tuple[int, Input]] = []
+
+    class Watch:
+        def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None:
+            steps.append((now_ms, event))
+
+    bench.daemon._watchers.append(Watch())
+    bench.send(1_000, b"start\r")
+    bench.at(2_999, lambda _: bench.inbox.hold_up(40))
+    bench.run(6_000)
+    spells = [event.spells for _, event in steps if isinstance(event, Contacts) and event.spells]
+    assert spells == [((3_000, 3_007, R),)]
+    assert moved(bench)
+    assert bench.pins.written[-1] == (6_000, SILENCE)
+    assert (3_039, SILENCE) in bench.pins.written
+    assert not moved(bench, 3_039)

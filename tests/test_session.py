@@ -543,15 +543,15 @@ def test_a_hold_selects_the_next_profile_and_signals_its_number() -> None:
     world.at(5_000)
 
     assert world.notices() == [
-        (2_800, "state", {"profile": "quick"}),
-        (2_800, "signal", {"signal": "profile-2"}),
-        (3_600, "signal", {"signal": ""}),
+        (2_804, "state", {"profile": "quick"}),
+        (2_804, "signal", {"signal": "profile-2"}),
+        (3_604, "signal", {"signal": ""}),
     ]
     assert world.levels() == [
-        (2_800, (0, 30, 30)),
-        (3_000, SILENCE),
-        (3_200, (0, 30, 30)),
-        (3_400, SILENCE),
+        (2_804, (0, 30, 30)),
+        (3_004, SILENCE),
+        (3_204, (0, 30, 30)),
+        (3_404, SILENCE),
     ]
 
 
@@ -585,7 +585,7 @@ def test_a_signal_keeps_to_the_zones_cap() -> None:
     hold(world, 2_000)
     world.at(5_000)
 
-    assert world.levels() == [(2_800, (12, 0, 0)), (3_000, SILENCE)]
+    assert world.levels() == [(2_804, (12, 0, 0)), (3_004, SILENCE)]
 
 
 @pytest.mark.parametrize(
@@ -641,7 +641,7 @@ def test_no_number_is_longer_than_five_seconds(count: int) -> None:
     world.at(9_000)
 
     last_ms = world.levels()[-1]
-    assert last_ms == (2_800 + min(count, 12) * 400 - 200, SILENCE)
+    assert last_ms == (2_804 + min(count, 12) * 400 - 200, SILENCE)
     assert max(level for _, levels in world.levels() for level in levels) == 30
 
 

@@ -237,14 +237,14 @@ from firmware_ctl.session import Contacts
 from firmware_ctl.simulator.pins import mock_factory
 
 class Still:
-    def __init__(self, chip, of):
+    def __init__(self, chip, of, origin_ns):
         self.fd, self.other = os.pipe()
 
     def fileno(self):
         return self.fd
 
     def read(self):
-        return [Contacts(Contact.RELEASED)]
+        return Contacts(Contact.RELEASED)
 
 contacts.KernelContacts = Still
 

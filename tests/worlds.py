@@ -223,8 +223,8 @@ class Finger:
     def __init__(self) -> None:
         self.contact = Contact.RELEASED
 
-    def read(self) -> list[Sensed]:
-        return [Sensed(self.contact)]
+    def read(self) -> Sensed:
+        return Sensed(self.contact)
 
     def press(self, is_down: bool) -> None:
         self.contact = Contact.PRESSED if is_down else Contact.RELEASED

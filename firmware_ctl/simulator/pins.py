@@ -11,7 +11,7 @@ from gpiozero import DigitalInputDevice
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 from firmware_ctl import mat
-from firmware_ctl.button import Contact, contact
+from firmware_ctl.button import Contact, contact, spells_of
 from firmware_ctl.contacts import MOST_EDGES
 from firmware_ctl.session import Contacts
 from firmware_ctl.simulator.board import Board, Line
@@ -92,7 +92,8 @@ class SimulatedButton:
         pins = [contacts.pressed_pin]
         if contacts.released_pin is not None:
             pins.append(contacts.released_pin)
-        self._edges: deque[Contacts] = deque(maxlen=MOST_EDGES)
+        self._now_ms = factory.now_ms
+        self._edges: deque[tuple[int, Contact]] = deque(maxlen=MOST_EDGES)
         self._devices = [DigitalInputDevice(pin, pull_up=True, pin_factory=factory) for pin in pins]
         self._pins = [device.pin for device in self._devices]
         for which, device in enumerate(self._devices):
@@ -100,11 +101,10 @@ class SimulatedButton:
             device.when_deactivated = self._handler(which, False, edge)
         self.press(False)
 
-    def read(self) -> list[Contacts]:
+    def read(self) -> Contacts:
         edges = self._edges
-        contacts = [edges.popleft() for _ in range(len(edges))] if edges else []
-        contacts.append(Contacts(self._contact(self._closed())))
-        return contacts
+        spells = spells_of(edges.popleft() for _ in range(len(edges))) if edges else ()
+        return Contacts(self._contact(self._closed()), spells)
 
     def _closed(self) -> list[bool]:
         # A device's own `value` asks three functions more, in each tick.
@@ -115,7 +115,7 @@ class SimulatedButton:
             # A tap may be over before the loop looks: what the edge said is kept for it.
             closed = self._closed()
             closed[which] = is_closed
-            self._edges.append(Contacts(self._contact(closed)))
+            self._edges.append((self._now_ms(), self._contact(closed)))
             edge()
 
         return changed

@@ -55,7 +55,7 @@ def _set_points(seconds: float) -> Entry:
 
 def _ours(size: Size) -> Figures:
     with daemon([_set_points(size.play_s)]) as (built, _, _):
-        origin_ns = built._inbox._origin_ns  # type: ignore[attr-defined]
+        origin_ns = built._inbox.origin_ns  # type: ignore[attr-defined]
         cpu_s = _play(built, size.play_s)
         began_ns = origin_ns + built.session._began_at_ms * 10**6
     at_ns = [
