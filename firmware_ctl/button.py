@@ -130,6 +130,8 @@ class Button:
         """Its last edge."""
         self._spell_at_ms = 0
         """The first edge of the spell that ended, or has not ended yet, with that edge."""
+        self._spell_before_ms = (-DEBOUNCE_MS, -DEBOUNCE_MS)
+        """First and last edge of the spell before that one."""
         self._has_settled = False
         """It has rested since its last edge, and `_settle` has seen it."""
         self._rest: Contact | None = None
@@ -250,17 +252,21 @@ class Button:
     def _move(self, spell: Spell) -> Iterator[Gesture]:
         """Takes a spell, which may be the rest of the one before."""
         yield from self.wait(spell.first_at_ms)
-        rested_at_ms = self._edge_at_ms
-        first_at_ms = max(spell.first_at_ms, rested_at_ms)
-        if first_at_ms - rested_at_ms >= DEBOUNCE_MS:
-            self._spell_at_ms = first_at_ms
-        self._edge_at_ms = max(spell.last_at_ms, rested_at_ms)
-        self._contact = spell.contact
-        self._has_settled = False
-        yield Gesture.TOUCH
-        if self._rest is Contact.RELEASED and not self._is_press:
-            self._begin_press(first_at_ms, rested_at_ms)
-            yield Gesture.PRESS
+        if spell.first_at_ms < self._spell_at_ms:
+            self._take_late(spell.first_at_ms)
+        if spell.last_at_ms >= self._edge_at_ms:  # else it was told that it moved since then
+            rested_at_ms = self._edge_at_ms
+            first_at_ms = max(spell.first_at_ms, rested_at_ms)
+            if first_at_ms - rested_at_ms >= DEBOUNCE_MS:
+                self._spell_before_ms = self._spell_at_ms, rested_at_ms
+                self._spell_at_ms = first_at_ms
+            self._edge_at_ms = spell.last_at_ms
+            self._contact = spell.contact
+            self._has_settled = False
+            yield Gesture.TOUCH
+            if self._rest is Contact.RELEASED and not self._is_press:
+                self._begin_press(first_at_ms, rested_at_ms)
+                yield Gesture.PRESS
         if self._edge_at_ms - self._spell_at_ms > DEBOUNCE_MS:
             self._counts = False
             self._unsound_at_ms = None
@@ -274,6 +280,18 @@ class Button:
         if is_restless and not self._is_broken:
             self._is_broken = True
             yield Gesture.RESTLESS
+
+    def _take_late(self, at_ms: int) -> None:
+        """An edge from before this spell is told only now: the rest before was shorter, or none."""
+        first_ms, last_ms = self._spell_before_ms
+        if at_ms <= last_ms:
+            return
+        follows = at_ms - last_ms < DEBOUNCE_MS
+        leads = self._spell_at_ms - at_ms < DEBOUNCE_MS
+        if leads:
+            self._spell_at_ms = first_ms if follows else at_ms
+        if follows or not leads:
+            self._counts = False
 
     def _begin_press(self, at_ms: int, rested_at_ms: int) -> None:
         """Its first edge decides whether a press counts."""

@@ -4,9 +4,9 @@ lgpio would look for edges two thousand times a second, on a thread of its own (
 long as the daemon lives. This module knows lines and levels; what a press is `button` decides.
 
 The kernel's level and its events are two sources that differ for a moment: a look may see a level
-whose event is still to come. So each look remembers up to when it has told of movement. An event
-from before that time is part of what was told. Any later one is a movement, whatever level it
-names, since the kernel reads that level only when it comes round to the event.
+whose event is still to come. So each look remembers up to when it has told of movement: an event
+from before then says nothing new of the level. But every event is a movement at its time, whatever
+level it names, since the kernel reads that level only when it comes round to the event.
 """
 
 import fcntl
@@ -69,7 +69,7 @@ class KernelContacts:
         os.set_blocking(self._fd, False)
         self._closed = self._levels()
         self._looked_at_ns = self._told_ns = monotonic_ns()
-        """When the last look ended, and up to when movement was told."""
+        """When the last look ended, and up to when movement was told of."""
         self._number = 0
         """Of the newest event."""
 
@@ -96,23 +96,27 @@ class KernelContacts:
             if at_ns > self._told_ns:
                 newest_ns = max(newest_ns, at_ns)
                 self._closed[pin] = edge == _FALLING
-                edges.append((self._at_ms(at_ns), self._contact()))
+            edges.append((self._at_ms(at_ns), self._contact()))
         is_any_lost = furthest > new
         self._number = (self._number + furthest) & _NUMBERS
         closed = self._levels()
         looked_at_ns = monotonic_ns()
-        if closed != self._closed:
+        is_ahead = closed != self._closed
+        if is_ahead:
             self._closed = closed
             newest_ns = looked_at_ns
-            edges.append((self._at_ms(looked_at_ns), self._contact()))
-        spells = spells_of(edges)
-        if is_any_lost and spells:
-            # The lost ones may have come at any time since the last look.
-            spells = (
-                Spell(self._at_ms(self._looked_at_ns), spells[-1].last_at_ms, self._contact()),
-            )
+        spells = [*spells_of(edges)]
+        if is_ahead or is_any_lost:
+            # An edge that was not told may have come at any time since the last look, or, if only
+            # the level is ahead, since the last edge that was told: nothing rested for certain.
+            since_ms = self._at_ms(self._looked_at_ns)
+            if spells and not is_any_lost:
+                since_ms = spells.pop().first_at_ms
+            else:
+                spells.clear()
+            spells.append(Spell(since_ms, self._at_ms(newest_ns), self._contact()))
         self._looked_at_ns, self._told_ns = looked_at_ns, newest_ns
-        return Contacts(self._contact(), spells)
+        return Contacts(self._contact(), tuple(spells))
 
     def _at_ms(self, at_ns: int) -> int:
         return (at_ns - self._origin_ns) // 1_000_000

@@ -352,7 +352,8 @@ class Recorder:
     def _rests(self) -> bool:
         session = self._session
         has_button = session.mat.button is not None
-        return session.state is State.IDLE and (session.button.is_released or not has_button)
+        is_idle = session.state is State.IDLE and not session.closed
+        return is_idle and (session.button.is_released or not has_button)
 
     def _condition(self) -> _Condition:
         session = self._session

@@ -821,9 +821,9 @@ class Session:
             self._fail(Fault("button", BROKEN_BUTTON), now_ms)
         elif gesture is Gesture.RESTLESS:
             self._fail(Fault("button", NOISY_BUTTON), now_ms)
-        elif gesture is Gesture.NOISE:
-            self._end_signal()
-        elif gesture is Gesture.TOUCH:
+        elif gesture in (Gesture.TOUCH, Gesture.NOISE):
+            if gesture is Gesture.NOISE:
+                self._end_signal()
             if self._run is not None or self._asked is not None:
                 self._stop(Stop(), now_ms)
         elif gesture is Gesture.PRESS:

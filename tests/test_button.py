@@ -209,6 +209,40 @@ def test_touch_is_told_at_every_movement_and_press_at_the_first_of_a_press() -> 
     ]  # fmt: skip
 
 
+def test_edges_told_after_a_later_one_are_no_touch_and_stop_no_session() -> None:
+    world = World()
+    world.contact(1_000, P)
+    world.contact(1_102, R)
+    world.at(1_140)
+    assert world.session.state is State.RUNNING
+    world.at(1_150, Contacts(R, (Spell(1_100, 1_101, R),)))
+    assert world.session.state is State.RUNNING
+    world.at(1_160, Contacts(R, (Spell(1_155, 1_155, R),)))
+    assert world.session.state is State.IDLE
+
+
+@pytest.mark.parametrize(
+    ("late", "starts"),
+    [
+        ((1_003, 1_003), True),  # in the bounce of the press
+        ((1_098, 1_098), True),  # in the bounce of the release
+        ((1_020, 1_020), False),  # the press had not come to rest yet
+        ((1_050, 1_050), False),  # it did not rest all the time
+        ((990, 990), True),
+    ],
+)
+def test_an_edge_told_late_takes_back_the_rest_that_it_was_in(
+    late: tuple[int, int], starts: bool
+) -> None:
+    world = World()
+    world.at(1_000, Contacts(P, (Spell(1_000, 1_005, P),)))
+    world.at(1_102, Contacts(R, (Spell(1_100, 1_102, R),)))
+    world.at(1_120, Contacts(R, (Spell(*late, P),)))
+    world.at(1_121, Contacts(R))
+    world.at(2_000)
+    assert world.session.started == starts
+
+
 def test_spells_of_edges_less_than_the_debounce_apart_are_one() -> None:
     edges = [(100, P), (129, R), (127, P), (159, P), (188, R)]
     assert spells_of(edges) == ((100, 129, P), (159, 188, R))
