@@ -401,7 +401,7 @@ def test_button_in_any_waveform_does_only_what_a_finger_did() -> None:
         st.sampled_from(["idle", "running", "fault", "damaged"]),
         st.integers(0, 1 << 32),
     )
-    @settings(max_examples=int(os.environ.get("N", "300")), deadline=None)
+    @settings(max_examples=300, deadline=None)
     def check(pieces: list[tuple[object, ...]], loop: Loop, state: str, seed: int) -> None:
         play(world_as(state), wave_of(pieces, seed), loop, reached)
 
@@ -443,7 +443,7 @@ def test_button_after_any_noise_and_a_rest_works_however_the_loop_is_held_up() -
         st.lists(NOISES, max_size=2), LOOPS, st.booleans(), st.integers(0, 12),
         st.one_of(st.integers(60, 760), st.integers(860, 1_500)), st.integers(0, 1 << 32),
     )  # fmt: skip
-    @settings(max_examples=int(os.environ.get("N", "150")), deadline=None)
+    @settings(max_examples=150, deadline=None)
     def check(
         noises: list[tuple[object, ...]],
         loop: Loop,
@@ -485,7 +485,7 @@ def test_button_in_noise_alone_does_nothing_however_late_kernel_and_loop_are() -
         st.sampled_from(["idle", "running", "fault", "damaged"]),
         st.integers(0, 1 << 32),
     )
-    @settings(max_examples=int(os.environ.get("N", "150")), deadline=None)
+    @settings(max_examples=150, deadline=None)
     def check(
         noises: list[tuple[object, ...]], loop: Loop, thread: int, state: str, seed: int
     ) -> None:

@@ -4,97 +4,34 @@ The emulated pin controller has none, so gpio-sim's chip takes its place in /dev
 installed service all the same. What is left of lines when it dies is seen on the other chip only.
 """
 
-import json
-import time
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import pytest
 
 from firmware_ctl.button import DEBOUNCE_MS
-from firmware_ctl.limits import LOCK_MS
 from tests.emulation import build
-from tests.emulation.pi import MAT, PINS, Pi, restored
-from tests.process import Client, at_last
-
-assert MAT.button is not None
-assert MAT.button.released_pin is not None
-PRESSED: Final = MAT.button.pressed_pin
-RELEASED: Final = MAT.button.released_pin
-
-CHIP: Final = """\
-insmod /lib/configfs.ko.xz && insmod /lib/gpio-sim.ko.xz &&
-mount -t configfs none /sys/kernel/config && cd /sys/kernel/config/gpio-sim && mkdir -p pi/bank0 &&
-echo 54 >pi/bank0/num_lines && echo pinctrl-bcm2835 >pi/bank0/label && echo 1 >pi/live &&
-name=$(cat pi/bank0/chip_name) && cd / && mv /dev/gpiochip0 /dev/header && mv /dev/$name /dev/gpiochip0 &&
-echo LINES=/sys/devices/platform/gpio-sim.0/$name >/run/finger.env && \
-"""
-
-Move = tuple[float, int, bool]
-"""At how many ms, which contact, whether it closes."""
-
-
-class Felt(NamedTuple):
-    """ms from the first move."""
-
-    made_ms: list[float]
-    rest_ms: float
-    """Between two moves, at most."""
-    high_ms: list[float]
-    """When a motor was first and last seen high; empty: at no look."""
-
-
-class Hand:
-    """What it does to the button, and what comes of it. The button is at rest between tests."""
-
-    def __init__(self, pi: Pi, client: Client) -> None:
-        self.pi = pi
-        self.client = client
-
-    def does(
-        self, moves: Sequence[Move], look_ms: int, times: int = 1, every_ms: float = 0
-    ) -> Felt:
-        told = json.dumps([moves, times, every_ms, look_ms])
-        said = self.pi.must(f"echo '{told}' >/run/finger; cat /run/felt")
-        return Felt(**json.loads(said))
-
-    def rests(self) -> None:
-        """Idle, and free to start again; the busy machine may have had the daemon killed."""
-        self.pi.until_ready()
-        self.does(RELEASE, 0)
-        for request in ("stop", "clear", "select full"):
-            self.client.ask(request)
-        time.sleep(LOCK_MS / 1000 + 0.2)
-        assert self.state() == "idle"
-
-    def state(self) -> str:
-        return self.client.status()["state"]
-
-
-PRESS: Final[list[Move]] = [(0, RELEASED, False), (2, PRESSED, True)]
-RELEASE: Final[list[Move]] = [(0, PRESSED, False), (2, RELEASED, True)]
-
-
-def after(moves: Sequence[Move], ms: float) -> list[Move]:
-    return [(at_ms + ms, pin, is_closed) for at_ms, pin, is_closed in moves]
-
-
-TAP: Final = [*PRESS, *after(RELEASE, 300)]
+from tests.emulation.noise import (
+    NOISES,
+    PRESS,
+    PRESSED,
+    RELEASE,
+    RELEASED,
+    STATES,
+    TAP,
+    Hand,
+    Move,
+    after,
+    hand_on,
+    make_noise,
+)
+from tests.process import at_last
 
 
 @pytest.fixture(scope="module")
 def simulated(built: build.Image) -> Iterator[Hand]:
-    with restored(built) as pi:
-        pi.must("systemctl stop firmware-ctl hand")
-        pi.must(CHIP + f"echo 'MOTORS={' '.join(map(str, PINS))}' >>/run/finger.env")
-        pi.must("systemctl start finger && until [ -p /run/felt ]; do sleep 0.2; done")
-        with pi.client() as client:
-            hand = Hand(pi, client)
-            hand.does(RELEASE, 0)
-            pi.must("systemctl start firmware-ctl")
-            client.ask("ping")
-            client.ask("select full")
-            yield hand
+    with hand_on(built) as hand:
+        yield hand
 
 
 @pytest.fixture
@@ -198,3 +135,14 @@ def test_a_button_held_at_boot_starts_nothing_until_it_is_pressed_anew(hand: Han
         assert hand.state() == "running"
 
     at_last(attempt)
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("name", NOISES)
+def test_noise_on_both_contacts_moves_nothing_and_kills_nothing(
+    hand: Hand, name: str, state: str
+) -> None:
+    """`python -m tests.emulation.noise` makes a hundred such rounds."""
+    seen = make_noise(hand, name, state)
+    print(seen)
+    assert seen.wrongs() == []
