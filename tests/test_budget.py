@@ -15,6 +15,7 @@ from firmware_ctl.mat import Mat, read_mat
 from firmware_ctl.profile import Level, Phase, Play, Profile
 from firmware_ctl.shaping import Shape, Shaper, duty_table, shape_of
 from firmware_ctl.timeline import Frame, Playback, Timeline, compile_profile
+from tests.reached import must_reach, reached
 from tests.strategies import mats_and_profiles
 from tests.worlds_supply import singles, strained
 
@@ -350,6 +351,7 @@ def test_the_walk_finds_what_a_count_of_every_frame_finds(
     assert longest_wait_ms == waited_ms or longest_wait_ms < waited_ms <= STAGGER_MS
 
 
+@must_reach(fits=30, scaled=5)
 @settings(max_examples=100)
 @given(strained())
 def test_what_fits_draws_no_more_than_the_supply_gives_and_starts_in_time(
@@ -365,11 +367,14 @@ def test_what_fits_draws_no_more_than_the_supply_gives_and_starts_in_time(
     assert waited_ms <= STAGGER_MS
     found, longest_wait_ms = worst(timeline, Work(1 << 40))
     assert found.ma == pytest.approx(max(ma for _, _, ma in counted))
+    reached("fits")
     if budget.asked is not None:
+        reached("scaled")
         assert budget.asked.ma > mat.max_ma
         assert budget.longest_wait_ms <= longest_wait_ms
 
 
+@must_reach(fits=30)
 @given(mats_and_profiles())
 def test_the_proof_by_periods_agrees_with_a_count_of_every_frame(
     both: tuple[Mat, Profile],
@@ -379,10 +384,12 @@ def test_the_proof_by_periods_agrees_with_a_count_of_every_frame(
         timeline, _ = fit(asked, mat)
     except AuthorError:
         return
+    reached("fits")
     counted = max(frames(timeline), key=lambda frame: (frame[2], -frame[0]))
     assert worst(timeline)[0].ma == pytest.approx(counted[2])
 
 
+@must_reach(started=50, kicked=20, waited=5)
 @given(mats_and_profiles())
 def test_nothing_goes_over_a_limit(both: tuple[Mat, Profile]) -> None:
     mat, asked = both
@@ -405,12 +412,15 @@ def test_nothing_goes_over_a_limit(both: tuple[Mat, Profile]) -> None:
             assert duty in (0, table[level]) or i in frame.kicks
             started = duty and not (before and before.duty_pct[i])
             if i in frame.kicks and started:
+                reached("kicked")
                 assert now_ms - off_since[i] >= REST_MS
             if level == 0:
                 wants_since.pop(i, None)
             elif not duty:
                 wants_since.setdefault(i, now_ms)
             elif started:
+                reached("started")
+                reached("waited", i in wants_since)
                 assert now_ms - wants_since.pop(i, now_ms) <= STAGGER_MS
             if before and before.duty_pct[i] and not duty:
                 off_since[i] = now_ms

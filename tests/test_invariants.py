@@ -52,6 +52,7 @@ from firmware_ctl.simulator.board import STAGE_MS, Board, Line
 from firmware_ctl.simulator.clock import VirtualInbox
 from firmware_ctl.simulator.pins import SimulatedButton, mock_factory
 from firmware_ctl.timeline import compile_profile
+from tests.reached import must_reach, reached
 from tests.strategies import mats_and_profiles
 from tests.test_protocol import BYTES, cut, requests
 from tests.worlds import (
@@ -139,8 +140,10 @@ class Watched(World):
         if isinstance(event, Contacts) and event.contact is not Contact.RELEASED:
             self.press_since_stop = True
             if before in (State.RUNNING, State.PAUSED) and started == session.started:
+                reached("touched")
                 assert session.state in (State.IDLE, State.FAULT)
         if session.started != started:
+            reached("pressed" if isinstance(event, Contacts | Wake) else "started")
             assert session.started == started + 1
             assert isinstance(event, Start | Try) or self.press_since_stop
             assert at_ms - self.stopped_at_ms >= RESTART_MS
@@ -159,14 +162,17 @@ class Watched(World):
         for motor, (duty, level) in enumerate(zip(step.duty_pct, levels, strict=True)):
             may_wait_for_its_turn = duty == 0 < level
             assert may_wait_for_its_turn or motor in step.kicks or duty == TABLES[motor][level]
+            reached("kicked", motor in step.kicks)
         assert max(step.duty_pct) <= SMALL.limits.duty_pct
         assert all(level <= cap for level, cap in zip(levels, CAPS, strict=True))
         if session.state is State.RUNNING:
+            reached("moving", any(levels))
             assert self.may_run
             assert max(levels) * 1_000 <= (at_ms - self.soft_since_ms) * LIMITS.rise_pct_s
             assert self.ran_ms <= 12_000  # the longest of the profiles that fit into the day
             assert self.ran_today_ms <= DAILY_MS
         elif session.state is State.IDLE and signal:
+            reached("signalling")
             assert self.press_since_stop
             assert max(levels) <= SIGNAL_LEVEL_PCT
             assert levels[0] == 0
@@ -185,6 +191,7 @@ def play(trace: list[tuple[int, Input]]) -> Watched:
     return world
 
 
+@must_reach(moving=500, kicked=50, signalling=20, started=50, pressed=5, touched=20)
 @given(TRACES)
 @settings(max_examples=250, deadline=None)
 @example([(0, Contacts(Contact.PRESSED)), (100, Stop()), (10, Contacts(Contact.RELEASED))])
@@ -199,6 +206,7 @@ def test_invariants_01_02_03_06_no_step_of_any_trace_breaks_one_and_all_end_at_z
     assert world.steps[-1][1].duty_pct == SILENCE
 
 
+@must_reach(**{"moved before": 20})
 @given(TRACES, TRACES, st.booleans())
 @settings(max_examples=100, deadline=None)
 def test_invariants_05_07_after_a_stop_or_a_fault_nothing_moves_without_a_new_start(
@@ -218,6 +226,7 @@ def test_invariants_05_07_after_a_stop_or_a_fault_nothing_moves_without_a_new_st
         at_ms += gap_ms
         cut.at(at_ms, event)
     first = len(cut.steps) - 1
+    reached("moved before", any(any(step.duty_pct) for _, step in cut.steps))
     for gap_ms, event in quiet:
         at_ms += gap_ms
         cut.at(at_ms, event)
@@ -226,6 +235,7 @@ def test_invariants_05_07_after_a_stop_or_a_fault_nothing_moves_without_a_new_st
     assert {step.duty_pct for _, step in cut.steps[first:]} == {SILENCE}
 
 
+@must_reach(steps=1_000)
 @given(st.lists(st.tuples(GAPS_MS, st.integers(10, 100)), max_size=12))
 @settings(max_examples=60, deadline=None)
 def test_invariant_02_no_level_is_above_its_undisturbed_one_or_the_trims_share(
@@ -248,6 +258,7 @@ def test_invariant_02_no_level_is_above_its_undisturbed_one_or_the_trims_share(
         trim_pct = next(pct for since_ms, pct in reversed(changes) if since_ms <= at_ms)
         if (at_ms, trim_pct) in changes[1:]:
             continue  # a trim counts from the next tick
+        reached("steps")
         t_ms = at_ms - 1_000
         segment = next(s for s in segments if t_ms < s.end_ms)
         for motor, level in enumerate(step.level_pct):
@@ -304,6 +315,7 @@ def duties(world: World) -> list[tuple[int, Levels]]:
     return list({at_ms: step.duty_pct for at_ms, step in world.steps}.items())
 
 
+@must_reach(moving=50)
 @given(TRACES, TRACES)
 @settings(max_examples=80)
 @example([(0, Start("lively"))], [(1_000, Resume())])
@@ -320,6 +332,7 @@ def test_invariant_07_a_trace_with_a_fault_is_never_above_the_one_without(
     for at_ms, found in faulty:
         while at + 1 < len(whole) and whole[at + 1][0] <= at_ms:
             at += 1
+        reached("moving", any(whole[at][1]))
         assert all(map(int.__le__, found, whole[at][1]))
 
 
@@ -334,6 +347,7 @@ PRESSES = st.lists(
 """Each: how long it was released before, how long it is pressed, and what that looks like."""
 
 
+@must_reach(started=20, **{"started again": 3})
 @given(PRESSES)
 @settings(max_examples=100)
 @example([(200, 100, Contact.PRESSED)] * 8)
@@ -364,6 +378,8 @@ def test_invariant_06_no_press_that_stopped_nor_one_during_the_lock_starts(
             ends_ms += [step_ms for state in states if state != State.RUNNING.value]
         if world.session.started > starts:
             starts = world.session.started
+            reached("started")
+            reached("started again", bool(ends_ms))
             began_ms = max(ms for ms, step in world.steps if _runs_anew(step))
             pressed = [ms for ms, what in told if what is not Contact.RELEASED and ms <= began_ms]
             assert pressed
@@ -418,6 +434,7 @@ def may_start(line: bytes | None) -> bool:
     return b" ".join(words) in GOOD_STARTS or words[:1] in ([b"try"], [b"press"])
 
 
+@must_reach(started=3, **{"no start in it": 20})
 @given(cut(BYTES), cut(BYTES), st.integers(0, 60))
 @settings(max_examples=80)
 @example([b"st", b"art\r"], [b""], 20)
@@ -435,7 +452,9 @@ def test_invariant_09_it_runs_only_if_the_bytes_hold_a_valid_start_and_a_stop_st
     lines = [*requests(b"".join(first)), *requests(b"".join(second))]
     starts = sum(map(may_start, lines))
     assert bench.session.started <= starts
+    reached("started", bench.session.started > 0)
     if not starts:
+        reached("no start in it")
         assert {duties for _, duties in bench.pins.written} <= {SILENCE}
     assert not any(any(duties) for at_ms, duties in bench.pins.written if at_ms >= 4_000)
     # Memory is bounded, for each client and for all.
@@ -496,6 +515,7 @@ class Proofs:
         return Contacts(Contact.RELEASED)
 
 
+@must_reach(proofs=500)
 @given(
     st.lists(st.one_of(st.just(0), st.integers(0, 90), st.sampled_from([100, 260])), max_size=60),
     TRACES,
@@ -534,6 +554,7 @@ def test_invariant_10_every_proof_of_life_follows_a_whole_tick(
     looks = [ms for ms, what in proofs.log if what == "look"]
     reads = [ms for ms, what in proofs.log if what == "read"]
     lives = [ms for ms, what in proofs.log if what in ("arm", "edge")]
+    reached("proofs", len(lives))
     for proof_ms in (*lives, *pings):
         for ticks in (looks, reads, asked):
             before = bisect_right(ticks, proof_ms)
@@ -569,6 +590,7 @@ def test_invariant_10_a_tick_that_fails_half_way_proves_nothing() -> None:
     assert {what for ms, what in proofs.log if ms > 1_500} == {"off", "disarm"}
 
 
+@must_reach(mats=5)
 @given(mats_and_profiles(), st.integers(0, 20_000), st.booleans())
 @settings(max_examples=10, deadline=None, phases=[Phases.explicit, Phases.generate])
 def test_invariant_11_only_the_motors_the_leds_and_the_gates_pins_are_ever_driven(
@@ -577,6 +599,7 @@ def test_invariant_11_only_the_motors_the_leds_and_the_gates_pins_are_ever_drive
     mat, profile = pair
     if mat.gate is not None and mat.gate.rail_pin in (2, 3):
         return  # these have pull-ups of their own, and gpiozero refuses them as this input
+    reached("mats")
     inbox = VirtualInbox()
     board = Board(mat)
     driven: set[int] = set()

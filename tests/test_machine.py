@@ -48,6 +48,7 @@ from firmware_ctl.session import Contacts as Sensed
 from firmware_ctl.shaping import Levels
 from firmware_ctl.simulator.clock import VirtualInbox
 from firmware_ctl.timeline import compile_profile
+from tests.reached import must_reach, reached
 from tests.worlds import LIMITS, MAT, MINUTE_MS, QUICK, SILENCE, entry, steady
 from tests.worlds_disk import WALL_MS, Cut, Medium, Played, fits_into_days
 
@@ -214,9 +215,11 @@ class Mat(RuleBasedStateMachine):
             self.stops(now_ms)
         is_touch = isinstance(event, Sensed) and event.contact is not Contact.RELEASED
         if is_touch and self.before in (State.RUNNING, State.PAUSED):
+            reached("touched")
             assert session.state in (State.IDLE, State.FAULT)
             self.stops(now_ms)
         if session.started != self.seen_started:
+            reached("started")
             self.seen_started += 1
             assert session.started == self.seen_started
             assert self.asked_at_ms is not None, "a start that no one asked for"
@@ -246,6 +249,7 @@ class Mat(RuleBasedStateMachine):
         if session.state is not State.RUNNING and not session.signal(self.life.now_ms()):
             assert duties == SILENCE
         if any(duties):
+            reached("moving")
             assert self.asked_at_ms is not None, "motors on, and no one asked since the last stop"
             assert session.fault is None
 
@@ -256,6 +260,7 @@ class Mat(RuleBasedStateMachine):
             duty for motor, duty in enumerate(self.pins.duties) if motor not in self.pins.broken
         ]
         if self.session.fault is not None:
+            reached("fault")
             assert self.latch.is_tripped
         if self.latch.is_tripped or not self.session.is_moving:
             assert not any(whole), "a pin on that could be off"
@@ -379,6 +384,7 @@ class Mat(RuleBasedStateMachine):
         """The loop does not come round; the kernel ends it in time."""
         was_moving, armed_at_ms = self.session.is_moving, self.pins.armed_at_ms
         if armed_at_ms is not None and self.life.now_ms() + for_ms - armed_at_ms > DEADMAN_KILL_MS:
+            reached("killed by the dead-man")
             self.life.jump(DEADMAN_KILL_MS - (self.life.now_ms() - armed_at_ms))
             self.kill()
             return
@@ -458,9 +464,13 @@ class Mat(RuleBasedStateMachine):
         was = self.session.state
         self.play(1)
         if for_ms > 1_000 and was in (State.RUNNING, State.PAUSED):
+            reached("suspended")
             assert self.session.state is State.FAULT
 
 
+@must_reach(
+    started=50, moving=500, touched=10, fault=50, suspended=1, **{"killed by the dead-man": 1}
+)
 def test_invariants_01_04_05_06_07_08_12_of_a_machine_over_its_lives(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -38,6 +38,7 @@ from firmware_ctl.protocol import (
 )
 from firmware_ctl.session import Fault, Reload, State
 from firmware_ctl.verbs import VERBS, asks_status, is_answer
+from tests.reached import must_reach, reached
 from tests.worlds import CATALOGUE, Bench, RealButton, Wire, entry, steady
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
@@ -486,6 +487,7 @@ def final_lines(wire: Wire) -> list[str]:
     return [line for line in wire.lines() if not line.startswith(("* ", "- "))]
 
 
+@must_reach(**{"no start in it": 20})
 @given(cut(BYTES.filter(lambda data: b"echo" not in data.lower())))
 @settings(max_examples=150, deadline=None)
 def test_invariant_09_any_bytes(chunks: list[bytes]) -> None:
@@ -498,7 +500,9 @@ def test_invariant_09_any_bytes(chunks: list[bytes]) -> None:
     movers = [
         line for line in found if line and line.lower().split()[0] in (b"start", b"try", b"press")
     ]
+    reached("moved", not bench.pins.are_low or bench.session.started > 0)
     if not movers:
+        reached("no start in it")
         assert bench.session.started == 0
         assert bench.pins.are_low
         assert {duties for _, duties in bench.pins.written} <= {(0, 0, 0)}

@@ -13,6 +13,7 @@ from firmware_ctl.mat import Mat
 from firmware_ctl.profile import Phase, Profile
 from firmware_ctl.shaping import Levels
 from firmware_ctl.timeline import MOST_PARTS, Playback, Timeline, compile_profile, motors_of
+from tests.reached import must_reach, reached
 from tests.worlds_timeline import (
     MATS,
     PROFILES,
@@ -462,6 +463,7 @@ def test_a_motor_never_rises_faster_than_the_envelope(
             assert all(b - a <= most for a, b in zip(course, course[window:], strict=False))
 
 
+@must_reach(trimmed=500)
 @given(PROFILES, MATS, st.integers(10, 100))
 def test_a_trim_scales_and_never_adds(found: Profile, mat: Mat, trim_pct: int) -> None:
     timeline = compile_profile(found, mat)
@@ -471,6 +473,7 @@ def test_a_trim_scales_and_never_adds(found: Profile, mat: Mat, trim_pct: int) -
             assert level <= high
         highest = timeline.segments[0].high_pct if t_ms < timeline.segments[0].end_ms else None
         if highest:
+            reached("trimmed", any(highest))
             assert all(
                 level * 100 <= high * trim_pct
                 for level, high in zip(trimmed.at(t_ms).level_pct, highest, strict=True)
@@ -487,6 +490,7 @@ def test_a_stall_skips_and_shifts_nothing(found: Profile, mat: Mat, data: st.Dat
     ]
 
 
+@must_reach(cues=20)
 @given(PROFILES, MATS)
 def test_every_pass_of_a_cue_is_told_within_its_phase(found: Profile, mat: Mat) -> None:
     timeline = compile_profile(found, mat)
@@ -498,6 +502,7 @@ def test_every_pass_of_a_cue_is_told_within_its_phase(found: Profile, mat: Mat) 
             bool(segment.cue) * segment.repeat
         )
         assert all(s.end_ms <= segment.end_ms for s in own)
+        reached("cues", len(own))
 
 
 def test_the_size_does_not_grow_with_the_length() -> None:
