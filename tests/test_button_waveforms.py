@@ -147,18 +147,16 @@ class Truth:
         self.times = [edge.at for edge in edges]
         ends = [*self.times, until + 3_600_000 * MS]
         says = [contact_of(*lines) for _, lines in [Edge(0, (False, True)), *edges]]
-        begins = [0, *self.times]
-        self.rests = [
-            Rest(*rest)
-            for rest in zip(begins, ends, says, strict=True)
-            if rest[1] - rest[0] >= DEBOUNCE - slack
-        ]
+        self.levels = [*map(Rest, [0, *self.times], ends, says)]
+
+    def rests(self, least: int) -> list[Rest]:
+        return [level for level in self.levels if level.end - level.begin >= least]
 
     def noises(self, until: int) -> Iterator[int]:
-        """When each spell before `until` turned out to be noise."""
+        """When each spell before `until` turned out to be noise, beyond any doubt."""
         first = None
         for at, before in zip(self.times, [-DEBOUNCE, *self.times], strict=False):
-            if first is None or at - before >= DEBOUNCE:
+            if first is None or at - before >= DEBOUNCE - self.slack:
                 first, is_told = at, False
             if at - first > DEBOUNCE + self.slack and not is_told and at <= until:
                 is_told = True
@@ -170,17 +168,25 @@ class Truth:
         return bool(noises) and not any(
             rest.contact is R
             and min(rest.end, at) - max(rest.begin, noises[-1]) >= QUIET - self.slack
-            for rest in self.rests
+            for rest in self.rests(QUIET - self.slack)
         )
 
-    def presses(self, at: int, free: int) -> Iterator[tuple[int, list[Rest]]]:
+    def presses(self, at: int, locked: int) -> Iterator[tuple[int, list[Rest]]]:
         """Each press that began by then and may do something: its first edge, and its rests.
 
-        `free`: since when the button was locked; the rest before must have been 1.5 s since then.
+        `locked`: since when the button was locked; it must have been released for 1.5 s since then.
+        Of a rest that is as long as the debounce, to a hair, either may be: that it is one, or not.
         """
+        for least in (DEBOUNCE - self.slack, DEBOUNCE, DEBOUNCE + self.slack):
+            yield from self._presses(self.rests(least), at, locked)
+
+    def _presses(
+        self, all_rests: list[Rest], at: int, locked: int
+    ) -> Iterator[tuple[int, list[Rest]]]:
+        is_free = not locked
         begun: int | None = None
         rests: list[Rest] = []
-        for rest in self.rests:
+        for rest in all_rests:
             if rest.begin > at:
                 break
             if begun is not None:
@@ -190,10 +196,9 @@ class Truth:
                         yield begun, rests
                     begun = None
             if rest.contact is R and rest.end <= at:
-                is_free = rest.end - max(rest.begin, free) >= LOCK - self.slack or not free
-                begun, rests = (rest.end, []) if is_free else (None, [])
-                if begun is not None and self.is_noise(begun):
-                    begun = None
+                is_free = is_free or rest.end - max(rest.begin, locked) >= LOCK - self.slack
+                if is_free and not self.is_noise(rest.end):
+                    begun, rests = rest.end, []
         if begun is not None and rests and not self._is_any_noise(begun, rests[-1].begin):
             yield begun, rests
 

@@ -139,7 +139,7 @@ NOISES: Final = {
 BEFORE: Final[dict[str, tuple[list[Move], int]]] = {
     "idle": ([], 0),
     "fault": ([], 0),
-    "signal": (PRESS, 1_200),
+    "signal": (PRESS, 1_600),
     "running": (TAP, 3_000),
 }
 """What the finger does before the noise, and when the noise begins."""
