@@ -54,26 +54,24 @@ def test_gate_one_beat_holds_the_rail_for_260_to_400_ms(circuits: Any) -> None:
         "the last of many beats, down, longest",
     )
     assert gate.shortest().low > limits.TICK_LATE_MS
-    assert gate.shortest().low > 3 * limits.TICK_MS
+
+
+def test_gate_figures_are_of_beats_no_more_frequent_than_the_program_makes(circuits: Any) -> None:
+    assert limits.TICK_MS <= circuits("gate_figures").BEAT_MS
+    assert circuits("gate_figures").shortest().low > 3 * circuits("gate_figures").BEAT_MS
 
 
 @pytest.mark.parametrize(("tick_ms", "late_ms"), [(20, 250), (40, 250), (50, 200)])
 def test_gate_with_other_beats_of_the_program_still_holds(
-    circuits: Any, monkeypatch: pytest.MonkeyPatch, tick_ms: int, late_ms: int
+    circuits: Any, tick_ms: int, late_ms: int
 ) -> None:
-    """The figures take the beats from `limits.py`, whatever they are."""
-    gate, mat = circuits("gate_figures"), circuits("mat_figures")
-    monkeypatch.setattr(limits, "TICK_MS", tick_ms)
-    monkeypatch.setattr(limits, "TICK_LATE_MS", late_ms)
-    weakest = gate.shortest().low_parts
-    late = [50.0 + late_ms * i for i in range(4)]
-    assert gate.lowest_v(late, weakest) > 4.5
-    assert gate.hold_ms(gate.ticks(50, 11), gate.longest().high_parts) < 400
-    hold(mat.fault_27.__wrapped__(), "the same, slowest")
-    faults = {(part, how): (part, how, line) for part, how, line in gate.broken_parts()}
-    assert gate.judge(faults["M1", "shorted"]).seen == "read-back, next start"
-    assert gate.judge(faults["Rl", "open"]).seen == "read-back, at once"
-    assert gate.judge(faults["Rg", "shorted"]).does == ""
+    """No beat time is built into the circuit or into its figures."""
+    gate = circuits("gate_figures")
+    weakest, slowest = gate.shortest().low_parts, gate.longest().high_parts
+    assert gate.lowest_v([50.0 + late_ms * i for i in range(4)], weakest) > 4.5
+    for count in (10, 11):
+        assert gate.hold_ms(gate.ticks(50, count, tick_ms), weakest) > gate.LEAST_MS
+        assert gate.hold_ms(gate.ticks(50, count, tick_ms), slowest) < gate.MOST_MS
 
 
 def test_gate_a_beat_that_comes_too_late_lets_the_rail_fall(circuits: Any) -> None:
@@ -220,6 +218,50 @@ def test_check_on_a_correct_build_shows_its_range(circuits: Any) -> None:
 def test_check_on_each_mistake_that_it_is_there_for_misses_its_range(circuits: Any) -> None:
     found = [r for r in circuits("checks").readings() if r.mistake.what and not r.is_caught]
     assert found == []
+
+
+def test_check_that_cannot_show_a_mistake_is_said_to(circuits: Any) -> None:
+    """What stands in the document as shown by no check really passes the nearest one."""
+    found = circuits("checks").quiet()
+    assert [reading.mistake.what for reading, _ in found] == [
+        "Q2 turned round",
+        "Q3 turned round",
+        "a cut-off that was bridged",
+    ]
+    assert [reading for reading, _ in found if not reading.is_right] == []
+
+
+def test_guide_and_readme_say_what_was_simulated_elsewhere(circuits: Any) -> None:
+    """Figures of the texts that are no check of a meter."""
+    build, readme = (
+        " ".join((ROOT / f"hw/{name}").read_text("utf-8").split())
+        for name in ("build.md", "README.md")
+    )
+    wrong = {row.what: row.value for row in circuits("mat_figures").wrong_supply()}
+    held = [wrong[f"12 V, limited to {amps} A: behind the fuse"] for amps in ("1.5", "5.0")]
+    assert 7 <= min(held) <= max(held) <= 8
+    assert "D1 holds the mat at 7 to 8 V" in build
+    assert wrong["5 V reversed: behind the fuse"] == pytest.approx(-1, abs=0.3)
+    assert "it holds the mat at -1 V" in build
+    assert wrong["TVS turned round: behind the fuse"] == pytest.approx(1, abs=0.3)
+    assert "about 1 V: D1 is turned round" in build
+    short = {row.what: row.value for row in circuits("mat_figures").fault_28()}
+    assert round(short["over the chip's absolute maximum by a factor of"]) == 3
+    assert "a short drives three times the current that the ULN2803A bears" in build
+    gate = circuits("gate_figures")
+    assert f"on for {gate.LEAST_MS} to {gate.MOST_MS} ms" in readme
+    turns = {row.what: row.value for row in circuits("driver_figures").seventy_two()}
+    holds = [turns[f"{name}, its hold: turns as fast as on"] for name in ("A, 42 %", "B, 32 %")]
+    assert holds[0] == pytest.approx(holds[1], rel=0.1)
+
+
+def test_decision_on_the_pwm_says_how_far_each_frequency_is_from_the_motors(circuits: Any) -> None:
+    rows = {row.what: row.value for row in circuits("driver_figures").seventy_two()}
+    fastest = rows["fastest motor at the cap"]
+    text = (ROOT / "docs/decisions/0016-pwm-frequency.md").read_text("utf-8")
+    (row,) = [line for line in text.splitlines() if line.startswith("| nearest that")]
+    said = [float(figure) for figure in re.findall(r"(\d+) Hz", row)]
+    assert said == pytest.approx([0, 200 - fastest, 250 - fastest, 400 - fastest], abs=2)
 
 
 @cache

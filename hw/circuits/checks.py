@@ -10,8 +10,8 @@ from functools import cache, partial
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from bench import Parts, Worst, edited, run, worst
-from driver_figures import DRIVERS, MOTOR, TOLERANCES, branch
+from bench import Parts, edited, run, worst
+from driver_figures import DRIVERS, MAT, MOTOR, TOLERANCES, branch
 from gate_figures import (
     COUPLING,
     FILM,
@@ -734,21 +734,78 @@ STEP_10: Final = (
     ),
 )
 
-CHECKS: Final = (*STEP_2, *STEP_3, *STEP_4, *STEP_7, *STEP_8, *STEP_10)
+# ---- step 5: the cut-offs of a mat, one behind the other
+
+CUT_OFFS: Final = sum(motor.zone != "neck" for motor in MAT.motors)
+CHAIN: Final = "\n".join(
+    f"RT{i} {'red' if i == 1 else f'c{i - 1}'} {'0' if i == CUT_OFFS else f'c{i}'} 0.05"
+    for i in range(1, CUT_OFFS + 1)
+)
+"""Each with its crimps: 50 milliohms, which is much."""
+
+
+def chain_ohm(mistake: Mistake, changed: Parts) -> float:
+    return 1e3 * ohms(CHAIN, "", "red", mistake, changed)
+
+
+STEP_5: Final = (
+    Check(
+        5,
+        "red before the first cut-off to red after the last: below {} Ω",
+        chain_ohm,
+        OHMS,
+        "Ω",
+        None,
+        1,
+        (Mistake("a cut-off that soldering opened", {"RT2": ""}),),
+    ),
+)
+
+CHECKS: Final = (*STEP_2, *STEP_3, *STEP_4, *STEP_5, *STEP_7, *STEP_8, *STEP_10)
+
+
+def check_that_says(words: str) -> Check:
+    return next(check for check in CHECKS if words in check.says)
+
+
+QUIET: Final = (
+    (
+        check_that_says("one flash"),
+        Mistake("Q2 turned round", {"Q2": "Q2 0 hc pull BC547"}, parts={"reverse_gain": 1.0}),
+        "none: Q2 works with its small gain back to front, and the other edge holds the rail alone",
+    ),
+    (
+        check_that_says("again one flash"),
+        Mistake("Q3 turned round", {"Q3": "Q3 he 0 pull BC547"}, parts={"reverse_gain": 1.0}),
+        "none: as with Q2",
+    ),
+    (
+        check_that_says("first cut-off"),
+        Mistake("a cut-off that was bridged", {"RT2": "RT2 c1 c2 0.001"}),
+        "a motor that stands still behind a shorted MOSFET is ended by no one (fault 28)",
+    ),
+)
+"""Mistakes that pass the check which is nearest to them, and what follows."""
+
+
+def read(check: Check, mistake: Mistake) -> Reading:
+    """What the meter shows, over the tolerances of what is not part of the mistake."""
+    ends = {
+        key: end
+        for key, end in check.ends.items()
+        if key.split(".")[-1] not in mistake.edits and key not in mistake.parts
+    }
+    seen = worst(partial(check.measure, mistake), ends)
+    return Reading(check, mistake, seen.low, seen.high)
 
 
 @cache
 def readings() -> list[Reading]:
     """Every check on a correct build, and on each mistake that it is there for."""
-    found = []
-    for check in CHECKS:
-        for mistake in (CORRECT, *check.finds):
-            ends = {
-                key: end
-                for key, end in check.ends.items()
-                if key.split(".")[-1] not in mistake.edits
-            }
-            ends = {key: end for key, end in ends.items() if key not in mistake.parts}
-            seen: Worst = worst(partial(check.measure, mistake), ends)
-            found.append(Reading(check, mistake, seen.low, seen.high))
-    return found
+    return [read(check, mistake) for check in CHECKS for mistake in (CORRECT, *check.finds)]
+
+
+@cache
+def quiet() -> list[tuple[Reading, str]]:
+    """Mistakes that no check shows, with what the nearest check shows and what follows."""
+    return [(read(check, mistake), follows) for check, mistake, follows in QUIET]

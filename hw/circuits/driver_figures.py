@@ -43,6 +43,9 @@ ROTOR_HZ: Final = (150 - 33, 150 + 33)
 """DEV-3408E03: the highest voltage that one may need to start, the nominal one, and how fast it
 turns at that."""
 
+HOLD_A_PCT: Final = 42
+"""With driver A, which loses a volt, this holds a motor as the mat file's `hold` does with B."""
+
 BEAT_HZ: Final = 40.0
 """Two vibrations that differ by less than this are felt as one that swells and fades."""
 
@@ -267,6 +270,10 @@ def seventy_two() -> list[Row]:
                 STARTS_V if which == "B" else None,
             ),
         ]
+    # Where a motor still turns: what the mat file of each driver has for `hold`.
+    for which, duty_pct in (("A", HOLD_A_PCT), ("B", MOTOR.hold_pct)):
+        speed_v = at_duty(which, duty_pct, measures, {})["speed"]
+        rows.append(Row(f"{which}, {duty_pct} %, its hold: turns as fast as on", speed_v, "V DC"))
     highest_hz = ROTOR_HZ[1] * fastest_v / NOMINAL_V
     return [
         *rows,

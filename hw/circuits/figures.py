@@ -15,7 +15,7 @@ import driver_figures  # noqa: E402
 import gate_figures  # noqa: E402
 import mat_figures  # noqa: E402
 from bench import Row  # noqa: E402
-from checks import Reading, readings  # noqa: E402
+from checks import Reading, quiet, readings  # noqa: E402
 from gate_figures import single_faults  # noqa: E402
 
 
@@ -110,20 +110,15 @@ def document() -> str:
         "### What no check of a meter shows",
         "",
         *table(
-            "mistake | what follows",
+            "mistake | the nearest check shows | its range | what follows",
             [
-                ["a cut-off that was bridged", "a stalled motor is ended by no one; see fault 28"],
-                [
-                    "Q2 or Q3 turned round",
-                    "nothing as long as its gain suffices; then its half of the beats is lost and "
-                    "the other half holds the rail, and without both there is no rail",
-                ],
-                [
-                    "one of Q2, Ca, Cb or of Q3, Cc open after the build",
-                    "the other edge holds the rail alone; repeat step 4 once a year",
-                ],
+                [reading.mistake.what, shown(reading), reading.check.text, follows]
+                for reading, follows in quiet()
             ],
         ),
+        "",
+        "A part of one of the two edges' paths that breaks after the build is as quiet: the other",
+        "edge holds the rail alone. Repeat step 4 once a year.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -1,7 +1,7 @@
 """The motor gate over its tolerances: how long a beat holds the rail, its rest, and broken parts.
 
-Beat times come from `firmware_ctl/limits.py`: every figure holds for whatever tick and whatever
-lateness the program allows there.
+Beats come as seldom as the program may make them: a checked tick at least every 50 ms, and one that
+is late by as much as `firmware_ctl/limits.py` allows. So no figure changes with the program's tick.
 """
 
 from collections.abc import Iterator, Mapping
@@ -98,8 +98,12 @@ class Broken(NamedTuple):
     seen: str = ""
 
 
-def ticks(first_ms: float, count: int) -> list[float]:
-    return [first_ms + limits.TICK_MS * i for i in range(count)]
+BEAT_MS: Final = 50.0
+"""The safety concept's longest time between two ticks in the ordinary case."""
+
+
+def ticks(first_ms: float, count: int, every_ms: float = BEAT_MS) -> list[float]:
+    return [first_ms + every_ms * i for i in range(count)]
 
 
 def beats(edges_ms: list[float], is_high: bool = False) -> str:
@@ -177,9 +181,9 @@ def longest() -> Worst:
 
 
 def lowest_v(edges_ms: list[float], changed: Parts) -> float:
-    """The lowest rail from the first beat on until one tick after the last, 5 V at -5 %."""
+    """The lowest rail from the first beat on until one beat after the last, 5 V at -5 %."""
     changed = {**changed, "v5": 4.75}
-    until_ms = edges_ms[-1] + limits.TICK_MS
+    until_ms = edges_ms[-1] + BEAT_MS
     least = f".meas tran least MIN v(rail) FROM={edges_ms[0] + 10}m TO={until_ms}m"
     return gate(beats(edges_ms), [least], until_ms + 1, changed)["least"]
 
@@ -187,9 +191,8 @@ def lowest_v(edges_ms: list[float], changed: Parts) -> float:
 @cache
 def hold() -> list[Row]:
     """How long the last beat holds the rail, and that the beats of the program are enough."""
-    tick = limits.TICK_MS
     least = shortest()
-    missing = [50.0 + tick * i for i in range(12) if i % 3]
+    missing = [at_ms for i, at_ms in enumerate(ticks(50, 12)) if i % 3]
     late = [50.0 + limits.TICK_LATE_MS * i for i in range(4)]
 
     def on_ms(changed: Parts) -> float:
@@ -414,7 +417,7 @@ def judge(case: tuple[str, str, str]) -> Broken:
         return gate(still, peak, 1000, hot, circuit=circuit, load_ohm=10e3, step_ms=3)["peak"]
 
     # Enough beats for the program to have looked at the rail.
-    count = 2 * -(-limits.RAIL_ON_MS // limits.TICK_MS // 2) + 4
+    count = 2 * -(-limits.RAIL_ON_MS // int(2 * BEAT_MS)) + 4
     low, last = beaten(count)
     held_ms = low.get("off", 0) * 1e3 - last
     if max(low["before"], rests_v(is_high=False)) > ON_V:

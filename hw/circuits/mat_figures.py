@@ -7,7 +7,6 @@ from bench import NOMINAL, Parts, Row, edited, netlist, run
 from driver_figures import DRIVERS, MAT, MOTOR, ONE, SLOT_MS, branch, motor_ohm, pwm
 from gate_figures import CLAMP_MA, GATE, MOST_MS, beats, longest, ticks
 
-from firmware_ctl import limits
 from firmware_ctl.simulator import erm
 
 POWER: Final = netlist("power.cir")
@@ -175,7 +174,7 @@ def fault_27() -> list[Row]:
         return whole(bench, measures, changed)
 
     opens = "PWL(0 1 400m 1 400.01m 0)"
-    until = ticks(50, 600 // limits.TICK_MS)
+    until = ticks(50, 12)
     pin_high = whole(
         f"{beats(edges)}VST stop 0 1\nVHIGH high 0 {{v33}}\nXP pin high one PIPIN\n"
         "XD pin rail out DRIVER\nVM rail mp 0\n"

@@ -412,6 +412,22 @@ def power() -> bytes:
     return s.svg()
 
 
+def label() -> bytes:
+    s = Sheet("", "For the socket and for the supply: print, cut out, glue on")
+    s.box((0, 0), (13.4, 6.2), lw=3)
+    s.text("5 V DC, 3 A", (0.6, 5.0), "right", 0, fontsize=34)
+    s.text("No other adapter. Not 9 V, not 12 V.", (0.6, 3.6), "right", 0, fontsize=17)
+    s.text("Plus on the centre", (0.6, 2.6), "right", 0, fontsize=17)
+    s.add(elm.Dot(open=True, radius=0.55).at((9.6, 2.6)))
+    s.add(elm.Dot(radius=0.18).at((9.6, 2.6)))
+    s.wire((9.6, 2.6), (11.2, 2.6))
+    s.text("+", (11.3, 2.6), "right", 0.1, fontsize=20)
+    s.wire((9.05, 2.6), (7.6, 2.6))
+    s.text("-", (7.5, 2.6), "left", 0.1, fontsize=20)
+    s.text("To stop: the stop switch, or pull this plug.", (0.6, 1.2), "right", 0, fontsize=17)
+    return s.svg()
+
+
 def button() -> bytes:
     s = Sheet("button", "Start button and status LED, beside the Pi's header")
     contacts = MAT.button
@@ -428,7 +444,7 @@ def button() -> bytes:
         (1.0, contacts.pressed_pin, "NO, closes when pressed"),
     ):
         s.add(elm.Dot(open=True, radius=0.09).at((1.7, y)))
-        s.text(name, (1.9, y - 0.5), "right", 0, fontsize=SMALL)
+        s.text(name, (1.5, y - 1.0), "right", 0, fontsize=SMALL)
         s.wire((1.8, y), (4.0, y))
         s.part(elm.ResistorIEC, "R1", (4.0, y), (6.4, y))
         s.dot((6.8, y))
@@ -621,6 +637,7 @@ def drawings() -> dict[Path, bytes]:
         HERE / "driver-b.svg": driver_b(),
         HERE / "power.svg": power(),
         HERE / "button.svg": button(),
+        HERE / "label.svg": label(),
         **{HERE / f"board-{name}.svg": sheet(board()) for name, board in BOARDS.items()},
         HERE / "layout.svg": layout(),
         HERE / "wiring.svg": wiring(),
