@@ -230,7 +230,7 @@ def test_board_with_a_wire_left_out_or_a_solder_bridge_is_told(hardware: Any, na
 
 
 def test_board_of_the_gate_keeps_its_timing_away_from_the_supplies(hardware: Any) -> None:
-    """A megohm of flux between Ct and a supply would hold the rail on: no hole of it is beside one."""
+    """Flux between Ct and a supply would hold the rail on: no hole of its net is beside one."""
     import boards
 
     board = boards.BOARDS["gate"]()

@@ -321,6 +321,13 @@ def stops() -> list[Row]:
         fails = f"PWL(0 {{v33}} {last_up + 1}m {{v33}} {last_up + 1 + ramp_ms}m 0)"
         return hold_ms(up, slow, v33=fails)
 
+    def sag_ms(changed: Parts) -> float:
+        """A pin that is high follows its supply, whose quick sag is an edge like any other."""
+        off = [".meas tran off WHEN v(rail)=0.5 FALL=LAST"]
+        sag = "PULSE({v33} 2.2 200m 0.5m 0.5m 20m)"
+        found = gate("ELEV lev 0 v33 0 1\n", off, 1_000, changed, v33=sag)
+        return found.get("off", 0.221) * 1e3 - 221
+
     held_ms = {
         "heartbeat stops high": hold_ms(up, slow),
         "heartbeat stops low": hold_ms(down, slow),
@@ -341,6 +348,13 @@ def stops() -> list[Row]:
                 500,
             )
             for name, ms in ramps.items()
+        ),
+        Row(
+            "pin stuck high, the Pi's 3.3 V sags to 2.2 V: end of the sag → rail off, slowest",
+            worst(sag_ms, EVERYTHING).high,
+            "ms",
+            None,
+            MOST_MS,
         ),
     ]
 
