@@ -1,4 +1,4 @@
-"""What the tests' own tools say when something goes wrong. Of the last two a Pi is needed."""
+"""What the tests' own tools say when something goes wrong. Only the last two need an emulated Pi."""
 
 import socket
 from collections.abc import Iterator

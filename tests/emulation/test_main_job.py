@@ -8,6 +8,7 @@ from typing import Any
 
 from firmware_ctl.limits import LOCK_MS
 from tests.emulation import build
+from tests.emulation.kill_matrix import play
 from tests.emulation.machine import high_pct
 from tests.emulation.pi import LED_PIN, MAT, PINS, Pi
 from tests.process import call
@@ -105,8 +106,7 @@ def test_the_button_starts_and_stops(pi: Pi) -> None:
 
 def test_off_stops_the_motors_of_a_running_daemon(pi: Pi) -> None:
     with pi.client() as client:
-        client.ask("start full")
-        time.sleep(2)
+        print(play(pi, client))
         code, said = pi.shell("firmware-ctl off")
         assert code == 0, said
         assert f"GPIO {', '.join(map(str, sorted(PINS)))} low" in said or "is idle" in said
