@@ -10,6 +10,10 @@ from tests.emulation.pi import Pi
 AS_NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups"
 
 
+KILLED = "the last run on this state folder was killed"
+"""systemd's watchdog may have done so where the machine underneath is busy."""
+
+
 class Lack(NamedTuple):
     deed: str
     """Brings it about, with the service stopped."""
@@ -92,7 +96,8 @@ def test_what_is_lacking_is_named_with_its_fix(pi: Pi, name: str) -> None:
     pi.must(lack.deed)
     if lack.run:
         code, said = pi.shell(f"{lack.run} </dev/null")
-        assert (code, said) == (2, f"firmware-ctl: {lack.sentence}\n")
+        lines = [line for line in said.splitlines() if not line.startswith(KILLED)]
+        assert (code, lines) == (2, [f"firmware-ctl: {lack.sentence}"])
         assert pi.driven() == []
     user = f"{AS_NOBODY} " if "setpriv" in lack.run else ""
     code, said = pi.shell(f"{user}firmware-ctl doctor </dev/null")
