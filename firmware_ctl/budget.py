@@ -18,20 +18,22 @@ from firmware_ctl.document import in_units
 from firmware_ctl.errors import AuthorError, Mistake
 from firmware_ctl.limits import INRUSH_MS, STAGGER_MS, TICK_MS
 from firmware_ctl.mat import Mat
+from firmware_ctl.patterns import Piece
 from firmware_ctl.profile import Phase, Profile
 from firmware_ctl.shaping import Shaper
 from firmware_ctl.signals import FIVE_MINUTES_LEFT
 from firmware_ctl.timeline import Playback, Segment, Timeline, compile_profile, scaled, sealed
 
-STEPS: Final = 50_000
+STEPS: Final = 40_000
 """Most steps to see what a session would draw, and as many again to make it fit: the same on every
 machine.
 
 An instant costs a step for each motor of the mat, and four more. On the reference mat with its
-eight motors 50 000 steps are 4 100 instants, and on a mat with 17, the most there can be, 2 400. An
-instant was measured to take 5 to 8 us and 8 to 14 us on a processor that is taken to be 10 to 15
-times as fast as a Pi Zero 2: both halves together take 50 to 70 ms there, and less than a second on
-the Pi. To read and compile a phase takes as long as three instants, which count as well.
+eight motors 40 000 steps are 3 300 instants, and on a mat with 17, the most there can be, 1 900.
+What it takes to read, to compile and to draw counts as well. A step was measured to take 0.5 to
+1 us on a processor that is taken to be 10 to 15 times as fast as a Pi Zero 2: both halves together
+take 40 to 80 ms there, and 0.6 to 1 s on the Pi. The shipped profiles take 20 000 in both
+together at most, whatever the supply.
 """
 
 _INSTANT_STEPS: Final = 4
@@ -204,7 +206,8 @@ def most_drawn(timeline: Timeline) -> Worst:
         ma = max(bounds_ma)
         segment = timeline.segments[bounds_ma.index(ma)]
         motors = tuple(i for i, high in enumerate(segment.high_pct) if high)
-        return Worst(segment.begin_ms, ma, motors)
+        # What is over the supply was made to fit before it was accepted.
+        return Worst(segment.begin_ms, min(ma, timeline.shape.max_ma), motors)
 
 
 def _bounds_ma(timeline: Timeline) -> list[float]:
@@ -254,6 +257,9 @@ class _Walk:
         """The segment of the worst instant."""
         self.worst = Worst()
         self._ends_when_over = False
+        self._least_ma = 0.0
+        self._cycles: set[tuple[tuple[Piece, ...], int]] = set()
+        """The courses and levels that were drawn."""
 
     @property
     def longest_wait_ms(self) -> int:
@@ -270,9 +276,10 @@ class _Walk:
 
     def all(self, least_ma: float = 0.0) -> None:
         """Walks the session; what draws no more than `least_ma` may be left out."""
+        self._least_ma = least_ma
         for index, segment in enumerate(self._timeline.segments):
             self._index = index
-            enough_ma = min(max(self.worst.ma, least_ma), self._timeline.shape.max_ma)
+            enough_ma = self._enough_ma()
             # Where all motors of a segment together draw no more, no instant of it does; and no
             # start waits there for the supply, but one that waits already.
             is_settled = not self._shaper.is_waiting
@@ -285,8 +292,25 @@ class _Walk:
             else:
                 self._passes(segment)
 
+    def _enough_ma(self) -> float:
+        """What draws no more than this need not be looked at."""
+        return min(max(self.worst.ma, self._least_ma), self._timeline.shape.max_ma)
+
+    def _take_for_cycles(self, segment: Segment) -> None:
+        """Counts what it takes to draw the segment's courses, most of which are kept for others."""
+        for voice in segment.voices:
+            slopes = sum(abs(piece.end - piece.begin) for piece in voice.course)
+            for level_pct in voice.ramp.level_pct:
+                cycle = voice.course, level_pct
+                steps = 5
+                if cycle not in self._cycles or len(self._cycles) > 100:
+                    steps = 10 + 2 * len(voice.course) + int(slopes * level_pct)
+                self._cycles.add(cycle)
+                self._work.take(self._index, steps)
+
     def _passes(self, segment: Segment) -> None:
         """The passes of a segment, until one begins as the one before did."""
+        self._take_for_cycles(segment)
         self._playback.levels_at(segment.begin_ms)
         unit_ms = lcm(segment.pass_ms, TICK_MS)
         once = self._once
@@ -358,6 +382,9 @@ class _Walk:
             next_ms = end_ms if until_ms is None else min(until_ms, end_ms)
             if shaped_until_ms is not None:
                 next_ms = min(next_ms, shaped_until_ms + passed_over_ms)
+            elif shaper.most_ma(playback.segment.high_pct, own_ms) < self._enough_ma():
+                # No change of a level matters until a motor begins or ends.
+                next_ms = max(next_ms, min(playback.turns_after(self._now_ms), end_ms))
             self._now_ms = next_ms
 
     def _look(self, ma: float) -> None:

@@ -211,6 +211,15 @@ class Shaper:
                 total_ma += drive.start_ma if now_ms - at_ms < INRUSH_MS else drive.ma_at[duty]
         return total_ma
 
+    def most_ma(self, levels: Levels, now_ms: int) -> float:
+        """The most that is drawn until another motor starts, while no level exceeds these."""
+        drives = self._shape.drives
+        duties = [
+            drive.duty_pct[level] if duty else 0
+            for drive, level, duty in zip(drives, levels, self._duties, strict=True)
+        ]
+        return self._drawn_ma(duties, now_ms)
+
     def state(self, now_ms: int) -> tuple[object, ...]:
         """All that decides what it does after `now_ms`, with times relative to it.
 

@@ -41,6 +41,15 @@ there may be tens of thousands."""
 _drawn: Final = lru_cache(maxsize=128)(draw)
 """Motors, phases and the proof ask for the same courses at the same levels."""
 
+
+@lru_cache(maxsize=128)
+def _turns(course: tuple[Piece, ...], asked_pct: int) -> Steps:
+    """Of a course the steps at which a motor begins or ends. No limit moves them."""
+    at_ms, levels, cycle_ms = _drawn(course, asked_pct)
+    kept = [i for i, n in enumerate(levels) if i == 0 or (n == 0) != (levels[i - 1] == 0)]
+    return Steps(tuple(at_ms[i] for i in kept), tuple(levels[i] for i in kept), cycle_ms)
+
+
 _told: Final = lru_cache(maxsize=4)(repr)
 """Of a shape, which is the same for every profile and a thousand figures long."""
 
@@ -95,6 +104,16 @@ class Voice(NamedTuple):
             cycle = drawn[asked_pct] = self.cycle(asked_pct)
         level, next_ms = cycle.at(u_ms - after_ms)
         return level, min(next_ms + after_ms, ramp_next_ms)
+
+    def turns_after(self, u_ms: int, turns: dict[int, Steps]) -> int:
+        """When after `u_ms` its motors may next begin or end. `turns` keeps what is worked out."""
+        if u_ms < self.after_ms:
+            return self.after_ms
+        asked_pct, ramp_next_ms = self.ramp.at(u_ms)
+        if asked_pct not in turns:
+            turns[asked_pct] = _turns(self.course, asked_pct)
+        _, next_ms = turns[asked_pct].at(u_ms - self.after_ms)
+        return min(next_ms + self.after_ms, ramp_next_ms)
 
 
 class Segment(NamedTuple):
@@ -176,6 +195,7 @@ class _Part:
     def __init__(self, voice: Voice) -> None:
         self.voice = voice
         self.drawn: dict[int, Steps] = {}
+        self.turns: dict[int, Steps] = {}
         self.level_pct = 0
         self.until_ms = 0
 
@@ -294,6 +314,22 @@ class Playback:
         if self._steady_from_ms <= t_ms and asked_until_ms < self._pass_end_ms:
             self._remember((t_ms - self._pass_begin_ms) % self._period_ms, levels, until_ms - t_ms)
         return levels, until_ms
+
+    def turns_after(self, t_ms: int) -> int:
+        """When, after `levels_at(t_ms)`, a motor may next begin or end; 0: at its next change."""
+        if t_ms >= self._gap.begin_ms:
+            return 0
+        if t_ms < self.climbs_until_ms and any(
+            high and envelope < 1_000
+            for high, envelope in zip(self.segment.high_pct, self._envelope, strict=True)
+        ):
+            return 0  # an envelope that is still so low keeps its motor off
+        until_ms = min(self._pass_end_ms, self._gap.begin_ms)
+        in_pass_ms = t_ms - self._pass_begin_ms
+        for part in self._parts:
+            next_ms = self._pass_begin_ms + part.voice.turns_after(in_pass_ms, part.turns)
+            until_ms = min(until_ms, next_ms)
+        return until_ms
 
     def _remember(self, in_period_ms: int, levels: Levels, for_ms: int) -> None:
         """Wakes come late by more or less: of what holds for a while the earliest moment counts."""

@@ -62,10 +62,10 @@ MOST_ROWS: Final = 128
 longest shipped profile has 19 rows; a file of 64 KiB may have more than ten thousand.
 """
 
-TRY_STEPS: Final = 4_000
-"""Most steps to see what a line of `try` draws, and to make it fit, on the loop: 330 instants of
-the reference mat each, together 5 ms where `budget.STEPS` was measured. Where the supply bears the
-starts of all motors that play, as the reference mat's does, no step is taken.
+TRY_STEPS: Final = 5_000
+"""Most steps to see what a line of `try` draws, and to make it fit, on the loop: 410 instants of
+the reference mat each, together 5 to 10 ms where `budget.STEPS` was measured. Where the supply
+bears the starts of all motors that play, as the reference mat's does, no step is taken.
 """
 
 
