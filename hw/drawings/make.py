@@ -495,12 +495,12 @@ def wiring() -> bytes:
     # Ground: one wire from each to the star point, which is the minus of the supply's board.
     star = (3.9, 9.4)
     s.dot(star)
-    s.text("star point: ground of all", (2.8, 9.4), "above", 0.3, fontsize=SMALL)
+    s.text("star point:\nground of all", (1.65, 10.15), "right", 0, fontsize=SMALL)
     s.wire((0, 9.6), (0, 9.4), star, ls="--")
     s.wire((4.6, 10.6), (4.6, 9.7), (3.9, 9.7), star, ls="--")
     s.wire(star, (8.6, 9.4), (8.6, 8.9), (11.5, 8.9), ls="--")
     s.text("gate's", (10.0, 8.9), "above", 0.22, fontsize=SMALL)
-    s.wire(star, (3.9, 9.0), (-2.4, 9.0), (-2.4, -7.4), (13.5, -7.4), (13.5, -5.6), ls="--")
+    s.wire(star, (3.9, 9.0), (-3.4, 9.0), (-3.4, -7.4), (13.5, -7.4), (13.5, -5.6), ls="--")
     s.text("driver's", (10.0, -7.4), "above", 0.22, fontsize=SMALL)
     s.wire((5.0, 8.6), (5.0, 9.0), (4.2, 9.0), star, ls="--")
     s.text("Pi's (header 6)", (5.2, 9.0), "right", 0.1, fontsize=SMALL)
@@ -560,10 +560,10 @@ def wiring() -> bytes:
         fontsize=10,
     )
     # Button and LED, whose own drawing shows them.
-    s.box((-1.8, -1.0), (1.6, 5.8))
+    s.box((-2.8, -1.0), (0.8, 5.8))
     s.text(
         "start button\nand LED, with\n1 kΩ and 100 nF\nat each contact:\nbutton.svg",
-        (-0.1, 3.6),
+        (-1.0, 3.6),
         "above",
         0,
     )
@@ -574,8 +574,8 @@ def wiring() -> bytes:
         (-0.6, "ground (9)"),
     )
     for y, text in uses:
-        s.wire((1.6, y), (3.2, y))
-        s.text(text, (2.4, y), "above", 0.22, fontsize=SMALL)
+        s.wire((0.8, y), (3.2, y))
+        s.text(text, (2.0, y), "above", 0.22, fontsize=SMALL)
     return s.svg()
 
 
