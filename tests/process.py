@@ -385,16 +385,5 @@ class Client:
         return final
 
 
-def at_last(attempt: Callable[[], None], times: int = 3) -> None:
-    """Tries again where a busy machine may have held the program up for longer than it may take.
-
-    What the program does wrong it does each time.
-    """
-    for _ in range(times - 1):
-        with suppress(AssertionError):
-            return attempt()
-    return attempt()
-
-
 def zones(status: dict[str, str]) -> list[int]:
     return [int(status[zone]) for zone in ("neck", "lower_back", "hips")]

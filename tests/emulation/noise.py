@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from firmware_ctl.button import BROKEN_MS
 from firmware_ctl.limits import LOCK_MS
 from tests.emulation import build
+from tests.emulation.machine import LIFE_S
 from tests.emulation.pi import MAT, PINS, Pi, image, restored
 from tests.process import Client
 
@@ -96,7 +97,7 @@ TAP: Final = [*PRESS, *after(RELEASE, 300)]
 @contextmanager
 def hand_on(built: build.Image) -> Iterator[Hand]:
     """A Pi whose header is gpio-sim's chip, with the service on it, idle."""
-    with restored(built) as pi:
+    with restored(built, life_s=3 * LIFE_S) as pi:  # many tests share it
         pi.must("systemctl stop firmware-ctl hand")
         pi.must(CHIP + f"echo 'MOTORS={' '.join(map(str, PINS))}' >>/run/finger.env")
         pi.must("systemctl start finger && until [ -p /run/felt ]; do sleep 0.2; done")
@@ -236,7 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     begin_s = time.monotonic()
     lost = 0
     while len(rounds) < args.rounds:
-        # No machine lives longer than twenty minutes.
+        # A fresh machine every quarter of an hour.
         with suppress(AssertionError, TimeoutError), hand_on(image()) as hand:
             until_s = time.monotonic() + 900
             while len(rounds) < args.rounds and time.monotonic() < until_s:

@@ -4,6 +4,7 @@ The emulated pin controller has none, so gpio-sim's chip takes its place in /dev
 installed service all the same. What is left of lines when it dies is seen on the other chip only.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -18,6 +19,7 @@ from tests.emulation.noise import (
     RELEASE,
     RELEASED,
     STATES,
+    STOPPED_MS,
     TAP,
     Hand,
     Move,
@@ -25,7 +27,6 @@ from tests.emulation.noise import (
     hand_on,
     make_noise,
 )
-from tests.process import at_last
 
 
 @pytest.fixture(scope="module")
@@ -49,17 +50,15 @@ TOUCHES: Final[dict[str, list[Move]]] = {
 
 @pytest.mark.parametrize("touch", TOUCHES.values(), ids=TOUCHES)
 def test_a_press_starts_and_a_touch_stops(hand: Hand, touch: list[Move]) -> None:
-    def attempt() -> None:
-        hand.rests()
-        felt = hand.does(TAP, 3000)
-        assert felt.high_ms, felt
-        assert hand.state() == "running"
-        felt = hand.does(touch, 1000)
-        print("touched to the last motor high, ms", felt.high_ms)
-        assert not felt.high_ms or felt.high_ms[-1] < 500
-        assert hand.state() == "idle"
-
-    at_last(attempt)
+    felt = hand.does(TAP, 3000)
+    assert felt.high_ms, felt
+    assert hand.state() == "running"
+    begin_s = time.monotonic()
+    felt = hand.does(touch, 1000)
+    late_ms = 1000 * hand.pi.late_s(begin_s, time.monotonic())
+    print(f"touched to the last motor high, ms: {felt.high_ms}; a witness woke {late_ms:.0f} late")
+    assert not felt.high_ms or felt.high_ms[-1] - late_ms < STOPPED_MS
+    assert hand.state() == "idle"
     # It stopped, and the button is locked: the next press does not start.
     felt = hand.does(TAP, 1000)
     assert (felt.high_ms, hand.state()) == ([], "idle")
@@ -73,28 +72,24 @@ def bounced(moves: Sequence[Move]) -> list[Move]:
 
 def test_a_contact_that_bounces_is_one_press(hand: Hand) -> None:
     """A second press would have stopped what the first one started."""
-
-    def attempt() -> None:
-        hand.rests()
-        hand.client.ask("events on")
-        hand.client.told.clear()
-        felt = hand.does([*bounced(PRESS), *after(bounced(RELEASE), 300)], 2000)
-        hand.client.ask("events off")
-        states = [word for line in hand.client.told for word in line.split() if "state=" in word]
-        assert states == ["state=running"], hand.client.told
-        assert felt.high_ms, felt
-        assert hand.state() == "running"
-
-    at_last(attempt)
+    hand.client.ask("events on")
+    hand.client.told.clear()
+    felt = hand.does([*bounced(PRESS), *after(bounced(RELEASE), 300)], 2000)
+    hand.client.ask("events off")
+    states = [word for line in hand.client.told for word in line.split() if "state=" in word]
+    assert states == ["state=running"], hand.client.told
+    assert felt.high_ms, felt
+    assert hand.state() == "running"
 
 
 def test_pulses_shorter_than_the_debounce_start_nothing(hand: Hand) -> None:
     pulse = [(0, RELEASED, False), (0, PRESSED, True)]
     pulse += [(DEBOUNCE_MS / 3, PRESSED, False), (DEBOUNCE_MS / 3, RELEASED, True)]
-    for _ in range(5):
+    for made in range(5):
         felt = hand.does(pulse, 1000, times=20, every_ms=97)
         made_ms = felt.made_ms
         longest_ms = max(b - a for a, b in zip(made_ms[::4], made_ms[3::4], strict=True))
+        print(f"pulses made {made + 1} times; the longest took {longest_ms:.1f} ms")
         if longest_ms < DEBOUNCE_MS:
             assert (felt.high_ms, hand.state()) == ([], "idle")
             return
@@ -105,19 +100,19 @@ def test_pulses_shorter_than_the_debounce_start_nothing(hand: Hand) -> None:
 def test_thousands_of_edges_start_nothing_and_the_button_works_after_them(hand: Hand) -> None:
     noise = [(0, PRESSED, True), (0.1, RELEASED, False), (0.2, PRESSED, False)]
     noise += [(0.3, RELEASED, True), (0.4, PRESSED, True), (0.5, PRESSED, False)]
+    judged = 0
     for _ in range(10):
         hand.rests()
         felt = hand.does(noise, 1000, times=500, every_ms=0.6)
         # With a longer rest in it, and the kernel coming round to edges late, it may be a press.
         if felt.rest_ms < DEBOUNCE_MS / 3:
+            judged += 1
             assert (felt.high_ms, hand.state()) == ([], "idle"), felt
-
-    def attempt() -> None:
-        hand.rests()
-        assert hand.does(TAP, 2000).high_ms
-        assert hand.state() == "running"
-
-    at_last(attempt)
+    print(f"{judged} of 10 bursts of edges had no rest in them")
+    assert judged > 0, "this machine is too busy to make noise without a rest"
+    hand.rests()
+    assert hand.does(TAP, 2000).high_ms
+    assert hand.state() == "running"
 
 
 def test_a_button_held_at_boot_starts_nothing_until_it_is_pressed_anew(hand: Hand) -> None:
@@ -129,12 +124,8 @@ def test_a_button_held_at_boot_starts_nothing_until_it_is_pressed_anew(hand: Han
     assert (felt.high_ms, hand.state()) == ([], "idle")
     felt = hand.does(RELEASE, 1000)
     assert (felt.high_ms, hand.state()) == ([], "idle")
-
-    def attempt() -> None:
-        assert hand.does(TAP, 3000).high_ms
-        assert hand.state() == "running"
-
-    at_last(attempt)
+    assert hand.does(TAP, 3000).high_ms
+    assert hand.state() == "running"
 
 
 @pytest.mark.parametrize("state", STATES)
