@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from firmware_ctl import limits
 from firmware_ctl.button import DEBOUNCE_MS
 from firmware_ctl.limits import resolve
+from firmware_ctl.sentries import _READ_AGAIN_MS
 
 MINUTE_MS = 60_000
 
@@ -33,6 +34,13 @@ NUMBERS = {
     "a slice": (limits.SLICE_MS, 60_000),
     "a start waits for its slice": (limits.SLICE_WAIT_MS, 2_000),
     "trim": (limits.TRIM_PCT, (10, 100)),
+    "a try": (limits.TRY_MS, 10_000),
+    "a lease": (limits.LEASE_S, (1, 60)),
+    "a press": (limits.PRESS_MS, (10, 10_000)),
+    "a motor rests": (limits.REST_MS, 150),
+    "a cue that has signals": (limits.CUE_MS, 3_000),
+    "a suspend": (limits.SUSPEND_MS, 1_000),
+    "the rail is on": (limits.RAIL_ON_MS, 100),
 }
 
 
@@ -49,7 +57,9 @@ def test_what_must_come_before_what() -> None:
     assert limits.TICK_LATE_MS < limits.DEADMAN_DUMP_MS < limits.DEADMAN_KILL_MS
     assert limits.SLICE_WAIT_MS < limits.SLICE_AGAIN_MS < limits.SLICE_MS
     assert limits.PING_MS * 4 < 2_000
-    assert limits.RAIL_OFF_MS > 400
+    assert 400 < limits.RAIL_OFF_MS <= 500  # the stage holds the rail for 400 ms at most
+    # A single sag keeps the alarm on for 2 s, which is read every half a second.
+    assert limits.UNDER_VOLTAGE_MS >= 2_000 + _READ_AGAIN_MS
 
 
 PERCENT = st.integers(1, 100)
