@@ -257,6 +257,7 @@ def test_serial_port_that_is_pulled_has_ended_and_is_opened_again(
 @pytest.fixture
 def pty(desk: Desk) -> Iterator[tuple[PtyLink, int]]:
     link = PtyLink()
+    assert not os.get_blocking(link.fileno())
     client = os.open(link.path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
     yield link, client
     os.close(client)
