@@ -201,9 +201,10 @@ def test_file_that_the_kernel_does_not_show_is_not_called_missing(
     def hidden(path: str) -> None:
         raise error
 
-    monkeypatch.setattr(os, "stat", hidden)
-    with pytest.raises(OSError, match=error.strerror):
-        read_file(str(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", hidden)
+        with pytest.raises(OSError, match=error.strerror):
+            read_file(str(tmp_path))
 
 
 def test_file_that_is_not_there_or_no_file_is_called_so(tmp_path: Path) -> None:
