@@ -28,7 +28,7 @@ from firmware_ctl.folder import load_mat, read_catalogue
 from firmware_ctl.incident import Recorder, Ring, Shelf, left_behind
 from firmware_ctl.limits import TICK_MS
 from firmware_ctl.mat import read_mat
-from firmware_ctl.replay import Came, read_incident, replay
+from firmware_ctl.replay import KINDS, Came, read_incident, replay
 from firmware_ctl.session import (
     Clear,
     Close,
@@ -667,3 +667,7 @@ def test_a_killed_daemon_is_kept_by_the_next_one(mock: Callable[[], Mock], tmp_p
         kept = read_incident(path)
         assert (kept.why, kept.rows[-1].came.state) == (why, State.RUNNING)
         assert replay(path) == 0
+
+
+def test_replay_knows_every_input_that_a_recorder_writes() -> None:
+    assert frozenset(incident._NAMES) == KINDS
