@@ -20,8 +20,8 @@ from typing import Final
 
 from tests.bench.measure import Figures, Round, Row, kept, lines, machine, turn
 from tests.emulation import build
+from tests.emulation.noise import CHIP, PRESS, RELEASE, Felt, Hand, after
 from tests.emulation.pi import PINS, Pi, image, restored, snapshot
-from tests.emulation.test_button import CHIP, PRESS, RELEASE, Felt, Hand, after
 
 OURS: Final = "ours"
 OTHER: Final = " CPUSchedulingPolicy=other"
