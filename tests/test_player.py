@@ -5,13 +5,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from firmware_ctl.button import Contact
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.latch import Latch
 from firmware_ctl.player import Player
 from firmware_ctl.session import (
     Clear,
-    Contacts,
     Fault,
     Input,
     Keep,
@@ -108,23 +106,7 @@ class World:
         assert any(self.written[-1])
 
 
-def test_step_edge_counts_from_when_it_was() -> None:
-    world = World()
-    world.at(1_000, Wake())
-    world.at(1_060, Contacts(Contact.RELEASED, ago_ms=50))
-    assert world.times_ms == [1_000, 1_010]
-
-
-def test_step_edge_from_before_the_last_step_counts_from_that_step() -> None:
-    """Time never goes back for a session."""
-    world = World()
-    world.at(1_000, Wake())
-    world.at(1_010, Contacts(Contact.RELEASED, ago_ms=50), Contacts(Contact.PRESSED, ago_ms=40))
-    world.at(1_010, Wake())
-    assert world.times_ms == [1_000, 1_000, 1_000, 1_010]
-
-
-def test_step_of_anything_but_an_edge_counts_from_now() -> None:
+def test_step_counts_from_now() -> None:
     world = World()
     world.at(1_000, Wake())
     world.at(1_010, Stop())

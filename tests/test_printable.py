@@ -17,6 +17,7 @@ from firmware_ctl import serve, shipped
 from firmware_ctl.cli import main
 from firmware_ctl.client import Client
 from firmware_ctl.errors import AuthorError, CallerError, DeviceError, FirmwareError, Mistake
+from firmware_ctl.incident import FORMAT
 from firmware_ctl.printable import printable
 from tests.process import SHORT
 
@@ -212,7 +213,7 @@ def test_replay_of_an_input_that_no_recorder_writes_is_refused_and_not_shown(
 ) -> None:
     mat = Path(shipped.mat_file()).read_text()
     begin = {
-        "incident": 3,
+        "incident": FORMAT,
         "program": "0.1.0",
         "since_ms": 0,
         "speed": 1.0,
