@@ -65,14 +65,20 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def waited_ns(pid: int) -> int:
-    """How long the main thread of a process could run and the kernel gave it no processor.
+    """How long threads of a process could run and the kernel gave them no processor, together.
 
-    The kernel counts it for each thread. A thread that sleeps, waits or computes adds nothing, so
-    a test that subtracts it forgives what other programs do to a process, and nothing that the
-    process does itself. A process that only sleeps is no measure of this: beside busy programs
-    such a witness woke 1 ms late while a daemon that had work to do was held up for 82 ms.
+    A thread that sleeps, waits or computes adds nothing, so a test that subtracts this forgives what
+    other programs do to a process, and nothing that the process does itself. All threads count,
+    since one that holds Python's lock and gets no processor holds up the others.
+
+    A process that only sleeps is no measure of this: beside busy programs such a witness woke 1 ms
+    late while a daemon that had work to do was held up for 82 ms.
     """
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1])
+    waited = 0
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):  # it has just ended
+            waited += int((thread / "schedstat").read_text().split()[1])
+    return waited
 
 
 def call(home: Path, *words: str) -> "subprocess.CompletedProcess[str]":

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,13 +99,22 @@ def measure(
                 os.write(port, noise)
             os.write(port, b"!")
 
-        while len(found.stops) < count:
-            begin()
-            took = watch.off_after(mock, stop)
-            if took.ms > 0:
-                found.stops.append(took)
-            else:
-                found.remade.append(watch.ticks[-1].until(watch.last))
+        try:
+            while len(found.stops) < count:
+                begin()
+                took = watch.off_after(mock, stop)
+                if took.ms > 0:
+                    found.stops.append(took)
+                else:
+                    found.remade.append(watch.ticks[-1].until(watch.last))
+        except (OSError, AssertionError) as error:
+            with suppress(subprocess.TimeoutExpired):
+                code = mock.process.wait(1)
+                raise AssertionError(
+                    f"the daemon ended with {code} after {len(found.stops)} stops; -9 is its dead-man, "
+                    "which also kills a daemon that gets no processor for 0.35 s"
+                ) from error
+            raise
     return found
 
 

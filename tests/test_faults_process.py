@@ -351,16 +351,30 @@ def test_a_program_that_stops_slowly_is_found_by_every_stop(tmp_path: Path) -> N
         assert took.own_ms > OFF_MS, took
 
 
+SLOW_TICK = """\
+import time
+from firmware_ctl.deadman import KernelDeadman
+from tests import watched
+arm, ticks = KernelDeadman.arm, []
+def slowly(deadman):
+    ticks.append(time.sleep(0.15 if len(ticks) == 20 else 0))
+    arm(deadman)
+KernelDeadman.arm = slowly
+watched.main()
+"""
+
+
 def test_a_tick_that_the_program_makes_late_is_found(tmp_path: Path, watch: Watch) -> None:
+    program = [sys.executable, "-c", SLOW_TICK, str(watch.theirs)]
     with (
-        Mock(tmp_path, "--inject", "late", speed=1, watch=watch) as mock,
+        Mock(tmp_path, speed=1, watch=watch, program=program) as mock,
         Client(mock.port) as client,
     ):
         client.start("long")
-        client.status_until(lambda status: status["fault"] == "tick-late")
+        while len(watch.ticks) < 30:
+            watch.until(lambda _: True)
         assert mock.end()[0] == 0
-    watch.rest()
-    assert worst_of([*watch.gaps(), watch.ticks[-1].until(watch.last)]).own_ms >= TICK_LATE_MS
+    assert worst_of(watch.gaps()).own_ms >= 150
 
 
 def test_time_without_a_processor_is_told_apart() -> None:

@@ -3,7 +3,7 @@
 A line each, as it happens: `NANOSECONDS WAITED PIN DUTY` for a write to a simulated pin (`None`: it
 is an input), `NANOSECONDS WAITED tick` for a checked tick while motors move. The clock is
 CLOCK_MONOTONIC, which all processes of a machine share. WAITED is how many nanoseconds, since it
-began, the loop's thread could run and the kernel gave it no processor.
+began, its threads could run and the kernel gave them no processor.
 """
 
 import os
