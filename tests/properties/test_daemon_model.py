@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from random import Random
 from typing import Any, NamedTuple
 
 import pytest
@@ -131,6 +132,14 @@ CROWDING: Arguments = {
     "meanwhile": st.booleans(),
     "how": ENDS,
     "gap_ms": st.sampled_from([20, 1_500]),
+}
+CHATTERING: Arguments = {
+    "plays": st.booleans(),
+    "press_ms": st.sampled_from([0, 40]),
+    "mean_ms": st.sampled_from([0.05, 1, 5, 8, 10, 12, 20, 50]),
+    "edges": st.integers(10, 500),
+    "seed": st.integers(0, 1_000),
+    "hum": st.booleans(),
 }
 DYING: Arguments = {
     "plays": st.booleans(),
@@ -327,15 +336,13 @@ class DaemonModel(RuleBasedStateMachine):
             guests.append(self._comes(words))
             self._waits(n % 2)
         self._waits(gap_ms)
+        # The first eight have been silent longest, or as long as any other.
+        says = [partial(guest.send, oldest) for guest in guests[:8]]
         if meanwhile:
-            backlog = self.world.backlog
-            self.world.at(
-                self.now_ms,
-                lambda: backlog.meanwhile.extend(partial(guest.send, oldest) for guest in guests),
-            )
+            self.world.at(self.now_ms, lambda: self.world.backlog.meanwhile.extend(says))
         else:
-            for guest in guests[:4]:
-                self._says(guest, oldest)
+            for say in says:
+                self.world.at(self.now_ms, say)
         self._ends(self._comes(newcomer), how)
         self._waits(200)
         for guest in guests[2:]:
@@ -353,6 +360,27 @@ class DaemonModel(RuleBasedStateMachine):
         self._waits(for_ms)
         self._moves(Contact.RELEASED)
         self._waits(200)
+
+    @rule(**CHATTERING)
+    def contact_chatters(
+        self, plays: bool, press_ms: int, mean_ms: float, edges: int, seed: int, hum: bool
+    ) -> None:
+        """Edges without a rest, as a cable picks them up beside the mains, or by chance."""
+        if plays:
+            self._plays()
+        self._waits(1_700)
+        if press_ms:
+            self._moves(Contact.PRESSED)
+            self._waits(press_ms)
+            self._moves(Contact.RELEASED)
+        rest = Random(seed)
+        at_ms = float(self.now_ms)
+        for n in range(edges):
+            self._moves((Contact.PRESSED, Contact.RELEASED)[n % 2])
+            at_ms += mean_ms if hum else rest.expovariate(1 / mean_ms)
+            self.now_ms = int(at_ms)
+        self._moves(Contact.RELEASED)
+        self._waits(600)
 
     def _moves(self, contact: Contact) -> None:
         self.world.at(self.now_ms, lambda: self.world.finger.move(contact))
@@ -462,7 +490,7 @@ DANGERS = {
     ),
     "starts too soon": Danger(
         DaemonModel.start_too_soon_after_a_stop,
-        STARTING_TOO_SOON,
+        STARTING_TOO_SOON | PLAYS | {"reload_ms": st.sampled_from([150, 700])},
         ("starts too soon after a stop that waited", "stops by the button"),
     ),
     "starts that are overtaken": Danger(
@@ -491,6 +519,9 @@ DANGERS = {
             "stops of a newcomer to a full house",
             "stops of an evicted client",
         ),
+    ),
+    "noise": Danger(
+        DaemonModel.contact_chatters, CHATTERING | PLAYS, ("edges of noise", "stops by the button")
     ),
     "deaths": Danger(
         DaemonModel.daemon_dies,

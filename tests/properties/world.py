@@ -14,8 +14,7 @@ from contextlib import suppress
 from itertools import count
 from typing import Any, Final
 
-from firmware_ctl import button
-from firmware_ctl.button import Contact
+from firmware_ctl.button import Contact, Spell, spells_of
 from firmware_ctl.catalogue import Catalogue
 from firmware_ctl.daemon import Daemon, Link, Source
 from firmware_ctl.latch import Latch, NoDeadman
@@ -218,20 +217,17 @@ class Finger:
     def ready(self, daemon: Daemon) -> None:
         """A source that is readable asks for a tick, which reads the edges."""
 
-    def read(self) -> Any:
+    def read(self) -> Contacts:
         self._world.calls()
         for at_ms, contact in self._edges:
             self._world.judge.touched(at_ms, contact)
-        edges, self._edges = [*self._edges], deque()
-        is_lost, self._is_lost = self._is_lost, False
-        looked_at_ms, self._looked_at_ms = self._looked_at_ms, self._world.now_ms()
-        if "spells" not in Contacts._fields:
-            found = [Contacts(contact, self._world.now_ms() - at_ms) for at_ms, contact in edges]
-            return [*found, Contacts(self.contact)]
-        spells = button.spells_of(edges)
-        if is_lost:
+        spells = spells_of(self._edges)
+        if self._is_lost:
             # Those that were lost may have come at any time since the last look.
-            spells = (button.Spell(looked_at_ms, spells[-1].last_at_ms, self.contact),)
+            spells = (Spell(self._looked_at_ms, spells[-1].last_at_ms, self.contact),)
+        self._edges.clear()
+        self._is_lost = False
+        self._looked_at_ms = self._world.now_ms()
         return Contacts(self.contact, spells)
 
     def press(self, is_down: bool) -> None:
