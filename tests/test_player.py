@@ -130,6 +130,24 @@ def test_fault_trips_the_latch_with_the_step_that_tells_it_and_a_clear_resets_it
     assert not world.latch.is_tripped
 
 
+def test_fault_lets_no_duty_out_though_the_session_asks_for_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The latch is there for a session that is wrong."""
+    world = World()
+    world.start()
+    duties = world.written[-1]
+    real = world.session.handle
+
+    def handle(event: Input, now_ms: int) -> Step:
+        return real(event, now_ms)._replace(duty_pct=tuple(duty + 1 for duty in duties))
+
+    monkeypatch.setattr(world.session, "handle", handle)
+    before = len(world.written)
+    world.at(2_020, Fault("rail", "the rail is off"))
+    assert set(world.written[before:]) == {SILENCE}
+
+
 def test_pin_that_takes_no_write_is_a_fault_before_the_step_returns() -> None:
     world = World()
     world.start()
