@@ -22,7 +22,7 @@ from firmware_ctl.patterns import Piece
 from firmware_ctl.profile import Phase, Profile
 from firmware_ctl.shaping import Shaper
 from firmware_ctl.signals import FIVE_MINUTES_LEFT
-from firmware_ctl.timeline import Playback, Segment, Timeline, compile_profile, scaled, sealed
+from firmware_ctl.timeline import LevelPlayback, Segment, Timeline, compile_profile, scaled, sealed
 
 STEPS: Final = 40_000
 """Most steps to see what a session would draw, and as many again to make it fit: the same on every
@@ -238,7 +238,7 @@ class _Walk:
         """`limited` False: no start waits for the supply, to see what a session would draw."""
         self._timeline = timeline
         self._work = work
-        self._playback = Playback(timeline)
+        self._playback = LevelPlayback(timeline)
         self._shaper = Shaper(timeline.shape, limited)
         self.instant_steps = len(timeline.shape.drives) + _INSTANT_STEPS
         self._now_ms = 0
@@ -311,7 +311,7 @@ class _Walk:
     def _passes(self, segment: Segment) -> None:
         """The passes of a segment, until one begins as the one before did."""
         self._take_for_cycles(segment)
-        self._playback.levels_at(segment.begin_ms)
+        self._playback.levels(segment.begin_ms)
         unit_ms = lcm(segment.pass_ms, TICK_MS)
         once = self._once
         known = None
@@ -375,9 +375,9 @@ class _Walk:
         playback, shaper, passed_over_ms = self._playback, self._shaper, self._passed_over_ms
         while self._now_ms < end_ms:
             self._work.take(self._index, self.instant_steps)
-            levels, until_ms = playback.levels_at(self._now_ms)
             own_ms = self._now_ms - passed_over_ms
-            shaped_until_ms = shaper.shape(levels, own_ms).until_ms
+            shaped_until_ms = shaper.shape(playback.levels(self._now_ms), own_ms).until_ms
+            until_ms = playback.until_ms
             self._look(shaper.draws_ma(own_ms))
             next_ms = end_ms if until_ms is None else min(until_ms, end_ms)
             if shaped_until_ms is not None:

@@ -1,8 +1,9 @@
 """What the mat does: the states, who may start what, and when it all ends.
 
 An input and the time go in; duties, the time of the next question and notices come out. Nothing
-here reads a clock, opens a file or knows a pin. Two clocks run: real milliseconds for the button
-and the restart lock, and the session's own, which `speed` makes faster on a laptop.
+here reads a clock, opens a file or knows a pin. Two clocks run: real milliseconds for the button,
+the restart lock and the motors, and the session's own, which a pause stops and `speed` makes faster
+on a laptop.
 """
 
 from bisect import bisect_right
@@ -28,9 +29,9 @@ from firmware_ctl.limits import (
     SLICE_WAIT_MS,
 )
 from firmware_ctl.mat import Mat
-from firmware_ctl.shaping import Levels, Shaper, shape_of
+from firmware_ctl.shaping import Levels, Shaped, Shaper, shape_of
 from firmware_ctl.steps import Steps
-from firmware_ctl.timeline import Frame, Playback, Segment, Timeline
+from firmware_ctl.timeline import LevelPlayback, Segment, Timeline
 
 TRY: Final = "try"
 """The name of a session that plays one line; no profile file may have it."""
@@ -233,7 +234,9 @@ class Step(NamedTuple):
 class _Run:
     """A session that was started. Its own time stands still while it is paused."""
 
-    def __init__(self, timeline: Timeline, playback: Playback, end_ms: int, now_ms: int) -> None:
+    def __init__(
+        self, timeline: Timeline, playback: LevelPlayback, end_ms: int, now_ms: int
+    ) -> None:
         self.timeline = timeline
         self.playback = playback
         self.end_ms = end_ms
@@ -277,7 +280,6 @@ class _Signal(NamedTuple):
     name: str
     steps: Steps
     most_pct: Levels
-    shaper: Shaper
     began_at_ms: int
 
     def levels_at(self, now_ms: int) -> Levels:
@@ -285,9 +287,7 @@ class _Signal(NamedTuple):
         return tuple(min(level, most) for most in self.most_pct)
 
     def next_ms(self, now_ms: int) -> int:
-        ends = [self.began_at_ms + self.steps.at(now_ms - self.began_at_ms)[1]]
-        until_ms = self.shaper.shape(self.levels_at(now_ms), now_ms).until_ms
-        return min([*ends, until_ms] if until_ms is not None else ends)
+        return self.began_at_ms + self.steps.at(now_ms - self.began_at_ms)[1]
 
 
 class Session:
@@ -325,7 +325,10 @@ class Session:
         self.started = 0
         """How many sessions have begun."""
         self._silence: Levels = (0,) * len(mat.motors)
-        self._still = self._frame = Frame(self._silence, self._silence, (), None)
+        self._levels = self._silence
+        self._shaper = Shaper(shape_of(mat), guarded=True)
+        """What the motors did, in real time: it outlasts pauses, sessions, signals and faults."""
+        self._shaped = Shaped(self._silence, (), None)
         self._run: _Run | None = None
         self._asked: _Asked | None = None
         self._keep: Keep | None = None
@@ -480,7 +483,7 @@ class Session:
     def zone_levels(self) -> dict[str, int]:
         """For every zone its highest motor's level now."""
         highest = dict.fromkeys((zone.name for zone in self.mat.zones), 0)
-        for motor, level in zip(self.mat.motors, self._frame.level_pct, strict=True):
+        for motor, level in zip(self.mat.motors, self._levels, strict=True):
             highest[motor.zone] = max(highest[motor.zone], level)
         return highest
 
@@ -540,18 +543,21 @@ class Session:
     def _play_on(self, run: _Run, now_ms: int) -> Step:
         """What `handle` does when nothing but the levels can have changed, without looking."""
         speed, anchor_at_ms, played_ms = self.speed, run.anchor_at_ms, run.played_ms
-        frame = run.playback.at(played_ms + int((now_ms - anchor_at_ms) * speed + 1e-6))
-        self._frame = frame
-        levels, duties, kicks, until_ms = frame
+        playback = run.playback
+        levels = playback.levels(played_ms + int((now_ms - anchor_at_ms) * speed + 1e-6))
+        self._levels = levels
+        self._shaped = duties, kicks, shaped_until_ms = self._shaper.shape(levels, now_ms)
         wake_at_ms = self._quiet_until_ms
-        if until_ms is not None:
-            changes_at_ms = anchor_at_ms + ceil((until_ms - played_ms) / speed)
+        if playback.until_ms is not None:
+            changes_at_ms = anchor_at_ms + ceil((playback.until_ms - played_ms) / speed)
             if changes_at_ms < wake_at_ms:
                 wake_at_ms = changes_at_ms
+        if shaped_until_ms is not None and shaped_until_ms < wake_at_ms:
+            wake_at_ms = shaped_until_ms
         return Step(levels, duties, kicks, wake_at_ms)
 
     def _play(self, run: _Run, played_ms: int, now_ms: int) -> None:
-        self._frame = run.playback.at(played_ms)
+        self._levels = run.playback.levels(played_ms)
         if played_ms >= run.ask_at_ms and run.asked_ms == run.kept_ms < run.end_ms:
             run.asked_ms = min(played_ms + self._slice_ms, run.end_ms)
             run.number = self._ask_to_keep(now_ms)
@@ -576,13 +582,13 @@ class Session:
         return run.anchor_at_ms + ceil(left_ms / self.speed)
 
     def _silent(self) -> None:
-        self._frame = self._still
+        self._levels = self._silence
 
     def _step(self, now_ms: int, refusal: CallerError | None) -> Step:
         signal = self._signal
         if signal is not None:
-            levels = signal.levels_at(now_ms)
-            self._frame = Frame(levels, *signal.shaper.shape(levels, now_ms))
+            self._levels = signal.levels_at(now_ms)
+        self._shaped = self._shaper.shape(self._levels, now_ms)
         name = self.signal(now_ms) if self._run is None or self._run.signals else ""
         if name != self._told_signal:
             self._told_signal = name
@@ -590,8 +596,8 @@ class Session:
         notices, self._notices = tuple(self._notices), []
         keep, self._keep = self._keep, None
         wake_at_ms = self._wake_at_ms(now_ms)
-        levels, duties, kicks, _ = self._frame
-        return Step(levels, duties, kicks, wake_at_ms, notices, refusal, keep)
+        duties, kicks, _ = self._shaped
+        return Step(self._levels, duties, kicks, wake_at_ms, notices, refusal, keep)
 
     def _wake_at_ms(self, now_ms: int) -> int | None:
         self._button_at_ms = self.button.wake_at_ms()
@@ -608,7 +614,9 @@ class Session:
             else:
                 wakes.append(self._real_at(run, self._due_ms(run, self.played_ms(now_ms))))
                 self._quiet_until_ms = min(wakes)
-                wakes.append(self._real_at(run, run.playback.frame.until_ms))
+                wakes.append(self._real_at(run, run.playback.until_ms))
+        if self._shaped.until_ms is not None:
+            wakes.append(self._shaped.until_ms)
         return min(wakes) if wakes else None
 
     def _tell(self, kind: str, **fields: object) -> None:
@@ -679,10 +687,11 @@ class Session:
         self._asked = None
         self._end_signal()
         timeline = asked.timeline
-        playback = Playback(timeline, self.trim_pct)
+        playback = LevelPlayback(timeline, self.trim_pct)
         self._run = _Run(timeline, playback, timeline.end_ms, now_ms)
         self._run.kept_ms = self._run.asked_ms = min(self._slice_ms, timeline.end_ms)
         self._run.ask_at_ms = self._run.kept_ms - self._ahead_ms
+        self._shaper.begin(timeline.shape, now_ms)
         self._began_at_ms = now_ms
         self.started += 1
         if asked.entry is not None:
@@ -728,6 +737,7 @@ class Session:
             run.pauses_ms += self._scaled(now_ms - run.anchor_at_ms)
             run.anchor_at_ms = now_ms
             run.playback.rest(run.played_ms)
+            self._shaper.begin(run.timeline.shape, now_ms)
             self._change_state(State.RUNNING)
             self._play(run, run.played_ms, now_ms)
 
@@ -881,10 +891,9 @@ class Session:
         self._ask_to_keep(now_ms)
         zone = max(zones, key=lambda zone: len(zone.motors))
         levels = tuple(zone.cap_pct if m.zone == zone.name else 0 for m in self.mat.motors)
-        shaper = Shaper(shape_of(self.mat))
         # No start of a session: a gentle first kick would outlast the pulse and not be felt.
-        shaper.settle(self._silence, range(len(self._silence)))
-        self._signal = _Signal(name, steps, levels, shaper, now_ms)
+        self._shaper.begin(shape_of(self.mat), now_ms, is_gentle=False)
+        self._signal = _Signal(name, steps, levels, now_ms)
 
     def _end_signal(self) -> None:
         if self._signal is not None:

@@ -1,11 +1,27 @@
 """From levels that are felt to the duties that pins get: one table a motor, kicks, and starts that
 the supply can bear.
 
-Time is an argument. What a motor did before decides whether it rests, so a `Shaper` remembers that
-and nothing else. It never gives more than its table except in a kick, and a kick only from rest.
+Rest is physical. A `Shaper` remembers what each motor did, in real milliseconds on the monotonic
+clock, and the daemon has one `Shaper` for as long as it lives: a pause, a gap, a stop, a fault and
+`--speed` change nothing of what it knows. Time is an argument. A motor gets more than its table
+only in a kick, and a kick only from rest.
+
+Where the motors together could draw more than the supply gives:
+
+1. Stops and falling duties are never held up.
+2. A start waits until its inrush fits beside what the others draw. The motor is off meanwhile.
+3. A rising duty waits until it fits. A start that has waited for longer than `STAGGER_MS`, and that
+   nothing but the inrush of others keeps waiting, goes before all rises and all other starts.
+4. A motor that its gentle first kick did not start and that finds no room for its full kick is
+   switched off, and waits for a start as in 2: it would stand still under power.
+
+The proof of a session (`budget`) plays it by 1 and 2 alone and accepts it only if every duty fits
+and no start waits for more than `STAGGER_MS`, so 3 and 4 do nothing in a session that nobody
+disturbs. They are for what no proof sees, as a resume in the middle of a phase, a trim or a late
+tick: the motors then never draw more than the supply gives, and start as soon as it allows.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import compress, count
 from operator import ne
@@ -26,6 +42,9 @@ Levels = tuple[int, ...]
 """A figure in whole percent for every motor, in the order of the mat file."""
 
 _LONG_AGO: Final = -(1 << 60)
+
+_SPIN_UP_MS: Final = 20
+"""A motor that was switched off so soon after its start from rest has hardly turned."""
 
 _REMEMBERED: Final = 2_000
 """Levels whose duties are kept: all of a period of half a minute, and few."""
@@ -66,6 +85,14 @@ class Shape(NamedTuple):
     kicks: bool = True
     """False: dropped, because the supply does not bear them."""
 
+    def together_ma(self, levels: Levels) -> float:
+        """What the motors with a level draw when they start together: no instant draws more."""
+        return sum(
+            max(drive.start_ma, drive.ma_at[drive.highest_pct])
+            for drive, level in zip(self.drives, levels, strict=True)
+            if level
+        )
+
 
 @lru_cache(maxsize=4)
 def shape_of(mat: Mat) -> Shape:
@@ -95,52 +122,67 @@ class Shaped(NamedTuple):
 class Shaper:
     """The motors as they are driven: who turns, since when, and who waits for its turn.
 
-    From rest a motor draws `start_ma` for 150 ms, then its running current. One that would carry
-    the sum above the supply waits until others are through their start.
+    From rest a motor draws `start_ma` for 150 ms, then its running current.
     """
 
-    def __init__(self, shape: Shape, limited: bool = True) -> None:
-        """`limited` False: no start waits for the supply, to see what would be drawn."""
-        self._shape = shape
-        most_ma = sum(
-            max(drive.start_ma, *drive.ma_at[: drive.highest_pct + 1]) for drive in shape.drives
-        )
-        self._limited = limited and most_ma > shape.max_ma
-        """Some starts together could be more than the supply bears."""
+    def __init__(self, shape: Shape, limited: bool = True, guarded: bool = False) -> None:
+        """`limited` False: no start waits for the supply, to see what would be drawn.
+
+        `guarded`: nothing that was not proven goes over the supply either; see the module's text.
+        """
         count = len(shape.drives)
         self._levels = self._duties = (0,) * count
+        self._silence = self._levels
         self._turning = (False,) * count
         """Which motors have a level."""
         self._by_table: dict[Levels, tuple[Shaped, tuple[bool, ...]]] = {}
         """Of levels that came before, the duties of motors that turn, and who turns."""
+        self._limits, self._guards = limited, guarded
+        self._take(shape)
         self._off_since_ms = [_LONG_AGO] * count
         self._started_at_ms = [_LONG_AGO] * count
+        """When it last started from rest."""
         self._kick_until_ms = [_LONG_AGO] * count
         self._second_at_ms: dict[int, int] = {}
+        """When a motor that its gentle kick may not have started gets a full one. A motor that is
+        off for less than a rest keeps its entry: it has not turned yet."""
         self._is_first = [True] * count
+        """The motors that did not start since the session's start or its last resume."""
+        self._is_gentle = [True] * count
+        """The motors that were not kicked since then."""
         self._spacing_ms = STAGGER_MS // max(1, count - 1)
         self._first_at_ms = _LONG_AGO
         self._shaped = Shaped(self._levels, (), None)
         self.longest_wait_ms = 0
         self._wants_since_ms: dict[int, int] = {}
+        """The motors that have a level and wait for their start."""
         self._unsettled: set[int] = set()
         """The motors to be looked at though their level stays: they wait, or have a kick to end."""
 
-    def rest(self) -> None:
-        """A session goes on after a pause: first kicks are gentle again, one after another."""
-        self._is_first = [True] * len(self._is_first)
-        self._first_at_ms = _LONG_AGO
+    def _take(self, shape: Shape) -> None:
+        self._shape = shape
+        is_tight = shape.together_ma((1,) * len(shape.drives)) > shape.max_ma
+        """Some motors together could draw more than the supply gives."""
+        self._limited = self._limits and is_tight
+        self._guarded = self._guards and is_tight
+        self._by_table.clear()
 
-    def settle(self, levels: Levels, started: Collection[int]) -> None:
-        """Takes these levels as turning already, and what is silent as at rest.
+    def begin(self, shape: Shape, now_ms: int, is_gentle: bool = True) -> None:
+        """A session or a signal begins, or a session goes on after a pause: from silence.
 
-        `started`: the motors that had their first, gentle start before.
+        `is_gentle`: motors start one after another, and their first kicks are gentle.
         """
-        drives = self._shape.drives
-        self._levels, self._turning = levels, tuple(map(bool, levels))
-        self._duties = tuple([drive.duty_pct[n] for drive, n in zip(drives, levels, strict=True)])
-        self._shaped = Shaped(self._duties, (), None)
-        self._is_first = [i not in started for i in range(len(levels))]
+        self.shape(self._silence, now_ms)
+        if shape is not self._shape:
+            self._take(shape)
+        for i, off_ms in enumerate(self._off_since_ms):
+            # It had not turned yet, or hardly: it rests now, however short the pause was.
+            if i in self._second_at_ms or off_ms - self._started_at_ms[i] < _SPIN_UP_MS:
+                self._off_since_ms[i] = _LONG_AGO
+        self._second_at_ms.clear()
+        self._is_first = [is_gentle] * len(self._is_first)
+        self._is_gentle = [is_gentle] * len(self._is_gentle)
+        self._first_at_ms = _LONG_AGO
 
     def shape(self, levels: Levels, now_ms: int) -> Shaped:
         """The duties for these levels at `now_ms`, which never goes back."""
@@ -148,7 +190,11 @@ class Shaper:
         if levels == self._levels and (shaped.until_ms is None or now_ms < shaped.until_ms):
             return shaped
         shaped, turning = self._by_table.get(levels) or self._look_up(levels)
-        if self._unsettled or turning != self._turning:
+        if (
+            self._unsettled
+            or turning != self._turning
+            or (self._guarded and self._drawn_ma(shaped.duty_pct, now_ms) > self._shape.max_ma)
+        ):
             shaped = self._start_and_stop(levels, now_ms)
             self._turning = turning
         # Else motors that turn go on turning and those that rest go on resting: most of the time.
@@ -158,8 +204,10 @@ class Shaper:
     def _start_and_stop(self, levels: Levels, now_ms: int) -> Shaped:
         """The duties where motors begin or end, wait for their turn or are in their kick."""
         duties = list(self._duties)
-        until_ms = None
+        next_tick_ms = now_ms - now_ms % TICK_MS + TICK_MS
+        untils_ms = []
         kicks = []
+        rises = []
         for i in sorted(self._unsettled.union(compress(count(), map(ne, levels, self._levels)))):
             level = levels[i]
             if level == 0:
@@ -167,29 +215,35 @@ class Shaper:
                     duties[i] = 0
                     self._off_since_ms[i] = now_ms
                     self._kick_until_ms[i] = _LONG_AGO
-                    self._second_at_ms.pop(i, None)
                 self._wants_since_ms.pop(i, None)
             elif duties[i] == 0:
                 self._wants_since_ms.setdefault(i, now_ms)
             elif now_ms < self._kick_until_ms[i]:
                 kicks.append(i)
+            elif self._guarded and self._shape.drives[i].duty_pct[level] > duties[i]:
+                rises.append(i)
             else:
                 duties[i] = self._shape.drives[i].duty_pct[level]
-                if i in self._second_at_ms and self._kick_again(i, duties, now_ms):
-                    kicks.append(i)
-        if self._wants_since_ms:
-            for i in sorted(self._wants_since_ms, key=self._turn):
+        overdue = self._overdue(duties, now_ms) if self._guarded else None
+        if rises and overdue is None:
+            rises = self._rise(rises, levels, duties, now_ms)
+        for i in [i for i in self._second_at_ms if duties[i] and i not in kicks]:
+            if self._kick_again(i, duties, now_ms):
+                kicks.append(i)
+        for i in sorted(self._wants_since_ms, key=self._turn):
+            wait_until_ms = next_tick_ms
+            if i == overdue or overdue not in self._wants_since_ms:
                 wait_until_ms = self._start(i, levels[i], duties, now_ms)
-                if wait_until_ms:
-                    until_ms = min(wait_until_ms, until_ms or wait_until_ms)
-                elif now_ms < self._kick_until_ms[i]:
-                    kicks.append(i)
-        for second_at_ms in self._second_at_ms.values():
-            second_at_ms = max(second_at_ms, now_ms - now_ms % TICK_MS + TICK_MS)
-            until_ms = min(second_at_ms, until_ms or second_at_ms)
-        for i in kicks:
-            until_ms = min(self._kick_until_ms[i], until_ms or self._kick_until_ms[i])
-        self._unsettled = {*kicks, *self._wants_since_ms, *self._second_at_ms}
+            if wait_until_ms:
+                untils_ms.append(wait_until_ms)
+            elif now_ms < self._kick_until_ms[i]:
+                kicks.append(i)
+        seconds = [i for i in self._second_at_ms if duties[i]]
+        untils_ms += [max(self._second_at_ms[i], next_tick_ms) for i in seconds]
+        untils_ms += [self._kick_until_ms[i] for i in kicks]
+        untils_ms += [next_tick_ms] * bool(rises)
+        self._unsettled = {*kicks, *rises, *self._wants_since_ms, *seconds}
+        until_ms = min(untils_ms, default=None)
         return Shaped(tuple(duties), tuple(sorted(kicks)), until_ms)
 
     def _look_up(self, levels: Levels) -> tuple[Shaped, tuple[bool, ...]]:
@@ -240,6 +294,7 @@ class Shaper:
             sorted((i, max(at_ms - now_ms, 0)) for i, at_ms in self._second_at_ms.items()),
             sorted((i, now_ms - at_ms) for i, at_ms in self._wants_since_ms.items()),
             tuple(self._is_first),
+            tuple(self._is_gentle),
             min(now_ms - self._first_at_ms, self._spacing_ms),
         )
 
@@ -258,6 +313,28 @@ class Shaper:
     def _turn(self, i: int) -> tuple[int, int]:
         return self._wants_since_ms[i], i
 
+    def _overdue(self, duties: Sequence[int], now_ms: int) -> int | None:
+        """The motor whose start is late and would fit, were the others through their inrush."""
+        drives, max_ma = self._shape.drives, self._shape.max_ma
+        turning_ma = sum(drive.ma_at[duty] for drive, duty in zip(drives, duties, strict=True))
+        for i in sorted(self._wants_since_ms, key=self._turn):
+            is_late = now_ms - self._wants_since_ms[i] > STAGGER_MS
+            if is_late and turning_ma + drives[i].start_ma <= max_ma:
+                return i
+        return None
+
+    def _rise(
+        self, rises: Sequence[int], levels: Levels, duties: list[int], now_ms: int
+    ) -> list[int]:
+        """Raises the duties that the supply bears; returns the motors whose duty has to wait."""
+        waiting = []
+        for i in rises:
+            before, duties[i] = duties[i], self._shape.drives[i].duty_pct[levels[i]]
+            if self._drawn_ma(duties, now_ms) > self._shape.max_ma:
+                duties[i] = before
+                waiting.append(i)
+        return waiting
+
     def _start(self, i: int, level: int, duties: list[int], now_ms: int) -> int:
         """Starts a motor whose turn it is, and returns 0; else when to ask again."""
         drive = self._shape.drives[i]
@@ -266,16 +343,20 @@ class Shaper:
         if self._is_first[i] and now_ms < self._first_at_ms + self._spacing_ms:
             return self._first_at_ms + self._spacing_ms
         self.longest_wait_ms = max(self.longest_wait_ms, now_ms - self._wants_since_ms[i])
-        needs_ma = drive.start_ma if from_rest else drive.ma_at[duty]
+        # A motor that was off for a moment within its inrush goes on with it.
+        is_inrush = from_rest or now_ms - self._started_at_ms[i] < INRUSH_MS
+        needs_ma = drive.start_ma if is_inrush else drive.ma_at[duty]
         if self._limited and self._drawn_ma(duties, now_ms) + needs_ma > self._shape.max_ma:
             return now_ms - now_ms % TICK_MS + TICK_MS
         del self._wants_since_ms[i]
         duties[i] = duty
         if from_rest:
             self._started_at_ms[i] = now_ms
+            self._second_at_ms.pop(i, None)
             highest = drive.highest_pct
-            most = min(highest, FIRST_KICK_PCT) if self._is_first[i] else highest
             if self._shape.kicks and drive.kick_ms and duty < drive.start_pct:
+                most = min(highest, FIRST_KICK_PCT) if self._is_gentle[i] else highest
+                self._is_gentle[i] = False
                 duties[i] = max(duty, most)
                 self._kick_until_ms[i] = now_ms + drive.kick_ms
                 if most < min(drive.start_pct, highest):
@@ -298,4 +379,9 @@ class Shaper:
                 duties[i] = drive.highest_pct
                 self._kick_until_ms[i] = now_ms + drive.kick_ms
                 return True
+            if self._guarded:
+                del self._second_at_ms[i]
+                self._off_since_ms[i] = _LONG_AGO
+                self._wants_since_ms[i] = now_ms
+                duties[i] = 0
         return False

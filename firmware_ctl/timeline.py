@@ -200,8 +200,11 @@ class _Part:
         self.until_ms = 0
 
 
-class Playback:
-    """A timeline as it is played: forward only, under a trim, from a soft start.
+class LevelPlayback:
+    """The levels of a timeline as it is played: forward only, under a trim, from a soft start.
+
+    Its time is the session's own, which stands still in a pause. So it knows no duties: whether a
+    motor rests is a matter of real time, and of the session's `Shaper`.
 
     The envelope of a motor climbs no faster than the mat's rise towards the phase's highest level
     times the trim, and falls at once. A motor's level is its voice times envelope over highest
@@ -216,12 +219,11 @@ class Playback:
         self._gap = next(self._gaps, _NO_GAP)
         self._trim_pct = trim_pct
         self._levels = self._silence
-        self._until_ms: int | None = 0
-        self.frame = Frame(self._silence, self._silence, (), 0)
-        """The last one that was asked for."""
+        self.until_ms: int | None = 0
+        """Until then the levels that were last asked for hold; None: for good."""
         self._index = -1
         self.segment = timeline.segments[0]
-        """The phase of the last frame."""
+        """The phase of the levels that were last asked for."""
         self._pass_begin_ms = 0
         self._pass_end_ms = 0
         self._parts: list[_Part] = []
@@ -240,15 +242,12 @@ class Playback:
         self._target = self._envelope
         self.climbs_until_ms = 0
         """When the envelope of the segment that it is in is up."""
-        self.shaper = Shaper(timeline.shape)
 
     def rest(self, t_ms: int) -> None:
-        """A pause ends at `t_ms`: the envelope begins again at 0, the first kicks are gentle."""
+        """A pause ends at `t_ms`: the envelope begins again at 0."""
         self._envelope_at_ms = t_ms
         self._envelope = [0] * len(self._silence)
         self._aim(t_ms)
-        self.shaper.shape(self._silence, t_ms)
-        self.shaper.rest()
 
     def trim(self, t_ms: int, trim_pct: int) -> None:
         """From `t_ms` on all levels are scaled; downwards at once, upwards at the rise."""
@@ -256,37 +255,28 @@ class Playback:
         self._trim_pct = trim_pct
         self._aim(t_ms)
 
-    def at(self, t_ms: int) -> Frame:
-        """The frame at `t_ms`, which must not lie before an earlier call's."""
-        until_ms = self.frame.until_ms
+    def levels(self, t_ms: int) -> Levels:
+        """The levels at `t_ms`, which must not lie before an earlier call's."""
+        until_ms = self.until_ms
         if until_ms is None or t_ms < until_ms:
-            return self.frame
-        levels, levels_until_ms = self._levels, self._until_ms
-        if levels_until_ms is not None and t_ms >= levels_until_ms:
-            in_period_ms = known_until_ms = 0
-            if self._steady_from_ms <= t_ms < self._steady_until_ms:
-                in_period_ms = (t_ms - self._pass_begin_ms) % self._period_ms
-                known = bisect_right(self._period_at_ms, in_period_ms)
-                if known:
-                    levels, known_until_ms = self._period[known - 1]
-            if in_period_ms < known_until_ms:
-                levels_until_ms = t_ms - in_period_ms + known_until_ms
-                if levels_until_ms > self._steady_until_ms:
-                    levels_until_ms = self._steady_until_ms
-            else:
-                levels, levels_until_ms = self.levels_at(t_ms)
-            self._levels, self._until_ms = levels, levels_until_ms
-        duties, kicks, until_ms = self.shaper.shape(levels, t_ms)
-        if until_ms is None or (levels_until_ms is not None and levels_until_ms < until_ms):
-            until_ms = levels_until_ms
-        frame = self.frame = Frame(levels, duties, kicks, until_ms)
-        return frame
+            return self._levels
+        in_period_ms = known_until_ms = 0
+        if self._steady_from_ms <= t_ms < self._steady_until_ms:
+            in_period_ms = (t_ms - self._pass_begin_ms) % self._period_ms
+            known = bisect_right(self._period_at_ms, in_period_ms)
+            if known:
+                levels, known_until_ms = self._period[known - 1]
+        if in_period_ms < known_until_ms:
+            until_ms = t_ms - in_period_ms + known_until_ms
+            if until_ms > self._steady_until_ms:
+                until_ms = self._steady_until_ms
+        else:
+            levels, until_ms = self._levels_at(t_ms)
+        self._levels, self.until_ms = levels, until_ms
+        return levels
 
-    def levels_at(self, t_ms: int) -> tuple[Levels, int | None]:
-        """The levels at `t_ms`, and until when they hold; None: for good.
-
-        Without a look at the period that is known, and for any `t_ms` that does not go back.
-        """
+    def _levels_at(self, t_ms: int) -> tuple[Levels, int | None]:
+        """The levels where no period tells them, and until when they hold; None: for good."""
         if t_ms >= self._pass_end_ms:
             if t_ms >= self._end_ms:
                 self.segment = self._timeline.segments[-1]
@@ -316,7 +306,7 @@ class Playback:
         return levels, until_ms
 
     def turns_after(self, t_ms: int) -> int:
-        """When, after `levels_at(t_ms)`, a motor may next begin or end; 0: at its next change."""
+        """When, after `levels(t_ms)`, a motor may next begin or end; 0: at its next change."""
         if t_ms >= self._gap.begin_ms:
             return 0
         if t_ms < self.climbs_until_ms and any(
@@ -394,8 +384,7 @@ class Playback:
         self.climbs_until_ms = t_ms + climb_ms + TICK_MS if missing else t_ms
         self._period_at_ms, self._period = [], []
         self._steady_until_ms = 0
-        self._until_ms = t_ms
-        self.frame = self.frame._replace(until_ms=t_ms)
+        self.until_ms = t_ms
 
     def _climb_to(self, t_ms: int) -> None:
         """Moves the envelope to `t_ms` on the tick's grid; percent a second is thousandths a ms."""
@@ -408,6 +397,22 @@ class Playback:
             for low, high in zip(self._envelope, self._target, strict=True)
         ]
         self._envelope_at_ms = t_ms
+
+
+class Playback(LevelPlayback):
+    """A timeline with its duties, as they are where nobody disturbs a session: on one clock."""
+
+    def __init__(self, timeline: Timeline, trim_pct: int = 100) -> None:
+        super().__init__(timeline, trim_pct)
+        self.shaper = Shaper(timeline.shape)
+
+    def at(self, t_ms: int) -> Frame:
+        """The frame at `t_ms`, which must not lie before an earlier call's."""
+        levels = self.levels(t_ms)
+        duties, kicks, until_ms = self.shaper.shape(levels, t_ms)
+        if self.until_ms is not None:
+            until_ms = min(self.until_ms, until_ms or self.until_ms)
+        return Frame(levels, duties, kicks, until_ms)
 
 
 def compile_profile(profile: Profile, mat: Mat, path: str = "") -> Timeline:

@@ -11,7 +11,8 @@ from firmware_ctl.errors import CallerError
 from firmware_ctl.explain import Row, explain
 from firmware_ctl.mat import Mat
 from firmware_ctl.profile import Phase, Profile
-from firmware_ctl.timeline import Playback
+from firmware_ctl.shaping import Levels
+from firmware_ctl.timeline import LevelPlayback
 from firmware_ctl.verbs import MOST_ROWS, TRY_STEPS, try_timeline
 from tests.worlds import Bench, entry, steady
 from tests.worlds_supply import singles
@@ -82,14 +83,14 @@ def test_try_a_hostile_line_takes_no_more_instants_than_the_bound(
     line: str, max_ma: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instants = 0
-    plain = Playback.levels_at
+    plain = LevelPlayback.levels
 
-    def counted(self: Playback, t_ms: int) -> tuple[tuple[int, ...], int | None]:
+    def counted(self: LevelPlayback, t_ms: int) -> Levels:
         nonlocal instants
         instants += 1
         return plain(self, t_ms)
 
-    monkeypatch.setattr(Playback, "levels_at", counted)
+    monkeypatch.setattr(LevelPlayback, "levels", counted)
     mat: Mat = singles(8, max_ma, start_ma=150, run_ma=60)
     with suppress(CallerError):
         try_timeline(line.split(), mat)

@@ -13,8 +13,8 @@ from firmware_ctl.folder import load_mat
 from firmware_ctl.limits import DUTY_PCT, FIRST_KICK_PCT, INRUSH_MS, REST_MS, STAGGER_MS
 from firmware_ctl.mat import Mat, read_mat
 from firmware_ctl.profile import Level, Phase, Play, Profile
-from firmware_ctl.shaping import Shape, Shaper, duty_table, shape_of
-from firmware_ctl.timeline import Frame, Playback, Timeline, compile_profile
+from firmware_ctl.shaping import Levels, Shape, Shaper, duty_table, shape_of
+from firmware_ctl.timeline import Frame, LevelPlayback, Playback, Timeline, compile_profile
 from tests.reached import must_reach, reached
 from tests.strategies import mats_and_profiles
 from tests.worlds_supply import singles, strained
@@ -99,6 +99,35 @@ def test_a_motor_that_its_gentle_kick_cannot_start_gets_a_full_one_later() -> No
         (1120, low),
         (9000, low),
     ]
+
+
+def test_a_motor_that_has_not_turned_yet_gets_its_full_kick_in_spite_of_a_short_gap() -> None:
+    shaper = Shaper(shape(motors=1))
+    low = duty_table(MAT.motors[0], MAT)[20]
+    script = [(0, 20), (120, 20), (400, 0), (500, 20), (999, 20), (1000, 20), (1120, 20)]
+    seen = [shaper.shape((level,), t).duty_pct[0] for t, level in script]
+    assert seen == [50, low, 0, low, low, 72, low]
+
+
+def test_a_motor_that_is_off_for_a_moment_in_its_inrush_waits_for_all_of_it() -> None:
+    shaper = Shaper(shape(max_ma=250))
+    shaper.begin(shape(max_ma=250), 0, is_gentle=False)
+    for t_ms, levels in ((0, (20, 0)), (20, (0, 0)), (40, (0, 20))):
+        shaper.shape(levels, t_ms)
+    waits = [shaper.shape((20, 20), t_ms).duty_pct[0] for t_ms in (60, 80)]
+    assert (waits, shaper.draws_ma(80)) == ([0, 0], 150)
+
+
+def test_a_guarded_rise_waits_for_the_supply_and_a_fall_does_not() -> None:
+    guarded, proven = Shaper(shape(max_ma=250), guarded=True), Shaper(shape(max_ma=250))
+    seen = []
+    for shaper in (guarded, proven):
+        for t_ms, levels in ((0, (1, 0)), (200, (1, 1)), (220, (100, 1))):
+            duty = shaper.shape(levels, t_ms).duty_pct[0]
+        seen.append((duty, shaper.draws_ma(220) <= 250))
+        assert shaper.shape((100, 1), 360).duty_pct[0] == 72
+        assert shaper.shape((1, 1), 380).duty_pct[0] == 32
+    assert seen == [(32, True), (72, False)]
 
 
 def test_no_kick_where_the_level_starts_the_motor_by_itself() -> None:
@@ -267,14 +296,14 @@ def test_fit_a_hostile_profile_takes_no_more_instants_than_the_bound(
     name: str, max_ma: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instants = 0
-    plain = Playback.levels_at
+    plain = LevelPlayback.levels
 
-    def counted(self: Playback, t_ms: int) -> tuple[tuple[int, ...], int | None]:
+    def counted(self: LevelPlayback, t_ms: int) -> Levels:
         nonlocal instants
         instants += 1
         return plain(self, t_ms)
 
-    monkeypatch.setattr(Playback, "levels_at", counted)
+    monkeypatch.setattr(LevelPlayback, "levels", counted)
     asked = profile(*HOSTILE[name])
     with suppress(AuthorError):
         fit(asked, supplied(max_ma), "p.yaml")
