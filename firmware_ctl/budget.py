@@ -20,7 +20,7 @@ from firmware_ctl.limits import INRUSH_MS, STAGGER_MS, TICK_MS
 from firmware_ctl.mat import Mat
 from firmware_ctl.patterns import Piece
 from firmware_ctl.profile import Phase, Profile
-from firmware_ctl.shaping import Shaper
+from firmware_ctl.shaping import Levels, Shaper
 from firmware_ctl.signals import FIVE_MINUTES_LEFT
 from firmware_ctl.timeline import LevelPlayback, Segment, Timeline, compile_profile, scaled, sealed
 
@@ -198,29 +198,29 @@ def worst(timeline: Timeline, work: Work | None = None, limited: bool = True) ->
 
 
 def most_drawn(timeline: Timeline) -> Worst:
-    """The worst instant; where it takes too long to find, a bound: all motors of a phase start."""
+    """The most that a session can draw whatever happens, and when.
+
+    A pause that ends at an instant makes all motors that play there start together. Nothing makes
+    a session draw more: no pause, trim or late tick gives a motor a level at an instant at which it
+    has none without it, and the drive never draws more than the supply gives. Where it takes too
+    long to find that instant, all motors of a phase are taken to play together.
+    """
+    max_ma = timeline.shape.max_ma
     try:
-        return worst(timeline)[0]
+        walk = _Walk(timeline, Work(), limited=False, resumed=True)
+        walk.all()
+        found = walk.worst
     except TooLongError:
         bounds_ma = _bounds_ma(timeline)
-        ma = max(bounds_ma)
-        segment = timeline.segments[bounds_ma.index(ma)]
+        segment = timeline.segments[bounds_ma.index(max(bounds_ma))]
         motors = tuple(i for i, high in enumerate(segment.high_pct) if high)
-        # What is over the supply was made to fit before it was accepted.
-        return Worst(segment.begin_ms, min(ma, timeline.shape.max_ma), motors)
+        found = Worst(segment.begin_ms, max(bounds_ma), motors)
+    return found._replace(ma=min(found.ma, max_ma))
 
 
 def _bounds_ma(timeline: Timeline) -> list[float]:
-    """For every segment more than it can draw: every motor that plays in it starts or runs at its
-    highest.
-    """
-    most_ma = [
-        max(drive.start_ma, drive.ma_at[drive.highest_pct]) for drive in timeline.shape.drives
-    ]
-    return [
-        sum(ma for ma, high in zip(most_ma, segment.high_pct, strict=True) if high)
-        for segment in timeline.segments
-    ]
+    """For every segment more than it can draw: all motors that play in it start together."""
+    return [timeline.shape.together_ma(segment.high_pct) for segment in timeline.segments]
 
 
 class _OverError(Exception):
@@ -234,8 +234,14 @@ class _Walk:
     whole ticks, so that starts that wait are asked again at the same times.
     """
 
-    def __init__(self, timeline: Timeline, work: Work, limited: bool) -> None:
-        """`limited` False: no start waits for the supply, to see what a session would draw."""
+    def __init__(
+        self, timeline: Timeline, work: Work, limited: bool, resumed: bool = False
+    ) -> None:
+        """`limited` False: no start waits for the supply, to see what a session would draw.
+
+        `resumed`: at each instant all motors that play are taken to start, as when a pause ends.
+        """
+        self._resumed = resumed
         self._timeline = timeline
         self._work = work
         self._playback = LevelPlayback(timeline)
@@ -376,9 +382,13 @@ class _Walk:
         while self._now_ms < end_ms:
             self._work.take(self._index, self.instant_steps)
             own_ms = self._now_ms - passed_over_ms
-            shaped_until_ms = shaper.shape(playback.levels(self._now_ms), own_ms).until_ms
-            until_ms = playback.until_ms
-            self._look(shaper.draws_ma(own_ms))
+            levels, until_ms = playback.levels(self._now_ms), playback.until_ms
+            shaped = shaper.shape(levels, own_ms)
+            shaped_until_ms = shaped.until_ms
+            if self._resumed:
+                self._look(self._timeline.shape.together_ma(levels), levels)
+            else:
+                self._look(shaper.draws_ma(own_ms), shaped.duty_pct)
             next_ms = end_ms if until_ms is None else min(until_ms, end_ms)
             if shaped_until_ms is not None:
                 next_ms = min(next_ms, shaped_until_ms + passed_over_ms)
@@ -387,13 +397,13 @@ class _Walk:
                 next_ms = max(next_ms, min(playback.turns_after(self._now_ms), end_ms))
             self._now_ms = next_ms
 
-    def _look(self, ma: float) -> None:
+    def _look(self, ma: float, given: Levels) -> None:
         """Of instants that draw the same, one of the segment that could draw most is told."""
         bounds_ma = self._bounds_ma
         if ma > self.worst.ma or (
             ma == self.worst.ma and bounds_ma[self._index] > bounds_ma[self._worst_of]
         ):
-            self.worst = Worst(self._now_ms, ma, tuple(self._shaper.motors_drawing()))
+            self.worst = Worst(self._now_ms, ma, tuple(i for i, n in enumerate(given) if n))
             self._worst_of = self._index
         if self._ends_when_over and (
             ma > self._timeline.shape.max_ma or self._shaper.longest_wait_ms > STAGGER_MS

@@ -33,14 +33,14 @@ class ZoneProof(NamedTuple):
 
 
 class Certificate(NamedTuple):
-    """Holds for a session that no one disturbs; a trim, a pause or a stop only lowers it."""
+    """Holds for every session of the profile: a trim, a pause or a stop only lowers its figures."""
 
     length_ms: int
     rise_pct_s: int
     """Of the envelope; inside it a pattern may jump."""
     zones: tuple[ZoneProof, ...]
     worst: Worst
-    """The instant at which it draws most."""
+    """The instant at which it can draw most, as it does if a pause ends there."""
     budget: Budget
     cert: str
 
@@ -69,7 +69,9 @@ def _zone(name: str, timeline: Timeline, mat: Mat, counts: bool) -> ZoneProof:
             duty_pct = max(duty_pct, found.duty_pct)
             steps += found.steps
             dead_steps += found.dead_steps
-            if timeline.shape.kicks and drive.kick_ms and found.is_weak:
+            # The soft start and every trim pass through the lowest level.
+            is_weak = found.level_pct and drive.duty_pct[1] < drive.start_pct
+            if timeline.shape.kicks and drive.kick_ms and is_weak:
                 kick_pct = max(kick_pct, drive.highest_pct)
     steps, dead_steps = (steps, dead_steps) if counts else (0, 0)
     return ZoneProof(name, played_ms, level_pct, duty_pct, kick_pct, steps, dead_steps)
@@ -80,8 +82,6 @@ class _Figures(NamedTuple):
     duty_pct: int
     steps: int
     dead_steps: int
-    is_weak: bool
-    """Some duty does not set the motor turning from rest."""
 
 
 @lru_cache(maxsize=64)
@@ -95,5 +95,4 @@ def _figures(voice: Voice, drive: Drive, all_cycles: bool) -> _Figures:
         max(map(max, duties)),
         sum(len(cycle) - 1 for cycle in duties),
         sum(a == b for cycle in duties for a, b in pairwise(cycle)),
-        any(0 < duty < drive.start_pct for cycle in duties for duty in cycle),
     )

@@ -24,7 +24,7 @@ tick: the motors then never draw more than the supply gives, and start as soon a
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import compress, count
-from operator import ne
+from operator import and_, ne
 from typing import Final, NamedTuple
 
 from firmware_ctl.limits import (
@@ -304,11 +304,11 @@ class Shaper:
         return bool(self._wants_since_ms)
 
     def had_first_starts(self, levels: Levels) -> bool:
-        """Each motor that has a level here had its first, gentle start before."""
-        return not any(compress(self._is_first, levels))
-
-    def motors_drawing(self) -> list[int]:
-        return [i for i, duty in enumerate(self._duties) if duty]
+        """Each motor that has a level here had its first start and its gentle kick before."""
+        return not any(compress(self._is_first, levels)) and not any(
+            drive.kick_ms and self._shape.kicks
+            for drive in compress(self._shape.drives, map(and_, self._is_gentle, map(bool, levels)))
+        )
 
     def _turn(self, i: int) -> tuple[int, int]:
         return self._wants_since_ms[i], i

@@ -18,6 +18,7 @@ from firmware_ctl import shipped
 from firmware_ctl.budget import TooLongError, fit, worst
 from firmware_ctl.button import Contact
 from firmware_ctl.catalogue import Catalogue, Entry
+from firmware_ctl.certificate import Certificate, certify
 from firmware_ctl.errors import AuthorError
 from firmware_ctl.folder import load_mat, read_catalogue
 from firmware_ctl.limits import (
@@ -137,6 +138,8 @@ class Checked:
         self.longest_wait_ms = 0
         self.longest_stand_ms = 0
         self.most_ma = 0.0
+        self.most_level_pct = [0] * len(mat.motors)
+        self.most_duty_pct = [0] * len(mat.motors)
         self.starts = 0
         self.is_late = False
         self.has_kicks = True
@@ -193,6 +196,8 @@ class Checked:
                     check.motor.name
                 )
             check.give(duty, is_kicked, now_ms)
+            self.most_level_pct[i] = max(self.most_level_pct[i], level)
+            self.most_duty_pct[i] = max(self.most_duty_pct[i], duty)
             assert is_kicked or duty <= self.tables[i][level], "more than the level's duty"
             assert level or not duty
             if level == 0 or duty:
@@ -372,6 +377,20 @@ def test_resume_on_a_tight_supply_starts_every_motor_and_brings_it_to_its_level(
     assert checked.step.duty_pct == undisturbed.step.duty_pct
 
 
+def test_certificate_of_a_shipped_profile_tells_the_most_that_a_resume_draws() -> None:
+    found = CATALOGUE.valid("lower-back")
+    proof = certificate(found, MAT)
+    assert found.timeline is not None
+    assert proof.worst.ma == 900 > worst(found.timeline)[0].ma
+    checked = Checked(NO_BUTTON, [found])
+    checked.do(Start(found.name))
+    checked.jump(proof.worst.at_ms)
+    checked.do(Pause())
+    checked.do(Resume(), checked.now_ms + 1_000)
+    checked.play_for(300)
+    assert checked.most_ma == 900
+
+
 # --- properties ---
 
 Move = tuple[str, int]
@@ -387,6 +406,12 @@ MOVES: Final = st.one_of(
 )
 SCRIPTS: Final = st.lists(st.tuples(MOVES, st.one_of(SHORT_MS, st.integers(0, 5_000))), max_size=6)
 """Each move with the time that is played after it."""
+
+
+def certificate(found: Entry, mat: Mat) -> Certificate:
+    assert found.timeline is not None
+    assert found.budget is not None
+    return certify(found.timeline, found.budget, mat)
 
 
 def play(checked: Checked, name: str, script: list[tuple[Move, int]]) -> None:
@@ -446,6 +471,13 @@ def test_whatever_happens_in_a_session_no_motor_stands_and_the_supply_bears_it(
     play(checked, found.name, script)
     checked.play_for(1_000)
     assume(checked.starts)
+    proof = certificate(found, mat)
+    assert checked.most_ma <= proof.worst.ma + 1e-6
+    for zone in proof.zones:
+        motors = [i for i, motor in enumerate(mat.motors) if motor.zone == zone.zone]
+        assert max(checked.most_level_pct[i] for i in motors) <= zone.level_pct
+        most_duty_pct = max(zone.duty_pct, zone.kick_pct)
+        assert max(checked.most_duty_pct[i] for i in motors) <= most_duty_pct
 
 
 @settings(max_examples=60, phases=FAST)
