@@ -547,6 +547,6 @@ def test_playback_of_a_period_with_many_steps_remembers_a_bounded_number() -> No
     t_ms: int | None = 0
     while t_ms is not None:
         frame = playback.at(t_ms)
-        assert frame.level_pct == plain.levels_at(t_ms)[0]
+        assert frame.level_pct == plain._levels_at(t_ms)[0]
         t_ms = frame.until_ms
     assert 0 < len(playback._period) <= 2_000
