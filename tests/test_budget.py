@@ -355,7 +355,7 @@ def test_fit_without_steps_for_the_highest_level_plays_a_lower_one_that_is_prove
 
 
 def test_most_drawn_of_what_takes_too_long_is_a_bound() -> None:
-    timeline, _ = fit(profile(Phase("a", 100_000, 1, waves(100_000))), MAT)
+    timeline, _ = fit(profile(Phase("a", 600_000, 1, waves(600_000))), MAT)
     with pytest.raises(TooLongError):
         worst(timeline)
     found = most_drawn(timeline)
