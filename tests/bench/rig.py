@@ -79,6 +79,7 @@ def daemon(
         args = Namespace(mat=mat, profiles=shipped.profiles_dir(), trace=None)
         parts = serve._Parts(args, stack, state, lambda line: None)
         made = factory()
+        made.now_ms = parts.inbox.now_ms  # edges count from when they are made
         assert parts.mat.button is not None
         button = pins.SimulatedButton(parts.mat.button, made, parts.waker)
         motors = gpio.GpioMotors(parts.mat, made)

@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from statistics import median
 from typing import Final, NamedTuple
 
@@ -235,19 +235,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rounds: list[Round] = []
     wrong = 0
     begin_s = time.monotonic()
+    built = image()
     lost = 0
-    while len(rounds) < args.rounds:
-        # A fresh machine every quarter of an hour.
-        with suppress(AssertionError, TimeoutError), hand_on(image()) as hand:
-            until_s = time.monotonic() + 900
-            while len(rounds) < args.rounds and time.monotonic() < until_s:
-                lost += 1  # until it is seen: a daemon that does not come to rest ends this Pi
-                hand.rests()
-                seen = make_noise(hand, *kinds[len(rounds) % len(kinds)])
-                lost -= 1
-                rounds.append(seen)
-                wrong += bool(seen.wrongs())
-                print(len(rounds), seen, seen.wrongs() or "as it has to be", flush=True)
+    while len(rounds) + lost < args.rounds:
+        try:
+            # No machine lives longer than twenty minutes.
+            with hand_on(built) as hand:
+                until_s = time.monotonic() + 900
+                while len(rounds) + lost < args.rounds and time.monotonic() < until_s:
+                    hand.rests()
+                    seen = make_noise(hand, *kinds[len(rounds) % len(kinds)])
+                    rounds.append(seen)
+                    wrong += bool(seen.wrongs())
+                    print(len(rounds), seen, seen.wrongs() or "as it has to be", flush=True)
+        except (AssertionError, TimeoutError) as error:
+            lost += 1
+            print(f"a round is lost: {error!r}", flush=True)
     for noise in NOISES:
         of = [seen for seen in rounds if seen.noise == noise]
         offs = [seen.high_ms[1] for seen in of if seen.state == "running" and seen.high_ms]
@@ -257,10 +260,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"after {f'{median(offs):.0f} ms, at most {max(offs):.0f} ms' if offs else '-'}"
         )
     print(
-        f"{len(rounds)} rounds in {time.monotonic() - begin_s:.0f} s, {wrong} wrong; {lost} more were "
-        "not finished, since the daemon or the machine did not answer in time"
+        f"{len(rounds)} rounds in {time.monotonic() - begin_s:.0f} s, {wrong} wrong; {lost} lost, "
+        "since the daemon or the machine did not answer in time"
     )
-    return 1 if wrong else 0
+    return 1 if wrong or lost else 0
 
 
 if __name__ == "__main__":
