@@ -837,8 +837,6 @@ class Session:
             if self._run is not None or self._asked is not None:
                 self._stop(Stop(), now_ms)
         elif gesture is Gesture.PRESS:
-            if self.state is not State.IDLE:
-                self.button.spend_short()  # what begins in a fault may only clear it
             if self._signal is not None:
                 self._end_signal()
                 self.button.spend_short()
@@ -880,7 +878,7 @@ class Session:
 
     def _begin_signal(self, name: str, steps: Steps, now_ms: int) -> None:
         """Plays pulses in the zone with the most motors, while the day's account of them lasts."""
-        if self.barred or self.button.is_noisy:
+        if self.barred:
             return  # what bars sessions may be that nothing ends a daemon that hangs
         if self._scaled(now_ms) - self._signal_day_began_at_ms >= DAY_MS:
             self._signal_day_began_at_ms, self._signalled_ms = self._scaled(now_ms), 0
