@@ -10,13 +10,11 @@ from firmware_ctl.limits import DAY_MS
 
 
 class Spent(NamedTuple):
-    """The day's accounts, and since when; times are the session's own and may lie before 0."""
+    """The day's account, and since when; times are the session's own and may lie before 0."""
 
     used_ms: int = 0
     day_began_at_ms: int | None = None
     """None: no start yet."""
-    signalled_ms: int = 0
-    signal_day_began_at_ms: int = 0
     may_renew: bool = False
     """The day may be over and no clock can say so: the button may begin a new one, once."""
     damage: str = ""

@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple
 from firmware_ctl.allowance import UNSPENT, Spent
 from firmware_ctl.disk import Disk
 from firmware_ctl.files import create_new, open_regular
-from firmware_ctl.limits import DAILY_MS, DAY_MS, SIGNALS_DAILY_MS
+from firmware_ctl.limits import DAILY_MS, DAY_MS
 from firmware_ctl.session import Keep
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MOST_BYTES: Final = 4096
 BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
 _LONGEST_MS: Final = 100 * 366 * DAY_MS
@@ -146,12 +146,10 @@ class Ledger:
                 self._before_ms = wall_ms
         if away_ms < 0:
             raise _DamagedError("is from the future: the clock was set back")
-        day_ms, signal_day_ms = record["day_ms"], record["signal_day_ms"]
+        day_ms = record["day_ms"]
         return Spent(
             record["used_ms"],
             None if day_ms is None else -(day_ms + away_ms),
-            record["signalled_ms"],
-            -(signal_day_ms + away_ms),
             may_renew=unsure,
         )
 
@@ -167,8 +165,6 @@ class Ledger:
                 "synchronised": now.wall_ms is not None,
                 "used_ms": spent.used_ms,
                 "day_ms": None if began_at_ms is None else keep.at_ms - began_at_ms,
-                "signalled_ms": spent.signalled_ms,
-                "signal_day_ms": keep.at_ms - spent.signal_day_began_at_ms,
                 "unsure": spent.may_renew,
             }
         )
@@ -227,8 +223,6 @@ _FIELDS: Final = {
     "synchronised": (0, bool),
     "used_ms": (DAILY_MS, int),
     "day_ms": (_LONGEST_MS, int, type(None)),
-    "signalled_ms": (SIGNALS_DAILY_MS, int),
-    "signal_day_ms": (_LONGEST_MS, int),
     "unsure": (0, bool),
 }
 """What a record holds beside its format: the greatest whole number, and the types."""

@@ -15,7 +15,8 @@ SESSION_GATED_MS: Final = 30 * 60_000
 DAILY_MS: Final = 60 * 60_000
 """Most running time in the 24 hours from the first start."""
 
-DAY_MS: Final = 24 * 3_600_000
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 24 * HOUR_MS
 
 DUTY_PCT: Final = 90
 """Highest duty any motor pin is ever given."""
@@ -53,8 +54,8 @@ SIGNAL_LEVEL_PCT: Final = 30
 SIGNAL_MS: Final = 5_000
 """Longest signal felt while idle."""
 
-SIGNALS_DAILY_MS: Final = 60_000
-"""Most motor time for idle signals in a day; an account of its own."""
+SIGNALS_HOURLY_MS: Final = 60_000
+"""Most motor time for idle signals in any hour; an account of its own, in memory."""
 
 CUE_MS: Final = 3_000
 """A shorter cue has no room for the signals of its begin and end."""

@@ -227,14 +227,12 @@ def _session(path: str, begin: Any, mat: Mat) -> Session:
     speed = begin["speed"]
     if not isinstance(speed, float | int) or not 0.1 <= speed <= 1000:
         raise ValueError
-    used_ms, day_began_at_ms, signalled_ms, signal_day_began_at_ms, may_renew, _ = begin["spent"]
+    used_ms, day_began_at_ms, may_renew, _ = begin["spent"]
     if day_began_at_ms is not None:
         _whole(day_began_at_ms, -AT_MS_MAX, AT_MS_MAX * 1000)
     spent = Spent(
         _whole(used_ms, 0, limits.DAY_MS),
         day_began_at_ms,
-        _whole(signalled_ms, 0, limits.DAY_MS),
-        _whole(signal_day_began_at_ms, -AT_MS_MAX, AT_MS_MAX),
         bool(may_renew),
         "the ledger was damaged" if begin["damage"] else "",
     )

@@ -7,6 +7,7 @@ on a laptop.
 """
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Mapping
 from enum import Enum
 from math import ceil
@@ -18,10 +19,10 @@ from firmware_ctl.button import Button, Contact, Gesture, Spell
 from firmware_ctl.catalogue import Catalogue, Entry
 from firmware_ctl.errors import CallerError
 from firmware_ctl.limits import (
-    DAY_MS,
+    HOUR_MS,
     PAUSES_MS,
     RESTART_MS,
-    SIGNALS_DAILY_MS,
+    SIGNALS_HOURLY_MS,
     SLICE_AGAIN_MS,
     SLICE_DISK_MS,
     SLICE_MS,
@@ -340,8 +341,8 @@ class Session:
         """The faults whose cause is still there, by their codes."""
         self._began_at_ms = 0
         self._signal: _Signal | None = None
-        self._signalled_ms = spent.signalled_ms
-        self._signal_day_began_at_ms = spent.signal_day_began_at_ms
+        self._signalled: deque[tuple[int, int]] = deque()
+        """When the signals of the last hour began, and how long each is."""
         self.stopped_at_ms: int | None = None
         """When the last stop came, needed or not."""
         self.early_until_ms: int | None = None
@@ -474,8 +475,6 @@ class Session:
         allowance = self.allowance
         return Spent(
             *allowance.account,
-            self._signalled_ms,
-            self._signal_day_began_at_ms,
             allowance.may_renew,
             allowance.damage,
         )
@@ -798,7 +797,6 @@ class Session:
     def _slept(self, event: Slept, now_ms: int) -> None:
         self.allowance.sleep(event.for_ms)
         self.button.spend()  # what the contacts did meanwhile was not seen
-        self._signal_day_began_at_ms -= event.for_ms
         self._end_signal()
         if self._run is not None or self._asked is not None:
             slept_s = event.for_ms // 1000
@@ -877,16 +875,17 @@ class Session:
     # --- signals felt while idle ---
 
     def _begin_signal(self, name: str, steps: Steps, now_ms: int) -> None:
-        """Plays pulses in the zone with the most motors, while the day's account of them lasts."""
+        """Plays pulses in the zone with the most motors, while the hour's account of them lasts."""
         if self.barred:
             return  # what bars sessions may be that nothing ends a daemon that hangs
-        if self._scaled(now_ms) - self._signal_day_began_at_ms >= DAY_MS:
-            self._signal_day_began_at_ms, self._signalled_ms = self._scaled(now_ms), 0
+        signalled, at_ms = self._signalled, self._scaled(now_ms)
+        while signalled and at_ms - signalled[0][0] >= HOUR_MS:
+            signalled.popleft()
         zones = [zone for zone in self.mat.zones if zone.present]
-        if self._signalled_ms + steps.cycle_ms > SIGNALS_DAILY_MS or not zones:
+        used_ms = sum(length_ms for _, length_ms in signalled)
+        if used_ms + steps.cycle_ms > SIGNALS_HOURLY_MS or not zones:
             return
-        self._signalled_ms += steps.cycle_ms
-        self._ask_to_keep(now_ms)
+        signalled.append((at_ms, steps.cycle_ms))
         zone = max(zones, key=lambda zone: len(zone.motors))
         levels = tuple(zone.cap_pct if m.zone == zone.name else 0 for m in self.mat.motors)
         # No start of a session: a gentle first kick would outlast the pulse and not be felt.

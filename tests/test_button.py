@@ -548,7 +548,7 @@ def test_session_noise_for_10_s_is_a_fault_that_clears_500_ms_after_it(state: St
 
 
 def test_session_with_a_damaged_ledger_noise_begins_no_day() -> None:
-    world = World(spent=Spent(0, None, 0, 0, True, "it cannot be read"))
+    world = World(spent=Spent(0, None, True, "it cannot be read"))
     random = Random(1)
     said = R
     for at_ms in sorted(random.sample(range(1_000, 61_000), 10_000)):

@@ -385,7 +385,7 @@ def play(world: World, wave: Wave, loop: Loop, reached: Counter[str]) -> None:
 
 
 def world_as(state: str) -> World:
-    damaged = Spent(0, None, 0, 0, may_renew=True, damage="it cannot be read")
+    damaged = Spent(0, None, may_renew=True, damage="it cannot be read")
     world = World(spent=damaged if state == "damaged" else UNSPENT)
     if state == "running":
         world.at(200, Start())

@@ -489,15 +489,13 @@ def test_fault_26_one_sag_warns_and_a_supply_that_stays_low_stops(
 # --- the ledger as a person meets it ----------------------------------------------------------
 
 GOOD = {
-    "ledger": 1,
+    "ledger": 2,
     "boot": "this boot",
     "up_ms": 4_000,
     "wall_ms": 10**12,
     "synchronised": True,
     "used_ms": 60_000,
     "day_ms": 60_000,
-    "signalled_ms": 0,
-    "signal_day_ms": 4_000,
     "unsure": False,
 }
 NEW_DAY = "hold the start button for 5 s to begin a new day"
@@ -506,7 +504,7 @@ NEW_DAY = "hold the start button for 5 s to begin a new day"
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (_sealed({**GOOD, "ledger": 2}), "has format 2 and this program knows 1"),
+        (_sealed({**GOOD, "ledger": 3}), "has format 3 and this program knows 2"),
         (_sealed(GOOD)[:-20], "is damaged"),
         (b"", "is damaged"),
         (b"ledger: 1\n", "is damaged"),

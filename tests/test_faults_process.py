@@ -537,11 +537,11 @@ def test_fault_23_sixty_killed_daemons_give_nothing_of_the_day_back(
 
 def test_a_ledger_of_another_version_is_told_at_once_and_refuses(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
-    (tmp_path / "state" / "ledger").write_bytes(_sealed({"ledger": 2}))
+    (tmp_path / "state" / "ledger").write_bytes(_sealed({"ledger": 3}))
     with Mock(tmp_path, speed=1) as mock, Client(mock.port) as client:
         why = (
-            f"the record of today's running time, {tmp_path}/state/ledger, has format 2 and this "
-            "program knows 1; hold the start button for 5 s to begin a new day"
+            f"the record of today's running time, {tmp_path}/state/ledger, has format 3 and this "
+            "program knows 2; hold the start button for 5 s to begin a new day"
         )
         assert why in mock.log.found
         assert client.ask("start long") == [f"err allowance - {why}"]

@@ -423,7 +423,7 @@ def test_invariant_08_after_start_up_nothing_moves_until_a_press_or_a_command(
     trace: list[tuple[int, Input]], held: bool, used_ms: int
 ) -> None:
     """Whatever the ledger said of the session that ran when the last process died."""
-    spent = Spent(used_ms, -5_000, 100, -90_000, may_renew=True)
+    spent = Spent(used_ms, -5_000, may_renew=True)
     session = Session(SMALL, PROFILES, spent=spent)
     at_ms = 0
     for gap_ms, event in trace:

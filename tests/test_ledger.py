@@ -47,8 +47,8 @@ from tests.worlds_disk import (
 )
 
 HOUR_MS = 3_600_000
-OLD = Keep(1, Spent(600_000, -HOUR_MS, 5_000, -2 * HOUR_MS), at_ms=0)
-NEW = Keep(2, Spent(660_000, -HOUR_MS, 5_000, -2 * HOUR_MS), at_ms=30_000)
+OLD = Keep(1, Spent(600_000, -HOUR_MS), at_ms=0)
+NEW = Keep(2, Spent(660_000, -HOUR_MS), at_ms=30_000)
 THEN = Clock("one", 5 * HOUR_MS, WALL_MS)
 
 
@@ -119,9 +119,7 @@ def test_only_time_that_is_known_to_have_passed_ages_the_day(case: str, tmp_path
 
     spent = read(tmp_path, written(OLD, before), after)
 
-    assert spent == Spent(
-        600_000, -HOUR_MS - away_ms, 5_000, -2 * HOUR_MS - away_ms, may_renew=may_renew
-    )
+    assert spent == Spent(600_000, -HOUR_MS - away_ms, may_renew=may_renew)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +144,7 @@ def test_time_that_passed_while_it_was_written_counts_as_none(tmp_path: Path) ->
 
 def test_a_day_that_has_not_begun_has_not(tmp_path: Path) -> None:
     data = written(Keep(1, UNSPENT, at_ms=7_000))
-    assert read(tmp_path, data, THEN) == UNSPENT._replace(signal_day_began_at_ms=-7_000)
+    assert read(tmp_path, data, THEN) == UNSPENT
 
 
 def test_a_clock_that_becomes_sure_later_tells_how_long_the_machine_was_off(tmp_path: Path) -> None:
@@ -234,9 +232,7 @@ def test_ledger_that_an_rtc_wrote_tells_nothing_of_the_time_off(tmp_path: Path) 
     """Earlier versions kept an RTC's time, marked as not synchronised."""
     record = sealed(json.dumps(RECORD | {"synchronised": False}).encode())
     ledger = ledger_of(tmp_path, record, lambda: Clock("two", MINUTE_MS, WALL_MS + DAY_MS))
-    assert ledger.spent == Spent(
-        600_000, -HOUR_MS - MINUTE_MS, 5_000, -2 * HOUR_MS - MINUTE_MS, may_renew=True
-    )
+    assert ledger.spent == Spent(600_000, -HOUR_MS - MINUTE_MS, may_renew=True)
     assert not ledger.is_unsure_of_time
 
 
@@ -290,9 +286,9 @@ def test_any_damaged_byte_is_found(tmp_path: Path) -> None:
         (sealed(b"[1]"), "was not written by firmware-ctl"),
         (sealed(b"3"), "was not written by firmware-ctl"),
         (sealed(b"{}"), "was not written by firmware-ctl"),
-        (sealed(b'{"ledger":2}'), "has format 2 and this program knows 1"),
-        (sealed(b'{"ledger":"x"}'), "has format x and this program knows 1"),
-        (sealed(b'{"ledger":1}'), "is damaged"),
+        (sealed(b'{"ledger":3}'), "has format 3 and this program knows 2"),
+        (sealed(b'{"ledger":"x"}'), "has format x and this program knows 2"),
+        (sealed(b'{"ledger":2}'), "is damaged"),
     ],
 )
 def test_what_is_not_a_ledger_is_spent_and_says_why(
@@ -310,8 +306,6 @@ TOO_MUCH = {
     "wall_ms": (253_402_300_800_001, 10**3000),
     "used_ms": (3_600_001, 10**400, 10**3000),
     "day_ms": (CENTURY_MS + 1, 10**3000),
-    "signalled_ms": (60_001, 10**400),
-    "signal_day_ms": (CENTURY_MS + 1, 10**400),
 }
 
 
@@ -344,10 +338,10 @@ def test_the_greatest_figures_are_no_damage(tmp_path: Path) -> None:
 
 def test_a_zero_is_no_damage(tmp_path: Path) -> None:
     record = RECORD | {
-        "up_ms": 0, "wall_ms": 0, "used_ms": 0, "day_ms": 0, "signalled_ms": 0, "signal_day_ms": 0,
+        "up_ms": 0, "wall_ms": 0, "used_ms": 0, "day_ms": 0,
     }  # fmt: skip
     data = sealed(json.dumps(record).encode())
-    assert read(tmp_path, data, Clock("one", 0, 0)) == Spent(0, 0, 0, 0)
+    assert read(tmp_path, data, Clock("one", 0, 0)) == Spent(0, 0)
 
 
 def test_what_cannot_be_read_is_spent(tmp_path: Path) -> None:
@@ -390,7 +384,7 @@ def test_a_save_is_read_again(tmp_path: Path) -> None:
     assert (done, said) == (["", ""], [])
     assert os.listdir(tmp_path) == ["ledger"]
     assert Ledger(str(tmp_path), disk, posted.append, lambda: THEN).spent == Spent(
-        660_000, -HOUR_MS - 30_000, 5_000, -2 * HOUR_MS - 30_000
+        660_000, -HOUR_MS - 30_000
     )
     assert (tmp_path / "ledger").stat().st_size < module.MOST_BYTES
 

@@ -26,7 +26,7 @@ NUMBERS = {
     "debounce": (DEBOUNCE_MS, 30),
     "an idle signal's level": (limits.SIGNAL_LEVEL_PCT, 30),
     "an idle signal": (limits.SIGNAL_MS, 5_000),
-    "idle signals a day": (limits.SIGNALS_DAILY_MS, 60_000),
+    "idle signals an hour": (limits.SIGNALS_HOURLY_MS, 60_000),
     "a tick": (limits.TICK_MS, 20),
     "a tick is late": (limits.TICK_LATE_MS, 250),
     "stacks are dumped": (limits.DEADMAN_DUMP_MS, 280),

@@ -222,7 +222,7 @@ def test_replay_of_an_input_that_no_recorder_writes_is_refused_and_not_shown(
         "early_until_ms": None,
         "stopped_at_ms": None,
         "released": False,
-        "spent": [0, None, 0, 0, False, ""],
+        "spent": [0, None, False, ""],
         "damage": False,
         "barred": False,
         "mat": mat,
