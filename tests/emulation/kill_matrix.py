@@ -429,8 +429,8 @@ that need not be stopped. A real one may wait longer: until all that was written
   reads the level when its thread comes round to an edge, and both then say that nothing is touched. It
   stops all the same. A press is longer.
 - Noise at 10 kHz was read by the kernel as "pressed" for 32 ms on end, and its edges were lost while the
-  loop was held up: a session started. An edge that tells of no new level, or that others were not told,
-  begins the debounce anew since then.
+  loop was held up: a session started. Since then edges are folded into spells by their times, and a
+  spell of more than 30 ms counts for nothing (`python -m tests.emulation.noise`).
 """
 
 
