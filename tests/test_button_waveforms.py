@@ -501,7 +501,7 @@ def test_button_in_noise_alone_does_nothing_however_late_kernel_and_loop_are() -
     check()
     assert reached["edges"] > 20_000
     assert reached["noise"] > 100
-    assert reached["stopped"] > 20
+    assert reached["stopped"] > 5
     assert [reached[name] for name in ("started", "selected", "cleared", "renewed")] == [0] * 4
 
 
