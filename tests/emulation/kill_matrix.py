@@ -451,9 +451,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     built = image()
     restored(built).close()  # what has to be built takes minutes, and is no part of the load
-    load: list[float] = []
     found: Found = {}
+    load: list[float] = []
     with busy(args.load):
+        with restored(built) as pi:
+            kernel = pi.must("uname -r").strip()
+        python_s = python_start_s(built)
         for name in args.only:
             for persist in (True, False):
                 rounds = found[name, persist] = Rounds([], [], [], [])
@@ -462,34 +465,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     measure(built, name, persist, persist and n == 0, rounds)
                 for miss in misses(FAULTS[name], persist, rounds):
                     print(miss, flush=True)
-        with restored(built) as pi:
-            kernel = pi.must("uname -r").strip()
-        python_s = python_start_s(built)
-    options = f" --load {args.load}" if args.load else ""
-    title = LOADED if args.load else QUIET
-    beside = f"{args.load} busy programs and the emulated Pi" if args.load else "the emulated Pi"
-    intro = f"""\
-`python -m tests.emulation.kill_matrix --rounds {args.rounds}{options}` on {os.cpu_count()} processors, {time.strftime("%Y-%m-%d", time.gmtime())}.
-With {beside} the load of this machine was {median(load):.1f} ({min(load):.1f} to {max(load):.1f}), and a bare
-`python3 -I -S -c pass` took {python_s:.2f} s in the guest.
-"""
-    if args.load:
-        intro += (
-            "The promised times are those for a quiet machine: here it is told what was seen.\n"
-        )
-    missed = (
-        "What is missed:"
-        if not args.load
-        else "What took longer, or went otherwise, than promised for a quiet machine:"
-    )
-    new = "\n".join([f"## {title}", "", intro, *table(found, not args.load), "", missed, "",
-                     *all_misses(found), "", ""])  # fmt: skip
-    kept = section(
-        LOADED if title == QUIET else QUIET, args.out.read_text() if args.out.exists() else ""
-    )
-    sections = [new, kept] if title == QUIET else [kept, new]
-    args.out.write_text(HOW.format(kernel=kernel) + "".join(sections) + SEEN)
+            # After each fault, so that a run that is ended leaves what it has seen.
+            new = measured(found, args.rounds, args.load, load, python_s)
+            args.out.write_text(document(args.out, kernel, new))
     return 0
+
+
+def measured(
+    found: Found, rounds: int, busy_programs: int, load: Sequence[float], python_s: float
+) -> str:
+    """The section with the table."""
+    is_quiet = not busy_programs
+    options = "" if is_quiet else f" --load {busy_programs}"
+    beside = "the emulated Pi" if is_quiet else f"{busy_programs} busy programs and the emulated Pi"
+    lines = [
+        f"## {QUIET if is_quiet else LOADED}",
+        "",
+        f"`python -m tests.emulation.kill_matrix --rounds {rounds}{options}` on {os.cpu_count()} "
+        f"processors, {time.strftime('%Y-%m-%d', time.gmtime())}.",
+        f"With {beside} the load of this machine was {median(load):.1f} ({min(load):.1f} to "
+        f"{max(load):.1f}), and a bare",
+        f"`python3 -I -S -c pass` took {python_s:.2f} s in the guest.",
+    ]
+    if not is_quiet:
+        lines.append("The promises are for a quiet machine; here the table tells what was seen.")
+    title = "Missed:" if is_quiet else "Not as promised for a quiet machine:"
+    lines += ["", *table(found, is_quiet), "", title, "", *all_misses(found), "", ""]
+    return "\n".join(lines)
+
+
+def document(path: Path, kernel: str, new: str) -> str:
+    """The whole text, with a new section; the other one stays as it is."""
+    text = path.read_text() if path.exists() else ""
+    sections = {title: section(title, text) for title in (QUIET, LOADED)}
+    sections[new.partition("\n")[0].removeprefix("## ")] = new
+    return HOW.format(kernel=kernel) + "".join(sections.values()) + SEEN
 
 
 if __name__ == "__main__":

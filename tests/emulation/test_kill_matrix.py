@@ -1,5 +1,6 @@
 """What the kill matrix counts, and what it lets nobody overlook. No emulated Pi is needed."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,9 +8,12 @@ import pytest
 from tests.emulation import kill_matrix
 from tests.emulation.kill_matrix import (
     FAULTS,
+    LOADED,
     QUIET,
     Rounds,
     Seen,
+    document,
+    measured,
     misses,
     play,
     section,
@@ -60,6 +64,18 @@ def test_table_counts_the_rounds_made_again_with_their_reasons() -> None:
     assert stop.endswith("| met |")
     found["stop", True].broken.append("motors go on")
     assert table(found, is_quiet=True)[-1].endswith("| **missed** |")
+
+
+def test_document_keeps_the_other_table(tmp_path: Path) -> None:
+    path = tmp_path / "matrix.md"
+    found = {("stop", True): rounds(GOOD)}
+    path.write_text(document(path, "7.3", measured(found, 1, 0, [0.5], 0.1)))
+    quiet = path.read_text()
+    path.write_text(document(path, "7.3", measured(found, 1, 3, [3.5], 0.1)))
+    both = path.read_text()
+    assert section(QUIET, both) == section(QUIET, quiet)
+    assert "--load 3` on" in section(LOADED, both)
+    assert both.index(f"## {QUIET}") < both.index(f"## {LOADED}") < both.index("## What the time")
 
 
 def test_section_of_one_table_is_kept_when_the_other_is_written() -> None:

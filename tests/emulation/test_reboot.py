@@ -17,16 +17,17 @@ def test_after_a_power_cut_it_is_idle_and_what_was_used_is_counted(
     pi: Pi, built: build.Image
 ) -> None:
     with pi.client() as client:
-        play(pi, client)
+        starts = 1 + len(play(pi, client))
     before = ledger(pi)
-    # A slice of 60 s for each start, on the disk before it was used; nothing of it comes back yet.
-    assert before["used_ms"] == 60_000
+    # A slice of 60 s, on the disk before it was used. A start that a busy machine had killed has
+    # used one up, one that ended in a fault has given its rest back.
+    assert 60_000 <= before["used_ms"] <= 60_000 * starts
     disk = pi.disk()
     pi.qmp("stop")
     with Pi(built, more=disk) as again:
         again.boots()
         again.until_ready()
-        assert ledger(again)["used_ms"] == 60_000
+        assert ledger(again)["used_ms"] == before["used_ms"]
         with again.client() as client:
             assert client.status()["state"] == "idle"
             assert [edge for edge in again.edges if edge.pin in PINS] == []
@@ -35,4 +36,4 @@ def test_after_a_power_cut_it_is_idle_and_what_was_used_is_counted(
             play(again, client)
         after = ledger(again)
         assert after["boot"] != before["boot"]
-        assert after["used_ms"] >= 120_000
+        assert after["used_ms"] >= before["used_ms"] + 60_000
