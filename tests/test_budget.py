@@ -130,6 +130,32 @@ def test_a_guarded_rise_waits_for_the_supply_and_a_fall_does_not() -> None:
     assert seen == [(32, True), (72, False)]
 
 
+def test_guarded_duties_of_motors_that_all_turn_wait_for_the_supply() -> None:
+    shaper = Shaper(shape(max_ma=235), guarded=True)
+    shaper.begin(shape(max_ma=235), 0, is_gentle=False)
+    for t_ms, levels in ((0, (1, 0)), (200, (1, 1)), (600, (1, 1)), (620, (100, 1))):
+        shaper.shape(levels, t_ms)
+    assert shaper.shape((100, 100), 640).duty_pct == (72, 32)
+
+
+def test_guarded_start_that_is_late_goes_before_the_rises_of_others() -> None:
+    shaper = Shaper(shape(max_ma=250), guarded=True)
+    shaper.begin(shape(max_ma=250), 0, is_gentle=False)
+    for t_ms in range(0, 161, 20):
+        shaped = shaper.shape((5 if t_ms < 140 else 100, 5), t_ms)
+    assert shaped.kicks == (1,)
+    assert shaper.shape((100, 5), 340).duty_pct == (72, duty_table(MAT.motors[0], MAT)[5])
+
+
+def test_motor_that_hardly_turned_before_a_pause_is_kicked_after_it() -> None:
+    shaper = Shaper(shape(motors=1))
+    shaper.begin(shape(motors=1), 0, is_gentle=False)
+    for t_ms, level in ((0, 20), (10, 0)):
+        shaper.shape((level,), t_ms)
+    shaper.begin(shape(motors=1), 20, is_gentle=False)
+    assert shaper.shape((20,), 130).kicks == (0,)
+
+
 def test_no_kick_where_the_level_starts_the_motor_by_itself() -> None:
     shaper = Shaper(shape(motors=1))
     assert shaper.shape((100,), 0).kicks == ()
