@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from firmware_ctl.budget import Budget, fit
 from firmware_ctl.errors import AuthorError, CallerError
+from firmware_ctl.heat import refuse_hot
 from firmware_ctl.mat import Mat
 from firmware_ctl.profile import Profile, read_profile
 from firmware_ctl.timeline import Timeline
@@ -47,6 +48,7 @@ def read_entry(name: str, data: bytes, path: str, mat: Mat) -> Entry:
     try:
         profile = read_profile(data, path, mat)
         timeline, budget = fit(profile, mat, path)
+        refuse_hot(profile, timeline, mat, path)
     except AuthorError as error:
         return Entry(name, error=error)
     return Entry(name, profile, timeline, budget, source=data)

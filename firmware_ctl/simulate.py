@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from firmware_ctl.catalogue import Catalogue, Entry
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.folder import load_entry, load_mat
+from firmware_ctl.heat import CUT_OFF_HOLDS_C, heat_of
 from firmware_ctl.latch import Latch, NoDeadman
 from firmware_ctl.mat import Mat
 from firmware_ctl.player import NoLedger, Player, Watcher
@@ -185,6 +186,12 @@ def summary(played: Played) -> Iterator[str]:
             f"  {max(warmest_k[i] for i in motors):>5.1f} K"
             f"  {minutes(round(max(stalled_ms[i] for i in motors))):>7}"
         )
+    for heat in heat_of(timeline, mat):
+        if heat.motor_c > CUT_OFF_HOLDS_C:
+            yield (
+                f"  note     {heat.motor} could reach {heat.motor_c:.0f} °C in a day of this; its "
+                f"thermal cut-off may open at {CUT_OFF_HOLDS_C:.0f} °C, for good: lower its levels"
+            )
 
 
 def minutes(at_ms: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from firmware_ctl import limits
+from firmware_ctl import heat, limits
 from tests.process import ROOT
 
 CIRCUITS = ROOT / "hw/circuits"
@@ -162,9 +162,50 @@ def test_fault_28_a_motor_is_stalled_or_its_cable_shorted(circuits: Any) -> None
         circuits("mat_figures").fault_28(),
         "B, cable shorted, MOSFET on: first current",
         "over the chip's absolute maximum",
-        "70 °C on a skin of 35 °C, cut-off opens, after",
-        "the same, cut-off bridged",
+        "stalled, MOSFET shorted",
     )
+    hold(
+        circuits("heat_figures").all_day(),
+        "stalled, MOSFET shorted: surface when the cut-off opens",
+        "the same, cut-off bridged: surface in the end",
+    )
+
+
+def test_heat_of_each_shipped_profile_stays_below_cut_off_and_surface_limit(circuits: Any) -> None:
+    figures = circuits("heat_figures")
+    assert len(figures.entries()) == len(list((ROOT / "profiles").glob("*.yaml")))
+    hold(figures.profiles(), *(f"{e.name}: surface, hottest build" for e in figures.entries()))
+
+
+def test_heat_of_a_glass_fibre_plate_opens_a_cut_off_and_the_chosen_plate_does_not(
+    circuits: Any,
+) -> None:
+    found = {row.what: row.value for row in circuits("heat_figures").plates()}
+    first_c, _ = circuits("heat_figures").CUT_OFF_C
+    assert found["glass fibre 40 x 40 x 2: motor, full-body once"] > first_c
+    assert found["aluminium 60 x 60 x 2: motor, 15 min at the cap"] < first_c - 10
+    assert found["aluminium 60 x 60 x 1.5: motor, 15 min at the cap"] < first_c - 10
+
+
+@pytest.mark.parametrize(("node", "path"), [("motor", "WORST_MOTOR"), ("skin", "WORST_SURFACE")])
+def test_heat_of_the_program_is_never_below_the_network_and_close_to_it(
+    circuits: Any, node: str, path: str
+) -> None:
+    figures = circuits("heat_figures")
+    for minutes in (5, 15, 30, 60):
+        network_k = figures.ends(figures.steady(1.0, minutes * 60), node)[1] - heat.SKIN_C
+        program_k = getattr(heat, path).after(0.0, 1.0, minutes * 60_000)
+        assert network_k <= program_k <= 1.1 * network_k, minutes
+
+
+def test_heat_of_the_simulated_motor_follows_the_network(circuits: Any) -> None:
+    figures = circuits("heat_figures")
+    for minutes in (5, 15, 30, 60):
+        course = figures.steady(figures.CAP_W, minutes * 60)
+        network_k = figures.warmed(course, {})["motor"] - heat.SKIN_C
+        assert heat.MOTOR.after(0.0, figures.CAP_W, minutes * 60_000) == pytest.approx(
+            network_k, abs=2.0
+        )
 
 
 def test_ptc_model_is_as_slow_as_its_data_sheet_allows(circuits: Any) -> None:

@@ -91,10 +91,10 @@ def test_what_turns_a_second_later(
 
 def test_warmth_after_a_session_at_the_cap() -> None:
     erm = turned(MOTOR, (72, 0), (0, 900_000))
-    at_ms = (0, 242_000, 900_000, 1_142_000)
-    assert [round(erm.at(t).warmer_k, 1) for t in at_ms[2:]] == [28.1, 10.3]
+    at_ms = (0, 750_000, 900_000, 1_650_000)
+    assert [round(erm.at(t).warmer_k, 1) for t in at_ms[2:]] == [19.4, 7.1]
     erm = turned(MOTOR, (72, 0))
-    assert [round(erm.at(t).warmer_k, 1) for t in at_ms[:3]] == [0.0, 18.2, 28.1]
+    assert [round(erm.at(t).warmer_k, 1) for t in at_ms[:3]] == [0.0, 17.5, 19.4]
 
 
 def test_warmth_is_the_integral_of_the_current() -> None:

@@ -7,6 +7,7 @@ millisecond ahead or an hour. Knows one motor at a time, and nothing of pins, ra
 from math import exp, log
 from typing import Final, NamedTuple
 
+from firmware_ctl.heat import MOTOR, SUPPLY_V
 from firmware_ctl.mat import Motor
 
 RISE_MS: Final = 40.0
@@ -22,16 +23,10 @@ FRICTION: Final = 0.1
 """Brush and bearing friction as a share of the rated speed: where an unpowered rotor is heading, so
 that it comes to rest instead of creeping. Chosen to end within the data sheets' 250 ms."""
 
-SUPPLY_V: Final = 5.0
-"""Rail of the reference mat. What is drawn from it ends as heat in the motor, the shaking too."""
+HEAT_MS: Final = MOTOR.ms
 
-HEAT_K_PER_W: Final = 48.0
-HEAT_MS: Final = 242_000.0
-"""Housing to ambient, and the housing's time constant: FAULHABER 0816 ... SR, a coreless motor of 8
-by 16 mm. No ERM data sheet was found that gives either; a smaller motor in foam will be warmer."""
-
-K_PER_MA: Final = HEAT_K_PER_W * SUPPLY_V / 1_000
-"""How warm a steady mean current makes the housing in the end."""
+K_PER_MA: Final = MOTOR.k_per_w * SUPPLY_V / 1_000
+"""How warm a steady mean current makes the housing in the end, over the skin of a lying person."""
 
 _SPIN_UP_K_PER_MA: Final = K_PER_MA * RISE_MS / (HEAT_MS - RISE_MS)
 
@@ -47,7 +42,7 @@ class Moment(NamedTuple):
     current_ma: float
     """Mean over the PWM period, drawn from the rail."""
     warmer_k: float
-    """Housing over ambient."""
+    """Housing over the skin of the person."""
 
 
 class Erm:

@@ -13,6 +13,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
 import driver_figures  # noqa: E402
 import gate_figures  # noqa: E402
+import heat_figures  # noqa: E402
 import mat_figures  # noqa: E402
 from bench import Row  # noqa: E402
 from checks import Reading, quiet, readings  # noqa: E402
@@ -34,6 +35,9 @@ GROUPS: Final[Mapping[str, Callable[[], list[Row]]]] = {
     "The wrong supply": mat_figures.wrong_supply,
     "Fault 27: a MOSFET is shorted": mat_figures.fault_27,
     "Fault 28: a motor is stalled or its cable shorted": mat_figures.fault_28,
+    "Heat: which plate": heat_figures.plates,
+    "Heat: the shipped profiles": heat_figures.profiles,
+    "Heat: fault 28, and the cap without a rest": heat_figures.all_day,
     "Fault 29: a pin floats or is stuck, the heartbeat stops": fault_29,
 }
 

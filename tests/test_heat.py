@@ -1,0 +1,96 @@
+"""What a session warms, as the program counts it, and what is refused for it."""
+
+from pathlib import Path
+
+import pytest
+
+from firmware_ctl.catalogue import Entry, read_entry
+from firmware_ctl.heat import SKIN_C, SURFACE_LIMIT_C, WORST_SURFACE, heat_of
+from firmware_ctl.mat import Mat, read_mat
+from firmware_ctl.simulate import play, summary
+from tests.process import ROOT
+
+SHIPPED = sorted((ROOT / "profiles").glob("*.yaml"))
+
+LONG = b"""\
+title: Long
+phases:
+  - name: one
+    for: 10s
+    play: {hips: {pattern: steady, level: 10%}}
+  - name: two
+    for: 14min
+    play: {hips: {pattern: steady, level: 100%}}
+"""
+
+
+def mat(run_ma: int = 120, daily: str = "30min") -> Mat:
+    text = (ROOT / "hw/mat.yaml").read_text("utf-8")
+    text = text.replace("run_ma: 120, start_ma: 150", f"run_ma: {run_ma}, start_ma: {run_ma + 30}")
+    text = text.replace("max_ma: 2000", "max_ma: 20000").replace("daily: 30min", f"daily: {daily}")
+    text = text.replace("    cap: 70%\n", "    cap: 100%\n")
+    return read_mat(text.encode(), "mat.yaml")
+
+
+def entry(mat: Mat, data: bytes = LONG) -> Entry:
+    return read_entry("long", data, "long.yaml", mat)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_heat_shipped_profile_on_the_shipped_mat_is_accepted(path: Path) -> None:
+    found = read_entry(path.stem, path.read_bytes(), path.name, mat())
+    assert found.error is None
+    assert found.timeline is not None
+    assert max(heat.surface_c for heat in heat_of(found.timeline, mat())) < SURFACE_LIMIT_C
+
+
+def test_heat_steady_power_ends_where_its_resistance_says() -> None:
+    shipped = mat(daily="60min")
+    timeline = entry(shipped).timeline
+    assert timeline is not None
+    hip = next(heat for heat in heat_of(timeline, shipped) if heat.motor == "hip_left")
+    assert hip.surface_c == pytest.approx(SKIN_C + 0.6 * WORST_SURFACE.k_per_w, abs=0.1)
+    silent = next(heat for heat in heat_of(timeline, shipped) if heat.motor == "neck_left")
+    assert (silent.motor_c, silent.surface_c) == (SKIN_C, SKIN_C)
+
+
+def test_heat_motor_of_a_watt_warms_the_surface_too_much_and_is_refused() -> None:
+    error = entry(mat(run_ma=200)).error
+    assert error is not None
+    (mistake,) = error.mistakes
+    assert (mistake.path, mistake.line) == ("long.yaml", 6)
+    assert mistake.sentence == (
+        "motor hip_left would warm the surface under the person to 43 °C, and 41 °C is allowed; "
+        "lower its levels here, or its zone's `cap` or `limits.daily` in the mat file"
+    )
+
+
+def test_heat_less_time_a_day_is_accepted() -> None:
+    assert entry(mat(run_ma=180)).error is not None
+    assert entry(mat(run_ma=180, daily="15min")).error is None
+
+
+def test_heat_short_bursts_count_the_current_of_each_start() -> None:
+    """A motor that starts every 300 ms draws its starting current for half of the time."""
+    data = LONG.replace(
+        b"pattern: steady, level: 100%",
+        b"pattern: pulse, on_for: 160ms, off_for: 160ms, level: 100%",
+    )
+    found = entry(mat(), data)
+    assert found.error is None, found.error
+    assert found.timeline is not None
+    hip = next(heat for heat in heat_of(found.timeline, mat()) if heat.motor == "hip_left")
+    assert hip.surface_c > SKIN_C + 0.6 * WORST_SURFACE.k_per_w * 0.9
+
+
+def test_simulate_motor_that_could_open_its_cut_off_is_noted() -> None:
+    shipped = mat(run_ma=150)
+    lines = list(summary(play(entry(shipped), shipped)))
+    notes = [line for line in lines if "cut-off" in line]
+    assert len(notes) == 2
+    assert notes[0] == (
+        "  note     hip_left could reach 78 °C in a day of this; its thermal cut-off may open at "
+        "68 °C, for good: lower its levels"
+    )
+    cool = mat(run_ma=100)
+    assert "note" not in "".join(summary(play(entry(cool), cool)))
