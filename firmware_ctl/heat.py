@@ -1,8 +1,8 @@
 """How warm a session makes its motors and the surface that the person lies on.
 
-The figures are of the reference build, a motor glued to an aluminium plate of 60 by 60 by 2 mm under
-at least 10 mm of foam. They follow from `hw/circuits/heat.cir`, simulated with each of its parts
-30 % either way; the tests hold them against it. Nothing was measured.
+The figures are of the reference build, a motor glued to an aluminium plate of 60 by 60 by 2 mm
+under at least 10 mm of foam. They follow from `hw/circuits/heat.cir`, simulated with each of its
+parts 30 % either way; the tests hold them against it. Nothing was measured.
 """
 
 from math import exp
@@ -86,8 +86,8 @@ def refuse_hot(profile: Profile, timeline: Timeline, mat: Mat, path: str) -> Non
         phase = profile.phases[watts.index(max(watts))]
         sentence = (
             f"motor {hottest.motor} would warm the surface under the person to "
-            f"{hottest.surface_c:.0f} °C, and {SURFACE_LIMIT_C:.0f} °C is allowed; lower its levels "
-            "here, or its zone's `cap` or `limits.daily` in the mat file"
+            f"{hottest.surface_c:.0f} °C, and {SURFACE_LIMIT_C:.0f} °C is allowed; lower its "
+            "levels here, or its zone's `cap` or `limits.daily` in the mat file"
         )
         raise AuthorError([Mistake(path, *phase.place, sentence)])
 

@@ -195,7 +195,7 @@ def test_heat_of_the_program_is_never_below_the_network_and_close_to_it(
     for minutes in (5, 15, 30, 60):
         network_k = figures.ends(figures.steady(1.0, minutes * 60), node)[1] - heat.SKIN_C
         program_k = getattr(heat, path).after(0.0, 1.0, minutes * 60_000)
-        assert network_k <= program_k <= 1.1 * network_k, minutes
+        assert network_k <= program_k <= 1.2 * network_k, minutes
 
 
 def test_heat_of_the_simulated_motor_follows_the_network(circuits: Any) -> None:

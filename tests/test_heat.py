@@ -60,7 +60,7 @@ def test_heat_motor_of_a_watt_warms_the_surface_too_much_and_is_refused() -> Non
     (mistake,) = error.mistakes
     assert (mistake.path, mistake.line) == ("long.yaml", 6)
     assert mistake.sentence == (
-        "motor hip_left would warm the surface under the person to 43 °C, and 41 °C is allowed; "
+        "motor hip_left would warm the surface under the person to 42 °C, and 41 °C is allowed; "
         "lower its levels here, or its zone's `cap` or `limits.daily` in the mat file"
     )
 

@@ -208,8 +208,9 @@ def all_day() -> list[Row]:
 
 
 def warmed_until(watt: float, changed: Parts) -> tuple[float, float]:
-    """When the motor reaches the cut-off's Tf, in seconds, and the surface then; the end of two hours
-    where it never does."""
+    """When the motor reaches the cut-off's Tf, in seconds, and the surface then.
+
+    Where it never does: the end of two hours."""
     bench = f"""IP 0 motor {watt}
 X1 motor plate skin HEAT
 .tran 10 7200 0 10 uic
