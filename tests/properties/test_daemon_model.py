@@ -29,7 +29,8 @@ from tests.properties.world import Client, World
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "160"))
 COUNTS: Counter[str] = Counter()
 
-STRICT_STOPS = (b"!", b"\x18", b"\x03", b"stop\r", b"STOP\n", b" Stop \r\n")
+STOP_BYTES = (b"!", b"\x18", b"\x03")
+STOP_LINES = (b"stop\r", b"STOP\n", b" Stop \r\n")
 LOOSE_STOPS = (
     b"\0stop\r", b"\xffstop\n", b"stop\t\r", b"stop.\r", b"stop;\r\n", b"ping\r\0stop\r",
     b"stpo\x08\x08op\r", b"\x1b[Astop\r", b"\xef\xbb\xbfstop\n", b"stastop\r", b"off\r",
@@ -48,7 +49,12 @@ def loose_stops(draw: st.DrawFn) -> bytes:
 
 
 DIRT = st.sampled_from([b"", b"", b"", b"", b"\0", b"\xff", b"\t", b"q\x08", b"\x1b[A"])
-STOPS = st.one_of(st.sampled_from(STRICT_STOPS), st.sampled_from(LOOSE_STOPS), loose_stops())
+STOPS = st.one_of(
+    st.sampled_from(STOP_BYTES),
+    st.sampled_from(STOP_LINES),
+    st.sampled_from(LOOSE_STOPS),
+    loose_stops(),
+)
 STARTS = st.sampled_from(
     [b"start calm\r", b"start\r", b"START quick\n", b"try all steady 30\r", b"press\r"]
 )
@@ -133,13 +139,18 @@ CROWDING: Arguments = {
     "how": ENDS,
     "gap_ms": st.sampled_from([20, 1_500]),
 }
-CHATTERING: Arguments = {
+PRESSING: Arguments = {
     "plays": st.booleans(),
+    "for_ms": st.sampled_from([5, 40, 100, 900]),
+    "gap_ms": GAPS_MS,
+}
+CHATTERING: Arguments = {
+    "plays": st.sampled_from([False, False, True]),
     "press_ms": st.sampled_from([0, 40]),
-    "mean_ms": st.sampled_from([0.05, 1, 5, 8, 10, 12, 20, 50]),
-    "edges": st.integers(10, 500),
-    "seed": st.integers(0, 1_000),
-    "hum": st.booleans(),
+    "mean_ms": st.sampled_from([0.05, 1, 5, 10, 15, 20, 25, 35]),
+    "edges": st.sampled_from([20, 100, 300, 500]),
+    "seed": st.integers(0, 1_000_000),
+    "hum": st.sampled_from([False, False, True]),
 }
 DYING: Arguments = {
     "plays": st.booleans(),
@@ -351,7 +362,7 @@ class DaemonModel(RuleBasedStateMachine):
 
     # --- the button ---
 
-    @rule(plays=st.booleans(), for_ms=st.sampled_from([5, 40, 100, 900]), gap_ms=GAPS_MS)
+    @rule(**PRESSING)
     def hand_presses(self, plays: bool, for_ms: int, gap_ms: int) -> None:
         if plays:
             self._plays()
@@ -468,6 +479,7 @@ class Danger(NamedTuple):
     arguments: Arguments
     needed: tuple[str, ...]
     """What has to have happened."""
+    beginning: Arguments = BEGINNING
 
 
 PLAYS: Arguments = {"plays": st.just(True)}
@@ -520,8 +532,20 @@ DANGERS = {
             "stops of an evicted client",
         ),
     ),
+    "presses": Danger(
+        DaemonModel.hand_presses, PRESSING, ("motors move by the button", "stops by the button")
+    ),
     "noise": Danger(
-        DaemonModel.contact_chatters, CHATTERING | PLAYS, ("edges of noise", "stops by the button")
+        DaemonModel.contact_chatters,
+        CHATTERING
+        | {
+            "plays": st.just(False),
+            "mean_ms": st.sampled_from([8, 10, 15, 20, 25]),
+            "edges": st.just(500),
+            "hum": st.just(False),
+        },
+        ("edges of noise",),
+        BEGINNING | {"has_button": st.just(True), "early": st.just(b"")},
     ),
     "deaths": Danger(
         DaemonModel.daemon_dies,
@@ -541,7 +565,7 @@ def test_daemon_keeps_the_contract_in_one_danger_alone(danger: Danger) -> None:
         derandomize="MODEL_EXAMPLES" not in os.environ,
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.fixed_dictionaries(BEGINNING), st.fixed_dictionaries(danger.arguments))
+    @given(st.fixed_dictionaries(danger.beginning), st.fixed_dictionaries(danger.arguments))
     def holds(beginning: dict[str, Any], arguments: dict[str, Any]) -> None:
         model = DaemonModel()
         model.begins(**beginning)
