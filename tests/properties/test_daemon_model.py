@@ -139,6 +139,10 @@ CROWDING: Arguments = {
     "how": ENDS,
     "gap_ms": st.sampled_from([20, 1_500]),
 }
+LAST_ASKING: Arguments = {
+    "last": st.sampled_from([b"reload\r", b"start calm\r", b"status\r"]),
+    "takes_ms": st.sampled_from([5, 150, 300]),
+}
 PRESSING: Arguments = {
     "plays": st.booleans(),
     "for_ms": st.sampled_from([5, 40, 100, 900]),
@@ -309,6 +313,15 @@ class DaemonModel(RuleBasedStateMachine):
         self._waits(gap_ms)
         self._ends(self._comes(stop), how)
         self._waits(takes_ms + 400)
+        self.disk_is(0, False)
+
+    @rule(**LAST_ASKING)
+    def client_half_closes_after_its_request(self, last: bytes, takes_ms: int) -> None:
+        self._waits(150)
+        self.reload_takes(takes_ms, False)
+        self.disk_is(takes_ms, False)
+        self._ends(self._comes(last), "half-closes")
+        self._waits(takes_ms + 300)
         self.disk_is(0, False)
 
     # --- leases ---
@@ -531,6 +544,11 @@ DANGERS = {
             "stops of a newcomer to a full house",
             "stops of an evicted client",
         ),
+    ),
+    "last requests": Danger(
+        DaemonModel.client_half_closes_after_its_request,
+        LAST_ASKING,
+        ("clients whose answers are complete", "starts that waited"),
     ),
     "presses": Danger(
         DaemonModel.hand_presses, PRESSING, ("motors move by the button", "stops by the button")
