@@ -102,7 +102,7 @@ class Framing:
         if not ended:
             self._keep_tail(is_cut)
             return Arrival(stop_bytes, asks_status, (), (), has_empty_line=False)
-        full = [raw for raw in ended if raw and not raw.isspace()]
+        full = [raw for raw in ended if raw.strip(b" ")]
         lines = [Line(raw, now_ms) for raw in full]
         if is_cut and lines and ended[0] == full[0]:
             lines[0] = lines[0]._replace(is_cut=True)

@@ -155,7 +155,8 @@ class Connection:
             shown = b""
         self.has_asked = self.has_asked or arrival.asks_status
         if arrival.has_empty_line and not arrival.lines:
-            self._put(b"\r\n")
+            self._put(_retyped(shown, b"") + b"\r\n")
+            shown = b""
         self._put(_retyped(shown, _printable(self._framing.tail)))
 
     # --- out ---

@@ -1,13 +1,15 @@
 """Options and fixtures of all tests."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-# A busy machine must not fail a test: no property here is about how long it takes.
-settings.register_profile("calm", deadline=None, max_examples=30)
+# A busy machine must not fail a test: no property here is about how long it takes. CI tries the
+# same examples each time; whoever develops gets others in each run.
+settings.register_profile("calm", deadline=None, max_examples=30, derandomize="CI" in os.environ)
 settings.load_profile("calm")
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -434,6 +434,7 @@ def test_a_line_that_does_not_say_stop_stops_nothing(data: bytes, size: int) -> 
 
 
 @given(cut(CALM_BYTES))
+@example([b"st", b"\x15\r"])
 @settings(max_examples=60)
 def test_echo_and_lines_are_the_same_whole_and_cut(chunks: list[bytes]) -> None:
     """A terminal shows the same in the end; what was typed and deleted at once is not echoed."""
@@ -489,6 +490,7 @@ def final_lines(wire: Wire) -> list[str]:
 
 @must_reach(**{"no start in it": 20})
 @given(cut(BYTES.filter(lambda data: b"echo" not in data.lower())))
+@example([b"\t\r"])
 @settings(max_examples=150, deadline=None)
 def test_invariant_09_any_bytes(chunks: list[bytes]) -> None:
     bench = Bench()

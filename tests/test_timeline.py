@@ -490,7 +490,7 @@ def test_a_stall_skips_and_shifts_nothing(found: Profile, mat: Mat, data: st.Dat
     ]
 
 
-@must_reach(cues=20)
+@must_reach(cues=1)
 @given(PROFILES, MATS)
 def test_every_pass_of_a_cue_is_told_within_its_phase(found: Profile, mat: Mat) -> None:
     timeline = compile_profile(found, mat)
