@@ -423,8 +423,9 @@ class Judge:
         if is_press and self.is_moving:
             self.counts["stops by the button"] += 1
             self._unheeded = "the button was pressed"
-            self.button.stopped()
-            # Without a start it may have been a signal felt while idle: to end one is no stop.
+            # Without a start it may have been a signal felt while idle. To end one is no stop, and
+            # the press that ended it may still be held to select another profile.
+            self.button.may_move = False
             if self._starts:
                 self._stopped_by = "a press of the button"
                 self._void = "a press of the button came after the last start"
