@@ -33,6 +33,10 @@ BOOT_S: Final = 300.0
 RESTORES: Final = 3
 """A snapshot woke when it was made; beside other work a processor may not come round in time."""
 
+SETTLE_S: Final = 20.0
+EVEN_S: Final = 0.1
+"""No witness in the guest woke later than this for a second."""
+
 DEADLOCK, HOLD_THE_GIL = 35, 36
 """Signals that `emulation_faults` in the guest answers to."""
 
@@ -77,6 +81,7 @@ def restored(image: build.Image, persist: bool = True, life_s: int = LIFE_S) -> 
     for _ in range(RESTORES):
         pi = Pi(image, persist, snapshot(image, persist), life_s=life_s)
         if pi.is_awake:
+            pi.settle()
             return pi
         pi.close()
     raise RuntimeError(f"the snapshot of the emulated Pi did not wake in {RESTORES} attempts")
@@ -130,6 +135,19 @@ class Pi(Machine):
         self.boots()
         self.must("systemctl start hand witness")
         self.must("firmware-ctl service install")
+        self.until_ready()
+
+    def settle(self) -> None:
+        """Waits until the guest runs evenly after its restore, and its service is active.
+
+        QEMU translates all of the guest's code anew. On a busy machine this takes seconds, in which
+        systemd's watchdog may find the daemon late, and ends it.
+        """
+        until_s = time.monotonic() + SETTLE_S
+        while (now_s := time.monotonic()) < until_s:
+            time.sleep(1)
+            if self.late_s(now_s, now_s + 1) < EVEN_S:
+                break
         self.until_ready()
 
     def must(self, command: str) -> str:
