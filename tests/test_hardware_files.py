@@ -4,6 +4,7 @@ another."""
 import math
 import os
 import re
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -278,3 +279,54 @@ def test_label_at_the_socket_says_what_the_mat_takes() -> None:
 def test_links_of_the_documents_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
         assert target.startswith("http") or (path.parent / target).exists(), target
+
+
+# ---- motors that one can buy
+
+
+def test_motors_files_are_made_from_the_figures_of_the_motors(hardware: Any) -> None:
+    import motors
+
+    for path, content in motors.files().items():
+        assert path.read_text("utf-8") == content, f"{path.name}: run python hw/motors.py"
+
+
+@pytest.mark.parametrize("name", ["307-103", "306-10h"])
+def test_motors_mat_file_takes_every_shipped_profile(hardware: Any, name: str) -> None:
+    import motors
+
+    assert name in [motor.name.lower() for motor in motors.MOTORS]
+    profiles = sorted(map(str, (ROOT / "profiles").glob("*.yaml")))
+    done = subprocess.run(
+        [sys.executable, "-m", "firmware_ctl", "check", "--mat", f"hw/mat-{name}.yaml", *profiles],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.count(": valid")) == (0, len(profiles)), done.stderr
+
+
+def test_motors_stay_within_ptc_supply_and_far_from_the_pwm(hardware: Any) -> None:
+    import motors
+
+    for motor in motors.MOTORS:
+        mat = hardware.read_mat(motors.mat_path(motor).read_bytes(), motor.name)
+        assert sum(one.start_ma for one in mat.motors) <= mat.max_ma
+        assert {one.start_ma for one in mat.motors} == {hardware.OWN_CURRENT_MA}
+        # PWM turns a motor up to a tenth faster than the same share of DC.
+        assert mat.pwm_hz - 1.1 * motor.turns_hz > 40
+
+
+def test_motors_of_the_parts_list_and_of_the_cups_are_these(hardware: Any) -> None:
+    import motors
+
+    (listed,) = [row for row in hardware.bom() if row["part"] == "Vibration motor"]
+    sys.path.insert(0, str(HW / "mechanics"))
+    try:
+        import cup
+    finally:
+        sys.path.remove(str(HW / "mechanics"))
+    first, second = motors.MOTORS
+    assert first.name in listed["example"]
+    assert second.name in listed["alternatives"]
+    assert [(c.motor, c.body, c.length) for c in cup.CUPS] == [
+        (motor.name, motor.diameter_mm, motor.length_mm) for motor in motors.MOTORS
+    ]
