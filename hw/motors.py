@@ -201,7 +201,7 @@ def document() -> str:
         "Made by `python hw/motors.py`; the tests make it again and compare. Nothing was measured.",
         "",
         "The motor of the first drawings, DEV-3408E03, has a data sheet of 2008, and no seller was",
-        "found. These two were found with figures, in a table of the Makeability Lab that names the",
+        "found. These two have figures, in a table of the Makeability Lab that names the",
         f"maker's pages ([table]({TABLE}),",
         "read in November 2026). Whether a shop has them today, and for how much, could not be",
         "seen: ask before you plan. `307-103` is the first choice: it shakes four times as hard,",
