@@ -3,9 +3,11 @@
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from firmware_ctl.folder import load_mat, read_catalogue
 from firmware_ctl.timeline import Playback
 from tests.process import (
     PATIENCE_S,
+    ROOT,
     SHORT,
     Client,
     Lines,
@@ -167,6 +170,32 @@ def test_a_status_byte_in_the_middle_of_a_line(client: Client) -> None:
     assert client.line().startswith("* status state=idle")
     assert client.line() == "ok"
     assert "state=idle" in client.ask("status")[-1]
+
+
+def test_the_readmes_script_gets_its_own_answers_whatever_an_earlier_client_left(
+    tmp_path: Path,
+) -> None:
+    """Events that are on, a lease, answers that nobody read, and half a line."""
+    readme = (ROOT / "README.md").read_text()
+    script = readme[readme.index("```python\n") + len("```python\n") :]
+    (tmp_path / "mat.py").write_text(script[: script.index("```")])
+    shutil.copytree(shipped.profiles_dir(), tmp_path / "home" / "profiles")
+    with Mock(tmp_path / "home", speed=1) as mock:
+        with serial.Serial(mock.port, 115200, timeout=5) as earlier:
+            earlier.write(b"events on\necho on\nlease 1\n" + b"profiles\n" * 20 + b"sta")
+            earlier.read_until(b"ok count=")
+        found = subprocess.run(
+            [sys.executable, str(tmp_path / "mat.py"), mock.port],
+            capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+        with Client(mock.port) as client:
+            assert client.ask("stop") == ["ok"]
+    assert (found.stderr, found.returncode) == ("", 0)
+    hello, select, start, status = found.stdout.splitlines()
+    assert hello.startswith("hello → ok firmware-ctl ")
+    assert select == "select lower-back → ok profile=lower-back"
+    assert start == "start → ok profile=lower-back left=720"
+    assert status.startswith("status → ok state=running profile=lower-back ")
 
 
 # --- hostile clients ---
