@@ -295,3 +295,14 @@ def test_pty_look_takes_many_reads_so_that_a_stop_behind_a_flood_is_found(
     assert data.endswith(b"!")
     chunks = [b"x" * 4096] * 9
     assert len(links._read_all(0)) == links.READ_AT_ONCE
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1"])
+def test_listener_takes_loopback_addresses_only(host: str) -> None:
+    with pytest.raises(DeviceError, match=r"other machines reach .*; listen on 127\.0\.0\.1$"):
+        listen_tcp(host, 0)
+
+
+def test_listener_on_a_name_that_is_unknown_says_so() -> None:
+    with pytest.raises(DeviceError, match=r"^cannot listen on no\.such\.host\.invalid:7: \w+"):
+        listen_tcp("no.such.host.invalid", 7)
