@@ -35,6 +35,9 @@ COLOURS: Final = ("white", "brown", "green", "yellow", "grey", "pink", "blue", "
 CIRCUITS: Final = ("power", "gate", "driver_a", "driver_b", "motor", "button")
 """The netlists, by their files in `circuits/`."""
 
+VERSION: Final = "0.3"
+"""Of the hardware; `README.md` says what each changed, and the label on the lid shows it."""
+
 OWN_CURRENT_MA: Final = 250
 """What the motor's PTC carries for ever; a motor has to draw less at its start."""
 

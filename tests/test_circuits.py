@@ -187,6 +187,30 @@ def test_heat_of_a_glass_fibre_plate_opens_a_cut_off_and_the_chosen_plate_does_n
     assert found["aluminium 60 x 60 x 1.5: motor, 15 min at the cap"] < first_c - 10
 
 
+def test_texts_say_the_heat_that_was_simulated(circuits: Any) -> None:
+    figures = circuits("heat_figures")
+    rows = {row.what: row.value for row in (*figures.profiles(), *figures.all_day())}
+    motor_c = max(v for what, v in rows.items() if what.endswith("that motor, hottest build"))
+    surface_c = max(rows[f"{e.name}: surface, hottest build"] for e in figures.entries())
+    readme, decision = (
+        " ".join((ROOT / name).read_text("utf-8").split())
+        for name in ("hw/README.md", "docs/decisions/0010-the-motor.md")
+    )
+    assert motor_c < 48
+    assert "no shipped profile warms a motor above 48 °C" in readme
+    assert "no profile warms a motor above 48 °C" in decision
+    assert surface_c < 37
+    assert "or the surface above 37 °C" in readme
+    opens_c = rows["stalled, MOSFET shorted: surface when the cut-off opens"]
+    assert f"the surface has {opens_c:.0f} °C by then" in readme
+    bridged = [
+        rows[f"the same, cut-off bridged: {what} in the end"] for what in ("motor", "surface")
+    ]
+    assert f"reaches {bridged[0]:.0f} °C in the end" in decision
+    assert f"the surface then still has {bridged[1]:.0f} °C" in decision
+    assert f"gives {heat.MOTOR.k_per_w:.0f} K/W" in decision
+
+
 @pytest.mark.parametrize(("node", "path"), [("motor", "WORST_MOTOR"), ("skin", "WORST_SURFACE")])
 def test_heat_of_the_program_is_never_below_the_network_and_close_to_it(
     circuits: Any, node: str, path: str

@@ -315,6 +315,20 @@ def test_motors_stay_within_ptc_supply_and_far_from_the_pwm(hardware: Any) -> No
         assert mat.pwm_hz - 1.1 * motor.turns_hz > 40
 
 
+def test_motors_on_driver_a_get_a_quarter_more_duty_for_the_volt_that_it_loses(
+    hardware: Any,
+) -> None:
+    import motors
+
+    more = [
+        int(pct * 5 / 4) for pct in (motors.MOTORS[0].cap_pct, motors.START_PCT, motors.HOLD_PCT)
+    ]
+    said = "`cap: {}%`, `start: {}%` and `hold: {}%`".format(*more)
+    for name in ("README.md", "build.md"):
+        assert said in " ".join((HW / name).read_text("utf-8").split()), said
+    assert len({motor.cap_pct for motor in motors.MOTORS}) == 1
+
+
 def test_motors_of_the_parts_list_and_of_the_cups_are_these(hardware: Any) -> None:
     import motors
 
@@ -330,3 +344,61 @@ def test_motors_of_the_parts_list_and_of_the_cups_are_these(hardware: Any) -> No
     assert [(c.motor, c.body, c.length) for c in cup.CUPS] == [
         (motor.name, motor.diameter_mm, motor.length_mm) for motor in motors.MOTORS
     ]
+
+
+# ---- the parts list
+
+
+def test_parts_list_says_of_each_part_where_it_is_or_that_nothing_was_found(hardware: Any) -> None:
+    for row in hardware.bom():
+        assert None not in row, row
+        assert all(row[name] for name in ("order_1", "order_2", "price")), row
+        assert row["price"] == "none found" or re.search(r"\d+\.\d\d (EUR|USD)", row["price"]), row
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "DC socket", "Box", "Cable gland", "Jumper wires", "Screw terminals", "Crimp sleeves",
+        "Heat-shrink", "Polyimide tape", "Glue for motors", "Glue for the cups", "Socket for U1",
+        "Perfboard", "Thermometer", "Weight of 24 N", "Spare fuse", "Foam under", "Cup", "Strip",
+        "Label for the lid", "22 Ω", "33 kΩ", "silicone",
+    ],
+)  # fmt: skip
+def test_parts_list_has_what_the_guide_uses(hardware: Any, part: str) -> None:
+    assert any(part in row["part"] or part in row["rating"] for row in hardware.bom())
+
+
+# ---- version, label, guide
+
+
+def test_version_of_the_hardware_is_the_newest_of_its_history_and_on_the_label(
+    hardware: Any,
+) -> None:
+    text = (HW / "README.md").read_text("utf-8")
+    history = text[text.index("## Versions of the hardware") :]
+    versions = re.findall(r"^\| (\d+\.\d+) \|", history, re.MULTILINE)
+    assert versions[0] == hardware.VERSION
+    assert versions == sorted(versions, reverse=True)
+    assert any(word.endswith(f"hardware {hardware.VERSION}") for word in words(LABEL))
+
+
+LABEL = HW / "drawings/label-box.svg"
+
+
+def test_label_of_the_box_names_everyone_who_should_ask_a_doctor_first() -> None:
+    readme = " ".join((HW / "README.md").read_text("utf-8").split())
+    told = re.findall(r"ask a doctor first\*\*: in (.*?), and for children", readme)[0]
+    told = re.sub(r" \([^)]*\)|with a ", "", told)
+    shown = " ".join(words(LABEL))
+    assert [who for who in told.split(", ") if who.removeprefix("a ") not in shown] == []
+    assert "children" in shown
+
+
+def test_guide_has_no_remedy_that_takes_the_foam_away() -> None:
+    for path in HW.glob("*.md"):
+        text = path.read_text("utf-8")
+        assert not re.search("foam out|less foam|without foam", text), path.name
+    build = " ".join((HW / "build.md").read_text("utf-8").split())
+    assert build.count("at least 10 mm") >= 2
+    assert "at most 41 °C" in build

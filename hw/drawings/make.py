@@ -23,6 +23,7 @@ from build_data import (  # noqa: E402
     PILLOW,
     PLACES_CM,
     POINTS_AT,
+    VERSION,
     cables,
     gate,
     netlist_parts,
@@ -428,6 +429,29 @@ def label() -> bytes:
     return s.svg()
 
 
+def box_label() -> bytes:
+    s = Sheet("", "For the lid of the box: print, cut out, glue on")
+    s.box((0, 0), (12.2, 10.4), lw=3)
+    s.text(f"Vibrating acupressure mat, hardware {VERSION}", (0.6, 9.5), "right", 0, fontsize=19)
+    s.text("5 V DC, 3 A, plus on the centre. Never another adapter.", (0.6, 8.5), "right", 0)
+    s.text("To stop: the stop switch, the button, or pull the plug.", (0.6, 7.7), "right", 0)
+    s.text("Ask a doctor first:", (0.6, 6.6), "right", 0, fontsize=15)
+    for i, line in enumerate(
+        (
+            "pregnancy, pacemaker or other implants, heart disease, high blood",
+            "pressure, thrombosis, osteoporosis, tumours, bleeding tendency,",
+            "broken or numb skin, a recent fracture or surgery, a herniated",
+            "disc, diabetes, children.",
+        )
+    ):
+        s.text(line, (0.6, 5.8 - 0.7 * i), "right", 0)
+    s.text("Not while asleep. Not unattended. Too warm, or a smell: stop.", (0.6, 2.7), "right", 0)
+    s.text("Built by", (0.6, 1.7), "right", 0)
+    s.text("on", (7.0, 1.7), "right", 0)
+    s.text("Checked every year:", (0.6, 0.8), "right", 0)
+    return s.svg()
+
+
 def button() -> bytes:
     s = Sheet("button", "Start button and status LED, beside the Pi's header")
     contacts = MAT.button
@@ -638,6 +662,7 @@ def drawings() -> dict[Path, bytes]:
         HERE / "power.svg": power(),
         HERE / "button.svg": button(),
         HERE / "label.svg": label(),
+        HERE / "label-box.svg": box_label(),
         **{HERE / f"board-{name}.svg": sheet(board()) for name, board in BOARDS.items()},
         HERE / "layout.svg": layout(),
         HERE / "wiring.svg": wiring(),
