@@ -5,6 +5,7 @@ under at least 10 mm of foam. They follow from `hw/circuits/heat.cir`, simulated
 parts 30 % either way; the tests hold them against it. Nothing was measured.
 """
 
+from functools import lru_cache
 from math import exp
 from typing import Final, NamedTuple
 
@@ -27,6 +28,12 @@ it. It is a yardstick here; no conformity is claimed."""
 
 CUT_OFF_HOLDS_C: Final = 68.0
 """Up to here a thermal cut-off of the reference build (Tf 73 °C) stays closed."""
+
+
+Span = tuple[int, float]
+"""Milliseconds, and the mean power in watt that holds for them."""
+
+Course = tuple[Span, ...]
 
 
 class Path(NamedTuple):
@@ -59,14 +66,22 @@ class Heat(NamedTuple):
 
 def heat_of(timeline: Timeline, mat: Mat) -> list[Heat]:
     """For each motor, if the session is played again and again until the day's time is used up."""
-    found = []
+    found: dict[Course, tuple[float, float]] = {}  # the motors of a zone mostly share one
+    heats = []
     for i, motor in enumerate(mat.motors):
-        motor_k, surface_k = _most_k(spans(timeline, i), mat.limits.daily_ms)
-        found.append(Heat(motor.name, SKIN_C + motor_k, SKIN_C + surface_k))
-    return found
+        course = tuple(spans(timeline, i))
+        if course not in found:
+            daily_ms = mat.limits.daily_ms
+            found[course] = (
+                most_k(WORST_MOTOR, course, daily_ms),
+                most_k(WORST_SURFACE, course, daily_ms),
+            )
+        motor_k, surface_k = found[course]
+        heats.append(Heat(motor.name, SKIN_C + motor_k, SKIN_C + surface_k))
+    return heats
 
 
-def spans(timeline: Timeline, motor: int) -> list[tuple[int, float]]:
+def spans(timeline: Timeline, motor: int) -> list[Span]:
     """Of a motor: the length of each phase and its mean power in it, at the highest of its ramp."""
     drive = timeline.shape.drives[motor]
     return [
@@ -92,22 +107,29 @@ def refuse_hot(profile: Profile, timeline: Timeline, mat: Mat, path: str) -> Non
         raise AuthorError([Mistake(path, *phase.place, sentence)])
 
 
-def _most_k(course: list[tuple[int, float]], daily_ms: int) -> tuple[float, float]:
-    motor_k = surface_k = most_motor_k = most_surface_k = 0.0
-    left_ms = daily_ms
-    while left_ms > 0:
-        for span_ms, watt in course:
-            for_ms = min(span_ms, left_ms)
-            motor_k = WORST_MOTOR.after(motor_k, watt, for_ms)
-            surface_k = WORST_SURFACE.after(surface_k, watt, for_ms)
-            most_motor_k, most_surface_k = (
-                max(most_motor_k, motor_k),
-                max(most_surface_k, surface_k),
-            )
-            left_ms -= for_ms
-    return most_motor_k, most_surface_k
+def most_k(path: Path, course: Course, for_ms: int) -> float:
+    """The most over the skin, if a course of powers is repeated for so long from cold.
+
+    Each pass begins warmer than the one before, so that the last whole pass and the piece after it
+    hold the most: the passes before them are one formula.
+    """
+    length_ms = sum(span_ms for span_ms, _ in course)
+    passes, rest_ms = divmod(for_ms, length_ms)
+    after_one_k = 0.0
+    for span_ms, watt in course:
+        after_one_k = path.after(after_one_k, watt, span_ms)
+    stays = exp(-length_ms / path.ms)
+    now_k = after_one_k * (1 - stays ** max(0, passes - 1)) / (1 - stays)
+    most = now_k
+    left_ms = min(passes, 1) * length_ms + rest_ms
+    for span_ms, watt in course * 2:
+        now_k = path.after(now_k, watt, min(span_ms, left_ms))
+        left_ms = max(0, left_ms - span_ms)
+        most = max(most, now_k)
+    return most
 
 
+@lru_cache(maxsize=64)
 def _mean_ma(voice: Voice, drive: Drive) -> float:
     """Over one cycle at its highest; a start draws more for a moment."""
     at_ms, levels, cycle_ms = voice.cycle(max(voice.ramp.level_pct))

@@ -202,7 +202,11 @@ def test_texts_say_the_heat_that_was_simulated(circuits: Any) -> None:
     assert surface_c < 37
     assert "or the surface above 37 °C" in readme
     opens_c = rows["stalled, MOSFET shorted: surface when the cut-off opens"]
-    assert f"the surface has {opens_c:.0f} °C by then" in readme
+    assert f"the surface has at most {opens_c:.0f} °C by then" in readme
+    earliest = rows["stalled, MOSFET shorted: 73 °C after, fastest"]
+    assert f"after {earliest:.0f} minutes at the earliest" in readme
+    never_c = rows["the same, cut-off bridged: surface in the end, hottest build"]
+    assert f"it would go up to {never_c:.0f} °C" in readme
     bridged = [
         rows[f"the same, cut-off bridged: {what} in the end"] for what in ("motor", "surface")
     ]

@@ -1,11 +1,25 @@
 """What a session warms, as the program counts it, and what is refused for it."""
 
+from itertools import cycle
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from firmware_ctl.catalogue import Entry, read_entry
-from firmware_ctl.heat import SKIN_C, SURFACE_LIMIT_C, WORST_SURFACE, heat_of
+from firmware_ctl.heat import (
+    SKIN_C,
+    SURFACE_LIMIT_C,
+    WORST_MOTOR,
+    WORST_SURFACE,
+    Course,
+    heat_of,
+    most_k,
+)
+from firmware_ctl.heat import (
+    Path as HeatPath,
+)
 from firmware_ctl.mat import Mat, read_mat
 from firmware_ctl.simulate import play, summary
 from tests.process import ROOT
@@ -81,6 +95,39 @@ def test_heat_short_bursts_count_the_current_of_each_start() -> None:
     assert found.timeline is not None
     hip = next(heat for heat in heat_of(found.timeline, mat()) if heat.motor == "hip_left")
     assert hip.surface_c > SKIN_C + 0.6 * WORST_SURFACE.k_per_w * 0.9
+
+
+courses = st.lists(st.tuples(st.integers(1, 600_000), st.floats(0, 3)), min_size=1, max_size=6).map(
+    tuple
+)
+
+
+@given(courses, st.integers(1, 3_600_000))
+def test_heat_of_repeated_passes_is_that_of_a_walk_through_all_of_them(
+    course: Course, for_ms: int
+) -> None:
+    assume(for_ms / sum(span_ms for span_ms, _ in course) < 2_000)
+    most = now_k = 0.0
+    left_ms = for_ms
+    for span_ms, watt in cycle(course):
+        now_k = WORST_MOTOR.after(now_k, watt, min(span_ms, left_ms))
+        most = max(most, now_k)
+        left_ms -= span_ms
+        if left_ms <= 0:
+            break
+    assert most_k(WORST_MOTOR, course, for_ms) == pytest.approx(most, abs=1e-6)
+
+
+def test_heat_of_a_session_of_milliseconds_is_no_more_work_than_of_a_long_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = []
+    after = HeatPath.after
+    monkeypatch.setattr(HeatPath, "after", lambda *args: calls.append(args) or after(*args))
+    most_k(WORST_MOTOR, ((10, 1.0), (10, 0.0)), 3_600_000)
+    short, calls[:] = len(calls), []
+    most_k(WORST_MOTOR, ((900_000, 1.0), (900_000, 0.0)), 3_600_000)
+    assert short == len(calls)
 
 
 def test_simulate_motor_that_could_open_its_cut_off_is_noted() -> None:

@@ -186,7 +186,7 @@ def all_day() -> list[Row]:
             ONE_FAULT_C,
         ),
         Row("stalled, MOSFET shorted: 73 °C after, fastest", opened.low / 60, "min"),
-        Row("stalled, MOSFET shorted: 73 °C after, slowest", opened.high / 60, "min"),
+        Row("stalled, MOSFET shorted: 73 °C after, slowest (120: never)", opened.high / 60, "min"),
         Row(
             "stalled, MOSFET shorted: surface when the cut-off opens",
             surface.high,
@@ -202,6 +202,11 @@ def all_day() -> list[Row]:
         Row(
             "the same, cut-off bridged: surface in the end",
             heat.SKIN_C + end_k(SHORT_W, "skin"),
+            "°C",
+        ),
+        Row(
+            "the same, cut-off bridged: surface in the end, hottest build",
+            heat.SKIN_C + worst(lambda changed: end_k(SHORT_W, "skin", changed), ENDS).high,
             "°C",
         ),
     ]
