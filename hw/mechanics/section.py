@@ -119,7 +119,7 @@ def _across(paper: Paper, cup: Cup, middle: float, top: float) -> None:
     beside = axis + cup.body / 2 + cup.cut_off / 2
     paper.circle(beside, centre, cup.cut_off / 2, LIVE)
     paper.text(axis, centre + 0.6, "motor", "middle")
-    paper.text(beside, centre + 0.6, "TCO", "middle", 12)
+    paper.text(beside, centre + 0.4, "cut-off", "middle", 10)
     right = middle + PLATE / 2
     paper.down(top - FOAM_OVER, top, right + 2, right)
     paper.down(top, under, right + 2, right)
