@@ -298,9 +298,13 @@ def drive_low(chip: str, pins: "Sequence[int]", idle: int = 0) -> tuple[dict[int
         hint = "; try it with sudo" if isinstance(error, PermissionError) else ""
         return dict.fromkeys(pins, f"{chip}: {error.strerror}{hint}"), []
     try:
-        if not _request(fd, pins):
+        failed: dict[int, int] = {}
+        for first in range(0, len(pins), MOST_LINES):
+            some = pins[first : first + MOST_LINES]
+            if _request(fd, some):
+                failed.update((pin, code) for pin in some if (code := _request(fd, [pin])))
+        if not failed:
             return {}, []
-        failed = {pin: code for pin in pins if (code := _request(fd, [pin]))}
         busy = [pin for pin in failed if failed[pin] == EBUSY]
         held = {pin: pid for pin, pid in _holders(chip) if pin in busy}
         said = []
@@ -370,7 +374,10 @@ def guard(folder: str) -> None:
 
 
 def _request(fd: int, pins: "Sequence[int]") -> int:
-    """Takes the lines as outputs at 0 and gives them back. 0, or the error's number."""
+    """Takes up to `MOST_LINES` lines as outputs at 0 and gives them back.
+
+    0, or the error's number.
+    """
     offsets = [*pins, *[0] * (MOST_LINES - len(pins))]
     mask = (1 << len(pins)) - 1
     request = bytearray(

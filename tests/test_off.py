@@ -137,6 +137,26 @@ def test_one_request_takes_all_lines_as_outputs_at_0_and_gives_them_back(kernel:
             os.fstat(fd)
 
 
+def test_drive_low_of_more_lines_than_one_request_takes_asks_again_for_the_rest(
+    kernel: Kernel,
+) -> None:
+    pins = list(range(70))
+    kernel.lines = len(pins)
+    assert off.drive_low(kernel.chip, pins) == ({}, [])
+    assert kernel.requests == [pins[:64], pins[64:]]
+
+
+def test_drive_low_of_many_lines_with_a_busy_one_drives_all_others(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(off, "FREED_WITHIN_S", 0)
+    pins = list(range(70))
+    kernel.lines = len(pins)
+    kernel.held = {3: 0}
+    assert off.drive_low(kernel.chip, pins) == ({3: "Device or resource busy"}, [])
+    assert kernel.requests == [pins[:64], *([pin] for pin in pins[:64]), pins[64:]]
+
+
 def test_beside_a_busy_line_each_other_line_is_driven(
     kernel: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
