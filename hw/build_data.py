@@ -41,9 +41,12 @@ VERSION: Final = "0.3"
 OWN_CURRENT_MA: Final = 250
 """What the motor's PTC carries for ever; a motor has to draw less at its start."""
 
+PLATE_CM: Final = 6
+"""Side of the plate that carries a motor."""
+
 PLACES_CM: Final = {
-    "neck_left": (-3, 39),
-    "neck_right": (3, 39),
+    "neck_left": (-4, 40),
+    "neck_right": (4, 40),
     "back_upper_left": (-4, 0),
     "back_upper_right": (4, 0),
     "back_lower_left": (-4, -9),

@@ -121,6 +121,22 @@ def test_each_motor_lies_on_its_side_and_under_its_point(hardware: Any) -> None:
     assert all(abs(places[name][0]) > 15 for name in hardware.POINTS_AT["GB30"])
 
 
+def test_plates_lie_apart_and_inside_the_mat(hardware: Any) -> None:
+    """On a mat of 68 x 42 cm, with a finger's width of foam between two plates."""
+    places = list(hardware.PLACES_CM.items())
+    side = hardware.PLATE_CM
+    for i, (one, (x, y)) in enumerate(places):
+        assert abs(x) + side / 2 <= 21, one
+        for other, (u, v) in places[:i]:
+            assert max(abs(x - u), abs(y - v)) >= side + 1.5, (one, other)
+    sys.path.insert(0, str(HW / "mechanics"))
+    try:
+        import cup
+    finally:
+        sys.path.remove(str(HW / "mechanics"))
+    assert side * 10 == cup.PLATE
+
+
 CONTACTS = 2
 """Of the start button."""
 

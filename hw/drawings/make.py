@@ -22,6 +22,7 @@ from build_data import (  # noqa: E402
     HEADER,
     PILLOW,
     PLACES_CM,
+    PLATE_CM,
     POINTS_AT,
     VERSION,
     cables,
@@ -613,6 +614,9 @@ BODY: Final = [
 SCALE: Final = 0.17
 
 
+PLATE_CORNERS: Final = ((-1, -1), (1, -1), (1, 1), (-1, 1))
+
+
 def layout() -> bytes:
     s = Sheet("", "Where the motors lie", margin=1.2)
 
@@ -633,7 +637,11 @@ def layout() -> bytes:
         x, y = PLACES_CM[motor.name]
         right = motor.side == "right"
         s.wire(at(x, y), at(24 if right else -24, y), lw=0.8)
-        s.add(elm.Dot(radius=0.28, fill="white", open=True).at(at(x, y)))
+        half = PLATE_CM / 2
+        corners = [at(x + dx * half, y + dy * half) for dx, dy in PLATE_CORNERS]
+        plate = elm.Element().at((0, 0)).theta(0)
+        plate.segments.append(SegmentPoly(corners, color="black", fill="white", zorder=3))
+        s.add(plate)
         where = f"{abs(x)} cm from the spine"
         if motor.zone == PILLOW:
             where = f"{abs(x)} cm from the pillow's middle"
@@ -646,7 +654,7 @@ def layout() -> bytes:
     s.text("the person's\nright", at(30, 28), "above", 0, fontsize=13)
     s.text("the person's\nleft", at(-30, 28), "above", 0, fontsize=13)
     s.text(
-        "Seen from above; the person lies on the back. Heights are from BL23's. Each circle is a\n"
+        "Seen from above; the person lies on the back. Heights are from BL23's. Each square is a\n"
         "plate with its motor and its thermal cut-off, under the spikes and the foam.",
         at(44, -42),
     )
