@@ -196,15 +196,16 @@ def test_texts_say_the_heat_that_was_simulated(circuits: Any) -> None:
         " ".join((ROOT / name).read_text("utf-8").split())
         for name in ("hw/README.md", "docs/decisions/0010-the-motor.md")
     )
-    assert motor_c < 48
-    assert "no shipped profile warms a motor above 48 °C" in readme
-    assert "no profile warms a motor above 48 °C" in decision
+    assert motor_c < 49
+    assert "no shipped profile warms a motor above 49 °C" in readme
+    assert "no profile warms a motor above 49 °C" in decision
     assert surface_c < 37
     assert "or the surface above 37 °C" in readme
     opens_c = rows["stalled, MOSFET shorted: surface when the cut-off opens"]
     assert f"the surface has at most {opens_c:.0f} °C by then" in readme
-    earliest = rows["stalled, MOSFET shorted: 73 °C after, fastest"]
-    assert f"after {earliest:.0f} minutes at the earliest" in readme
+    opens = "stalled, MOSFET shorted: 73 °C after, "
+    fastest, slowest = rows[f"{opens}fastest"], rows[f"{opens}slowest"]
+    assert f"opens its cut-off after {fastest:.0f} to {slowest:.0f} minutes" in readme
     never_c = rows["the same, cut-off bridged: surface in the end, hottest build"]
     assert f"it would go up to {never_c:.0f} °C" in readme
     bridged = [

@@ -91,10 +91,10 @@ def test_what_turns_a_second_later(
 
 def test_warmth_after_a_session_at_the_cap() -> None:
     erm = turned(MOTOR, (72, 0), (0, 900_000))
-    at_ms = (0, 750_000, 900_000, 1_650_000)
-    assert [round(erm.at(t).warmer_k, 1) for t in at_ms[2:]] == [19.4, 7.1]
+    at_ms = (0, 860_000, 900_000, 1_760_000)
+    assert [round(erm.at(t).warmer_k, 1) for t in at_ms[2:]] == [20.2, 7.4]
     erm = turned(MOTOR, (72, 0))
-    assert [round(erm.at(t).warmer_k, 1) for t in at_ms[:3]] == [0.0, 17.5, 19.4]
+    assert [round(erm.at(t).warmer_k, 1) for t in at_ms[:3]] == [0.0, 19.7, 20.2]
 
 
 def test_warmth_is_the_integral_of_the_current() -> None:

