@@ -54,6 +54,17 @@ def draw(pieces: Iterable[Piece], level_pct: int) -> Steps:
     return Steps(tuple(at_ms), tuple(levels), begin_ms)
 
 
+def steps_to_draw(pieces: Iterable[Piece], level_pct: int) -> int:
+    """How many steps `draw` works out: one a piece, and one for each percent that a slope passes.
+
+    On the tick's grid several may become one, so that fewer are left.
+    """
+    return sum(
+        1 + abs(_rounded(piece.end * level_pct) - _rounded(piece.begin * level_pct))
+        for piece in pieces
+    )
+
+
 def _rounded(level: float) -> int:
     return floor(level + 0.5)
 

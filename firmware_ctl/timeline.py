@@ -6,7 +6,7 @@ not with its length. This module never asks what time it is.
 
 from binascii import crc32, crc_hqx
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from math import lcm
@@ -19,7 +19,7 @@ from firmware_ctl.patterns import PATTERNS, Piece, Seat
 from firmware_ctl.profile import Level, Phase, Play, Profile
 from firmware_ctl.shaping import Levels, Shape, Shaper, shape_of
 from firmware_ctl.signals import FIVE_MINUTES_LEFT, FIVE_MINUTES_MS, Felt, Gap, felt, felt_length_ms
-from firmware_ctl.steps import Steps, draw
+from firmware_ctl.steps import Steps, draw, steps_to_draw
 
 _APART_MS = 1_000
 """Least time between the five minutes that are left and a cue's signal."""
@@ -38,17 +38,52 @@ _REMEMBERED: Final = 2_000
 """Most steps of a period that are kept: jumps have a millisecond of their own, and in half a minute
 there may be tens of thousands."""
 
-_drawn: Final = lru_cache(maxsize=128)(draw)
-"""Motors, phases and the proof ask for the same courses at the same levels."""
+MOST_STEPS: Final = 4_000
+"""Most steps to draw all courses of a phase, which happens on the loop at the phase's begin. A step
+was measured to take 0.25 to 0.45 us on a processor that is taken to be 10 to 15 times as fast as a
+Pi Zero 2: with all around it 2 to 3 ms there, and up to 45 ms on the Pi. That is enough for the 17
+motors of the largest mat with a wave or a breath of its own each, from 0 to 100 % and back.
+"""
+
+_KEPT: Final = 20_000
+"""Most steps and pieces of courses that are kept drawn, and 10 for each of them: about 1 MB, which
+is locked in memory."""
 
 
-@lru_cache(maxsize=128)
-def _turns(course: tuple[Piece, ...], asked_pct: int) -> Steps:
+class _Drawing:
+    """Draws courses and keeps the last: motors, phases and the proof ask for the same ones."""
+
+    def __init__(self, draw_one: Callable[[tuple[Piece, ...], int], Steps]) -> None:
+        self._draw_one = draw_one
+        self._kept: dict[tuple[tuple[Piece, ...], int], Steps] = {}
+        self._size = 0
+
+    def __call__(self, course: tuple[Piece, ...], asked_pct: int) -> Steps:
+        asked = course, asked_pct
+        drawn = self._kept.pop(asked, None)
+        if drawn is None:
+            drawn = self._draw_one(course, asked_pct)
+            self._size += _size(course, drawn)
+        self._kept[asked] = drawn  # as the last: what was not asked for longest is the first
+        while self._size > _KEPT:
+            oldest = next(iter(self._kept))
+            self._size -= _size(oldest[0], self._kept.pop(oldest))
+        return drawn
+
+
+def _size(course: tuple[Piece, ...], drawn: Steps) -> int:
+    return 10 + len(course) + len(drawn.at_ms)
+
+
+def _draw_turns(course: tuple[Piece, ...], asked_pct: int) -> Steps:
     """Of a course the steps at which a motor begins or ends. No limit moves them."""
     at_ms, levels, cycle_ms = _drawn(course, asked_pct)
     kept = [i for i, n in enumerate(levels) if i == 0 or (n == 0) != (levels[i - 1] == 0)]
     return Steps(tuple(at_ms[i] for i in kept), tuple(levels[i] for i in kept), cycle_ms)
 
+
+_drawn: Final = _Drawing(draw)
+_turns: Final = _Drawing(_draw_turns)
 
 _told: Final = lru_cache(maxsize=4)(repr)
 """Of a shape, which is the same for every profile and a thousand figures long."""
@@ -423,7 +458,7 @@ def compile_profile(profile: Profile, mat: Mat, path: str = "") -> Timeline:
     segments = []
     begin_ms = parts = 0
     for phase in profile.phases:
-        segment = _segment(phase, begin_ms, mat)
+        segment = _segment(phase, begin_ms, mat, path)
         segments.append(segment)
         begin_ms = segment.end_ms
         parts += 10 + len(segment.voice_of) + sum(5 + 2 * len(v.course) for v in segment.voices)
@@ -472,7 +507,7 @@ def motors_of(target: str, mat: Mat) -> list[int]:
     ]
 
 
-def _segment(phase: Phase, begin_ms: int, mat: Mat) -> Segment:
+def _segment(phase: Phase, begin_ms: int, mat: Mat, path: str) -> Segment:
     caps = {zone.name: zone.cap_pct for zone in mat.zones}
     motors = mat.motors
     voices: dict[Voice, int] = {}
@@ -487,6 +522,14 @@ def _segment(phase: Phase, begin_ms: int, mat: Mat) -> Segment:
             course = frames or _course(play, seat)
             voice = Voice(play.after_ms, ramp, course, caps[motors[motor].zone], 100)
             voice_of[motor] = voices.setdefault(voice, len(voices))
+    courses = {(voice.course, max(voice.ramp.level_pct)) for voice in voices}
+    steps = sum(steps_to_draw(course, high_pct) for course, high_pct in courses)
+    if steps > MOST_STEPS:
+        sentence = (
+            f"this phase changes its levels {steps} times in one period; at most {MOST_STEPS}: use "
+            "fewer frames, or several phases"
+        )
+        raise AuthorError([Mistake(path, *phase.place, sentence)])
     return Segment(
         phase.name,
         phase.cue or "",

@@ -306,7 +306,7 @@ HOSTILE = {
     ],
     "taps": [Phase("a", 890_000, 1, taps(11), place=(7, 5))],
     "taps with a cue in each pass": [Phase("a", 8_900, 100, taps(11), "KI3", place=(7, 5))],
-    "key frames": [Phase("a", 21_000, 20, key_frames(2_000), place=(7, 5))],
+    "key frames": [Phase("a", 14_000, 30, key_frames(1_300), place=(7, 5))],
     "many phases of one pass": [
         Phase(f"p{n}", 1_100, 1, waves(1_100, 1 + n % 5), place=(7 + n, 5)) for n in range(500)
     ],

@@ -1,14 +1,15 @@
 """Step functions: drawn lines and curves as whole lists, and the look-up at every millisecond."""
 
-from math import cos, pi
+from math import ceil, cos, pi
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_ctl import steps as steps_module
 from firmware_ctl.limits import TICK_MS
 from firmware_ctl.patterns import Piece
-from firmware_ctl.steps import Steps, draw
+from firmware_ctl.steps import Steps, draw, steps_to_draw
 
 # pieces, level, [(from ms, level)]
 DRAWN: list[tuple[list[Piece], int, list[tuple[int, int]]]] = [
@@ -69,6 +70,22 @@ def test_drawn_is_the_course_to_half_a_percent_at_every_tick(
             exact = (piece.begin + (piece.end - piece.begin) * share) * level_pct
             assert abs(drawn.at(begin_ms + u_ms)[0] - exact) <= 0.5 + 1e-6
         begin_ms += piece.length_ms
+
+
+@given(PIECES, st.integers(0, 100))
+def test_steps_to_draw_counts_each_level_that_draw_works_out(
+    pieces: list[Piece], level_pct: int
+) -> None:
+    slopes: list[float] = []
+
+    def counted(value: float) -> int:
+        slopes.append(value)
+        return ceil(value)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(steps_module, "ceil", counted)
+        drawn = draw(pieces, level_pct)
+    assert len(drawn.at_ms) <= len(pieces) + len(slopes) == steps_to_draw(pieces, level_pct)
 
 
 @given(PIECES, st.integers(0, 100), st.integers(0, 100_000))

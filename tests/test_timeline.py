@@ -7,12 +7,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firmware_ctl import shipped
+from firmware_ctl import timeline as timeline_module
+from firmware_ctl.catalogue import Entry, read_entry
+from firmware_ctl.document import BYTES_MAX
 from firmware_ctl.errors import AuthorError
+from firmware_ctl.folder import load_mat
 from firmware_ctl.limits import TICK_MS
 from firmware_ctl.mat import Mat
+from firmware_ctl.patterns import Piece
 from firmware_ctl.profile import Phase, Profile
 from firmware_ctl.shaping import Levels
-from firmware_ctl.timeline import MOST_PARTS, Playback, Timeline, compile_profile, motors_of
+from firmware_ctl.steps import Steps, draw, steps_to_draw
+from firmware_ctl.timeline import (
+    MOST_PARTS,
+    MOST_STEPS,
+    Playback,
+    Timeline,
+    compile_profile,
+    motors_of,
+)
 from tests.reached import must_reach, reached
 from tests.worlds_timeline import (
     MATS,
@@ -534,6 +548,82 @@ def test_compile_profile_with_too_many_parts_is_refused_at_the_phase_that_is_one
         f"p.yaml:{fits + 1}:3: from this phase on the profile is too large: its phases play too "
         "much; write fewer of them with `repeat`, or fewer targets, taps or frames"
     )
+
+
+def zigzag(frames: int, apart_ms: int, *more: str) -> str:
+    """Frames that are 0 and 50 % in turn, and some more."""
+    written = [f"[{i * apart_ms / 1000:g}s,{i % 2 * 50}%]" for i in range(frames)]
+    return f"{{pattern: keyframes, frames: [{','.join((*written, *more))}]}}"
+
+
+def read_zigzags(frames_of: dict[str, str]) -> Entry:
+    play = "".join(f"\n      {name}: {frames}" for name, frames in frames_of.items())
+    text = f"title: x\nphases:\n  - name: zigzag\n    for: 15min\n    play:{play}\n"
+    assert len(text) < BYTES_MAX
+    return read_entry("p", text.encode(), "p.yaml", load_mat(shipped.mat_file()))
+
+
+TOO_MANY_STEPS = (
+    "p.yaml:3:5: this phase changes its levels {} times in one period; at most 4000: use fewer "
+    "frames, or several phases"
+)
+# A step a slope and 50 for its levels; one for the silence before them and one for what is held.
+SLOPE = 51
+
+
+def test_read_entry_of_a_phase_with_too_many_frames_is_refused_at_the_phase() -> None:
+    found = read_zigzags({"hips": zigzag(4_400, 200)})
+    assert str(found.error) == TOO_MANY_STEPS.format(4_399 * SLOPE + 2)
+
+
+def test_read_entry_of_frames_that_together_are_too_many_is_refused_at_the_phase() -> None:
+    sides = [
+        f"{zone}.{side}" for zone in ("neck", "lower_back", "hips") for side in ("left", "right")
+    ]
+    found = read_zigzags({name: zigzag(580, 200 + 10 * n) for n, name in enumerate(sides)})
+    assert str(found.error) == TOO_MANY_STEPS.format(6 * (579 * SLOPE + 2))
+
+
+def test_read_entry_of_a_phase_with_as_many_steps_as_it_may_have_is_read_and_plays() -> None:
+    assert 78 * SLOPE + 2 + 1 + 19 == MOST_STEPS
+    found = read_zigzags({"hips": zigzag(79, 200, "[16s,19%]")})
+    assert found.error is None
+    assert found.timeline is not None
+    (voice,) = found.timeline.segments[0].voices
+    assert steps_to_draw(voice.course, 100) == MOST_STEPS
+    assert len(changes(found.timeline)) > 79
+    found = read_zigzags({"hips": zigzag(79, 200, "[16s,20%]")})
+    assert str(found.error) == TOO_MANY_STEPS.format(MOST_STEPS + 1)
+
+
+def test_courses_that_are_kept_drawn_have_a_bounded_number_of_steps() -> None:
+    asked: list[int] = []
+
+    def draw_one(course: tuple[Piece, ...], level_pct: int) -> Steps:
+        asked.append(level_pct)
+        return draw(course, level_pct)
+
+    drawing = timeline_module._Drawing(draw_one)
+    course = (Piece(100_000, 0.0, 1.0), Piece(100_000, 1.0, 0.0)) * 10
+    size = timeline_module._size(course, draw(course, 100))
+    fit = timeline_module._KEPT // size
+    courses = [(*course[:-1], Piece(100_000 + n, 1.0, 0.0)) for n in range(fit + 1)]
+    first, *_, last = courses
+    for one in courses[:-1]:
+        assert drawing(one, 100) == draw(one, 100)
+    assert len(asked) == fit
+    for one in courses[:-1]:
+        drawing(one, 100)
+    assert len(asked) == fit
+    drawing(first, 100)
+    drawing(last, 100)
+    assert len(asked) == fit + 1
+    drawing(first, 100)
+    assert len(asked) == fit + 1
+    drawing(courses[1], 100)
+    assert len(asked) == fit + 2
+    sizes = [timeline_module._size(c, steps) for (c, _), steps in drawing._kept.items()]
+    assert drawing._size == sum(sizes) <= timeline_module._KEPT
 
 
 def test_playback_of_a_period_with_many_steps_remembers_a_bounded_number() -> None:
