@@ -46,8 +46,14 @@ SERVE_MS: Final = 5
 MOST_GUESTS: Final = 64
 """Clients at once. For one more the one that was silent longest goes."""
 
-MOST_LAST_READS: Final = 64
-"""How often a client that goes is still read for stops: more than a kernel's buffer holds."""
+HEAR_MS: Final = 5
+"""For so long ports are read in a round; who was not read is read first in the next one."""
+
+MUCH: Final = 1024
+"""A port that gives so many bytes at once may have more."""
+
+LEAVING_MS: Final = 10_000
+"""For so long at most what the kernel holds of a client that has to go is read for stops."""
 
 SETTLE_MS: Final = DEBOUNCE_MS + 5
 """The button is looked at for this long before the daemon says that it is ready."""
@@ -159,6 +165,10 @@ class Daemon(Player):
         self._timer_numbers = count()
         self._owner: tuple[Connection, int] | None = None
         """Whose request started a session, or is about to, and the number of that session."""
+        self._unheard: list[Link] = []
+        """Those that could be read in the last round, and were not."""
+        self._leaving: dict[Link, int] = {}
+        """Clients that have to go, and until when at most they are read for stops."""
         self._deferred: set[Connection] = set()
         """Those whose last request is answered later, and the next ones after it."""
         self._reloading: Connection | None = None
@@ -224,15 +234,17 @@ class Daemon(Player):
         tick_at_ms = self._next_tick_ms()
         readable = self._inbox.wait(self._until_ms(tick_at_ms), self._readers, self._writers)
         sources: list[Source] = []
+        heard: list[Link] = []
         for reader in readable:
             # isinstance of a protocol looks at every member of it: 30 us a command.
             if reader in links:
-                self._hear(reader)
+                heard.append(reader)
             else:
                 sources.append(cast(Source, reader))
         # Bytes alone ask for no tick: `act` takes one before they set anything moving.
         if sources or not readable or self.now_ms() >= tick_at_ms:
             self.sample()
+        self._hear_all(heard)
         if self._timers or self._lease_ends_at_ms() is not None:
             self._timers_due()
         if not (readable or self._is_behind or self._has_unserved or self._notices):
@@ -266,7 +278,7 @@ class Daemon(Player):
         return self._tick_at_ms
 
     def _until_ms(self, tick_at_ms: int) -> int:
-        if self._is_behind:
+        if self._is_behind or self._leaving:
             return self.now_ms()
         lease_ends_at_ms = self._lease_ends_at_ms()
         if self._timers or lease_ends_at_ms is not None:
@@ -390,11 +402,17 @@ class Daemon(Player):
         return True
 
     def turn_away(self, link: Link) -> None:
-        """Closes a client for which there is no room: it is read for stops first, then told."""
-        self._hear_last(link)
-        link.connection.answer(["err overflow too many clients are connected; connect again"])
-        _flush(link)
-        self._leave(link)
+        """Closes a client for which there is no room: it is read for stops first, then told.
+
+        That takes several rounds where it has sent much.
+        """
+        self._let_go(link)
+        link.connection.forget()
+        link.connection.begin()
+        now_ms = self.now_ms()
+        self._leaving[link] = now_ms + LEAVING_MS
+        while link in self._leaving and self.now_ms() < now_ms + HEAR_MS:
+            self._hear_leaving(link)
 
     def add(self, link: Link) -> None:
         """Takes a link that is the daemon's own, however many clients there are."""
@@ -433,35 +451,64 @@ class Daemon(Player):
             self._button.press(False)
             self.sample()
 
-    def _hear(self, link: Link) -> None:
+    def _hear_all(self, links: list[Link]) -> None:
+        """Reads ports, in turn and as often as they give much, for `HEAR_MS` and once at least."""
+        until_ms = self.now_ms() + HEAR_MS
+        if self._unheard:
+            links.sort(key=lambda link: link not in self._unheard)
+        for n, link in enumerate(links):  # it grows
+            if n and self.now_ms() >= until_ms:
+                self._unheard = links[n:]
+                break
+            if self._hear(link):
+                links.append(link)
+        else:
+            self._unheard = []
+        for link in [*self._leaving]:
+            self._hear_leaving(link)
+
+    def _hear(self, link: Link) -> bool:
+        """Reads a port once; True: it may have more."""
+        connection = link.connection
         data = link.read()
         if not data:
-            return
-        connection = link.connection
+            if link.ended and any(
+                verbs.stops(line, self.session) for line in connection.suspect_tail(self.now_ms())
+            ):
+                self.step(Stop())
+            return False
         self._heard_at_ms = self.now_ms()
         arrival = connection.receive(data, self._heard_at_ms)
         self._stop_as_said(connection, arrival)
         if arrival.asks_status:
             connection.status(f"* status {verbs.status(self.session, self.now_ms())}")
             connection.valid_at_ms = self.now_ms()
+        return len(data) >= MUCH
 
-    def _hear_last(self, link: Link) -> None:
+    def _hear_leaving(self, link: Link) -> None:
         """What the kernel still holds of a client that goes is not answered, but a stop acts."""
         connection = link.connection
-        for _ in range(MOST_LAST_READS):
-            data = link.read()
-            if not data:
-                break
+        data = link.read() if self.now_ms() < self._leaving[link] else b""
+        if data:
             self._stop_as_said(connection, connection.receive(data, self.now_ms()))
-        connection.forget()
+            connection.forget()
+            return
+        del self._leaving[link]
+        connection.answer(["err overflow too many clients are connected; connect again"])
+        _flush(link)
+        link.close(self)
 
     def _stop_as_said(self, connection: Connection, arrival: Arrival) -> None:
-        stop_lines = [line for line in arrival.suspects if verbs.stops(line, self.session)]
-        if arrival.stop_bytes or stop_lines:
+        if arrival.stop_bytes:
             self.step(Stop())
-        if not all(verbs.is_request(line, self.session) for line in stop_lines):
-            # Its own answer is an error, as for any line of its form.
-            connection.tell_stopped(1, self.now_ms())
+            return
+        for line in arrival.suspects:
+            if verbs.stops(line, self.session):
+                self.step(Stop())
+                if not verbs.is_request(line, self.session):
+                    # Its own answer is an error, as for any line of its form.
+                    connection.tell_stopped(1, self.now_ms())
+                return
 
     def _serve(self) -> None:
         """Answers some of what is asked, each client in turn, and comes back soon for the rest."""
@@ -486,8 +533,8 @@ class Daemon(Player):
                 connection.answer([f"err overflow dropped={item.lines}"])
             elif not connection.has_answered and link in self._guests and begins_like_http(item):
                 self.say("a client that speaks HTTP is closed; this port takes lines of text")
-                self._hear_last(link)
-                link.ended = True
+                self.turn_away(link)
+                return
             else:
                 self._answer_line(connection, item)
 
@@ -567,6 +614,10 @@ class Daemon(Player):
                     self._is_behind = True
 
     def _leave(self, link: Link) -> None:
+        self._let_go(link)
+        link.close(self)
+
+    def _let_go(self, link: Link) -> None:
         if link in self.links:
             self.links.remove(link)
         if link in self._guests:
@@ -574,7 +625,6 @@ class Daemon(Player):
         self._readers = None
         if link.connection.lease_s:
             self._end_lease(link.connection)
-        link.close(self)
 
 
 def _flush(link: Link) -> None:

@@ -11,7 +11,7 @@ A stop therefore never waits behind a flood, and a start is always an exact line
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 LONGEST_LINE: Final = 96
@@ -21,21 +21,26 @@ LONGEST_TAIL: Final = 1024
 """Bytes kept of a line that has not ended. Editing keys may make a line longer than its text."""
 
 STOP_BYTES: Final = b"!\x18\x03"
-_CLEARED: Final = re.compile(rb"[^\r\n!\x18\x03]*[!\x18\x03]")
+# Each begins only where a line may begin: else a search of bytes without an end is quadratic.
+_CLEARED: Final = re.compile(rb"(?:\A|(?<=[\r\n!\x18\x03]))[^\r\n!\x18\x03]*[!\x18\x03]")
 """A stop byte, and the incomplete line before it, which it drops."""
 _PLAIN: Final = re.compile(rb"[ -~]*")
 _DIRT: Final = bytes({*range(256)} - {*range(0x20, 0x7F)})
 """Every byte that is not printable ASCII."""
-_DIRT_BUT_DELETES: Final = bytes({*_DIRT} - {0x08, 0x7F})
+_LINE_END: Final = ord("\n")
+_PLAIN_LINES: Final = re.compile(rb"[ ->@-~\n]*")
+"""Lines without anything that edits them."""
+_DIRT_AND_QUESTIONS: Final = bytes({*_DIRT, ord("?")} - {_LINE_END})
+_DIRT_BUT_DELETES: Final = bytes({*_DIRT} - {0x08, 0x7F, _LINE_END})
 _ESCAPES: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|O[@-~])")
 """What terminals send for arrows and other keys."""
 _CTRL_U: Final = b"\x15"
-_DROPPED: Final = re.compile(rb"[^\r\n]*\x15")
+_DROPPED: Final = re.compile(rb"(?:\A|(?<=[\r\n]))[^\r\n]*\x15")
 """What Ctrl-U drops of its line."""
 _DELETES: Final = b"\x08\x7f"
 _EDITED: Final = re.compile(rb"[\x08\x1b\x7f?]")
 _STOP_WORD: Final = re.compile(rb"stop|off|halt|abort", re.IGNORECASE)
-_HTTP: Final = re.compile(rb"[A-Z]+ \S* ?HTTP/")
+_HTTP: Final = re.compile(rb" HTTP/\d(?:\.\d)?\Z")
 _ENDS_WITH_STOP: Final = re.compile(rb"(?:stop|off|halt|abort)[^0-9A-Za-z]*\Z", re.IGNORECASE)
 _BEGINS_WITH_STOP: Final = re.compile(rb"[^0-9A-Za-z]*stop(?![0-9A-Za-z])", re.IGNORECASE)
 
@@ -109,6 +114,10 @@ class Framing:
         self._keep_tail(False)
         return Arrival(stop_bytes, asks_status, _suspects(lines), lines, len(full) < len(ended))
 
+    def suspect_tail(self, now_ms: int) -> Sequence[Line]:
+        """The incomplete line, if it says stop: no end of it will come any more."""
+        return _suspects([Line(self.tail, now_ms, self._is_cut)]) if self.tail else ()
+
     def _keep_tail(self, is_cut: bool) -> None:
         if len(self.tail) > LONGEST_TAIL:
             self.tail, is_cut = self.tail[-LONGEST_TAIL // 2 :], True
@@ -116,8 +125,11 @@ class Framing:
 
 
 def begins_like_http(line: Line) -> bool:
-    """It is the request line of a web browser, which any page can have sent to a port here."""
-    return _HTTP.match(line.raw) is not None
+    """It is the request line of a web browser, which any page can have sent to a port here.
+
+    Only its end is looked at: the page chooses what stands before it, a stop byte for one.
+    """
+    return _HTTP.search(line.raw) is not None
 
 
 def text_of(line: Line) -> str | Flaw:
@@ -142,13 +154,16 @@ def _deleted(raw: bytes) -> bytes:
     for key in raw:
         if key not in _DELETES:
             text.append(key)
-        elif text:
+        elif text and text[-1] != _LINE_END:
             del text[-1]
     return bytes(text)
 
 
-def _suspects(lines: Iterable[Line]) -> list[Line]:
+def _suspects(lines: Sequence[Line]) -> list[Line]:
     """Those that say stop, in any way in which a person or a disturbed wire may say it."""
+    # All lines at once first: a look at each of a flood would take longer than a stop may wait.
+    if not any(map(_STOP_WORD.search, _readings(b"\n".join([line.raw for line in lines])))):
+        return []
     # Equal lines are looked at once: a flood is mostly one line again and again.
     return [
         line
@@ -164,10 +179,10 @@ def _suspects(lines: Iterable[Line]) -> list[Line]:
 def _readings(raw: bytes) -> set[bytes]:
     """What a line may have been meant to say, without all that cannot be printed.
 
-    Dirt on the wire may look like an editing key, and an editing key may have deleted dirt: the
-    line is read with the keys applied before and after the dirt is dropped, and not applied.
+    A backspace may have deleted dirt or a letter before it: the line is read with the editing keys
+    applied before and after the dirt is dropped.
     """
-    if _PLAIN.fullmatch(raw) and b"?" not in raw:
+    if _PLAIN_LINES.fullmatch(raw):
         return {raw}
-    ways = (edited(raw), raw, _deleted(raw), _deleted(raw.translate(None, _DIRT_BUT_DELETES)))
-    return {way.translate(None, _DIRT).replace(b"?", b"") for way in ways}
+    ways = (edited(raw), _deleted(raw), _deleted(raw.translate(None, _DIRT_BUT_DELETES)))
+    return {way.translate(None, _DIRT_AND_QUESTIONS) for way in ways}

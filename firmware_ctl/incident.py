@@ -32,6 +32,7 @@ from firmware_ctl.session import (
     Gone,
     Input,
     Kept,
+    Pause,
     Ready,
     Reload,
     Resume,
@@ -47,7 +48,7 @@ from firmware_ctl.session import (
     Wake,
 )
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 
 ROWS: Final = 32_768
 """The shipped profiles fill five a second, a mat full of waves fifty."""
@@ -403,7 +404,7 @@ class Recorder:
                 return self._ring.tell({"contact": contact.value, "spells": told})
             case Trim(number) | Kept(number) | Slept(number) | Away(number) | Ready(number):
                 return number
-            case Start(None, None) | Resume(None) | Clear(None):
+            case Start(None, None) | Pause(None) | Resume(None) | Clear(None):
                 return _NOTHING
             case Start(name, arrived_at_ms):
                 return self._ring.tell({"name": name, "arrived_at_ms": arrived_at_ms})
@@ -411,7 +412,7 @@ class Recorder:
                 return self._ring.tell({"name": name})
             case Try(_, words, arrived_at_ms):
                 return self._ring.tell({"words": words, "arrived_at_ms": arrived_at_ms})
-            case Resume(arrived_at_ms) | Clear(arrived_at_ms):
+            case Pause(arrived_at_ms) | Resume(arrived_at_ms) | Clear(arrived_at_ms):
                 return self._ring.tell({"arrived_at_ms": arrived_at_ms})
             case Fault(code, message, lasts):
                 return self._ring.tell({"code": code, "message": message, "lasts": lasts})

@@ -18,10 +18,7 @@ from firmware_ctl.errors import DeviceError
 from firmware_ctl.mat import SerialPort
 from firmware_ctl.protocol import Connection
 
-READ_AT_ONCE: Final = 16 * 1024
-LITTLE: Final = 256
-"""A terminal that gave fewer bytes than this had no more."""
-
+READ_AT_ONCE: Final = 4 * 1024
 REOPEN_MS: Final = 2_000
 ACCEPT_AGAIN_MS: Final = 100
 
@@ -84,7 +81,7 @@ class PtyLink:
         return self._fd
 
     def read(self) -> bytes:
-        return _read_all(self._fd)
+        return _read(self._fd)
 
     def write(self, data: bytes) -> int:
         try:
@@ -112,7 +109,7 @@ class SerialLink:
     # Bytes go by the descriptor: pyserial's own write spins on a full port unless it may block.
 
     def read(self) -> bytes:
-        data = _read_all(self.fileno())
+        data = _read(self.fileno())
         self.ended = not data  # ready, and yet nothing there: the adapter was pulled
         return data
 
@@ -131,17 +128,11 @@ class SerialLink:
         daemon.later(REOPEN_MS, lambda: open_serial(self._port, daemon, again=True))
 
 
-def _read_all(fd: int) -> bytes:
-    """A terminal gives 4 KiB at most at once; a stop byte may lie behind many of them."""
-    data = b""
+def _read(fd: int) -> bytes:
     try:
-        data = chunk = os.read(fd, 4096)
-        while len(chunk) >= LITTLE and len(data) < READ_AT_ONCE:
-            chunk = os.read(fd, 4096)
-            data += chunk
+        return os.read(fd, READ_AT_ONCE)
     except OSError:
-        pass
-    return data
+        return b""
 
 
 def try_serial(port: SerialPort) -> Any:

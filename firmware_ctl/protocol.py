@@ -7,7 +7,7 @@ object. Which verbs there are and what they do stands in `verbs`.
 import json
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from operator import eq
 from typing import Final, NamedTuple
@@ -133,6 +133,10 @@ class Connection:
     def is_served(self) -> bool:
         """Nothing waits for an answer."""
         return not self.waiting
+
+    def suspect_tail(self, now_ms: int) -> Sequence[Line]:
+        """What the client sent last, without a line end, if it says stop."""
+        return self._framing.suspect_tail(now_ms)
 
     def forget(self) -> None:
         """Drops all that was received and not answered."""

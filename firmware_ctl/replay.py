@@ -66,7 +66,19 @@ PLAIN: Final[dict[str, Callable[[], Input]]] = {
 """Inputs that carry nothing."""
 
 TOLD: Final = frozenset(
-    ("contacts", "start", "select", "try", "fault", "gone", "unkept", "reload", "resume", "clear")
+    [
+        "contacts",
+        "start",
+        "select",
+        "try",
+        "pause",
+        "resume",
+        "clear",
+        "fault",
+        "gone",
+        "unkept",
+        "reload",
+    ]
 )
 """Inputs whose row may name the line that says what they carry."""
 
@@ -277,6 +289,8 @@ def _event(path: str, mat: Mat, kind: str, told: Any) -> Input:
             return Resume(_arrival(at_ms))
         case "clear", {"arrived_at_ms": at_ms}:
             return Clear(_arrival(at_ms))
+        case "pause", {"arrived_at_ms": at_ms}:
+            return Pause(_arrival(at_ms))
         case "ready", int():
             return Ready(_whole(told, -1, AT_MS_MAX))
         case "select", {"name": str(name)}:

@@ -111,8 +111,9 @@ class Stop(_Word):
     pass
 
 
-class Pause(_Word):
-    pass
+class Pause(NamedTuple):
+    arrived_at_ms: int | None = None
+    """When it was asked for; None: now."""
 
 
 class Resume(NamedTuple):
@@ -345,6 +346,8 @@ class Session:
         """When the signals of the last hour began, and how long each is."""
         self.stopped_at_ms: int | None = None
         """When the last stop came, needed or not."""
+        self.calmed_at_ms = 0
+        """When the last pause or clear was asked for, or a session ended."""
         self.early_until_ms: int | None = None
         """What arrived until then came before the daemon was ready; None: it is not ready yet."""
         self._told_signal = ""
@@ -488,16 +491,25 @@ class Session:
 
     def refuse_early(self, arrived_at_ms: int) -> None:
         """Raises why what was asked for at that time may set nothing moving, however late it is
-        done: the daemon was not ready yet, or a stop came after it or less than 100 ms before it.
+        done: the daemon was not ready yet, a stop came after it or less than 100 ms before it, or
+        a pause, the end of a session or a clear came after it.
         """
         if self.early_until_ms is None or arrived_at_ms <= self.early_until_ms:
             raise CallerError("not-ready", "the daemon was not ready yet; ask again")
         stopped_at_ms = self.stopped_at_ms
-        if stopped_at_ms is None or arrived_at_ms >= stopped_at_ms + RESTART_MS:
-            return
-        if arrived_at_ms > stopped_at_ms:
-            raise CallerError("busy", f"stopped less than {RESTART_MS} ms before; start again")
-        raise CallerError("busy", "a stop overtook this request; send it again")
+        if stopped_at_ms is not None and arrived_at_ms < stopped_at_ms + RESTART_MS:
+            if arrived_at_ms > stopped_at_ms:
+                raise CallerError("busy", f"stopped less than {RESTART_MS} ms before; start again")
+            raise CallerError("busy", "a stop overtook this request; send it again")
+        if arrived_at_ms < self.calmed_at_ms:
+            raise CallerError("busy", "a later request overtook this one; send it again")
+
+    def refuse_early_trim(self, trim_pct: int, arrived_at_ms: int) -> None:
+        """Raises why a trim may not strengthen what plays: a stop came after it."""
+        stopped_at_ms = self.stopped_at_ms
+        is_early = stopped_at_ms is not None and arrived_at_ms <= stopped_at_ms
+        if is_early and trim_pct > self.trim_pct:
+            raise CallerError("busy", "a stop overtook this request; send it again")
 
     def refuse_try(self) -> None:
         """Raises why a `try` cannot begin now: its line need not be compiled then."""
@@ -722,8 +734,9 @@ class Session:
         if self._run is not None:
             self._end(now_ms)
 
-    def _pause(self, _: Pause, now_ms: int) -> None:
+    def _pause(self, event: Pause, now_ms: int) -> None:
         run = self._running_or_refuse()
+        self._calm(event.arrived_at_ms, now_ms)
         if self.state is State.RUNNING:
             run.played_ms, run.anchor_at_ms = self.played_ms(now_ms), now_ms
             self._silent()
@@ -739,6 +752,11 @@ class Session:
             self._shaper.begin(run.timeline.shape, now_ms)
             self._change_state(State.RUNNING)
             self._play(run, run.played_ms, now_ms)
+
+    def _calm(self, asked_at_ms: int | None, now_ms: int) -> None:
+        """What was asked for before sets nothing moving any more."""
+        at_ms = now_ms if asked_at_ms is None else asked_at_ms
+        self.calmed_at_ms = max(self.calmed_at_ms, at_ms)
 
     def _select(self, event: Select, _: int) -> None:
         self.selected = self.catalogue.valid(event.name)
@@ -764,7 +782,7 @@ class Session:
         if (self.profile, self.cert) != before:
             self._tell("state", profile=self.profile, cert=self.cert)
 
-    def _clear(self, event: Clear, _: int) -> None:
+    def _clear(self, event: Clear, now_ms: int) -> None:
         if self.fault is None:
             return
         if event.arrived_at_ms is not None and event.arrived_at_ms < self._fault_at_ms:
@@ -778,6 +796,7 @@ class Session:
         self.fault = None
         # A press counts only if it began when it could start something, and this one did not.
         self.button.spend()
+        self._calm(event.arrived_at_ms, now_ms)
         self._change_state(State.IDLE, fault="")
 
     def _fail(self, event: Fault, now_ms: int) -> None:
@@ -938,6 +957,7 @@ class Session:
     def _end(self, now_ms: int) -> None:
         """The running session is over, however it came to that."""
         self.allowance.give_back(self.left_ms(now_ms))
+        self._calm(None, now_ms)
         self._run = None
         self._silent()
         self.button.lock(now_ms)

@@ -123,7 +123,7 @@ def _read(line: str, session: Session) -> tuple[Verb, object]:
 def is_request(line: Line, session: Session) -> bool:
     """Whether a line is one that a verb takes, whatever would come of it now."""
     text = text_of(line)
-    if isinstance(text, Flaw) or asks_status(line) or is_answer(text):
+    if isinstance(text, Flaw) or not text.strip() or asks_status(line) or is_answer(text):
         return False
     try:
         _read(text, session)
@@ -135,8 +135,15 @@ def is_request(line: Line, session: Session) -> bool:
 def stops(line: Line, session: Session) -> bool:
     """Whether a line that says stop is one: all are but valid requests, as `events off` is."""
     text = text_of(line)
-    is_stop = isinstance(text, str) and text.lower().split()[:1] == ["stop"]
-    return is_stop or not is_request(line, session)
+    if isinstance(text, Flaw):
+        return True
+    name = text.lower().split()[:1]
+    # The others take no word that says stop. To read theirs takes time, which a stop has not.
+    return name not in ENDS_LIKE_A_STOP or not is_request(line, session)
+
+
+ENDS_LIKE_A_STOP: Final = [["help"], ["select"], ["start"], ["explain"], ["events"], ["echo"]]
+"""Verbs of which a valid request may end as a stop does: `events off`, `help stop`."""
 
 
 def asks_status(line: Line) -> bool:
@@ -260,12 +267,15 @@ def _start(desk: Desk, request: Request) -> Iterable[str] | None:
 
 
 def _stop(desk: Desk, request: Request) -> Iterable[str]:
-    desk.act(Stop())
+    # It has acted when it arrived; what began since then came later.
+    stopped_at_ms = desk.session.stopped_at_ms
+    if stopped_at_ms is None or stopped_at_ms < request.arrived_at_ms:
+        desk.act(Stop())
     return ["ok"]
 
 
 def _pause(desk: Desk, request: Request) -> Iterable[str]:
-    desk.act(Pause())
+    desk.act(Pause(request.arrived_at_ms))
     return ["ok"]
 
 
@@ -279,6 +289,7 @@ def _read_trim(words: Sequence[str], _: Session) -> int:
 
 
 def _trim(desk: Desk, request: Request) -> Iterable[str]:
+    desk.session.refuse_early_trim(request.value, request.arrived_at_ms)
     desk.act(Trim(request.value))
     return [f"ok trim={request.value}"]
 

@@ -530,7 +530,7 @@ def test_any_damaged_value_is_a_sentence(good: bytes, capsys: pytest.CaptureFixt
         (gzip.compress(b"[" * 99_999 + b"\n\n\n"), ":1:1: the incident is damaged: no recorder writes this line"),
         (
             gzip.compress(b'{"incident":9,"program":"9.0"}\n{}\n{}\n'),
-            ":1:1: recorded by firmware-ctl 9.0 in format 9, and this is format 4; play it with 9.0",
+            ":1:1: recorded by firmware-ctl 9.0 in format 9, and this is format 5; play it with 9.0",
         ),
     ],
     ids=["empty", "a profile", "blank lines", "nested deep", "another format"],

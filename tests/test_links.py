@@ -11,7 +11,6 @@ from typing import Any, cast
 import pytest
 import serial
 
-from firmware_ctl import links
 from firmware_ctl.daemon import Daemon, Link
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.links import (
@@ -280,21 +279,6 @@ def test_pty_does_not_wait_for_a_client_that_never_reads_or_never_writes(
     link, _ = pty
     _fill(link)
     assert link.read() == b""
-
-
-def test_pty_look_takes_many_reads_so_that_a_stop_behind_a_flood_is_found(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    chunks = [b"x" * 4096, b"x" * 4096, b"x" * 254 + b"!", b"y" * 9]
-
-    def read(fd: int, size: int) -> bytes:
-        return chunks.pop(0)
-
-    monkeypatch.setattr(os, "read", read)
-    data = links._read_all(0)
-    assert data.endswith(b"!")
-    chunks = [b"x" * 4096] * 9
-    assert len(links._read_all(0)) == links.READ_AT_ONCE
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1"])

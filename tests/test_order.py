@@ -1,5 +1,6 @@
 """Stops and starts: what came before a stop never starts after it, whoever sent it."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -166,6 +167,185 @@ def test_a_clear_that_arrived_before_the_fault_does_not_clear_it(
     bench.run(4_000)
 
     assert states == [state]
+
+
+# --- a later request overtakes an earlier one ---------------------------------------------------
+
+
+def behind_a_reload(bench: Bench, at_ms: int, waits: bytes) -> None:
+    """What waits is served 3 s after it arrived."""
+    bench.reload_ms = 3_000
+    bench.send(at_ms, b"reload\r" + waits)
+
+
+OVERTAKEN = "err busy a later request overtook this one; send it again"
+
+
+def test_a_resume_that_arrived_before_a_pause_resumes_nothing() -> None:
+    bench = Bench()
+    bench.send(200, b"start calm\r", wire=1)
+    behind_a_reload(bench, 3_000, b"resume\r")
+    bench.send(4_000, b"pause\r", wire=1)
+    bench.at(9_000, lambda _: states.append(bench.session.state))
+    states: list[State] = []
+    bench.run(9_500)
+
+    assert bench.wires[0].lines()[-1] == OVERTAKEN
+    assert states == [State.PAUSED]
+
+
+@pytest.mark.parametrize("mover", [b"start quick\r", b"try all steady 30\r", b"press\r"])
+def test_what_arrived_before_a_session_ended_starts_no_other(mover: bytes) -> None:
+    bench = Bench()
+    bench.send(200, b"start quick\r", wire=1)
+    behind_a_reload(bench, 3_500, mover)
+    bench.run(9_500)
+
+    assert bench.wires[0].lines()[-1] == OVERTAKEN
+    assert bench.session.started == 1
+
+
+def test_a_start_that_arrived_in_a_fault_does_not_start_after_its_clear() -> None:
+    bench = Bench()
+    bench.at(1_000, lambda daemon: daemon.step(Fault("rail", "the rail is off")))
+    behind_a_reload(bench, 2_000, b"start calm\r")
+    bench.send(2_500, b"clear\r", wire=1)
+    bench.run(9_500)
+
+    assert bench.wires[0].lines()[-1] == OVERTAKEN
+    assert bench.session.started == 0
+
+
+def test_a_trim_that_arrived_before_a_stop_strengthens_nothing() -> None:
+    bench = Bench()
+    behind_a_reload(bench, 100, b"trim 100\rtrim 10\r")
+    bench.send(500, b"!", wire=1)
+    bench.send(700, b"trim 20\rstart calm\r", wire=1)
+    bench.run(9_500)
+
+    assert bench.wires[0].lines()[-2:] == [BUSY, "ok trim=10"]
+
+
+def test_pause_and_resume_and_clear_and_start_in_one_write_are_done_in_their_order() -> None:
+    bench = Bench()
+    bench.send(200, b"start calm\r")
+    bench.send(3_000, b"pause\rresume\r")
+    bench.at(4_000, lambda daemon: daemon.step(Fault("rail", "the rail is off")))
+    bench.send(5_000, b"clear\rstart calm\r")
+    bench.run(9_500)
+
+    assert bench.wires[0].lines()[2:] == ["ok", "ok", "ok", "ok profile=calm left=600"]
+
+
+def test_a_stop_line_acts_when_it_arrives_and_not_when_it_is_served() -> None:
+    bench = Bench()
+    behind_a_reload(bench, 100, b"stop\r")
+    bench.send(1_000, b"start calm\r", wire=1)
+    bench.run(9_500)
+
+    assert bench.wires[0].lines()[-1] == "ok"
+    low_at_ms = [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
+    assert [at_ms for at_ms in low_at_ms if 1_500 < at_ms < 9_500] == []
+
+
+@pytest.mark.parametrize(("last", "stops"), [(b"stop", True), (b"sto", False), (b"ping", False)])
+def test_a_stop_without_a_line_end_acts_when_its_sender_closes(last: bytes, stops: bool) -> None:
+    bench = Bench()
+    bench.send(200, b"start calm\r", wire=1)
+    bench.send(1_000, b"ping\r" + last)
+    wire = bench.wires[0]
+
+    def closes(_: Daemon) -> None:
+        wire.chunks.append(b"")
+        read = wire.read
+
+        def read_end() -> bytes:
+            data = read()
+            wire.ended = not data
+            return data
+
+        wire.read = read_end  # type: ignore[method-assign]
+
+    bench.at(1_200, closes)
+    bench.run(9_500)
+
+    low_at_ms = [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
+    assert bool([at_ms for at_ms in low_at_ms if 1_100 < at_ms < 1_400]) is stops
+
+
+# --- floods from many ---------------------------------------------------------------------------
+
+
+def test_ports_are_read_for_a_bounded_time_and_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixty clients flood, and each read takes 3 ms: a tick is never late, and the last client's
+    stop is heard before anyone is read for the second time."""
+    bench = Bench()
+    others = [Wire() for _ in range(MOST_GUESTS - 2)]
+    receive = Connection.receive
+    ticks: list[int] = []
+
+    def slowly(connection: Connection, data: bytes, now_ms: int) -> Any:
+        bench.inbox.hold_up(3)
+        return receive(connection, data, now_ms)
+
+    def come(_: Daemon) -> None:
+        for other in others:
+            other.chunks.extend([b"zzzz\n" * 800] * 40)
+        bench.wires[1].chunks.extend([b"zzzz\n" * 800, b"!"])
+
+    class Ticks:
+        def checked(self, now_ms: int, is_moving: bool) -> None:
+            ticks.append(now_ms)
+
+    bench.daemon._proofs.append(Ticks())
+    monkeypatch.setattr(Connection, "receive", slowly)
+    bench.at(100, lambda daemon: [daemon.join(other) for other in others])
+    bench.send(1_000, b"start calm\n")
+    bench.at(3_000, come)
+    bench.run(9_000)
+
+    low_at_ms = [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
+    off_at_ms = min(at_ms for at_ms in low_at_ms if at_ms > 2_000)
+    assert off_at_ms < 3_000 + 2 * 64 * 3 * 2
+    flooded = [at_ms for at_ms in ticks if 2_900 < at_ms < off_at_ms]
+    assert len(flooded) > 5
+    assert max(later - earlier for earlier, later in pairwise(flooded)) < 100
+
+
+def test_a_flooding_client_that_has_to_go_is_read_to_its_end_without_a_late_tick(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench()
+    guests = crowded(bench, b"ping\n")
+    receive = Connection.receive
+    ticks: list[int] = []
+
+    def slowly(connection: Connection, data: bytes, now_ms: int) -> Any:
+        bench.inbox.hold_up(3 if len(data) > 100 else 0)
+        return receive(connection, data, now_ms)
+
+    class Ticks:
+        def checked(self, now_ms: int, is_moving: bool) -> None:
+            ticks.append(now_ms)
+
+    def come(daemon: Daemon) -> None:
+        guests[1].chunks.extend([b"ping\n" * 800] * 300 + [b"!"])
+        daemon.join(Wire())
+
+    bench.daemon._proofs.append(Ticks())
+    monkeypatch.setattr(Connection, "receive", slowly)
+    bench.at(300, lambda _: [guest.chunks.append(b"ping\n") for guest in guests[2:]])
+    bench.at(1_000, come)
+    bench.run(9_000)
+
+    assert guests[1] not in bench.daemon.links
+    assert not bench.daemon._leaving
+    low_at_ms = [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
+    off_at_ms = min(at_ms for at_ms in low_at_ms if at_ms > 900)
+    assert 1_900 <= off_at_ms < 2_500
+    flooded = [at_ms for at_ms in ticks if 900 < at_ms < off_at_ms]
+    assert len(flooded) > 20
+    assert max(later - earlier for earlier, later in pairwise(flooded)) < 100
 
 
 # --- what a client hears of it ----------------------------------------------------------------

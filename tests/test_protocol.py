@@ -14,6 +14,7 @@ Other bytes are escaped as in Python. VERSION and CERT stand for what changes wi
 
 import json
 import re
+import time
 from itertools import zip_longest
 from pathlib import Path
 
@@ -383,6 +384,43 @@ def test_a_stop_line_within_a_flood_is_done_at_once() -> None:
     assert 2_000 in [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"!" + b"a" * 40_000, b"\x15" + b"a" * 40_000, b"a!" * 20_000, b"\x08" * 40_000,
+        b"a\x15" * 20_000, b"\x1b[" * 20_000, b"stop " * 8_000, b"\xff\n" * 20_000,
+        b"s\x7f\n" * 13_000, b"stop;" * 8_000, b"?" * 40_000, b"\r\0" * 20_000,
+    ],
+)  # fmt: skip
+def test_framing_looks_at_each_byte_a_bounded_number_of_times(data: bytes) -> None:
+    """Four times as many bytes take some four times as long, not sixteen times: compared by the
+    quickest of several, in processor time."""
+
+    def quickest_ns(data: bytes) -> int:
+        times_ns = []
+        for _ in range(5):
+            connection = Connection()
+            begin_ns = time.process_time_ns()
+            connection.receive(data, 0)
+            times_ns.append(time.process_time_ns() - begin_ns)
+        return min(times_ns)
+
+    assert quickest_ns(data) < 9 * quickest_ns(data[:10_000]) + 2_000_000
+
+
+@pytest.mark.parametrize("last", [b"stop\x08\x08\x08\x08", b"off\x7f\x7f\x7f", b"x\x08", b"\x1b[A"])
+@pytest.mark.parametrize("behind", [b"", b"reload\n"])
+def test_a_line_that_was_deleted_whole_does_nothing(last: bytes, behind: bytes) -> None:
+    """Also where it is looked at for a lease, while it waits."""
+    bench = Bench()
+    bench.reload_ms = 8_000
+    bench.send(1_000, b"lease 2\nstart calm\n" + behind + last + b"\n")
+    bench.run(9_500)
+
+    assert bench.session.started == 1
+    assert not [line for line in bench.said if "fault" in line]
+
+
 # --- a stop line needs no form ----------------------------------------------------------------
 
 
@@ -630,10 +668,19 @@ def test_lines_that_begin_as_answers_do_get_no_answer() -> None:
     assert before[0] == before[1]
 
 
-@pytest.mark.parametrize("first", [b"POST / HTTP/1.1\r\n", b"GET /start HTTP/1.0\r\n"])
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"POST / HTTP/1.1\r\n",
+        b"GET /start HTTP/1.0\r\n",
+        b"POST /! HTTP/1.1\r\n",
+        b"POST /" + b"a" * 5_000 + b" HTTP/1.1\r\n",
+    ],
+)
 def test_a_web_browser_is_closed_and_starts_nothing(first: bytes) -> None:
     bench = Bench()
-    bench.send(200, first + b"Host: localhost\r\n\r\nstart calm\r\n")
+    bench.send(200, first + b"Host: localhost\r\n\r\n")
+    bench.send(400, b"start calm\r\n")
     bench.run(1_000)
     assert bench.wires[0] not in bench.daemon.links
     assert bench.session.started == 0

@@ -252,6 +252,8 @@ class Known:
     ended_in_round: int | None = None
     """The loop read its end, or turned it away."""
     is_seated: bool = False
+    is_leaving: bool = False
+    """It has to go, and is still read for stops, which may take several rounds."""
     is_closed: bool = False
     """By the daemon."""
     is_dead: bool = False
@@ -522,7 +524,9 @@ class Judge:
                 self._expect_all_answered(known)
             return
         known.ended_in_round = self.round
-        if not was_full:
+        if known.is_leaving:
+            self.counts["clients that went in several rounds"] += 1
+        elif not was_full:
             self.fail("seat", f"{known.name} was closed although there was a seat for it")
         elif is_new:
             self.fail("seat", f"{known.name} got no seat although others than the owner have one")
@@ -543,13 +547,16 @@ class Judge:
         for other in self.known:
             may_own = other in self._starts
             is_free = other.is_guest and other.is_seated and not (may_own or other is known)
+            is_free = is_free and not other.is_leaving
             if not is_free or other.is_dead or other.heard_in_round == self.round:
                 continue
             if max(other.heard_at_ms, other.answered_start_at_ms) < heard_at_ms:
                 self.fail("seat", f"{known.name} was evicted, but {other.name} was silent longer")
 
     def _seats(self) -> int:
-        return sum(k.is_guest and k.is_seated and not k.is_dead for k in self.known)
+        return sum(
+            k.is_guest and k.is_seated and not (k.is_dead or k.is_leaving) for k in self.known
+        )
 
     def _expect_all_answered(self, known: Known) -> None:
         if known.is_unsure:

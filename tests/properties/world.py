@@ -321,6 +321,7 @@ class World:
         """What a call to the kernel costs."""
         self._calls_to_live: int | None = None
         self._held_up_ms = 0
+        self._living: Daemon
         self._daemons = 0
         """How many have lived before this one."""
         self._fds = count(3)
@@ -385,7 +386,7 @@ class World:
         self.at(until_ms, self._end)
         self._is_over = False
         while not self._is_over:
-            daemon = self._daemon()
+            daemon = self._living = self._daemon()
             try:
                 with suppress(Killed):
                     daemon.run()
@@ -441,6 +442,12 @@ class World:
     def slept_ms(self) -> int:
         return 0
 
+    def _mark_leaving(self) -> None:
+        """Who was turned away in the round that ends, and is still read."""
+        leaving = {link.fileno() for link in self._living._leaving}
+        for client in self.clients:
+            client.known.is_leaving = client.fileno() in leaving
+
     def wait(
         self, until_ms: int, readers: Collection[Link | Source], writers: Collection[Link]
     ) -> Collection[Link | Source]:
@@ -448,6 +455,7 @@ class World:
         for client in self.clients:
             if client.has_unread:
                 self.judge.holds(client.known)
+        self._mark_leaving()
         self._idle_rounds += 1
         assert self._idle_rounds < MOST_ROUNDS_A_MS, "the loop spins"
         self.judge.round_ends()
