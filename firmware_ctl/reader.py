@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from threading import Thread
+from threading import Lock, Thread
 from types import UnionType
 from typing import IO, Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
@@ -37,6 +37,10 @@ GIVE_WAY_S: Final = 0.001
 WHY: Final = "the profiles could not be read"
 _GREATEST: Final = 1 << 53
 
+_working: Final = Lock()
+"""Held while a thread reads. A disk that hangs keeps a thread and its child that were given up, and
+would keep those of each further reading too."""
+
 
 class Reader:
     """One reading. `done` is called on the loop with the catalogue, or with why there is none."""
@@ -44,15 +48,21 @@ class Reader:
     def __init__(
         self, folders: Sequence[str], mat: Mat, done: Callable[[Catalogue | str], None]
     ) -> None:
-        """`CallerError` where this machine has no pipe or thread left."""
+        """`CallerError` where a reading has not ended, or no pipe or thread is left."""
         self._mat = mat
         self._done = done
         self._process: subprocess.Popen[bytes] | None = None
         self._is_over = False
         self._result: Catalogue | str = WHY
+        if not _working.acquire(blocking=False):
+            sentence = (
+                "the reading of the profiles that took too long has not ended yet; ask again later"
+            )
+            raise CallerError("busy", sentence)
         try:
             self._ends, is_open = os.pipe()
         except OSError as error:
+            _working.release()
             raise CallerError("not-ready", f"no process can be started: {error.strerror}") from None
         os.set_blocking(self._ends, False)
         asked = json.dumps({"folders": list(folders), "mat": mat.source.decode()}).encode()
@@ -60,6 +70,7 @@ class Reader:
         try:
             thread.start()
         except RuntimeError as error:
+            _working.release()
             os.close(self._ends)
             os.close(is_open)
             raise CallerError("not-ready", f"no process can be started: {error}") from None
@@ -85,6 +96,7 @@ class Reader:
         if isinstance(result, str):
             result += "; the daemon keeps those that it has"
         self._done(result)
+        self._result = WHY  # a timer to give this up is left, and would keep a whole catalogue
         os.close(self._ends)
 
     # --- on the thread: a child begins when others leave it a processor, and one that hangs in the
@@ -94,6 +106,7 @@ class Reader:
         try:
             self._result = self._read(asked)
         finally:
+            _working.release()
             os.close(is_open)  # which makes the other end readable
 
     def _read(self, asked: bytes) -> Catalogue | str:

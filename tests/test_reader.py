@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from errno import EMFILE
 from io import BytesIO
 from pathlib import Path
 from select import select
@@ -89,6 +91,14 @@ def starting(
     with monkeypatch.context() as patched:
         patched.setattr(subprocess, "Popen", Child)
         yield
+
+
+def join_thread() -> None:
+    """Waits for the thread of a reader that was given up."""
+    for thread in threading.enumerate():
+        if thread.name == "reader":
+            thread.join(MOST_S)
+            assert not thread.is_alive()
 
 
 @pytest.fixture
@@ -180,6 +190,43 @@ def test_the_loop_does_not_wait_for_the_child_to_begin(
         begins.set()
         assert began.wait(MOST_S)
     assert children[0].wait(MOST_S) == -signal.SIGKILL
+    join_thread()
+
+
+def test_reader_is_refused_while_the_thread_of_the_last_one_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, goes_on = Event(), Event()
+
+    def started(_: object) -> None:
+        begun.set()
+        assert goes_on.wait(MOST_S)
+
+    with starting(monkeypatch, started):
+        given_up = Loop()
+        assert begun.wait(MOST_S)
+        given_up.reader.give_up()
+        fds = {*os.listdir("/proc/self/fd")}
+        with pytest.raises(CallerError, match="has not ended yet; ask again later") as refused:
+            Loop()
+        assert refused.value.code == "busy"
+        assert {*os.listdir("/proc/self/fd")} == fds
+        goes_on.set()
+        join_thread()
+    assert given_up.told == [TOO_LONG]
+    assert isinstance(Loop([shipped.profiles_dir()]).until_told(), Catalogue)
+
+
+def test_reader_keeps_nothing_of_a_catalogue_that_it_has_handed_over(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("title: x\nphases: 3\n")
+    loop = Loop([str(tmp_path)])
+    told = loop.until_told()
+    assert isinstance(told, Catalogue)
+    assert told.entries[0].error is not None
+    of_catalogue = weakref.ref(told.entries[0].error)
+    loop.told.clear()
+    del told
+    assert of_catalogue() is None
 
 
 def test_of_what_is_given_up_nothing_is_left(monkeypatch: pytest.MonkeyPatch, hangs: None) -> None:
@@ -196,8 +243,7 @@ def test_of_what_is_given_up_nothing_is_left(monkeypatch: pytest.MonkeyPatch, ha
         assert began.wait(MOST_S)
     fd = loop.reader.fileno()
     loop.reader.give_up()
-    (thread,) = (thread for thread in threading.enumerate() if thread.name == "reader")
-    thread.join(MOST_S)
+    join_thread()
     assert children[0].poll() == -signal.SIGKILL
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(fd)
@@ -417,11 +463,25 @@ def test_a_machine_without_a_thread_to_spare_refuses(monkeypatch: pytest.MonkeyP
         raise RuntimeError("can't start new thread")
 
     pipes = [os.pipe()]
-    monkeypatch.setattr("threading.Thread.start", start)
-    monkeypatch.setattr(os, "pipe", lambda: pipes[0])
-    with pytest.raises(CallerError, match="no process can be started: can't start") as refused:
-        Loop()
+    with monkeypatch.context() as patched:
+        patched.setattr("threading.Thread.start", start)
+        patched.setattr(os, "pipe", lambda: pipes[0])
+        with pytest.raises(CallerError, match="no process can be started: can't start") as refused:
+            Loop()
     assert refused.value.code == "not-ready"
     for fd in pipes[0]:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(fd)
+    assert isinstance(Loop([shipped.profiles_dir()]).until_told(), Catalogue)
+
+
+def test_a_machine_without_a_pipe_to_spare_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pipe() -> tuple[int, int]:
+        raise OSError(EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pipe", pipe)
+        with pytest.raises(CallerError, match="no process can be started: Too many") as refused:
+            Loop()
+    assert refused.value.code == "not-ready"
+    assert isinstance(Loop([shipped.profiles_dir()]).until_told(), Catalogue)
