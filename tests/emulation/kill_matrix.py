@@ -368,7 +368,7 @@ Times are median / worst, in seconds from the fault. A time is met when its wors
 
 "Machine late" is how late a program of the highest importance woke in the guest, which says how much
 the machine underneath held the emulated Pi up: on each of the four processors a witness moves a pin
-every 20 ms, at a higher priority than the daemon's.
+every 50 ms, at a higher priority than the daemon's.
 
 "Remade" counts the rounds that were made again, with the reason of each. The daemon turns its motors
 off by itself when a tick is late, so the fault would then find nothing that runs. A round is made again

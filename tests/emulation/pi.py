@@ -26,7 +26,7 @@ HAND_PIN: Final = 21
 """Rises in the guest the moment a fault is set off."""
 WITNESS_PINS: Final = (28, 29, 30, 31)
 """The witness of each processor in the guest moves one of them every `WITNESS_S`."""
-WITNESS_S: Final = 0.02
+WITNESS_S: Final = 0.05
 
 BOOT_S: Final = 300.0
 """Nothing is promised of it, and beside other work it has taken more than two minutes."""

@@ -55,12 +55,12 @@ def test_qtest_keeps_edges_apart_from_answers_and_a_refusal_is_told(
 
 def test_lateness_is_the_longest_rest_within_the_interval_beyond_a_period() -> None:
     pin = WITNESS_PINS[0]
-    edges = [Edge(at_s, pin, True) for at_s in (1.0, 1.02, 1.30, 1.32, 1.34, 2.0)]
-    assert lateness(edges, pin, 1.0, 1.34) == pytest.approx(0.28 - WITNESS_S)
-    assert lateness(edges, pin, 1.30, 1.34) == pytest.approx(0)
-    assert lateness(edges, pin, 1.25, 1.34) == pytest.approx(0.05 - WITNESS_S)  # what lies within
+    edges = [Edge(at_s, pin, True) for at_s in (1.0, 1.05, 1.35, 1.40, 1.45, 2.0)]
+    assert lateness(edges, pin, 1.0, 1.45) == pytest.approx(0.30 - WITNESS_S)
+    assert lateness(edges, pin, 1.35, 1.45) == pytest.approx(0)
+    assert lateness(edges, pin, 1.25, 1.45) == pytest.approx(0.10 - WITNESS_S)  # what lies within
     with pytest.raises(RuntimeError, match="does not run in the guest"):
-        lateness(edges, WITNESS_PINS[1], 1.0, 1.34)
+        lateness(edges, WITNESS_PINS[1], 1.0, 1.45)
 
 
 def test_a_press_changes_no_output_and_an_output_cannot_be_driven_from_outside(pi: Pi) -> None:

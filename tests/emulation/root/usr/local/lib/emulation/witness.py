@@ -1,6 +1,6 @@
 """The tests' witness in the guest: how late any program woke, seen from outside.
 
-On each processor a process sleeps for 20 ms, moves a pin that the header does not have, and sleeps
+On each processor a process sleeps for 50 ms, moves a pin that the header does not have, and sleeps
 again. It does nothing else and runs above the daemon's priority, so that where its edge comes
 late the processor itself was late.
 """
@@ -11,7 +11,7 @@ import struct
 import time
 
 PINS = (28, 29, 30, 31)
-PERIOD_NS = 20_000_000
+PERIOD_NS = 50_000_000
 LINE_REQUEST = struct.Struct("=64I32sQI20xIIQQ216xII20xi")
 GET_LINE = 0xC250B407
 VALUES = struct.Struct("=QQ")
