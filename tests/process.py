@@ -74,10 +74,14 @@ def waited_ns(pid: int) -> int:
     A process that only sleeps is no measure of this: beside busy programs such a witness woke 1 ms
     late while a daemon that had work to do was held up for 82 ms.
     """
-    waited = 0
+    return sum(waited_ns_by_thread(pid).values())
+
+
+def waited_ns_by_thread(pid: int) -> dict[str, int]:
+    waited = {}
     for thread in Path(f"/proc/{pid}/task").iterdir():
         with suppress(OSError):  # it has just ended
-            waited += int((thread / "schedstat").read_text().split()[1])
+            waited[thread.name] = int((thread / "schedstat").read_text().split()[1])
     return waited
 
 

@@ -1,7 +1,7 @@
 """After each fault every motor pin gets low and stays so; figures are in docs/kill-matrix.md.
 
-The bounds are those that are promised. What the machine underneath holds up, the witnesses in the
-guest measure: it is subtracted once, and printed.
+The bounds are those that are promised. For how long the machine underneath gave the emulated Pi no
+processor is measured, subtracted once, and printed.
 """
 
 import time
@@ -27,12 +27,13 @@ def low_in_time(pi: Pi, name: str, persist: bool = True) -> Seen:
     fault = FAULTS[name]
     seen = play_and_break(pi, fault)
     print(name, seen)
+    held_s = max(seen.late_s, seen.held_s)
     if fault.row in DEATHS:
-        assert seen.low_s - seen.gone_s - seen.late_s <= PROMISED_MS[persist] / 1000, seen
+        assert seen.low_s - seen.gone_s - held_s <= PROMISED_MS[persist] / 1000, seen
     if fault.row in (2, 4):
-        assert seen.gone_s - seen.late_s <= fault.gone_ms / 1000, seen
+        assert seen.gone_s - held_s <= fault.gone_ms / 1000, seen
     if fault.row == 5:
-        assert seen.low_s - seen.late_s <= ORDERLY_MS / 1000, seen
+        assert seen.low_s - held_s <= ORDERLY_MS / 1000, seen
     if fault.row != 24:
         assert seen.ran, "a tick was late before the fault, which then found no motor that ran"
     return seen

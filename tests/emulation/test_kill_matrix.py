@@ -13,6 +13,7 @@ from tests.emulation.kill_matrix import (
     Rounds,
     Seen,
     document,
+    longest_wait_s,
     measured,
     misses,
     play,
@@ -20,7 +21,7 @@ from tests.emulation.kill_matrix import (
     table,
 )
 
-GOOD = Seen(0.45, 0.46, 8, True, False, False, 0.01, [])
+GOOD = Seen(0.45, 0.46, 8, True, False, False, 0.01, 0.02, [])
 
 
 def rounds(*counted: Seen, **others: Any) -> Rounds:
@@ -51,6 +52,17 @@ def test_misses_forgive_a_hang_only_where_no_motor_ran() -> None:
     """The dead-man is armed while motors run."""
     idle = GOOD._replace(gone_s=2.1, low_s=0.0, ran=False, tells_fault=True)
     assert misses(FAULTS["stop"], True, rounds(GOOD, told=[idle])) == []
+
+
+def test_longest_wait_is_that_of_one_thread_within_the_interval() -> None:
+    waits = [
+        (1.0, {"a": 0, "b": 500}),
+        (2.0, {"a": 10**8, "b": 500}),
+        (3.0, {"a": 10**8, "b": 10**9}),
+    ]
+    assert longest_wait_s(waits, 1.0, 2.5) == pytest.approx(0.1)
+    assert longest_wait_s(waits, 2.0, 2.9) == 0
+    assert longest_wait_s(waits, 1.5, 3.0) == pytest.approx(1.0, abs=1e-6)
 
 
 def test_table_counts_the_rounds_made_again_with_their_reasons() -> None:
