@@ -103,20 +103,17 @@ class KernelContacts:
         looked_at_ns = monotonic_ns()
         is_ahead = closed != self._closed
         if is_ahead:
+            # Its edge is told soon, with its own time; until then it counts as just come.
             self._closed = closed
             newest_ns = looked_at_ns
-        spells = [*spells_of(edges)]
-        if is_ahead or is_any_lost:
-            # An edge that was not told may have come at any time since the last look, or, if only
-            # the level is ahead, since the last edge that was told: nothing rested for certain.
+            edges.append((self._at_ms(looked_at_ns), self._contact()))
+        spells = spells_of(edges)
+        if is_any_lost:
+            # It may have come at any time since the last look: nothing rested for certain.
             since_ms = self._at_ms(self._looked_at_ns)
-            if spells and not is_any_lost:
-                since_ms = spells.pop().first_at_ms
-            else:
-                spells.clear()
-            spells.append(Spell(since_ms, self._at_ms(newest_ns), self._contact()))
+            spells = (Spell(since_ms, self._at_ms(newest_ns), self._contact()),)
         self._looked_at_ns, self._told_ns = looked_at_ns, newest_ns
-        return Contacts(self._contact(), tuple(spells))
+        return Contacts(self._contact(), spells)
 
     def _at_ms(self, at_ns: int) -> int:
         return (at_ns - self._origin_ns) // 1_000_000

@@ -120,11 +120,11 @@ def test_read_takes_any_number_of_edges_that_follow_each_other_as_one_spell(
     assert button.read() == (R, ((50, 81, R),))
 
 
-def test_read_with_a_level_without_its_edge_tells_a_movement_at_any_time_until_now(
+def test_read_with_a_level_without_its_edge_tells_a_movement_of_now(
     kernel: Kernel, button: KernelContacts
 ) -> None:
     kernel.levels = AT_PRESSED
-    assert button.read() == (P, ((0, 100, P),))
+    assert button.read() == (P, ((100, 100, P),))
     kernel.tells((110, FALLING, 5))
     kernel.now_ms, kernel.levels = 120, AT_BOTH
     assert button.read() == (BOTH, ((110, 120, BOTH),))
@@ -138,7 +138,7 @@ def test_read_of_an_edge_told_late_tells_its_own_time(
     kernel.levels = AT_PRESSED
     button.read()
     kernel.now_ms, kernel.levels = 200, AT_RELEASED
-    assert button.read() == (R, ((100, 200, R),))
+    assert button.read() == (R, ((200, 200, R),))
     kernel.now_ms = 300
     kernel.tells(*RELEASE, (195, RISING, 6), (196, FALLING, 6))
     assert button.read() == (R, ((190, 196, R),))
