@@ -134,7 +134,7 @@ def _fit(
         fitted = _fitted(timeline, asked, work, level_pct, kicks)
         if fitted:
             return fitted
-    # A level moves no start: what the lowest cannot mend no level can.
+    # A level moves no start: if the lowest level does not fit, no level fits.
     low, high = 1, 100
     found = _fitted(timeline, asked, work, low, kicks=False)
     while found and high - low > 1:

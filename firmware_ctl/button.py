@@ -165,7 +165,7 @@ class Button:
 
     @property
     def is_sound(self) -> bool:
-        """The contact rests on one of its sides, and there is no noise."""
+        """True while the contact rests on one of its sides and there is no noise."""
         return self._has_settled and self._rest in _SOUND and not self._is_noisy
 
     @property

@@ -338,7 +338,7 @@ def _used_up(error: Exception) -> str:
     """A sentence where the machine has nothing more to give; empty for any other error."""
     if isinstance(error, OSError) and error.errno in (EMFILE, ENFILE):
         return "no file can be opened any more; end other programs, or raise `ulimit -n`"
-    # Python says so of a thread, the kernel of a process.
+    # Python raises this for a thread, the kernel for a process.
     is_a_thread = "start new thread" in str(error)
     if is_a_thread or (isinstance(error, OSError) and error.errno == EAGAIN):
         return "no process can be started any more; end other programs, or raise `ulimit -u`"

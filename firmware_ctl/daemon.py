@@ -402,7 +402,7 @@ class Daemon(Player):
         return True
 
     def turn_away(self, link: Link) -> None:
-        """Closes a client for which there is no room: it is read for stops first, then told.
+        """Closes a client for which there is no room, after reading it for stops and telling it.
 
         That takes several rounds where it has sent much.
         """

@@ -179,7 +179,7 @@ def state(machine: Machine, mat: Mat) -> Findings:
 
 
 def clock(machine: Machine, mat: Mat) -> Findings:
-    """A real-time clock alone is no proof: anyone may set it."""
+    """A real-time clock alone proves nothing, because anyone may set it."""
     if machine.calls.clock_is_kept():
         yield ok("set over the network")
     else:
