@@ -22,16 +22,19 @@ from firmware_ctl.errors import CallerError, DeviceError
 from firmware_ctl.session import Contacts
 
 MOST_EDGES: Final = 64
-"""Edges that the kernel keeps between two looks, and that a look reads at most. Of a contact that
-chatters faster it keeps the newest ones, and their numbers tell that others are lost."""
+"""Edges that the kernel keeps between two looks, a power of two, and that a look reads at most. Of
+a contact that chatters for longer the kernel keeps the newest ones."""
 
-# Of linux/gpio.h: an input with a pull-up that tells both edges; an event's time, edge, line and
-# number; the levels of a request's lines, and their mask.
+# Of linux/gpio.h: an input with a pull-up that tells both edges; an event's time, edge and line;
+# the levels of a request's lines, and their mask.
+#
+# The event's numbers do not tell whether edges are lost. The number in the request skips one where
+# the kernel takes two edges of a line together, some microseconds apart, as it does with every
+# press of a bouncing contact: the event has the time and the level of the later one. The number on
+# the line tells of a loss only with that line's next event, which may be a press much later.
 _FLAGS: Final = 1 << 2 | 1 << 4 | 1 << 5 | 1 << 8
-_EVENT: Final = Struct("=QIII28x")
+_EVENT: Final = Struct("=QII32x")
 _FALLING: Final = 2
-_NUMBERS: Final = 0xFFFF_FFFF
-"""The number after this one is 0."""
 _VALUES: Final = Struct("=QQ")
 _GET_VALUES: Final = 0xC010B40E
 """GPIO_V2_LINE_GET_VALUES_IOCTL: _IOWR(0xB4, 0x0E, struct gpio_v2_line_values)."""
@@ -70,8 +73,6 @@ class KernelContacts:
         self._closed = self._levels()
         self._looked_at_ns = self._told_ns = monotonic_ns()
         """When the last look ended, and up to when movement was told of."""
-        self._number = 0
-        """Of the newest event."""
 
     def fileno(self) -> int:
         return self._fd
@@ -86,19 +87,11 @@ class KernelContacts:
             events = b""
         edges: list[tuple[int, Contact]] = []
         newest_ns = self._told_ns
-        furthest = new = 0
-        for at_ns, edge, pin, number in _EVENT.iter_unpack(events):
-            # Events of two lines may come in another order; none of them is lost for that.
-            further = (number - self._number) & _NUMBERS
-            if further <= _NUMBERS // 2:
-                new += 1
-                furthest = max(furthest, further)
+        for at_ns, edge, pin in _EVENT.iter_unpack(events):
             if at_ns > self._told_ns:
                 newest_ns = max(newest_ns, at_ns)
                 self._closed[pin] = edge == _FALLING
             edges.append((self._at_ms(at_ns), self._contact()))
-        is_any_lost = furthest > new
-        self._number = (self._number + furthest) & _NUMBERS
         closed = self._levels()
         looked_at_ns = monotonic_ns()
         is_ahead = closed != self._closed
@@ -108,8 +101,9 @@ class KernelContacts:
             newest_ns = looked_at_ns
             edges.append((self._at_ms(looked_at_ns), self._contact()))
         spells = spells_of(edges)
-        if is_any_lost:
-            # It may have come at any time since the last look: nothing rested for certain.
+        if len(edges) >= MOST_EDGES:
+            # The queue was full. What it lost may have come at any time since the last look:
+            # nothing rested for certain.
             since_ms = self._at_ms(self._looked_at_ns)
             spells = (Spell(since_ms, self._at_ms(newest_ns), self._contact()),)
         self._looked_at_ns, self._told_ns = looked_at_ns, newest_ns
