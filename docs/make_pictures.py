@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from firmware_ctl import plot
-from firmware_ctl.folder import load_entry, load_mat
-from firmware_ctl.simulate import play
+from firmware_ctl.simulator import plot
+from firmware_ctl.simulator.offline import play
+from firmware_ctl.timeline.folder import load_entry, load_mat
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -5,7 +5,19 @@ Every message is a sentence that a person can act on. Nothing here knows who sho
 
 from typing import NamedTuple
 
-from firmware_ctl.printable import printable
+
+def printable(text: str) -> str:
+    """The text on one line; each character that is not printable is spelt as Python spells it.
+
+    The one place that makes text from outside safe to show. File names, recorded incidents and a
+    daemon's answers may hold terminal escapes, or line ends that forge a line of their own
+    (`* ready …`) in the log.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 class FirmwareError(Exception):

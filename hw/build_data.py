@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 HW: Final = Path(__file__).resolve().parent
 sys.path.insert(0, str(HW.parent))
 
-from firmware_ctl.mat import Gate, Mat, Motor, read_mat  # noqa: E402
+from firmware_ctl.config.mat import Gate, Mat, Motor, read_mat  # noqa: E402
 
 HEADER: Final = {
     2: 3, 3: 5, 4: 7, 5: 29, 6: 31, 7: 26, 8: 24, 9: 21, 10: 19, 11: 23, 12: 32, 13: 33, 14: 8,

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 from build_data import HW, OWN_CURRENT_MA, read
 
-from firmware_ctl.heat import SKIN_C, SUPPLY_V, SURFACE_LIMIT_C, WORST_SURFACE
-from firmware_ctl.mat import read_mat
+from firmware_ctl.config.mat import read_mat
+from firmware_ctl.timeline.heat import SKIN_C, SUPPLY_V, SURFACE_LIMIT_C, WORST_SURFACE
 
 TABLE: Final = "https://makeabilitylab.github.io/physcomp/advancedio/vibromotor.html"
 SHOP: Final = "https://www.precisionmicrodrives.com/product/"
@@ -101,7 +101,7 @@ def mat_file(motor: Motor) -> str:
         r"# How often a motor is.*?pwm_hz: \d+",
         f"""# How often a motor is switched on and off each second. These motors turn
 # {motor.turns_hz:.0f} times a second: near that, at 200 or 250 Hz, the vibration swells and fades.
-# See docs/decisions/0016-pwm-frequency.md.
+# See docs/decisions/0014-pwm-frequency.md.
 pwm_hz: {PWM_HZ}""",
         text,
         flags=re.DOTALL,

@@ -1,6 +1,6 @@
-"""The command: one table of checks, and how their findings are printed.
+"""The command: the table of checks, and how their findings are printed.
 
-Reads the machine and changes nothing, but for lines that a person agreed to one by one.
+Doctor only reads. It adds a line to a file only after root has agreed to that line.
 """
 
 import argparse
@@ -10,20 +10,21 @@ import textwrap
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from firmware_ctl import limits, places, shipped
+from firmware_ctl import limits
+from firmware_ctl.config import paths, shipped
+from firmware_ctl.config.mat import Mat, MatLimits
 from firmware_ctl.doctor import host, pins, ports
 from firmware_ctl.doctor.finding import Edit, Finding, Findings, bad, listed, note, ok
 from firmware_ctl.doctor.machine import Machine
-from firmware_ctl.errors import AuthorError, DeviceError
-from firmware_ctl.folder import load_mat
-from firmware_ctl.mat import Mat, MatLimits
-from firmware_ctl.printable import printable
+from firmware_ctl.errors import AuthorError, DeviceError, printable
+from firmware_ctl.timeline.folder import load_mat
 
-Told = tuple[str, Finding]
-"""A finding and its subject."""
+Result = tuple[str, Finding]
+"""A subject, and one finding about it."""
 
 
-def fitted(machine: Machine, mat: Mat) -> Findings:
+def equipment(machine: Machine, mat: Mat) -> Findings:
+    """Optional parts that the mat file does not name."""
     if mat.gate is None:
         yield note(
             "no motor gate: when the Pi hangs or a MOSFET fails, only stop switch and fuses cut "
@@ -32,7 +33,7 @@ def fitted(machine: Machine, mat: Mat) -> Findings:
         )
     elif mat.gate.rail_pin is None:
         yield note(
-            "the gate has no read-back: whether it really cuts the power is not seen",
+            "the gate has no read-back: the daemon cannot check that it really cuts the power",
             "wire it, and name its pin in the mat file (rail)",
         )
     if mat.button is None:
@@ -42,7 +43,7 @@ def fitted(machine: Machine, mat: Mat) -> Findings:
         )
     elif mat.button.released_pin is None:
         yield note(
-            "a plain button: when its wire breaks it stops nothing, and no one is told",
+            "a plain button: if its wire breaks, the button stops nothing and nothing reports it",
             "fit a change-over contact, on two pins",
         )
 
@@ -50,22 +51,23 @@ def fitted(machine: Machine, mat: Mat) -> Findings:
 class Check(NamedTuple):
     subject: str
     find: Callable[[Machine, Mat], Findings]
-    on_a_pi: bool = True
-    """Only there: elsewhere its fix would lead nowhere."""
-    of_the_mat: bool = False
-    """Needs a mat file that can be read."""
+    only_on_a_pi: bool = True
+    """On another machine the fix could not be carried out."""
+    needs_mat: bool = False
+    """The check is left out if the mat file cannot be read."""
 
 
 CHECKS: Final = (
-    Check("machine", host.board, on_a_pi=False),
+    Check("machine", host.board, only_on_a_pi=False),
     Check("machine", host.power),
     Check("python", host.pin_library),
-    Check("mat", fitted, on_a_pi=False, of_the_mat=True),
+    Check("mat", equipment, only_on_a_pi=False, needs_mat=True),
     Check("pins", pins.chip),
-    Check("pins", pins.taken, of_the_mat=True),
+    Check("pins", pins.left_on, needs_mat=True),
+    Check("pins", pins.taken, needs_mat=True),
     Check("pins", pins.kept_outputs),
-    Check("pins", pins.boot_levels, of_the_mat=True),
-    Check("ports", ports.serial_ports, of_the_mat=True),
+    Check("pins", pins.boot_levels, needs_mat=True),
+    Check("ports", ports.serial_ports, needs_mat=True),
     Check("service", host.service),
     Check("service", host.deadman),
     Check("watchdog", host.watchdog),
@@ -75,33 +77,33 @@ CHECKS: Final = (
 NO_MAT: Final = Mat("", (), 0, 0, MatLimits(0, 0, 0, 0), None, None, None, ())
 
 
-def examine(machine: Machine, mat_file: str | None = None) -> list[Told]:
-    """Every finding, in the order in which the table has its subjects."""
-    mat, of_the_file = _read_mat(machine, mat_file)
-    told = [("mat", finding) for finding in of_the_file] + [
+def examine(machine: Machine, mat_file: str | None = None) -> list[Result]:
+    """Runs every check. The findings are in the order of the subjects in `CHECKS`."""
+    mat, mat_findings = _read_mat(machine, mat_file)
+    results = [("mat", finding) for finding in mat_findings] + [
         (check.subject, finding)
         for check in CHECKS
-        if (machine.is_pi or not check.on_a_pi) and (mat or not check.of_the_mat)
+        if (machine.is_pi or not check.only_on_a_pi) and (mat or not check.needs_mat)
         for finding in check.find(machine, mat or NO_MAT)
     ]
     subjects = [check.subject for check in CHECKS]
-    return sorted(told, key=lambda found: subjects.index(found[0]))
+    return sorted(results, key=lambda result: subjects.index(result[0]))
 
 
 def _read_mat(machine: Machine, path: str | None) -> tuple[Mat | None, list[Finding]]:
-    own = machine.exists(places.SERVICE_MAT)
-    at = path or (str(machine.at(places.SERVICE_MAT)) if own else shipped.mat_file())
+    has_own = machine.exists(paths.SERVICE_MAT)
+    file = path or (str(machine.at(paths.SERVICE_MAT)) if has_own else shipped.mat_file())
     try:
-        mat = load_mat(at)
+        mat = load_mat(file)
     except AuthorError as error:
-        fix = "correct the line; then pins and ports are looked at too"
+        fix = "correct the line; then doctor checks pins and ports too"
         return None, [bad(str(mistake), fix) for mistake in error.mistakes]
     except DeviceError as error:
-        return None, [bad(str(error), "name one that is there with --mat")]
-    if path or own:
-        return mat, [ok(f"{mat.name}, {path or places.SERVICE_MAT}")]
-    sentence = f"no mat file of your own: the shipped one ({mat.name}) stands for your wiring"
-    return mat, [note(sentence, f"copy {at} to {places.SERVICE_MAT} and change it")]
+        return None, [bad(str(error), "give a file that exists with --mat")]
+    if path or has_own:
+        return mat, [ok(f"{mat.name}, {path or paths.SERVICE_MAT}")]
+    sentence = f"no mat file of your own: doctor checks the wiring of the shipped one ({mat.name})"
+    return mat, [note(sentence, f"copy {file} to {paths.SERVICE_MAT} and change it")]
 
 
 # ---- printing
@@ -109,14 +111,14 @@ def _read_mat(machine: Machine, path: str | None) -> tuple[Mat | None, list[Find
 WIDTH: Final = 79
 
 
-def lines_of(findings: list[Told]) -> Iterator[str]:
-    """What is ok in one paragraph a subject; then each other finding, and under it its fix."""
+def lines_of(findings: list[Result]) -> Iterator[str]:
+    """For each subject one paragraph of all that is ok, then each other finding with its fix."""
     for subject in dict.fromkeys(subject for subject, _ in findings):
-        found = [finding for name, finding in findings if name == subject]
-        well = "; ".join(finding.sentence for finding in found if finding.word == "ok")
-        paragraphs = [ok(well)] if well else []
+        of_subject = [finding for name, finding in findings if name == subject]
+        all_ok = "; ".join(finding.sentence for finding in of_subject if finding.word == "ok")
+        paragraphs = [ok(all_ok)] if all_ok else []
         head = f"{subject:<9} "
-        for finding in paragraphs + [finding for finding in found if finding.word != "ok"]:
+        for finding in paragraphs + [finding for finding in of_subject if finding.word != "ok"]:
             yield from _wrapped(f"{head}{finding.word:<5}", finding.sentence)
             head = " " * len(head)
             if finding.fix:
@@ -135,10 +137,10 @@ def _as_json(subject: str, finding: Finding) -> dict[str, object]:
 
 
 def _wrapped(head: str, text: str) -> list[str]:
-    # What stands in backticks is copied as it is, so it is not broken at its spaces.
-    whole = re.sub("`[^`]*`", lambda found: found[0].replace(" ", "\0"), printable(text))
+    # People copy a command in backticks, so it must not be broken over two lines.
+    unbroken = re.sub("`[^`]*`", lambda match: match[0].replace(" ", "\0"), printable(text))
     lines = textwrap.wrap(
-        whole,
+        unbroken,
         WIDTH,
         initial_indent=head,
         subsequent_indent=" " * len(head),
@@ -149,7 +151,10 @@ def _wrapped(head: str, text: str) -> list[str]:
 
 
 def doctor(args: argparse.Namespace) -> int:
-    """Prints every finding; 1 where one is BAD. As root on a terminal it offers to add lines."""
+    """Prints every finding. Exit code 1 if one is BAD.
+
+    For root on a terminal it offers to add lines to files.
+    """
     machine = Machine()
     findings = examine(machine, args.mat)
     if args.json:
@@ -163,7 +168,7 @@ def doctor(args: argparse.Namespace) -> int:
     edits = list(dict.fromkeys(finding.edit for _, finding in findings if finding.edit))
     if edits and not args.json and os.isatty(0) and os.isatty(1):
         if os.geteuid() == 0:
-            from firmware_ctl.doctor.mending import add_lines
+            from firmware_ctl.doctor.fixes import add_lines
 
             for line in add_lines(machine, edits, input):
                 print(line)
@@ -172,7 +177,8 @@ def doctor(args: argparse.Namespace) -> int:
     return 1 if any(finding.word == "BAD" for _, finding in findings) else 0
 
 
-def summary(findings: list[Told]) -> str:
+def summary(findings: list[Result]) -> str:
+    """The last lines: the number of problems, their subjects, and the number of notes."""
     subjects = [subject for subject, finding in findings if finding.word == "BAD"]
     notes = [finding.word for _, finding in findings].count("note")
     advice = f"{notes or 'no'} note{'s' * (notes != 1)}"

@@ -1,10 +1,10 @@
-"""What a check finds, why it matters, and what fixes it. Knows no machine."""
+"""What a check finds: a sentence on what and why, and the fix. Knows no machine."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal, NamedTuple
 
 Word = Literal["ok", "note", "BAD"]
-"""A note is advice, or what could not be looked at; BAD makes the mat unsafe or unable to run."""
+"""BAD: the mat is unsafe or cannot run. note: advice, or something that could not be checked."""
 
 INSTALL: Final = "`sudo firmware-ctl service install`"
 KERNEL: Final = "start Raspberry Pi OS's own kernel: `sudo apt full-upgrade`, then `sudo reboot`"
@@ -12,7 +12,7 @@ ROOT: Final = "`sudo firmware-ctl doctor`"
 
 
 class Edit(NamedTuple):
-    """A fix that is lines at the end of a file."""
+    """A fix: lines to add at the end of a file."""
 
     path: str
     lines: tuple[str, ...]
@@ -41,5 +41,5 @@ def bad(sentence: str, fix: str, edit: Edit | None = None) -> Finding:
 
 
 def listed(words: Sequence[str]) -> str:
-    """One, two and three."""
+    """The words as `one, two and three`."""
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))

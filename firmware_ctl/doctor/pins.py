@@ -1,40 +1,40 @@
-"""The pins of the header: who may drive them, who does, and what they are before and after.
+"""Checks of the pins: who may drive them, who does, and their levels at boot and after a crash.
 
-What the kernel shows is believed before what a file says: overlays are judged by the pins that
-their drivers took. Only what the firmware did before the kernel started is read from config.txt.
+The checks ask the kernel which driver has taken which pin, so they need no table of overlays. Only
+what the firmware does before the kernel starts is read from config.txt.
 """
 
 import os
 import re
 from typing import Final
 
-from firmware_ctl import off
+from firmware_ctl.config.mat import Mat
 from firmware_ctl.doctor.finding import KERNEL, ROOT, Edit, Findings, bad, listed, note, ok
 from firmware_ctl.doctor.machine import Machine
-from firmware_ctl.mat import Mat
+from firmware_ctl.hardware import emergency_off
 
-OURS: Final = ("lg", off.BUTTON_NAME.decode())
-"""The names under which a daemon holds its lines."""
+OURS: Final = ("lg", emergency_off.BUTTON_NAME.decode())
+"""The names under which the daemon holds its lines."""
 
 OTHER_PINS: Final = "or use other pins"
 FROM_CONFIG: Final = (
-    "take its line out of config.txt (`grep ^dt /boot/firmware/*.txt` lists the devices), "
+    "remove its line from config.txt (`grep ^dt /boot/firmware/*.txt` lists the devices), "
     f"then `sudo reboot`; {OTHER_PINS}"
 )
-BY_HAND: Final = "if you started the daemon by hand, this is fine; else stop that program"
+BY_HAND: Final = "if you started the daemon manually, this is fine; otherwise stop that program"
 
-# What holds a pin, by the name that it gave to the kernel, and how to end it.
 HOLDERS: Final = {
     "": ("a part of the kernel", FROM_CONFIG),
     **dict.fromkeys(OURS, ("a daemon or another program with lgpio", BY_HAND)),
     "sysfs": ("/sys/class/gpio", f"write its number to /sys/class/gpio/unexport, {OTHER_PINS}"),
 }
+"""By the name that a holder of a pin gave to the kernel: what the holder is, and the fix."""
 
 DEBUG: Final = "/sys/kernel/debug"
 KINDS: Final = dict.fromkeys(("dh", "dl"), "level") | dict.fromkeys(
     ("pu", "pd", "pn", "np"), "pull"
 )
-"""Words of a `gpio=` line and what they set; any other word sets the pin's function."""
+"""Words of a `gpio=` line and what each sets. Any other word sets the function of the pin."""
 
 
 def chip(machine: Machine, mat: Mat) -> Findings:
@@ -45,44 +45,27 @@ def chip(machine: Machine, mat: Mat) -> Findings:
         yield bad("there is no /dev/gpiochip0: the kernel offers no pins", KERNEL)
     elif None in labels:
         yield note(
-            f"this user may not open {next(iter(machine.chips))}, so the pins were not looked at",
-            f"{ROOT}; to run the mat yourself: `sudo usermod -aG gpio $USER`, then log in anew",
+            f"this user has no permission to open {next(iter(machine.chips))}, so the pins were "
+            "not checked",
+            f"{ROOT}; to run the mat yourself: `sudo usermod -aG gpio $USER`, then log out and in",
         )
     else:
-        names = listed([label or "one that does not answer" for label in labels])
-        yield bad(f"no chip here drives the header of a Pi (there is: {names})", KERNEL)
+        names = listed([label or "a chip that does not answer" for label in labels])
+        yield bad(f"no GPIO chip drives the header of a Pi (found: {names})", KERNEL)
 
 
-def taken(machine: Machine, mat: Mat) -> Findings:
-    """By the kernel: who holds each line, and which device (I2C, PWM, …) uses each pin."""
-    folders = [
+def _controllers(machine: Machine) -> list[str]:
+    """Folders of the pin controllers in the kernel's debug files."""
+    return [
         folder
         for folder in machine.find(f"{DEBUG}/pinctrl/*")
         if re.search("bcm2835|bcm2711|rp1", os.path.basename(folder))
     ]
-    claims = "\n".join(machine.text(f"{folder}/pinmux-pins") for folder in folders)
-    # `pin 7 (gpio7): DEVICE …`, with `device ` before it where the controller is a strict one.
-    claim = r"^pin (\d+) \(\S+\): (?:device )?(?!GPIO|UNCLAIMED)([^( ]\S*)"
-    devices = {int(pin): device for pin, device in re.findall(claim, claims, re.MULTILINE)}
-    by: dict[tuple[str, str], list[str]] = {}
-    for pin, owner in sorted(_owners(mat).items()):
-        holder = machine.holder(pin)
-        if pin in devices:
-            who = f"the kernel's device {devices[pin]}", FROM_CONFIG
-        elif holder is None or (machine.service_runs and holder in OURS):
-            continue
-        else:
-            end = f"end the program, {OTHER_PINS}; if it is a driver, {FROM_CONFIG}"
-            who = HOLDERS.get(holder, (f"`{holder}`, another program or a driver,", end))
-        by.setdefault(who, []).append(f"GPIO {pin} ({owner})")
-    for (name, fix), whose in by.items():
-        yield bad(f"{name} has {listed(whose)}: the daemon cannot drive it safely", fix)
-    if machine.exists("/run/pigpio.pid"):
-        yield bad(
-            "pigpiod runs: its clients can drive any pin, and the kernel does not know",
-            "`sudo systemctl disable --now pigpiod`",
-        )
-    levels = "\n".join(machine.text(f"{folder}/pins") for folder in folders)
+
+
+def left_on(machine: Machine, mat: Mat) -> Findings:
+    """Motors whose pin is high although no program holds it, for example after a crash."""
+    levels = "\n".join(machine.text(f"{folder}/pins") for folder in _controllers(machine))
     for motor in mat.motors:
         is_high = re.search(rf"^pin {motor.pin} .* in hi\b", levels, re.MULTILINE)
         if is_high and machine.header and machine.holder(motor.pin) is None:
@@ -90,24 +73,50 @@ def taken(machine: Machine, mat: Mat) -> Findings:
                 f"GPIO {motor.pin} is high, and no program drives it: motor {motor.name} is on",
                 f"press the stop switch, then `sudo pinctrl set {motor.pin} op dl`",
             )
-    if machine.header and not by:
+
+
+def taken(machine: Machine, mat: Mat) -> Findings:
+    """Who holds each pin, and which device of the kernel (I2C, PWM, …) uses it."""
+    claims = "\n".join(machine.text(f"{folder}/pinmux-pins") for folder in _controllers(machine))
+    # A line is `pin 7 (gpio7): DEVICE …`; a strict controller shows `device DEVICE …`.
+    claim = r"^pin (\d+) \(\S+\): (?:device )?(?!GPIO|UNCLAIMED)([^( ]\S*)"
+    devices = {int(pin): device for pin, device in re.findall(claim, claims, re.MULTILINE)}
+    pins_by_holder: dict[tuple[str, str], list[str]] = {}
+    for pin, owner in sorted(_owners(mat).items()):
+        holder = machine.holder(pin)
+        if pin in devices:
+            described = f"the kernel's device {devices[pin]}", FROM_CONFIG
+        elif holder is None or (machine.service_runs and holder in OURS):
+            continue
+        else:
+            fix = f"end the program, {OTHER_PINS}; if it is a driver, {FROM_CONFIG}"
+            described = HOLDERS.get(holder, (f"`{holder}`, another program or a driver,", fix))
+        pins_by_holder.setdefault(described, []).append(f"GPIO {pin} ({owner})")
+    for (name, fix), pins in pins_by_holder.items():
+        yield bad(f"{name} has {listed(pins)}: the daemon cannot drive it safely", fix)
+    if machine.exists("/run/pigpio.pid"):
+        yield bad(
+            "pigpiod runs: its clients can drive any pin, and the kernel does not know",
+            "`sudo systemctl disable --now pigpiod`",
+        )
+    if machine.header and not pins_by_holder:
         yield ok("held by the running service" if machine.service_runs else "held by no program")
     if not claims.strip():
         yield note(
-            "which devices of the kernel use the mat's pins was not looked at",
+            "which devices of the kernel use the mat's pins was not checked",
             f"`sudo mount -t debugfs none {DEBUG}`, then {ROOT}" if machine.is_root else ROOT,
         )
     elif machine.changed_since_start(machine.boot_file("config.txt")):
         yield note(
-            "config.txt was changed after this start: what it does to the pins is not seen yet",
+            "config.txt was changed after the last boot: its effect on the pins is not known yet",
             f"`sudo reboot`, then {ROOT} again",
         )
-    elif not by:
+    elif not pins_by_holder:
         yield ok("used by no device")
 
 
 def kept_outputs(machine: Machine, mat: Mat) -> Findings:
-    """`persist_gpio_outputs` and `strict_gpiod`: raspberrypi/linux pull requests 6117 and 6150."""
+    """Whether pins keep their level after the daemon has died (raspberrypi/linux #6117, #6150)."""
     driver = "pinctrl_rp1" if machine.family == "5" else "pinctrl_bcm2835"
     kept = machine.text(f"/sys/module/{driver}/parameters/persist_gpio_outputs")
     update = "`sudo apt full-upgrade`, then `sudo reboot`, and ask again"
@@ -116,32 +125,33 @@ def kept_outputs(machine: Machine, mat: Mat) -> Findings:
         yield ok("let go when their program dies")
     elif kept:
         edit = Edit(machine.boot_file("config.txt"), ("dtparam=strict_gpiod",))
-        otherwise = f"the firmware did not heed `dtparam=strict_gpiod` in config.txt: {update}"
+        otherwise = f"the firmware ignored `dtparam=strict_gpiod` in config.txt: {update}"
         yield bad(f"{sentence} keeps outputs", *machine.fix(edit, otherwise))
     elif "rpi" in machine.text("/proc/sys/kernel/osrelease"):
         yield bad(f"{sentence} is older than 2024-05", update)
 
 
 def boot_levels(machine: Machine, mat: Mat) -> Findings:
-    """`gpio=` of config.txt: each line changes what it names, the later overrides the earlier.
+    """Levels by the `gpio=` lines of config.txt. A later line overrides an earlier one.
 
-    It acts some seconds after power (Raspberry Pi's documentation of GPIO control). No file of the
-    kernel tells what it did.
+    The firmware applies them some seconds after power-on (Raspberry Pi's documentation of GPIO
+    control). No file of the kernel shows them.
     """
-    given: dict[tuple[int, str], str] = {}
-    for text, counts in machine.config:
-        found = re.fullmatch(r"gpio=([\d, -]+)=([a-z\d, ]+)", text)
-        pins = _pins(found[1]) if found else range(28)
-        if found and counts:
-            words = found[2].replace(" ", "").split(",")
-            given |= {(pin, KINDS.get(word, "function")): word for pin in pins for word in words}
-        elif counts is not False and text.startswith(("gpio=", "include ")):
+    settings: dict[tuple[int, str], str] = {}
+    for text, applies in machine.config:
+        match = re.fullmatch(r"gpio=([\d, -]+)=([a-z\d, ]+)", text)
+        pins = _pins(match[1]) if match else range(28)
+        if match and applies:
+            words = match[2].replace(" ", "").split(",")
+            settings |= {(pin, KINDS.get(word, "function")): word for pin in pins for word in words}
+        elif applies is not False and text.startswith(("gpio=", "include ")):
             kinds = ("function", *KINDS.values())
-            given |= {(pin, kind): f"`{text}`" for pin in pins for kind in kinds}
+            # In backticks: the line may set these pins, but doctor cannot tell.
+            settings |= {(pin, kind): f"`{text}`" for pin in pins for kind in kinds}
     high, doubtful, floating = [], set(), []
     for motor in mat.motors:
-        function = given.get((motor.pin, "function"), "ip")
-        level, pull = (given.get((motor.pin, kind), "") for kind in ("level", "pull"))
+        function = settings.get((motor.pin, "function"), "ip")
+        level, pull = (settings.get((motor.pin, kind), "") for kind in ("level", "pull"))
         if (function, level) == ("op", "dl"):
             continue
         if unclear := {word for word in (function, level, pull) if word.startswith("`")}:
@@ -156,8 +166,8 @@ def boot_levels(machine: Machine, mat: Mat) -> Findings:
         yield bad(f"a gpio= line of config.txt can run motor {listed(high)} at boot", "", edit)
     if doubtful:
         yield note(
-            f"{listed(sorted(doubtful))} in config.txt may run motors at boot: whether it counts "
-            "here cannot be told",
+            f"{listed(sorted(doubtful))} in config.txt may run motors at boot: doctor cannot tell "
+            "whether it applies to this board",
             "the next line overrides it",
             edit,
         )
@@ -172,6 +182,7 @@ def boot_levels(machine: Machine, mat: Mat) -> Findings:
 
 
 def _owners(mat: Mat) -> dict[int, str]:
+    """What each pin of the mat is for."""
     owners: dict[int | None, str] = {motor.pin: f"motor {motor.name}" for motor in mat.motors}
     if mat.button is not None:
         owners |= dict.fromkeys(mat.button, "the button")
@@ -182,15 +193,15 @@ def _owners(mat: Mat) -> dict[int, str]:
 
 
 def _pins(text: str) -> set[int]:
-    """`17,22-25` as its pins; what is no pin of the header is left out."""
-    found = re.findall(r"(\d+)(?:-(\d+))?", text.replace(" ", ""))
+    """The pins in a text such as `17,22-25`, without those that the header does not have."""
+    runs = re.findall(r"(\d+)(?:-(\d+))?", text.replace(" ", ""))
     return {
-        pin for pin in range(28) for first, last in found if int(first) <= pin <= int(last or first)
+        pin for pin in range(28) for first, last in runs if int(first) <= pin <= int(last or first)
     }
 
 
 def ranges(pins: list[int]) -> str:
-    """12, 13, 17, 22, 23, 24 as 12-13,17,22-24."""
+    """Pins as text: 12, 13, 17, 22, 23, 24 as `12-13,17,22-24`."""
     runs: list[list[int]] = []
     for pin in sorted(pins):
         if runs and pin == runs[-1][-1] + 1:

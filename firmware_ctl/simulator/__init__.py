@@ -1,4 +1,18 @@
-"""A mat that is not there: time that jumps, pins without wires, motors as formulas.
+"""A mat that is not there: a board, pins, motors and a clock, for `mock`, `simulate` and the tests.
 
-The real daemon never imports it; `mock`, `simulate` and the tests do.
+Knows how motors behave, and how to break things on purpose. The daemon on a Raspberry Pi never
+imports it.
 """
+
+__all__ = [
+    "board",
+    "clock",
+    "erm",
+    "export",
+    "faults",
+    "motors",
+    "offline",
+    "pins",
+    "plot",
+    "replay",
+]

@@ -1,34 +1,35 @@
-"""The mat's wiring: GPIO lines, gates and the motor rail, and what a death leaves of them.
+"""A model of the mat's wiring: GPIO lines, MOSFET gates and the motor rail.
 
-Knows what has power at what time. It does not know who drives a line or why, and not what a motor
-makes of its power. Where a real circuit would be in doubt, the motor is on.
+The board knows which motor has power at which time, also after the process that drove the lines has
+died. It does not know who drives a line or why, nor how a motor moves. Where the state of a real
+circuit would be uncertain, the model takes the dangerous one: the motor is on.
 """
 
 from typing import Final, Literal, NamedTuple
 
-from firmware_ctl.mat import Mat, Motor
+from firmware_ctl.config.mat import Mat, Motor
 
 Pull = Literal["up", "down", "floating"]
 
 GATE_OHM: Final = 3_300
-"""Pull-down on each gate of the reference build."""
+"""Pull-down resistor on each motor's gate in the reference build."""
 
 STAGE_MS: Final = (260, 400)
-"""How long one edge of the heartbeat holds the rail on, over all tolerances."""
+"""Shortest and longest time for which one heartbeat edge keeps the rail on, over all tolerances."""
 
-_THRESHOLD_V: Final = 0.65  # AO3400A, least
-_PULL_UP_OHM: Final = 33_000  # the strongest inside a Pi 4
+_THRESHOLD_V: Final = 0.65  # the lowest gate threshold of an AO3400A
+_PULL_UP_OHM: Final = 33_000  # the strongest pull-up inside a Pi 4
 _PULL_UP_V: Final = 3.3 * 1.05
 _FLOATING_V: Final = 1.9  # 0.9 to 1.9 V was measured on a floating gate (gpiozero #1146)
 
 
 class Line(NamedTuple):
-    """A GPIO line as its driver and its pull leave it."""
+    """The state of a GPIO line: its driver and its pull resistor."""
 
     duty_pct: int | None = None
-    """0: driven low, 100: driven high, between: pulsing; None: an input."""
+    """0: driven low; 100: driven high; between: PWM; None: an input."""
     pull: Pull = "floating"
-    """The Pi's own resistor; it matters to an input only."""
+    """The resistor inside the Pi; it has an effect on inputs only."""
 
     @property
     def is_pulsing(self) -> bool:
@@ -36,12 +37,15 @@ class Line(NamedTuple):
 
 
 def reset_line(pin: int) -> Line:
-    """A line as the Pi leaves it at reset: an input, pulled up from GPIO 0 to 8, else down."""
+    """A line after a reset of the Pi: an input, pulled up on GPIO 0 to 8, down on all others."""
     return Line(None, "up" if pin <= 8 else "down")
 
 
 def gate_duty_pct(line: Line, gate_ohm: int | None) -> int:
-    """How much of the time a gate behind this line conducts; `gate_ohm` None: no pull-down."""
+    """The share of the time, in percent, for which the MOSFET behind this line conducts.
+
+    `gate_ohm`: the pull-down resistor on its gate; None: there is none.
+    """
     if line.duty_pct is not None:
         return line.duty_pct
     if line.pull == "down" or (line.pull == "floating" and gate_ohm is not None):
@@ -54,10 +58,10 @@ def gate_duty_pct(line: Line, gate_ohm: int | None) -> int:
 
 
 def after_death(line: Line, persist: bool, freeze_high: bool) -> Line:
-    """A line after the death of the process that drove it.
+    """A line after the process that drove it has died.
 
-    Raspberry Pi kernels keep an output driven (`persist`); with `strict_gpiod` it becomes an input.
-    PWM made by a thread of the process stops wherever it was, at 0 or at 100 %.
+    `persist`: the kernel keeps outputs driven, as Raspberry Pi kernels do; with `strict_gpiod` they
+    become inputs. `freeze_high`: PWM made by a thread of the process stops at 100 %; False: at 0.
     """
     if line.duty_pct is None or not persist:
         return Line(None, line.pull)
@@ -65,23 +69,24 @@ def after_death(line: Line, persist: bool, freeze_high: bool) -> Line:
 
 
 class Board:
-    """All lines, the rail and its switches. Times only go forward.
+    """All lines, the rail and its switches. Times must not go backwards.
 
-    The rail needs the supply and the stop switch, and on a mat with a motor gate the heartbeat
-    stage as well. Its AC-coupled input is fed by each change of the heartbeat line; a line that is
-    stuck does not feed it, one that pulses by itself always does. One edge is enough.
+    The rail has power while the supply is there and the stop switch is released; on a mat with a
+    motor gate the heartbeat stage has to be fed, too. The input of that stage is AC-coupled: each
+    change of the heartbeat line feeds it, and one edge is enough. A stuck line does not feed it. A
+    line with PWM always does, which is a danger.
     """
 
     def __init__(
         self, mat: Mat, gate_ohm: int | None = GATE_OHM, stage_ms: int = STAGE_MS[1]
     ) -> None:
         self.rail_pin = mat.gate.rail_pin if mat.gate else None
-        """The input that reads the rail back, if there is one."""
+        """The input that reads the rail back; None on a mat without a motor gate."""
         self.has_supply = True
         self.shorted: set[int] = set()
-        """Fault switch: the pins whose MOSFET conducts whatever its gate says."""
+        """Injected fault: pins whose MOSFET conducts whatever their gate's voltage."""
         self.is_rail_shorted = False
-        """Fault switch: the rail's own MOSFET conducts whatever the heartbeat stage says."""
+        """Injected fault: the rail's own MOSFET conducts whatever the heartbeat stage does."""
         self._heartbeat_pin = mat.gate.heartbeat_pin if mat.gate else None
         self._gate_ohm = gate_ohm
         self._stage_ms = stage_ms
@@ -93,21 +98,22 @@ class Board:
         return self._lines[pin]
 
     def set_line(self, pin: int, line: Line, now_ms: int) -> None:
-        """The line's owner drives it, or makes it an input."""
-        before, self._lines[pin] = self._lines[pin], line
-        if pin == self._heartbeat_pin and (before.is_pulsing or _is_high(before) != _is_high(line)):
+        """Drive a line, or make it an input, as its owner does."""
+        previous, self._lines[pin] = self._lines[pin], line
+        if pin == self._heartbeat_pin and _is_edge(previous, line):
             self._fed_until_ms = now_ms + self._stage_ms
 
     def kill(self, now_ms: int, persist: bool, freeze_high: bool) -> None:
-        """The process that drives the lines dies; see `after_death`."""
+        """Let the process die that drives the lines; see `after_death`."""
         for pin, line in self._lines.items():
             self.set_line(pin, after_death(line, persist, freeze_high), now_ms)
 
     def stop_switch(self, on: bool) -> None:
-        """Pressed it opens the rail, and it stays so until it is released by hand."""
+        """Press the stop switch, which latches and opens the rail, or release it by hand."""
         self._is_stopped = on
 
     def rail_at(self, now_ms: int) -> bool:
+        """Whether the rail has power."""
         if not self.has_supply or self._is_stopped:
             return False
         if self._heartbeat_pin is None or self.is_rail_shorted:
@@ -117,12 +123,16 @@ class Board:
         return self._fed_until_ms is not None and now_ms < self._fed_until_ms
 
     def power_at(self, motor: Motor, now_ms: int) -> int:
-        """The share of the time, in whole percent, for which the motor is joined to its supply."""
+        """The share of the time, in whole percent, for which the motor has power."""
         if not self.rail_at(now_ms):
             return 0
         if motor.pin in self.shorted:
             return 100
         return gate_duty_pct(self._lines[motor.pin], self._gate_ohm)
+
+
+def _is_edge(previous: Line, line: Line) -> bool:
+    return previous.is_pulsing or _is_high(previous) != _is_high(line)
 
 
 def _is_high(line: Line) -> bool:

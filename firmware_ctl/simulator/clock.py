@@ -5,31 +5,31 @@ from collections.abc import Callable, Collection
 from itertools import count
 from typing import NamedTuple
 
-from firmware_ctl.daemon import Daemon, Link, Source
+from firmware_ctl.daemon.interfaces import Link, Source
 
 
 class _Due(NamedTuple):
     """Something that the script does, dressed as a source that became readable."""
 
-    do: Callable[[Daemon], object]
+    do: Callable[[], object]
 
     def fileno(self) -> int:
         return -1
 
-    def ready(self, daemon: Daemon) -> None:
-        self.do(daemon)
+    def ready(self) -> None:
+        self.do()
 
 
-class VirtualInbox:
+class VirtualPoller:
     """The daemon's inbox on a clock of its own. What happens from outside is scripted by `at`."""
 
     def __init__(self) -> None:
         self._now_ms = 0
-        self._script: list[tuple[int, int, Callable[[Daemon], object]]] = []
+        self._script: list[tuple[int, int, Callable[[], object]]] = []
         self._numbers = count()
 
-    def at(self, at_ms: int, do: Callable[[Daemon], object]) -> None:
-        """Does something to the daemon at a time; what is due together keeps its order."""
+    def at(self, at_ms: int, do: Callable[[], object]) -> None:
+        """Calls at a time; what is due together keeps its order."""
         heapq.heappush(self._script, (at_ms, next(self._numbers), do))
 
     def now_ms(self) -> int:

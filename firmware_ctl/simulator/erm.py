@@ -1,38 +1,40 @@
-"""An eccentric-mass motor as formulas: what turns, shakes, draws current and grows warm.
+"""A model of one eccentric-rotating-mass (ERM) motor: speed, amplitude, current and temperature.
 
-Between two changes of the duty everything has a closed form, so that it costs the same to look one
-millisecond ahead or an hour. Knows one motor at a time, and nothing of pins, rail or sessions.
+Between two changes of the duty every quantity has a closed form, so a look one hour ahead costs as
+much as a look one millisecond ahead. The module knows one motor, and no pins, rail or sessions.
 """
 
 from math import exp, log
 from typing import Final, NamedTuple
 
-from firmware_ctl.heat import MOTOR, SUPPLY_V
-from firmware_ctl.mat import Motor
+from firmware_ctl.config.mat import Motor
+from firmware_ctl.timeline.heat import MOTOR, SUPPLY_V
 
 RISE_MS: Final = 40.0
-"""Time constant of spinning up: from rest to 90 % of the amplitude, which is 95 % of the speed, in
-three of them, 120 ms. Data sheets of ERM motors give 50 to 180 ms; Precision Microdrives' step
-response of its 305-000 shows 180 ms to the full amplitude."""
+"""Time constant of spinning up. Three of them, 120 ms, take the motor from rest to 95 % of its
+speed, which is 90 % of its amplitude. Data sheets of ERM motors give 50 to 180 ms; Precision
+Microdrives' step response of its 305-000 shows 180 ms to the full amplitude."""
 
 STOP_MS: Final = 100.0
 """Time constant of running down. A switch to ground cannot brake; data sheets give 50 to 250 ms.
-Here 10 % of the amplitude is left after 97 ms, and the rotor rests after 240 ms."""
+In this model 10 % of the amplitude is left after 97 ms, and the rotor rests after 240 ms."""
 
 FRICTION: Final = 0.1
-"""Brush and bearing friction as a share of the rated speed: where an unpowered rotor is heading, so
-that it comes to rest instead of creeping. Chosen to end within the data sheets' 250 ms."""
+"""Brush and bearing friction: an unpowered rotor heads for this share of the rated speed,
+backwards, so it comes to rest instead of creeping. The value makes it rest within the data sheets'
+250 ms."""
 
 HEAT_MS: Final = MOTOR.ms
 
 K_PER_MA: Final = MOTOR.k_per_w * SUPPLY_V / 1_000
-"""How warm a steady mean current makes the housing in the end, over the skin of a lying person."""
+"""Final temperature rise of the housing, over the skin of a person who lies on it, in K per mA of
+steady mean current."""
 
 _SPIN_UP_K_PER_MA: Final = K_PER_MA * RISE_MS / (HEAT_MS - RISE_MS)
 
 
 class Moment(NamedTuple):
-    """A motor at one instant."""
+    """The state of a motor at one time."""
 
     turning: bool
     speed: float
@@ -42,18 +44,20 @@ class Moment(NamedTuple):
     current_ma: float
     """Mean over the PWM period, drawn from the rail."""
     warmer_k: float
-    """Housing over the skin of the person."""
+    """How much warmer the housing is than the skin of the person, in K."""
 
 
 class Erm:
-    """One motor, cold and at rest at first. Times only go forward.
+    """One motor, cold and at rest at time 0. Times must not go backwards.
 
-    From rest it needs `start_pct` to turn; turning, it stays so down to `hold_pct` (DEV-3408E03,
-    rev. 1.00: 2.8 V at most to start, of 3.6 V nominal; the hold is the mat file's). The speed
-    heads for the duty's share of the cap. The force of the eccentric mass is m r w^2, so amplitude
-    goes with the square of the speed, and frequency with the speed (Precision Microdrives AB-029).
-    The current is that of a DC motor: `start_ma` at the cap with a resting rotor, which is the
-    stall current, less what the turning rotor induces, down to `run_ma`; both fall with the duty
+    A resting motor starts to turn at a duty of `start_pct`; a turning motor turns on down to
+    `hold_pct` (DEV-3408E03, rev. 1.00: 2.8 V at most to start, of 3.6 V nominal; the hold duty is
+    the mat file's). The speed heads for the duty's share of the cap. The force of the eccentric
+    mass is m r w^2, so the amplitude goes with the square of the speed and the frequency with the
+    speed (Precision Microdrives AB-029).
+
+    The current is that of a DC motor: at the cap it is `start_ma`, the stall current, while the
+    rotor rests, and falls to `run_ma` by what the turning rotor induces. Both fall with the duty
     (Adafruit 1201: 40, 60, 80, 100 mA at 2, 3, 4, 5 V).
     """
 
@@ -69,7 +73,7 @@ class Erm:
         self._aim(0, 0)
 
     def set_duty(self, duty_pct: int, now_ms: int) -> None:
-        """What the pin gets from now on, in whole percent, 0 to 100."""
+        """Change the duty of the pin, in whole percent, 0 to 100."""
         if duty_pct != self.duty_pct:
             if self.duty_pct and not self._driven:
                 self._stalled_ms = self.stalled_ms(now_ms)
@@ -77,7 +81,7 @@ class Erm:
             self._aim(duty_pct, now_ms)
 
     def at(self, now_ms: int) -> Moment:
-        """The motor at a time that is not before the last change of its duty."""
+        """The state at a time that is not before the last change of the duty."""
         speed, warmer_k, _ = self._state_at(now_ms)
         turning = self._driven or speed > 0
         current_ma = self._stalled_ma - self._induced_ma * speed
@@ -86,59 +90,66 @@ class Erm:
         return Moment(turning, speed, speed * speed, current_ma, warmer_k)
 
     def shaken_ms(self, now_ms: int) -> float:
-        """The amplitude summed over all time so far: as long at the cap would shake as much."""
+        """The integral of the amplitude: at the cap the motor would shake as much in this time."""
         return self._state_at(now_ms)[2]
 
     def stalled_ms(self, now_ms: int) -> float:
-        """For how long so far it had a duty and rested: it warms up and nothing is felt."""
+        """How long so far the motor had a duty and rested; it warms up and nobody feels it."""
         if self._driven or not self.duty_pct:
             return self._stalled_ms
-        coasts_ms = STOP_MS * log(1 + self._speed / FRICTION)
-        return self._stalled_ms + max(0.0, now_ms - self._since_ms - coasts_ms)
+        coasting_ms = STOP_MS * log(1 + self._speed / FRICTION)
+        return self._stalled_ms + max(0.0, now_ms - self._changed_at_ms - coasting_ms)
 
     def _state_at(self, now_ms: int) -> tuple[float, float, float]:
-        """Speed, warmth and shaking so far: what carries over a change."""
-        for_ms: float = now_ms - self._since_ms
-        before = self._speed
-        if not for_ms:
-            return before, self._warmer_k, self._shaken_ms
-        cooling = exp(-for_ms / HEAT_MS)
-        warmer_k = self._warm_k + (self._warmer_k - self._warm_k) * cooling
-        if not (before or self._driven):
+        """Speed, temperature rise and shaking so far: the three values that outlast a change."""
+        elapsed_ms: float = now_ms - self._changed_at_ms
+        begin_speed = self._speed
+        if not elapsed_ms:
+            return begin_speed, self._warmer_k, self._shaken_ms
+        heat_decay = exp(-elapsed_ms / HEAT_MS)
+        warmer_k = self._final_k + (self._warmer_k - self._final_k) * heat_decay
+        if not (begin_speed or self._driven):
             return 0.0, warmer_k, self._shaken_ms
-        target, tau_ms = self._target, self._tau_ms
-        missing = before - target
-        way = exp(-for_ms / tau_ms)
+        final_speed, tau_ms = self._final_speed, self._tau_ms
+        difference = begin_speed - final_speed
+        decay = exp(-elapsed_ms / tau_ms)
         if self._extra_k:
-            warmer_k += self._extra_k * (cooling - way)
-        speed = target + missing * way
+            warmer_k += self._extra_k * (heat_decay - decay)
+        speed = final_speed + difference * decay
         if speed <= 0:
-            # A coasting rotor rests when it is through zero.
+            # The speed of a coasting rotor stays at zero; it shakes until it has reached that.
             speed = 0.0
-            way = -target / missing
-            for_ms = -tau_ms * log(way)
-        gone = 1 - way
-        settling = missing * tau_ms * gone * (2 * target + missing * (1 - gone / 2))
-        return speed, warmer_k, self._shaken_ms + target * target * for_ms + settling
+            decay = -final_speed / difference
+            elapsed_ms = -tau_ms * log(decay)
+        # The integral of (final_speed + difference * exp(-t / tau_ms)) squared.
+        settled = 1 - decay
+        settling = (
+            difference * tau_ms * settled * (2 * final_speed + difference * (1 - settled / 2))
+        )
+        shaken_ms = self._shaken_ms + final_speed * final_speed * elapsed_ms + settling
+        return speed, warmer_k, shaken_ms
 
     def _aim(self, duty_pct: int, now_ms: int) -> None:
-        """Where speed and warmth head for under this duty, and how fast."""
+        """Find the speed and temperature that this duty leads to, and the time constant."""
         speed = self._speed
         self.duty_pct = duty_pct
-        self._since_ms = now_ms
+        self._changed_at_ms = now_ms
         self._stalled_ma = steady_ma = self._stall_ma_per_pct * duty_pct
         if duty_pct >= (self._hold_pct if speed > 0 else self._start_pct):
             self._driven = True
-            self._target = target = duty_pct / self._cap_pct
-            steady_ma -= self._induced_ma * target
+            self._final_speed = final_speed = duty_pct / self._cap_pct
+            steady_ma -= self._induced_ma * final_speed
         else:
             self._driven = False
-            self._target = target = -FRICTION
-        self._warm_k = steady_ma * K_PER_MA
-        if target > speed:
+            self._final_speed = final_speed = -FRICTION
+        self._final_k = steady_ma * K_PER_MA
+        if final_speed > speed:
             self._tau_ms = RISE_MS
-            # Spinning up draws more at first, falling off with the rotor's own time constant.
-            self._extra_k = self._induced_ma * (target - speed) * _SPIN_UP_K_PER_MA
+            # A motor that spins up draws more at first; the surplus falls with the rotor's own
+            # time constant.
+            self._extra_k = self._induced_ma * (final_speed - speed) * _SPIN_UP_K_PER_MA
         else:
             self._tau_ms = STOP_MS
-            self._extra_k = 0.0  # slowing down draws less; the warmth errs upwards
+            # A motor that slows down draws less. The model leaves that out, so its temperature is
+            # rather too high than too low.
+            self._extra_k = 0.0

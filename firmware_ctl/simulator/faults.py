@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from firmware_ctl.config.mat import Mat
 from firmware_ctl.errors import DeviceError
-from firmware_ctl.ledger import Files
-from firmware_ctl.mat import Mat
-from firmware_ctl.session import Input, Session, Step
+from firmware_ctl.session.events import Input, Step
 from firmware_ctl.simulator.board import Board
+from firmware_ctl.storage.ledger import Files
 
 AFTER_MS: Final = 1_000
 """So long after the begin of the first session, in real time."""
@@ -118,8 +118,8 @@ class Injector:
         if name.startswith("rail") and stage.board.rail_pin is None:
             raise DeviceError(f"--inject {name} needs a mat file whose gate names a rail pin")
 
-    def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None:
-        if self._at_ms is None and session.started:
+    def step(self, event: Input, step: Step, now_ms: int) -> None:
+        if self._at_ms is None and step.status.started:
             self._at_ms = now_ms + AFTER_MS
         if self._is_done or self._at_ms is None or now_ms < self._at_ms:
             return

@@ -1,6 +1,6 @@
-"""Motors as formulas in the place of pins: they keep what they were given, and when.
+"""Motors that record their duties instead of driving pins, and the play-back of such a record.
 
-How a motor moves is `erm`'s affair; this module only plays a course of duties on it.
+`erm` models how a motor moves; this module gives the recorded duties to that model.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -8,21 +8,22 @@ from itertools import compress, count
 from operator import ne
 from typing import Final
 
-from firmware_ctl.mat import Mat
-from firmware_ctl.shaping import Levels
+from firmware_ctl.config.mat import Mat
 from firmware_ctl.simulator.erm import Erm, Moment
+from firmware_ctl.timeline.motor_drive import Levels
 
 Changes = list[tuple[int, int]]
-"""Every change of a motor's duty: its time in ms, and the duty from then on."""
+"""Each change of a motor's duty: its time in ms, ascending, and the new duty in percent."""
 
 _NEVER: Final = (1 << 60, 0)
 
 
 class ModelMotors:
-    """The latch's `Motors` on whatever clock it is given."""
+    """The latch's `Motors`: records every change with its time on the given clock."""
 
     def __init__(self, mat: Mat, now_ms: Callable[[], int]) -> None:
         self.changes: list[Changes] = [[] for _ in mat.motors]
+        """One list a motor, in the order of the mat file."""
         self._now_ms = now_ms
         self._duties: Levels = (0,) * len(mat.motors)
 
@@ -40,19 +41,20 @@ class ModelMotors:
 def moments(
     erm: Erm, changes: Changes, times_ms: Iterable[int], driven: bool = False
 ) -> Iterator[Moment]:
-    """A fresh motor at each of these times, which ascend; a change at the same time has been made.
+    """The state of a new motor at each of these times, which must ascend.
 
-    Changes after the last time are not made. `driven`: while it gets no duty it is only told as it
-    was when that began, without its running down and its cooling.
+    A change at the very time counts; changes after the last time are not made. `driven`: for a
+    motor without a duty the state at the end of its duty is repeated, which leaves out how it runs
+    down and cools, and is much faster.
     """
-    coming = iter(changes)
-    change_ms, duty = next(coming, _NEVER)
+    later_changes = iter(changes)
+    change_ms, duty_pct = next(later_changes, _NEVER)
     moment = erm.at(0)
     for time_ms in times_ms:
         is_changed = change_ms <= time_ms
         while change_ms <= time_ms:
-            erm.set_duty(duty, change_ms)
-            change_ms, duty = next(coming, _NEVER)
+            erm.set_duty(duty_pct, change_ms)
+            change_ms, duty_pct = next(later_changes, _NEVER)
         if is_changed or erm.duty_pct or not driven:
             moment = erm.at(time_ms)
         yield moment

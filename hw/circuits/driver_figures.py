@@ -13,8 +13,8 @@ from bench import NOMINAL, Parts, Row, netlist, run, worst
 from gate_figures import GATE, PULL_UP_OHM, READS_HIGH_V, READS_LOW_V, TEMPERATURE, beats
 
 from firmware_ctl import limits
-from firmware_ctl.button import DEBOUNCE_MS
-from firmware_ctl.mat import Motor, read_mat
+from firmware_ctl.config.mat import Motor, read_mat
+from firmware_ctl.session.button import DEBOUNCE_MS
 from firmware_ctl.simulator import erm
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent

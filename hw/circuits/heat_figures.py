@@ -4,16 +4,16 @@
 """
 
 from functools import cache
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from bench import Parts, Row, edited, netlist, parts, run, worst
 from driver_figures import MAT, MOTOR, motor_ohm
 
-from firmware_ctl import heat
-from firmware_ctl.catalogue import Entry, read_entry
+from firmware_ctl.config.shipped import profiles_dir
 from firmware_ctl.limits import DAILY_MS
-from firmware_ctl.shipped import profiles_dir
+from firmware_ctl.timeline import heat
+from firmware_ctl.timeline.catalogue import GoodEntry
+from firmware_ctl.timeline.folder import read_catalogue
 
 HEAT: Final = netlist("heat.cir")
 EITHER_WAY: Final = (0.7, 1.3)
@@ -90,21 +90,19 @@ def steady(watt: float, for_s: float) -> Course:
 
 
 @cache
-def entries() -> tuple[Entry, ...]:
-    paths = sorted(Path(profiles_dir()).glob("*.yaml"))
-    return tuple(read_entry(path.stem, path.read_bytes(), path.name, MAT) for path in paths)
+def entries() -> tuple[GoodEntry, ...]:
+    return tuple(read_catalogue([profiles_dir()], MAT).good)
 
 
-def courses(entry: Entry) -> list[Course]:
+def courses(entry: GoodEntry) -> list[Course]:
     """Of each motor: what the program counts for it, phase by phase."""
-    assert entry.timeline is not None
     return [
-        tuple((watt, ms / 1_000) for ms, watt in heat.spans(entry.timeline, i))
+        tuple((watt, ms / 1_000) for ms, watt in heat.power_course(entry.timeline, i))
         for i in range(len(MAT.motors))
     ]
 
 
-def hottest(entry: Entry) -> Course:
+def hottest(entry: GoodEntry) -> Course:
     """Of the motor that gets most heat in the whole session."""
     return max(courses(entry), key=lambda course: sum(watt * s for watt, s in course))
 

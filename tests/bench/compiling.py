@@ -10,11 +10,12 @@ from statistics import median
 
 import yaml
 
-from firmware_ctl import cli, shipped
-from firmware_ctl.catalogue import read_entry
-from firmware_ctl.folder import load_entry, read_catalogue
-from firmware_ctl.mat import Mat, read_mat
-from firmware_ctl.simulate import play
+from firmware_ctl.cli import main
+from firmware_ctl.config import shipped
+from firmware_ctl.config.mat import Mat, read_mat
+from firmware_ctl.simulator.offline import play
+from firmware_ctl.timeline.catalogue import GoodEntry, read_entry
+from firmware_ctl.timeline.folder import load_entry, read_catalogue
 from tests.bench.measure import Figures, Size
 from tests.bench.rig import MAT
 
@@ -40,7 +41,7 @@ def safe_load(size: Size) -> Figures:
 
 
 def events(size: Size) -> Figures:
-    gc.set_threshold(cli.GC_THRESHOLD)
+    gc.set_threshold(main.GC_THRESHOLD)
     entry = load_entry("full-body", MAT, shipped.profiles_dir())
     took_ms = _cpu_ms(lambda: play(entry, MAT))
     count = sum(map(len, play(entry, MAT).changes))
@@ -49,7 +50,7 @@ def events(size: Size) -> Figures:
 
 def heap(size: Size) -> Figures:
     """The same duties by a loop over a heap: a motor's next change is put in when one is out."""
-    gc.set_threshold(cli.GC_THRESHOLD)
+    gc.set_threshold(main.GC_THRESHOLD)
     courses = play(load_entry("full-body", MAT, shipped.profiles_dir()), MAT).changes
     made: list[list[tuple[int, int]]] = [[] for _ in courses]
 
@@ -143,7 +144,7 @@ def _cost(phases: int, session_ms: int, motors: int) -> tuple[float, float]:
 
     def read() -> object:
         entry = read_entry("generated", data, "generated.yaml", mat)
-        assert entry.error is None, entry.error
+        assert isinstance(entry, GoodEntry), entry.error
         return entry
 
     took_ms = median(_cpu_ms(read) for _ in range(3))

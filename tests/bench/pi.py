@@ -20,7 +20,7 @@ from typing import Final
 
 from tests.bench.measure import Figures, Round, Row, kept, lines, machine, turn
 from tests.emulation import build
-from tests.emulation.noise import CHIP, PRESS, RELEASE, Felt, Hand, after
+from tests.emulation.noise import CHIP, PRESS, RELEASE, Hand, HapticCue, after
 from tests.emulation.pi import PINS, Pi, image, restored, snapshot
 
 OURS: Final = "ours"
@@ -154,7 +154,7 @@ def uptime_s(pi: Pi) -> float:
     return float(pi.must("cat /proc/uptime").split()[0])
 
 
-def last_high_ms(felt: Felt, move: int) -> float:
+def last_high_ms(felt: HapticCue, move: int) -> float:
     """After that move; 0: all were low when they were first looked at, 2 to 4 ms after it."""
     return max(0.0, felt.high_ms[-1] - felt.made_ms[move]) if felt.high_ms else 0.0
 

@@ -12,18 +12,19 @@ from typing import Any
 
 from gpiozero import PWMLED
 
-from firmware_ctl.catalogue import Entry
-from firmware_ctl.gpio import VALUES
+from firmware_ctl.config.patterns import Piece
+from firmware_ctl.config.profile import Phase
+from firmware_ctl.daemon.daemon import Daemon
+from firmware_ctl.hardware.gpio import VALUES
 from firmware_ctl.limits import TICK_MS
-from firmware_ctl.patterns import Piece
-from firmware_ctl.profile import Phase
-from firmware_ctl.session import Close, Start
-from firmware_ctl.shaping import duty_table
-from firmware_ctl.simulate import play as play_at_once
+from firmware_ctl.session.events import Close, Start
 from firmware_ctl.simulator.motors import Changes
+from firmware_ctl.simulator.offline import play as play_at_once
+from firmware_ctl.timeline.catalogue import GoodEntry
+from firmware_ctl.timeline.motor_drive import duty_table
 from tests.bench.measure import Figures, Size
-from tests.bench.rig import MAT, NotingPin, busy, busy_processors, daemon, entry, factory, play
-from tests.process import Mock
+from tests.bench.rig import MAT, NotingPin, busy, busy_processors, entry, factory, play, rig
+from tests.support.process import Mock
 
 STEP_MS = 10
 LEVELS = range(5, 95, 3)
@@ -40,24 +41,23 @@ CYCLE_MS = STEP_MS * len(DUTIES)
 # --- set-points ---------------------------------------------------------------------------------
 
 
-def _set_points(seconds: float) -> Entry:
+def _set_points(seconds: float) -> GoodEntry:
     """As a timeline: at once at its level and without kicks, which are not what is measured."""
     line = play(f"{MOTOR.zone}.{MOTOR.side}", "steady", 100)
     made = entry(Phase("set-points", round(seconds * 1000), 1, (line,)))
-    assert made.timeline is not None
-    course = tuple(Piece(STEP_MS, level / 100, level / 100) for level in LEVELS)
-    voice = made.timeline.segments[0].voices[0]._replace(course=course, cap_pct=100)
-    segment = made.timeline.segments[0]._replace(voices=(voice,))
-    shape = made.timeline.shape._replace(kicks=False)
-    timeline = made.timeline._replace(segments=(segment,), rise_pct_s=10**6, shape=shape)
+    pieces = tuple(Piece(STEP_MS, level / 100, level / 100) for level in LEVELS)
+    course = made.timeline.segments[0].courses[0]._replace(pieces=pieces, cap_pct=100)
+    segment = made.timeline.segments[0]._replace(courses=(course,))
+    table = made.timeline.drive_table._replace(kicks=False)
+    timeline = made.timeline._replace(segments=(segment,), rise_pct_s=10**6, drive_table=table)
     return made._replace(timeline=timeline)
 
 
 def _ours(size: Size) -> Figures:
-    with daemon([_set_points(size.play_s)]) as (built, _, _):
-        origin_ns = built._inbox.origin_ns  # type: ignore[attr-defined]
-        cpu_s = _play(built, size.play_s)
-        began_ns = origin_ns + built.session._began_at_ms * 10**6
+    with rig(_set_points(size.play_s)) as made:
+        cpu_s = _play(made.daemon, size.play_s)
+        began_at_ms = made.session.status.clock.began_at_ms
+        began_ns = made.poller.origin_ns + began_at_ms * 10**6
     at_ns = [
         (at_ns, round(value * 100)) for at_ns, pin, value in NotingPin.writes if pin == MOTOR.pin
     ]
@@ -74,18 +74,19 @@ def _ours(size: Size) -> Figures:
     return {**_lateness(late_ms.values()), "left out": count - len(late_ms), "CPU s": cpu_s}
 
 
-def _play(built: Any, seconds: float) -> float:
+def _play(daemon: Daemon, seconds: float) -> float:
     """Plays the selected profile from its start to its end; CPU seconds of that."""
     began_s = 0.0
 
     def start() -> None:
         nonlocal began_s
         began_s = time.process_time()
-        built.act(Start())
+        daemon.clients._requests.act(Start())
 
-    built.when_ready.append(start)
-    built.later(round((seconds + LATE_S) * 1000), lambda: built.step(Close()))
-    built.run()
+    daemon.loop.when_ready.append(start)
+    end_ms = round((seconds + LATE_S) * 1000)
+    daemon.loop.later(end_ms, lambda: daemon.player.step(Close()))
+    daemon.loop.run()
     return time.process_time() - began_s
 
 
@@ -189,8 +190,8 @@ def absolute_busy(size: Size) -> Figures:
 
 
 def eight(size: Size) -> Figures:
-    with daemon([busy(size.play_s)]) as (built, _, _):
-        cpu_s = _play(built, size.play_s)
+    with rig(busy(size.play_s)) as made:
+        cpu_s = _play(made.daemon, size.play_s)
     motors = {motor.pin for motor in MAT.motors}
     writes = sum(pin in motors for _, pin, _ in NotingPin.writes)
     return {"CPU ms/s": 1000 * cpu_s / size.play_s, "writes": writes}

@@ -8,25 +8,29 @@ import json
 import os
 import sys
 import time
-from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from subprocess import PIPE, Popen
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
-from firmware_ctl import gpio, serve, shipped
-from firmware_ctl.budget import fit
-from firmware_ctl.catalogue import Catalogue, Entry
-from firmware_ctl.daemon import Daemon
-from firmware_ctl.folder import load_mat
-from firmware_ctl.inbox import Waker
-from firmware_ctl.links import PtyLink
-from firmware_ctl.patterns import PATTERNS
-from firmware_ctl.profile import Level, Phase, Play, Profile
-from firmware_ctl.session import Reload
+from firmware_ctl.cli import assembly
+from firmware_ctl.config import shipped
+from firmware_ctl.config.patterns import PATTERNS
+from firmware_ctl.config.profile import Level, Phase, Play, Profile
+from firmware_ctl.daemon.daemon import Daemon, make_daemon
+from firmware_ctl.daemon.interfaces import Hardware
+from firmware_ctl.daemon.links import PtyLink
+from firmware_ctl.daemon.poller import SelectPoller, Waker
+from firmware_ctl.hardware import gpio
+from firmware_ctl.session.events import Reload
+from firmware_ctl.session.session import Session
 from firmware_ctl.simulator import pins
+from firmware_ctl.storage.storage import Storage
+from firmware_ctl.timeline.catalogue import Catalogue, GoodEntry
+from firmware_ctl.timeline.folder import load_mat
+from firmware_ctl.timeline.supply import fit_to_supply
 
 MAT = load_mat(shipped.mat_file())
 
@@ -55,49 +59,70 @@ def play(target: str, pattern: str, level_pct: int, **keys: int) -> Play:
     return Play(target, pattern, Level(level_pct, level_pct), wanted, after_ms=0)
 
 
-def entry(*phases: Phase) -> Entry:
+def entry(*phases: Phase) -> GoodEntry:
     profile = Profile("bench", "Bench", "", (), False, phases)
-    timeline, budget = fit(profile, MAT, "bench.yaml")
-    return Entry("bench", profile, timeline, budget)
+    timeline, budget = fit_to_supply(profile, MAT, "bench.yaml")
+    return GoodEntry("bench", profile, timeline, budget)
 
 
-def busy(seconds: float) -> Entry:
+def busy(seconds: float) -> GoodEntry:
     """Ramps and waves on all eight motors."""
     swell = play("lower_back", "breathe", 60, **{"in": 1_500, "hold": 0, "out": 1_500, "rest": 0})
     waves = play("neck", "wave", 60, period=3_000), play("hips", "wave", 70, period=2_000)
     return entry(Phase("all", round(seconds * 1000), 1, (*waves, swell)))
 
 
+class Rig(NamedTuple):
+    daemon: Daemon
+    session: Session
+    poller: SelectPoller
+    waker: Waker
+    button: pins.SimulatedButton
+    control: str
+    """The path of the control socket."""
+
+
 @contextmanager
-def daemon(
-    entries: Sequence[Entry], mat: str = shipped.mat_file()
-) -> Iterator[tuple[Daemon, Any, Waker]]:
-    """With its button and its waker; everything else is as `mock` puts it together."""
+def rig(*entries: GoodEntry) -> Iterator[Rig]:
+    """A daemon that has these profiles and no other; the rest is as `mock` puts it together."""
     NotingPin.writes.clear()
+
+    def log(line: str) -> None:
+        pass
+
+    trial = assembly.begin_deadman_trial()
     with ExitStack() as stack:
         state = stack.enter_context(TemporaryDirectory())
-        args = Namespace(mat=mat, profiles=shipped.profiles_dir(), trace=None)
-        parts = serve._Parts(args, stack, state, lambda line: None)
+        poller, waker = SelectPoller(), Waker()
+        storage = Storage(state, log, waker.post, stack)
+        profiles = assembly.Profiles(shipped.profiles_dir(), MAT, log)
         made = factory()
-        made.now_ms = parts.inbox.now_ms  # edges count from when they are made
-        assert parts.mat.button is not None
-        button = pins.SimulatedButton(parts.mat.button, made, parts.waker)
-        motors = gpio.GpioMotors(parts.mat, made)
-        built = parts.daemon(motors, made, button, 1.0, [])
-        parts.control(built, os.path.join(state, "control.sock"))
-        if entries:
-            built.step(Reload(Catalogue(tuple(entries))))
-        yield built, button, parts.waker
+        made.now_ms = poller.now_ms  # edges count from when they are made
+        assert MAT.button is not None
+        assert MAT.gate is None  # the pins here have no board, so no rail would ever go on
+        button = pins.SimulatedButton(MAT.button, made, waker)
+        hardware = Hardware(gpio.GpioMotors(MAT, made), button)
+        switch, inhibited = assembly.verify_deadman(trial, log)
+        session = Session(MAT, profiles.catalogue, 1.0, storage.ledger.spent, inhibited)
+        recorder = storage.record(session)
+        watchers = [] if recorder is None else [recorder]
+        daemon = make_daemon(
+            session, hardware, poller, switch, storage.ledger, profiles.read, log, watchers
+        )
+        assembly.attend(daemon, waker, storage, recorder, log)
+        control = os.path.join(state, "control.sock")
+        assembly.listen(daemon, control, (), log, stack)
+        daemon.player.step(Reload(Catalogue(entries)))
+        yield Rig(daemon, session, poller, waker, button, control)
 
 
 def _serve(log: str) -> None:
-    with daemon([busy(600)]) as (built, _, _):
+    with rig(busy(600)) as (daemon, _, _, _, _, control):
         pty = PtyLink()
-        built.join(pty)
-        sockets = [source for source in built.sources if hasattr(source, "_socket")]
-        path = sockets[-1]._socket.getsockname()
-        built.when_ready.append(lambda: print(json.dumps([pty.path, path]), flush=True))
-        built.run()
+        daemon.clients.join(pty)
+        ready = json.dumps([pty.path, control])
+        daemon.loop.when_ready.append(lambda: print(ready, flush=True))
+        daemon.loop.run()
     Path(log).write_text(json.dumps(NotingPin.writes))
 
 

@@ -101,7 +101,7 @@ ROWS = (
         "help",
         "`firmware-ctl --help`.",
         {"ours": "starting:helped", "python -c pass": "starting:nothing"},
-        (Goal("ms", "python -c pass", 2),),
+        (Goal("ms", "python -c pass", 3),),
     ),
     Row(
         "check",

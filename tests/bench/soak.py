@@ -18,23 +18,35 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from firmware_ctl import shipped
-from firmware_ctl.catalogue import Catalogue
-from firmware_ctl.daemon import IDLE_SAMPLE_MS, Daemon, Link, ReadProfiles, Source
+from firmware_ctl.config import shipped
+from firmware_ctl.daemon.interfaces import Link, ReadProfiles, Source
+from firmware_ctl.daemon.latch import Latch, NoDeadman
+from firmware_ctl.daemon.loop import IDLE_SAMPLE_MS
+from firmware_ctl.daemon.watchdogs import TickLate
 from firmware_ctl.errors import DeviceError
-from firmware_ctl.folder import load_mat, read_catalogue
-from firmware_ctl.incident import Recorder, Ring, Shelf
-from firmware_ctl.latch import Latch, NoDeadman
-from firmware_ctl.ledger import Clock, Files, Ledger
 from firmware_ctl.limits import DAY_MS, SLICE_MS
-from firmware_ctl.sentries import TickLate
-from firmware_ctl.session import Fault, Gone, Input, Session, Slept, State, Step
-from firmware_ctl.shaping import Levels
+from firmware_ctl.session.events import (
+    Fault,
+    FaultCleared,
+    Input,
+    State,
+    Step,
+    Suspended,
+)
+from firmware_ctl.session.session import Session
+from firmware_ctl.storage.flight_recorder import Recorder, Shelf
+from firmware_ctl.storage.ledger import Clock, Files, Ledger
+from firmware_ctl.storage.ring import Ring
+from firmware_ctl.timeline.catalogue import Catalogue
+from firmware_ctl.timeline.folder import load_mat, read_catalogue
+from firmware_ctl.timeline.motor_drive import Levels
 from tests.bench.measure import SIZES
 from tests.bench.rig import busy_processors
 from tests.bench.talking import flood
-from tests.process import Client, Mock
-from tests.worlds import Finger, Job, Wire, WireInbox
+from tests.support.daemon import Daemon
+from tests.support.process import Client, Mock
+from tests.support.worlds import Finger, Job, Wire, WirePoller
+from tests.support.worlds_disk import AtOnce
 
 MAT = load_mat(shipped.mat_file())
 ALL = read_catalogue([shipped.profiles_dir()], MAT)
@@ -51,7 +63,7 @@ class PowerCutError(BaseException):
     """Nothing of the process is left, and of the disk what had been synced."""
 
 
-class QuietInbox(WireInbox):
+class QuietInbox(WirePoller):
     """Jumps over the samples of an idle mat, in which nothing happens."""
 
     def wait(
@@ -97,12 +109,12 @@ class CutFiles(Files):
 class NowDisk:
     """The disk's thread without a thread: each job is done some milliseconds later."""
 
-    def __init__(self, inbox: QuietInbox, chance: random.Random) -> None:
-        self._inbox = inbox
+    def __init__(self, poller: QuietInbox, chance: random.Random) -> None:
+        self._poller = poller
         self._chance = chance
 
     def submit(self, job: Callable[[], object]) -> None:
-        self._inbox.at(self._inbox.now_ms() + self._chance.randrange(1, 30), lambda _: job())
+        self._poller.at(self._poller.now_ms() + self._chance.randrange(1, 30), job)
 
 
 class Pins:
@@ -139,14 +151,14 @@ class Count:
         self._before = (self.boot_at_ms, State.IDLE)
         self._duties = ()
 
-    def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None:
+    def step(self, event: Input, step: Step, now_ms: int) -> None:
         at_ms, before = self._before
         now_ms += self.boot_at_ms
         if before is State.RUNNING:
             self.session_ms += now_ms - at_ms
             self.used_ms += now_ms - at_ms
         was_on = before in (State.RUNNING, State.PAUSED)
-        is_on = session.state in (State.RUNNING, State.PAUSED)
+        is_on = step.status.state in (State.RUNNING, State.PAUSED)
         if is_on and not was_on:
             day_is_over = self.day_began_at_ms is None or now_ms - self.day_began_at_ms >= DAY_MS
             if self.used_ms == 0 or day_is_over:
@@ -158,10 +170,10 @@ class Count:
             self.course.update(repr((self.session_ms, step.duty_pct)).encode())
         if was_on and not is_on:
             self.ended.append(self.session_ms)
-        if isinstance(event, Slept):
+        if isinstance(event, Suspended):
             self.boot_at_ms += event.for_ms
             now_ms += event.for_ms
-        self._before = now_ms, session.state
+        self._before = now_ms, step.status.state
 
     def is_within_day(self, now_ms: int) -> bool:
         began = self.day_began_at_ms
@@ -180,15 +192,17 @@ class Year:
         """Of undisturbed sessions: what their duties were, by profile."""
         self.boots = 0
         self._compared = 0
+        self._session: Session | None = None
+        """The one of this life."""
 
-    def step(self, session: Session, event: Input, step: Step, now_ms: int) -> None:
+    def step(self, event: Input, step: Step, now_ms: int) -> None:
         """After each session the account is the count, to the millisecond."""
         if len(self.count.ended) == self._compared:
             return
         self._compared = len(self.count.ended)
         self.done["sessions"] += 1
-        if self.count.is_within_day(now_ms):
-            if (used_ms := session.used_ms(now_ms)) != self.count.used_ms:
+        if self._session is not None and self.count.is_within_day(now_ms):
+            if (used_ms := self._session.used_ms(now_ms)) != self.count.used_ms:
                 raise Wrong(f"the ledger says {used_ms} ms, the count {self.count.used_ms} ms")
             self.done["accounts compared"] += 1
 
@@ -196,33 +210,35 @@ class Year:
         """From a boot to a power cut some days later; the time then, since the first boot."""
         chance = self.chance
         self.boots += 1
-        inbox = QuietInbox()
+        poller = QuietInbox()
         files = CutFiles()
-        disk = NowDisk(inbox, chance)
+        disk = NowDisk(poller, chance)
         began_at_ms = self.count.boot_at_ms
 
         def clock() -> Clock:
-            at_ms = self.count.boot_at_ms + inbox.now_ms()
+            at_ms = self.count.boot_at_ms + poller.now_ms()
             return Clock(str(self.boots), at_ms - began_at_ms, 1_700_000_000_000 + at_ms)
 
         def post(call: Callable[[], object]) -> None:
-            inbox.at(inbox.now_ms(), lambda _: call())
+            poller.at(poller.now_ms(), call)
 
         ledger = Ledger(str(self.folder), disk, post, clock, files)  # type: ignore[arg-type]
         self._compare(ledger)
         self.count.boot()
-        session = Session(MAT, ALL, 1.0, ledger.spent)
+        self._session = session = Session(MAT, ALL, 1.0, ledger.spent)
         shelf = Shelf(str(self.folder), disk, lambda line: None)  # type: ignore[arg-type]
-        recorder = Recorder(session, Ring(str(self.folder / "ring"), len(MAT.motors)), shelf)
+        # Its disk writes at once: the other's delays are drawn from the same chance as the days.
+        ring = Ring(str(self.folder / "ring"), AtOnce(), lambda line: None)  # type: ignore[arg-type]
+        recorder = Recorder(session, ring, shelf)
         finger = Finger()
         pins = Pins()
         daemon = Daemon(
             session,
-            inbox,
+            poller,
             Latch(MAT, pins, NoDeadman()),
             finger,
             ledger,
-            _reading(inbox),
+            _reading(poller),
             lambda line: None,
             [self.count, self, recorder],
             [TickLate()],
@@ -231,25 +247,27 @@ class Year:
         for wire in wires:
             daemon.join(wire)
         for day in range(days):
-            self._script(day * DAY_MS, inbox, daemon, finger, wires)
+            self._script(day * DAY_MS, poller, daemon, finger, wires)
         cut_at_ms = days * DAY_MS - chance.randrange(1, DAY_MS // 2)
         if chance.random() < 0.5:  # in the middle of a session, at some call of a save
-            inbox.at(cut_at_ms - MINUTE_MS, lambda _: wires[0].chunks.append(b"stop\nclear\n"))
-            inbox.at(cut_at_ms - 500, lambda _: wires[0].chunks.append(b"start neck\n"))
+            poller.at(cut_at_ms - MINUTE_MS, lambda: wires[0].chunks.append(b"stop\nclear\n"))
+            poller.at(cut_at_ms - 500, lambda: wires[0].chunks.append(b"start neck\n"))
             calls = chance.randrange(12)
-            inbox.at(cut_at_ms - 400, lambda _: setattr(files, "cut_in", calls))
+            poller.at(cut_at_ms - 400, lambda: setattr(files, "cut_in", calls))
             cut_at_ms += chance.randrange(3 * MINUTE_MS)
-        inbox.at(cut_at_ms, _cut)
+        poller.at(cut_at_ms, _cut)
         try:
             daemon.run()
         except PowerCutError:
             pass
         else:
             raise Wrong("the daemon ended by itself")
+        ring.close()
         # What ended with the power is no end that anyone saw.
-        self.count.step(session, Gone("power"), Step((), (), (), None), inbox.now_ms())
+        last = Step((), (), (), None, session.status)
+        self.count.step(FaultCleared("power"), last, poller.now_ms())
         self.done["power cuts"] += 1
-        self.count.boot_at_ms += inbox.now_ms() + chance.randrange(1_000, 3 * 3_600_000)
+        self.count.boot_at_ms += poller.now_ms() + chance.randrange(1_000, 3 * 3_600_000)
         return self.count.boot_at_ms
 
     def _compare(self, ledger: Ledger) -> None:
@@ -267,7 +285,7 @@ class Year:
     def _script(
         self,
         from_ms: int,
-        inbox: QuietInbox,
+        poller: QuietInbox,
         daemon: Daemon,
         finger: Finger,
         wires: tuple[Wire, Wire],
@@ -277,35 +295,34 @@ class Year:
         morning_ms = from_ms + 6 * 3_600_000 + chance.randrange(MINUTE_MS)
         name = chance.choice([entry.name for entry in ALL.entries])
         commands = f"stop\nclear\ntrim 100\nlease 0\nselect {name}\n".encode()
-        inbox.at(morning_ms, lambda _: wires[0].chunks.append(commands))
-        inbox.at(morning_ms + 5_000, lambda _: wires[0].chunks.append(b"start\n"))
-        inbox.at(morning_ms + 16 * MINUTE_MS, lambda _: self._undisturbed(name))
+        poller.at(morning_ms, lambda: wires[0].chunks.append(commands))
+        poller.at(morning_ms + 5_000, lambda: wires[0].chunks.append(b"start\n"))
+        poller.at(morning_ms + 16 * MINUTE_MS, lambda: self._undisturbed(name))
         at_ms = from_ms + 18 * 3_600_000
         for _ in range(chance.randrange(12)):
             at_ms += int(chance.expovariate(1 / 40_000)) + 20
             what = chance.random()
             if what < 0.35:
                 for_ms = chance.choice([5, 80, 300, 1_000, 3_500])
-                inbox.at(at_ms, lambda daemon: _press(daemon, finger, True))
-                inbox.at(at_ms + for_ms, lambda daemon: _press(daemon, finger, False))
+                poller.at(at_ms, lambda: _press(daemon, finger, True))
+                poller.at(at_ms + for_ms, lambda: _press(daemon, finger, False))
                 self.done["presses"] += 1
             elif what < 0.9:
                 line = chance.choice(LINES).encode() + b"\n"
                 wire = chance.choice(wires)
-                inbox.at(at_ms, lambda _, wire=wire, line=line: wire.chunks.append(line))
+                poller.at(at_ms, lambda wire=wire, line=line: wire.chunks.append(line))
                 self.done["commands"] += 1
             elif what < 0.97:
-                inbox.at(at_ms, lambda daemon: daemon.step(Fault("rail", "a fault")))
+                poller.at(at_ms, lambda: daemon.step(Fault("rail", "a fault")))
                 self.done["faults"] += 1
             else:
                 slept_ms = chance.randrange(3_000, 3_600_000)
-                inbox.at(at_ms, lambda daemon, slept_ms=slept_ms: daemon.step(Slept(slept_ms)))
+                poller.at(at_ms, lambda slept_ms=slept_ms: daemon.step(Suspended(slept_ms)))
                 self.done["suspends"] += 1
-        inbox.at(at_ms + 40 * MINUTE_MS, lambda _: self._tidy(wires))
+        poller.at(at_ms + 40 * MINUTE_MS, lambda: self._tidy(wires))
 
     def _undisturbed(self, name: str) -> None:
         entry = ALL.valid(name)
-        assert entry.timeline is not None
         if self.count.ended and self.count.ended[-1] == entry.timeline.end_ms:
             self.courses.setdefault(name, set()).add(self.count.course.hexdigest())
             self.done["whole sessions"] += 1
@@ -323,13 +340,13 @@ def _press(daemon: Daemon, finger: Finger, is_down: bool) -> None:
     daemon.sample()
 
 
-def _cut(daemon: Daemon) -> None:
+def _cut() -> None:
     raise PowerCutError
 
 
-def _reading(inbox: QuietInbox) -> ReadProfiles:
+def _reading(poller: QuietInbox) -> ReadProfiles:
     def read(done: Callable[[Catalogue | str], None]) -> Job:
-        inbox.at(inbox.now_ms() + 50, lambda _: done(ALL))
+        poller.at(poller.now_ms() + 50, lambda: done(ALL))
         return Job()
 
     return read

@@ -10,7 +10,7 @@ from subprocess import DEVNULL, PIPE, Popen
 from tempfile import TemporaryDirectory
 
 from tests.bench.measure import Figures, Size
-from tests.process import Client, Mock, command, environment
+from tests.support.process import Client, Mock, command, environment
 
 IMPORTS = "import gpiozero, serial, yaml"
 

@@ -19,13 +19,13 @@ from statistics import median, quantiles
 from subprocess import PIPE, Popen
 from tempfile import TemporaryDirectory
 
-from firmware_ctl.button import DEBOUNCE_MS
 from firmware_ctl.limits import LOCK_MS
-from firmware_ctl.session import Close, Stop
-from firmware_ctl.timeline import Playback
+from firmware_ctl.session.button import DEBOUNCE_MS
+from firmware_ctl.session.events import Close, Stop
 from tests.bench.measure import Figures, Size
-from tests.bench.rig import MAT, NotingPin, Write, busy, busy_processors, daemon, served
-from tests.process import Mock
+from tests.bench.rig import MAT, NotingPin, Write, busy, busy_processors, rig, served
+from tests.support.process import Mock
+from tests.support.worlds_timeline import FramePlayback
 
 PATIENCE_S = 10.0
 
@@ -211,14 +211,13 @@ def presses(size: Size) -> Figures:
     The edges come from another thread, as lgpio's do. The ledger is on the disk.
     """
     made = busy(60)
-    assert made.timeline is not None
-    playback = Playback(made.timeline)
+    playback = FramePlayback(made.timeline)
     first = playback.at(0)
     while not any(first.duty_pct) and first.until_ms is not None:
         soft_ms = first.until_ms
         first = playback.at(soft_ms)
     released_ns: list[int] = []
-    with daemon([made]) as (built, button, waker):
+    with rig(made) as (daemon, _, _, waker, button, _):
 
         def finger() -> None:
             for n in range(size.presses):
@@ -229,13 +228,13 @@ def presses(size: Size) -> Figures:
                 released_ns.append(time.monotonic_ns())
                 button.press(False)
                 time.sleep(0.4)
-                waker.post(lambda: built.step(Stop()))
-            waker.post(lambda: built.step(Close()))
+                waker.post(lambda: daemon.player.step(Stop()))
+            waker.post(lambda: daemon.player.step(Close()))
 
         thread = threading.Thread(target=finger)
         # After a while of being released the button counts.
-        built.when_ready.append(lambda: built.later(100, thread.start))
-        built.run()
+        daemon.loop.when_ready.append(lambda: daemon.loop.later(100, thread.start))
+        daemon.loop.run()
         thread.join()
     pins = {motor.pin for motor in MAT.motors}
     moved_ns = [at_ns for at_ns, pin, value in NotingPin.writes if pin in pins and value]

@@ -193,7 +193,7 @@ def _project(folder: Path, wheel: Path) -> None:
     script = root / VENV / "bin/firmware-ctl"
     script.parent.mkdir()
     script.write_text(
-        f"#!/{VENV}/bin/python3\nimport sys\nfrom firmware_ctl.cli import main\nsys.exit(main())\n"
+        f"#!/{VENV}/bin/python3\nimport sys\nfrom firmware_ctl.cli.main import main\nsys.exit(main())\n"
     )
     script.chmod(0o755)
     (root / "etc/firmware-ctl/mat.yaml").write_text(mat())

@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Final, NamedTuple
 
-from firmware_ctl.button import BROKEN_MS
 from firmware_ctl.limits import LOCK_MS
+from firmware_ctl.session.button import BROKEN_MS
 from tests.emulation import build
 from tests.emulation.machine import LIFE_S
 from tests.emulation.pi import MAT, PINS, Pi, image, restored
-from tests.process import Client
+from tests.support.process import Client
 
 assert MAT.button is not None
 assert MAT.button.released_pin is not None
@@ -39,7 +39,7 @@ Move = tuple[float, int, bool]
 """At how many ms, which contact, whether it closes."""
 
 
-class Felt(NamedTuple):
+class HapticCue(NamedTuple):
     """ms from the first move."""
 
     made_ms: list[float]
@@ -58,11 +58,11 @@ class Hand:
         self.pi = pi
         self.client = client
 
-    def does(self, moves: Sequence[Move], look_ms: int, **how: object) -> Felt:
+    def does(self, moves: Sequence[Move], look_ms: int, **how: object) -> HapticCue:
         """`how`: see `finger.py` in the guest."""
         told = json.dumps({"moves": moves, "look_ms": look_ms, **how})
         said = self.pi.must(f"echo '{told}' >/run/finger; cat /run/felt")
-        return Felt(**json.loads(said))
+        return HapticCue(**json.loads(said))
 
     def delivered(self) -> int:
         """How many edges the guest's kernel has delivered to the lines that the daemon holds."""

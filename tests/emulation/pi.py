@@ -13,10 +13,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from firmware_ctl.folder import load_mat
+from firmware_ctl.timeline.folder import load_mat
 from tests.emulation import build
 from tests.emulation.machine import LIFE_S, PATIENCE_S, Edge, Machine
-from tests.process import Client
+from tests.support.process import Client
 
 MAT: Final = load_mat(None)
 """Pins and names are the shipped mat's; `build` raises what it allows to the code's limits."""

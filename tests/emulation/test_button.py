@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from firmware_ctl.button import DEBOUNCE_MS
+from firmware_ctl.session.button import DEBOUNCE_MS
 from tests.emulation import build
 from tests.emulation.noise import (
     NOISES,

@@ -1,4 +1,4 @@
-"""After each fault every motor pin gets low and stays so; figures are in docs/kill-matrix.md.
+"""After each fault every motor pin gets low and stays so; figures are in docs/reports/kill-matrix.md.
 
 The bounds are those that are promised. For how long the machine underneath gave the emulated Pi no
 processor is measured, subtracted once, and printed.

@@ -37,15 +37,15 @@ LACKS = {
     "no permission": Lack(
         "install -d -o 65534 /tmp/own",
         f"{AS_NOBODY} firmware-ctl run --state /tmp/own",
-        "this user may not open /dev/gpiochip0; use sudo, or join the group: `sudo usermod -aG gpio $USER`, then log in anew; `firmware-ctl mock` plays the same without pins",
-        "this user may not open /dev/gpiochip0",
-        "`sudo usermod -aG gpio $USER`, then log in anew",
+        "this user has no permission to open /dev/gpiochip0; use sudo, or join the group: `sudo usermod -aG gpio $USER`, then log out and in; `firmware-ctl mock` plays the same without pins",
+        "this user has no permission to open /dev/gpiochip0",
+        "`sudo usermod -aG gpio $USER`, then log out and in",
     ),
     "wrong chip": Lack(
         "rm /dev/gpiochip0",
         "firmware-ctl run",
         "no GPIO chip here (/dev/gpiochip1) drives the header of a Raspberry Pi; `firmware-ctl mock` plays the same without pins",
-        "no chip here drives the header of a Pi (there is: raspberrypi-exp-gpio)",
+        "no GPIO chip drives the header of a Pi (found: raspberrypi-exp-gpio)",
         "start Raspberry Pi OS's own kernel",
     ),
     "pin taken": Lack(

@@ -14,7 +14,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from firmware_ctl.button import Contact
+from firmware_ctl.session.button import Contact
 
 RESTART_MS: Final = 100
 LOCK_MS: Final = 1_500

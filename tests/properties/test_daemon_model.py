@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from firmware_ctl.button import Contact
+from firmware_ctl.session.button import Contact
 from tests.properties.world import Client, World
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "160"))

@@ -14,16 +14,18 @@ from contextlib import suppress
 from itertools import count
 from typing import Any, Final
 
-from firmware_ctl.button import Contact, Spell, spells_of
-from firmware_ctl.catalogue import Catalogue
-from firmware_ctl.daemon import Daemon, Link, Source
-from firmware_ctl.latch import Latch, NoDeadman
+from firmware_ctl.daemon.interfaces import Link, Source
+from firmware_ctl.daemon.latch import Latch, NoDeadman
+from firmware_ctl.daemon.links import Listener, SocketLink
 from firmware_ctl.limits import DAILY_MS
-from firmware_ctl.links import Listener, SocketLink
-from firmware_ctl.session import Close, Contacts, Keep, Session
-from firmware_ctl.shaping import Levels
+from firmware_ctl.session.button import Contact, Spell, spells_of
+from firmware_ctl.session.events import Close, Contacts, SaveLedger
+from firmware_ctl.session.session import Session
+from firmware_ctl.timeline.catalogue import Catalogue
+from firmware_ctl.timeline.motor_drive import Levels
 from tests.properties.contract import Judge, Known
-from tests.worlds import CATALOGUE, LIMITS, MAT
+from tests.support.daemon import Daemon
+from tests.support.worlds import CATALOGUE, LIMITS, MAT
 
 ROOM_TO_SEND: Final = 64 * 1024
 """What the kernel holds for a client that does not read."""
@@ -214,7 +216,7 @@ class Finger:
     def fileno(self) -> int:
         return self.fd
 
-    def ready(self, daemon: Daemon) -> None:
+    def ready(self) -> None:
         """A source that is readable asks for a tick, which reads the edges."""
 
     def read(self) -> Contacts:
@@ -248,14 +250,14 @@ class Disk:
     def mend(self) -> None:
         self.takes_ms, self.fails = 0, False
 
-    def save(self, keep: Keep, done: Callable[[str], object]) -> None:
+    def save(self, keep: SaveLedger, done: Callable[[str], object]) -> None:
         self._world.calls()
         trouble = "No space left on device" if self.fails else ""
         if not self.takes_ms and self._world.now_ms() >= self._free_at_ms:
             done(trouble)
             return
         self._free_at_ms = max(self._free_at_ms, self._world.now_ms()) + self.takes_ms
-        self._world.on_loop(self._free_at_ms, lambda daemon: done(trouble))
+        self._world.on_loop(self._free_at_ms, lambda: done(trouble))
 
 
 class Reading:
@@ -263,12 +265,12 @@ class Reading:
 
     def __init__(self, world: "World", done: Callable[[Catalogue | str], None]) -> None:
         result: Catalogue | str = "the folder cannot be read" if world.reload_fails else CATALOGUE
-        world.on_loop(world.now_ms() + world.reload_ms, lambda daemon: done(result))
+        world.on_loop(world.now_ms() + world.reload_ms, lambda: done(result))
 
     def fileno(self) -> int:
         return -1
 
-    def ready(self, daemon: Daemon) -> None:
+    def ready(self) -> None:
         pass
 
     def give_up(self) -> None:
@@ -292,14 +294,14 @@ class Pins:
 class _OnLoop:
     """Something that a thread has ready for the loop."""
 
-    def __init__(self, do: Callable[[Daemon], object]) -> None:
+    def __init__(self, do: Callable[[], object]) -> None:
         self._do = do
 
     def fileno(self) -> int:
         return -1
 
-    def ready(self, daemon: Daemon) -> None:
-        self._do(daemon)
+    def ready(self) -> None:
+        self._do()
 
 
 class World:
@@ -350,7 +352,7 @@ class World:
         """Does something outside the daemon at a time."""
         heapq.heappush(self._script, (at_ms, next(self._numbers), do))
 
-    def on_loop(self, at_ms: int, do: Callable[[Daemon], object]) -> None:
+    def on_loop(self, at_ms: int, do: Callable[[], object]) -> None:
         """Has the loop do something from then on."""
         daemons = self._daemons
 
@@ -379,7 +381,7 @@ class World:
 
     def close(self) -> None:
         """An orderly end, as by SIGTERM."""
-        self._on_loop.append(_OnLoop(lambda daemon: daemon.step(Close())))
+        self._on_loop.append(_OnLoop(lambda: self._living.step(Close())))
 
     def play(self, until_ms: int) -> None:
         """Plays the script; a daemon that ends before its end is followed by another."""
@@ -427,7 +429,7 @@ class World:
             self.judge.told,
         )
         self._listener = Listener(self.backlog)  # type: ignore[arg-type]
-        daemon.watch(self._listener)
+        self._listener.attach(daemon.clients, daemon.loop)
         if self.mat.button is not None:
             daemon.watch(self.finger)
         daemon.add(SocketLink(Socket(self.port)))  # type: ignore[arg-type]
@@ -444,7 +446,7 @@ class World:
 
     def _mark_leaving(self) -> None:
         """Who was turned away in the round that ends, and is still read."""
-        leaving = {link.fileno() for link in self._living._leaving}
+        leaving = {link.fileno() for link in self._living.clients._leaving}
         for client in self.clients:
             client.known.is_leaving = client.fileno() in leaving
 

@@ -34,9 +34,9 @@ def motors():
 
 def courses():
     """A value every tick for each motor: a minute of the profile that the daemon plays."""
-    from firmware_ctl.folder import load_entry, load_mat
-    from firmware_ctl.gpio import VALUES
-    from firmware_ctl.simulate import play
+    from firmware_ctl.hardware.gpio import VALUES
+    from firmware_ctl.simulator.offline import play
+    from firmware_ctl.timeline.folder import load_entry, load_mat
 
     mat = load_mat(None)
     assert tuple(motor.pin for motor in mat.motors) == PINS

@@ -1,0 +1,233 @@
+"""`check`, `profiles`, `explain`, `new` and `schema`, for authors of profiles.
+
+These commands need no daemon and no pins.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Final
+
+from firmware_ctl.config import paths, shipped
+from firmware_ctl.config.mat import Mat
+from firmware_ctl.errors import DeviceError, printable
+from firmware_ctl.timeline.catalogue import BadEntry, Entry, GoodEntry, read_entry
+from firmware_ctl.timeline.folder import (
+    find_profile,
+    load_entry,
+    load_mat,
+    profile_files,
+    read_catalogue,
+    read_served,
+    write_new,
+)
+from firmware_ctl.timeline.report import certify
+from firmware_ctl.timeline.report import explain as explain_rows
+
+WHO_SHOULD_ASK: Final = (
+    "Not for use while asleep or unattended. Pregnant, with an implant, or ill? The README says "
+    "who should ask a doctor first."
+)
+
+
+def check(args: argparse.Namespace) -> int:
+    """Checks profiles. Exit code 0: all valid, 1: one invalid or an empty folder, 2: unreadable."""
+    mat = load_mat(args.mat)
+    entries: list[tuple[str, Entry]] = []
+    unreadable: list[str] = []
+    empty = [path for path in args.paths if os.path.isdir(path) and not profile_files([path])]
+    for name, path in _files(args.paths, unreadable):
+        try:
+            entries.append((path, read_served(name, path, mat)))
+        except OSError as error:
+            unreadable.append(f"{path} cannot be read: {error.strerror}")
+    for sentence in unreadable:
+        print(printable(f"firmware-ctl: {sentence}"), file=sys.stderr)
+    with suppress(BrokenPipeError):  # the reader has enough; the exit code stays
+        if args.json:
+            import json
+
+            print(json.dumps([_as_json(path, entry, mat) for path, entry in entries], indent=2))
+        else:
+            for path, entry in entries:
+                if isinstance(entry, BadEntry):
+                    print(entry.error, file=sys.stderr)
+                else:
+                    print("\n".join(certificate_lines(path, entry, mat)))
+    for folder in empty:
+        sentence = f"firmware-ctl: no profile in {folder}; profile files end in .yaml"
+        print(printable(sentence), file=sys.stderr)
+    if unreadable:
+        return 2
+    return 1 if empty or any(isinstance(entry, BadEntry) for _, entry in entries) else 0
+
+
+def profiles(args: argparse.Namespace) -> int:
+    """Lists the profiles that a daemon would serve. Exit code 1 if one is invalid."""
+    folders = [args.profiles] if args.profiles else paths.profile_folders()
+    catalogue = read_catalogue(folders, load_mat(args.mat))
+    width = max((len(entry.name) for entry in catalogue.entries), default=0)
+    for entry in catalogue.good:
+        minutes = _minutes(entry.profile.length_ms)
+        print(f"{entry.name:{width}}  {minutes:>8}  {entry.profile.title}")
+    for bad in catalogue.bad:
+        print(bad.error, file=sys.stderr)
+    print(WHO_SHOULD_ASK, file=sys.stderr)
+    return 1 if catalogue.bad else 0
+
+
+def explain(args: argparse.Namespace) -> int:
+    """Shows how each level becomes a duty, and what limits it. Exit code 1 if it is invalid."""
+    mat = load_mat(args.mat)
+    entry = load_entry(args.profile, mat, args.profiles)
+    if isinstance(entry, BadEntry):
+        print(entry.error, file=sys.stderr)
+        return 1
+    heads = ("phase", "zone", "asked", "cap", "trim", "supply", "limited by", "level", "duty")
+    table: list[tuple[str, ...]] = [heads]
+    for row in explain_rows(entry.profile, entry.budget, mat):
+        limits = (row.asked_pct, row.cap_pct, row.trim_pct, row.supply_pct)
+        given = (row.level_pct, row.duty_pct)
+        figures = [f"{pct}%" for pct in limits], [f"{pct}%" for pct in given]
+        table.append((row.phase, row.zone, *figures[0], row.bound_by, *figures[1]))
+    widths = [max(len(row[i]) for row in table) for i in range(len(heads))]
+    for cells in table:
+        aligned = (
+            f"{cell:{width}}" if i in _WORDS else f"{cell:>{width}}"
+            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        print("  ".join(aligned))
+    return 0
+
+
+_WORDS: Final = (0, 1, 6)
+"""The columns of words, which are aligned to the left."""
+
+
+def new(args: argparse.Namespace) -> int:
+    """Writes a new profile from a template. Raises OSError if the file exists."""
+    if os.path.basename(args.name) != args.name:
+        raise DeviceError(f"{args.name} is not a name; use a-z, 0-9 and '-', and --profiles DIR")
+    if args.name.startswith("-"):
+        raise DeviceError(f"{args.name} begins with '-', as an option does; choose another name")
+    path = os.path.join(args.profiles or "", f"{args.name}.yaml")
+    schema_file = os.path.join(shipped.profiles_dir(), "profile.schema.json")
+    text = f"# yaml-language-server: $schema={schema_file}\n{TEMPLATE}"
+    entry = read_entry(args.name, text.encode(), path, load_mat(args.mat))
+    if isinstance(entry, BadEntry):
+        # The template is valid on every mat that has a zone, so the mistake is in the name.
+        raise DeviceError(entry.error.mistakes[0].sentence)
+    write_new(path, text)
+    print(printable(f"{path} is written; edit it, then: firmware-ctl check {path}"))
+    return 0
+
+
+def schema(args: argparse.Namespace) -> int:
+    """Prints the JSON Schema of profiles or of mat files, for editors."""
+    import json
+
+    from firmware_ctl.config.schema import schema as make
+
+    print(json.dumps(make(args.kind), indent=2))
+    return 0
+
+
+TEMPLATE: Final = """\
+title: A profile of my own
+about: What it is like, in a sentence or two.
+phases:
+  - name: warm up
+    for: 1min
+    play:
+      all: {pattern: wave, level: 25%, period: 6s}
+  - name: main part
+    for: 2min
+    repeat: 2
+    play:
+      all: {pattern: alternate, level: 40%, period: 4s}
+  - name: cool down
+    for: 1min
+    play:
+      all: {pattern: steady, level: {from: 25%, to: 0%}}
+"""
+
+
+def _files(arguments: list[str], errors: list[str]) -> Iterator[tuple[str, str]]:
+    """Name and path of each profile that the arguments (folders, files, names) select.
+
+    Without arguments: all that a daemon serves. Adds a sentence to `errors` for an unknown name.
+    """
+    if not arguments:
+        yield from sorted(profile_files(paths.profile_folders()).items())
+    for argument in arguments:
+        if os.path.isdir(argument):
+            yield from sorted(profile_files([argument]).items())
+            continue
+        try:
+            # A path that exists is a file, whatever its ending; any other argument is a name.
+            path = argument if os.path.lexists(argument) else find_profile(argument)
+        except DeviceError as error:
+            errors.append(str(error))
+        else:
+            yield os.path.basename(path).rpartition(".")[0], path
+
+
+def _minutes(length_ms: int) -> str:
+    return f"{length_ms // 60_000}:{length_ms // 1000 % 60:02} min"
+
+
+def certificate_lines(path: str, entry: GoodEntry, mat: Mat) -> list[str]:
+    """What `check` prints for a valid profile."""
+    proof = certify(entry.timeline, entry.budget, mat)
+    budget = proof.budget
+    width = max(len(zone.zone) for zone in proof.zones) if proof.zones else 0
+    lines = [
+        printable(f"{path}: valid"),
+        f"  length   {_minutes(proof.length_ms)}, ends at zero; cert {proof.cert}",
+        f"  rise     at most {proof.rise_pct_s} %/s",
+        f"  current  at most {proof.worst.sentence(mat)}",
+    ]
+    for zone in proof.zones:
+        kick = f", kicks {zone.kick_pct}%" if zone.kick_pct else ""
+        dead = f"; {zone.dead_steps} of {zone.steps} steps too small to feel" if zone.steps else ""
+        lines.append(
+            f"  {zone.zone:{width}}  {_minutes(zone.played_ms)}, level {zone.level_pct}%, "
+            f"duty {zone.duty_pct}%{kick}{dead}"
+        )
+    if budget.asked is not None:
+        done = [f"starts are moved by up to {budget.longest_wait_ms} ms"]
+        done += [] if budget.kicks else ["kicks are dropped"]
+        done += [] if budget.level_pct == 100 else [f"all levels are scaled to {budget.level_pct}%"]
+        lines.append(f"  note     the supply is exceeded at {budget.asked.sentence(mat)}: ")
+        lines[-1] += ", ".join(done)
+    targets = {play.target.partition(".")[0] for p in entry.profile.phases for play in p.play}
+    for absent in (zone.name for zone in mat.zones if not zone.present and zone.name in targets):
+        lines.append(f"  note     {absent} is not present on this mat: its motors stay off")
+    for phase in entry.profile.phases:
+        if phase.cue and not phase.play:
+            lines.append(
+                f"  note     {phase.name}: nothing plays, so its start and end cannot be felt; "
+                "give it a gentle level"
+            )
+    return lines
+
+
+def _as_json(path: str, entry: Entry, mat: Mat) -> dict[str, object]:
+    if isinstance(entry, BadEntry):
+        return {
+            "path": path,
+            "valid": False,
+            "mistakes": [
+                {"line": m.line, "column": m.column, "sentence": m.sentence}
+                for m in entry.error.mistakes
+            ],
+        }
+    proof = certify(entry.timeline, entry.budget, mat)
+    certificate = proof._asdict() | {
+        "zones": [zone._asdict() for zone in proof.zones],
+        "worst": proof.worst._asdict(),
+        "budget": proof.budget._asdict(),
+    }
+    return {"path": path, "valid": True, "certificate": certificate}

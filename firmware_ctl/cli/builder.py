@@ -1,0 +1,31 @@
+"""The builder's commands, `wiring` and `setup`, with what they are given of the other commands."""
+
+import argparse
+from contextlib import suppress
+
+from firmware_ctl.cli.client import Client, NoDaemonError, open_socket
+from firmware_ctl.commissioning import first_evening, terminal
+
+
+def wiring(args: argparse.Namespace) -> int:
+    from firmware_ctl.cli.main import guarded
+
+    return terminal.wiring(args, guarded)
+
+
+def setup(args: argparse.Namespace) -> int:
+    from firmware_ctl.cli.main import guarded
+
+    return first_evening.setup(args, first_evening.Commands(guarded, _connect, _install))
+
+
+def _connect(path: str) -> Client | None:
+    with suppress(NoDaemonError):
+        return open_socket(path)
+    return None
+
+
+def _install() -> int:
+    from firmware_ctl.cli import service
+
+    return service.service(argparse.Namespace(action="install"))

@@ -1,0 +1,103 @@
+"""The entrance of `firmware-ctl`: standard streams, arguments, expected errors and exit codes."""
+
+import gc
+import os
+import sys
+from collections.abc import Callable, Sequence
+from errno import EAGAIN, EMFILE, ENFILE, ENOMEM
+from io import TextIOWrapper
+
+from firmware_ctl.cli.parser import COMMANDS, make_parser
+from firmware_ctl.errors import AuthorError, FirmwareError, printable
+
+GC_THRESHOLD = 10_000
+"""New objects per garbage collection. With Python's default of 700 the imports cause thirty."""
+
+WIDTH = 78
+"""Columns of the list of commands and of usage lines. The help of a command fits the terminal."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command that the arguments name (default: those of the process), then exits."""
+    # If a standard stream is closed, the next file that the process opens would take its number
+    # and receive its output.
+    while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(null)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # The terminal's encoding may lack a character of a title.
+            stream.reconfigure(errors="backslashreplace")
+    exit_code: int | str | None = 0
+    try:
+        try:
+            exit_code = _run(sys.argv[1:] if arguments is None else arguments)
+        except SystemExit as end:  # argparse has printed help or an error
+            exit_code = end.code
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        try:
+            print(flush=True)
+        except BrokenPipeError:
+            pass  # the reader of the output has enough
+        except OSError:
+            print(f"firmware-ctl: the output cannot be written: {error.strerror}", file=sys.stderr)
+            exit_code = 1
+        else:
+            raise  # the error was not about the output
+        # Python flushes standard output again when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    gc.freeze()  # the process ends: a last collection of all objects would only take time
+    sys.exit(exit_code)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    arguments = arguments or ["--help"]
+    if arguments[0] not in COMMANDS and not arguments[0].startswith("-"):
+        print(printable(f"firmware-ctl: {_unknown(arguments[0])}"), file=sys.stderr)
+        return 2
+    gc.set_threshold(GC_THRESHOLD)
+    is_help = {"-h", "--help"} & {*arguments[1:]}
+    args = make_parser(None if is_help else WIDTH).parse_args(arguments)
+    return guarded(lambda: args.run(args))
+
+
+def _unknown(name: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, COMMANDS, 1)
+    proposal = f" did you mean '{close[0]}'?" if close else ""
+    return f"unknown command '{name}';{proposal} `firmware-ctl --help` lists all commands."
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Runs a command; turns an expected error into a sentence on stderr and an exit code."""
+    try:
+        return command()
+    except AuthorError as error:
+        print(error, file=sys.stderr)
+    except FirmwareError as error:
+        print(f"firmware-ctl: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except (OSError, RuntimeError) as error:
+        sentence = _exhausted(error)
+        if not sentence:
+            raise
+        print(f"firmware-ctl: {sentence}", file=sys.stderr)
+    return 2
+
+
+def _exhausted(error: Exception) -> str:
+    """The sentence for an error that says that the machine has run out; empty for other errors."""
+    if isinstance(error, OSError) and error.errno in (EMFILE, ENFILE):
+        return "no file can be opened any more; end other programs, or raise `ulimit -n`"
+    # Python raises RuntimeError for a thread, the kernel EAGAIN for a process.
+    is_a_thread = "start new thread" in str(error)
+    if is_a_thread or (isinstance(error, OSError) and error.errno == EAGAIN):
+        return "no process can be started any more; end other programs, or raise `ulimit -u`"
+    if isinstance(error, OSError) and error.errno == ENOMEM:
+        return "no memory is left; end other programs"
+    return ""

@@ -1,0 +1,178 @@
+"""`firmware-ctl mock`: the same daemon on simulated pins, with a live view as its parent."""
+
+import argparse
+import os
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from errno import EMFILE, ENFILE
+
+from firmware_ctl.cli import assembly
+from firmware_ctl.cli.feed import Feed
+from firmware_ctl.cli.log import open_log, warn
+from firmware_ctl.config import paths
+from firmware_ctl.daemon import links
+from firmware_ctl.daemon.daemon import make_daemon
+from firmware_ctl.daemon.interfaces import Log, Watcher
+from firmware_ctl.daemon.poller import SelectPoller, Waker
+from firmware_ctl.errors import DeviceError
+from firmware_ctl.session.events import Close
+from firmware_ctl.session.session import Session
+from firmware_ctl.storage.state_folder import temporary_folder
+from firmware_ctl.storage.storage import Storage
+from firmware_ctl.timeline.folder import load_mat
+from firmware_ctl.timeline.motor_drive import Levels
+
+
+class ViewLink(links.SocketLink):
+    """The live view's end of its socket: when the view goes, the daemon goes."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self.on_close: list[Callable[[], object]] = []
+
+    def close(self) -> None:
+        super().close()
+        for call in self.on_close:
+            call()
+
+
+def mock(args: argparse.Namespace) -> int:
+    """Plays until a signal or the view ends it."""
+    pty = _open_pty()
+    first_line = f"serial port: {pty.path}" if pty else ""
+    if args.no_view or not (os.isatty(0) and os.isatty(1)):
+        if first_line:
+            print(first_line, flush=True)
+        return _run(args, pty, None, open_log())
+    ours, theirs = socket.socketpair()
+    errors, errors_in = os.pipe()
+    child = os.fork()
+    if child == 0:
+        ours.close()
+        os.close(errors)
+        os.setsid()  # Ctrl-C and a closing terminal are the view's affair
+        os._exit(_child(args, pty, theirs, errors_in))
+    theirs.close()
+    os.close(errors_in)
+    from firmware_ctl.cli import live_view
+
+    with os.fdopen(errors, errors="replace") as lines:
+        return live_view.run(ours, child, first_line, lines.read)
+
+
+def _open_pty() -> links.PtyLink | None:
+    """None where there is no terminal to be had, as in a container without /dev/pts."""
+    if not hasattr(os, "openpty"):
+        return None
+    try:
+        return links.PtyLink()
+    except OSError as error:
+        if error.errno in (EMFILE, ENFILE):
+            raise
+        why = error.strerror or error
+        warn(f"firmware-ctl: there is no serial port, no terminal can be made: {why}")
+        return None
+
+
+def _child(
+    args: argparse.Namespace, pty: links.PtyLink | None, view: socket.socket, errors: int
+) -> int:
+    """The daemon under a live view: its log goes nowhere, the reason of a failure to stderr."""
+    os.set_blocking(errors, False)  # nobody reads it before the end
+    os.dup2(errors, 2)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    from firmware_ctl.cli.main import guarded
+
+    return guarded(lambda: _run(args, pty, ViewLink(view), lambda line: None))
+
+
+def _run(
+    args: argparse.Namespace, pty: links.PtyLink | None, view: ViewLink | None, log: Log
+) -> int:
+    trial = assembly.begin_deadman_trial()
+    with ExitStack() as stack:
+        poller, waker = SelectPoller(), Waker()
+        mat = load_mat(args.mat)
+        state = args.state or stack.enter_context(temporary_folder())
+        files = None
+        if args.inject:
+            from firmware_ctl.simulator import faults
+
+            files = faults.FaultyFiles()
+        storage = Storage(state, log, waker.post, stack, files, is_temporary=not args.state)
+        profiles = assembly.Profiles(args.profiles, mat, log)
+        from firmware_ctl.simulator.hardware import simulated
+
+        hardware, board, factory = simulated(mat, poller.now_ms, waker)
+        switch, inhibited = assembly.verify_deadman(trial, log)
+        if inhibited:
+            log(inhibited)
+        session = Session(mat, profiles.catalogue, args.speed, storage.ledger.spent, inhibited)
+        path = args.socket or paths.mock_socket(make=True)
+        watchers: list[Watcher] = []
+        if view is not None:
+
+            def power_at(now_ms: int) -> Levels:
+                return tuple(board.power_at(motor, now_ms) for motor in mat.motors)
+
+            serial = pty.path if pty else ""
+            feed = Feed(mat, args.speed, view.connection, serial, path, power_at, poller.origin_ms)
+            watchers.append(feed)
+        if files is not None:
+            stage = faults.Stage(mat, factory, board, files)
+            watchers.append(faults.Injector(args.inject, stage, warn))
+        recorder = storage.record(session)
+        watchers += assembly.watchers(args, storage, recorder)
+        daemon = make_daemon(
+            session, hardware, poller, switch, storage.ledger, profiles.read, log, watchers
+        )
+        assembly.attend(daemon, waker, storage, recorder, log)
+        if pty is not None:
+            daemon.clients.add(pty)
+            if args.link:
+                _symlink(pty.path, args.link, stack)
+        if view is not None:
+            daemon.clients.add(view)
+            view.on_close.append(lambda: daemon.player.step(Close()))
+            view.on_close.append(lambda: log("the live view is gone; all motors are off"))
+        if args.listen:
+            host, port = args.listen
+            listener = links.listen_tcp(host, port)
+            stack.callback(listener.close)
+            listener.attach(daemon.clients, daemon.loop)
+            log(f"listening on {args.listen[0]}:{listener.port}")
+        ports = [(port, None) for port in assembly.ports(args)]
+        assembly.listen(daemon, path, ports, log, stack)
+        daemon.loop.run()
+    return 0
+
+
+def _symlink(path: str, link: str, stack: ExitStack) -> None:
+    """Only what a mock that was killed has left is replaced: a link to a terminal that is gone.
+
+    The kernel may have given that terminal's number to this mock.
+    """
+    try:
+        if os.path.islink(link):
+            target = os.readlink(link)
+            was_a_port = os.path.dirname(target) == os.path.dirname(path)
+            if not was_a_port or (target != path and os.path.exists(target)):
+                raise DeviceError(
+                    f"{link} is a link to {target} already; remove it, or name another with --link"
+                )
+            os.unlink(link)
+        os.symlink(path, link)
+    except OSError as error:
+        if isinstance(error, DeviceError):
+            raise
+        raise DeviceError(f"the link {link} cannot be made: {error.strerror}") from None
+
+    def forget() -> None:
+        with suppress(OSError):
+            if os.readlink(link) == path:  # while this mock lives no other has this port
+                os.unlink(link)
+
+    stack.callback(forget)

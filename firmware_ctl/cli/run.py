@@ -1,0 +1,72 @@
+"""`firmware-ctl run`: the daemon on the pins of this Raspberry Pi.
+
+Read this first. From top to bottom, `run` is the block diagram of the program: each line makes one
+part and hands it the parts below. `docs/architecture.md` goes on from here.
+"""
+
+import argparse
+import os
+from contextlib import ExitStack
+
+from firmware_ctl.cli import assembly
+from firmware_ctl.cli.log import open_log
+from firmware_ctl.config import paths
+from firmware_ctl.daemon.daemon import make_daemon
+from firmware_ctl.daemon.links import try_serial
+from firmware_ctl.daemon.poller import SelectPoller, Waker
+from firmware_ctl.hardware import deadman, pin_guard
+from firmware_ctl.hardware.pi import Pi
+from firmware_ctl.hardware.systemd import Systemd
+from firmware_ctl.session.session import Session
+from firmware_ctl.storage.storage import Storage
+from firmware_ctl.timeline.folder import load_mat
+
+
+def run(args: argparse.Namespace) -> int:
+    """Plays until a signal ends it. Raises `DeviceError` where it cannot begin."""
+    state = os.path.abspath(args.state or paths.SERVICE_STATE)
+    assembly.make_absolute(args)  # lgpio changes the working folder
+
+    # Safety begins before anything can move: a guard that drives the pins low when this process
+    # dies, a trial of the kernel timer that is to kill a daemon that hangs, and locked memory.
+    pin_guard.fork_pin_guard(state)
+    trial = assembly.begin_deadman_trial()
+    deadman.lock_memory()
+
+    with ExitStack() as stack:
+        log = open_log()
+        poller, waker, systemd = SelectPoller(), Waker(), Systemd()
+        pi = Pi(state, "`firmware-ctl mock` plays the same without pins", stack)
+        mat = load_mat(args.mat)
+        storage = Storage(state, log, waker.post, stack)
+        profiles = assembly.Profiles(args.profiles, mat, log)
+        pi.write_down(mat)
+
+        # Ports before pins: when the process dies the kernel closes what was opened last first, and
+        # waits up to 30 s for a port to send what it holds; the motors must not wait for that.
+        ports = [(port, try_serial(port)) for port in (*mat.ports, *assembly.ports(args))]
+        hardware = pi.open(mat, poller.origin_ns, log)
+
+        switch, inhibited = assembly.verify_deadman(trial, log)
+        inhibited = inhibited or systemd.start_inhibited_because
+        if inhibited:
+            log(inhibited)
+        session = Session(mat, profiles.catalogue, 1.0, storage.ledger.spent, inhibited)
+        recorder = storage.record(session)
+        daemon = make_daemon(
+            session,
+            hardware,
+            poller,
+            switch,
+            storage.ledger,
+            profiles.read,
+            log,
+            assembly.watchers(args, storage, recorder),
+            [systemd],
+        )
+        assembly.attend(daemon, waker, storage, recorder, log)
+        assembly.listen(daemon, args.socket or paths.SERVICE_SOCKET, ports, log, stack)
+        daemon.loop.when_ready.append(systemd.ready)
+        stack.callback(systemd.stopping)
+        daemon.loop.run()
+    return 0

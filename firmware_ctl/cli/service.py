@@ -1,0 +1,201 @@
+"""`service`: installs and removes the systemd service, and prints every file and line it changes.
+
+Knows where the files go and which commands make them take effect. Their text is in `systemd/`.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from difflib import unified_diff
+from typing import Final, NamedTuple
+
+import firmware_ctl
+from firmware_ctl.config import paths, shipped
+from firmware_ctl.errors import FirmwareError
+from firmware_ctl.storage.files import atomic_write
+
+UNIT: Final = "firmware-ctl.service"
+UNIT_PATH: Final = f"/etc/systemd/system/{UNIT}"
+
+FILES: Final = {
+    UNIT_PATH: "firmware-ctl.service",
+    "/etc/sysusers.d/firmware-ctl.conf": "firmware-ctl.sysusers",
+    "/etc/tmpfiles.d/firmware-ctl.conf": "firmware-ctl.tmpfiles",
+    "/etc/udev/rules.d/60-firmware-ctl.rules": "firmware-ctl.rules",
+}
+"""Path of each installed file, and its name in the shipped folder `systemd`."""
+
+UDEV: Final = (
+    ("udevadm", "control", "--reload"),
+    ("udevadm", "trigger", "--subsystem-match=gpio"),
+)
+AFTER_INSTALL: Final = (
+    ("systemd-sysusers", "/etc/sysusers.d/firmware-ctl.conf"),
+    ("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/firmware-ctl.conf"),
+    *UDEV,
+    ("systemctl", "daemon-reload"),
+    ("systemctl", "enable", UNIT),
+    ("systemctl", "restart", UNIT),
+)
+BEFORE_UNINSTALL: Final = ("systemctl", "disable", "--now", UNIT)
+AFTER_UNINSTALL: Final = (("systemctl", "daemon-reload"), *UDEV)
+IS_ENABLED: Final = ("systemctl", "is-enabled", "--quiet", UNIT)
+IS_ACTIVE: Final = ("systemctl", "is-active", "--quiet", UNIT)
+
+HIDDEN: Final = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
+"""Folders that the sandbox of the unit hides (ProtectHome=, PrivateTmp=)."""
+
+
+class ServiceError(FirmwareError):
+    """The service cannot be installed or removed."""
+
+    exit_code = 1
+
+
+class Machine(NamedTuple):
+    """The machine to install on. A test gives a scratch folder and a runner that records."""
+
+    root: str
+    run: Callable[[Sequence[str]], int]
+    """Runs a command and returns its exit code. Raises OSError if the command does not exist."""
+    python: str
+    package: str
+    is_admin: bool
+
+    def path(self, path: str) -> str:
+        return os.path.join(self.root, path.lstrip("/"))
+
+    def read(self, path: str) -> str:
+        """The text of a file, empty if there is none."""
+        with suppress(FileNotFoundError), open(self.path(path), encoding="utf-8") as file:
+            return file.read()
+        return ""
+
+    def files(self) -> dict[str, str]:
+        """Path and text of each file to install."""
+        texts = {}
+        for path, name in FILES.items():
+            with open(os.path.join(shipped.systemd_dir(), name), encoding="utf-8") as file:
+                texts[path] = file.read()
+        unit = texts[UNIT_PATH]
+        unit = unit.replace("/opt/firmware-ctl/bin/python3", _unit_word(self.python))
+        off = os.path.join(self.package, "hardware", "emergency_off.py")
+        return texts | {UNIT_PATH: unit.replace("/opt/firmware-ctl/off.py", _unit_word(off))}
+
+
+def _unit_word(path: str) -> str:
+    """Escapes a path for a unit file."""
+    return path.replace("\\", r"\\").replace("%", "%%").replace(" ", r"\x20")
+
+
+def service(args: argparse.Namespace) -> int:
+    """Installs or removes the service. Raises `ServiceError` (exit code 1)."""
+    machine = Machine(
+        root="/",
+        run=_run,
+        python=sys.executable,
+        package=os.path.dirname(firmware_ctl.__file__),
+        is_admin=os.geteuid() == 0,
+    )
+    act(machine, args.action)
+    return 0
+
+
+def _run(words: Sequence[str]) -> int:
+    # A question (`--quiet`) is answered by its exit code; its message would only confuse.
+    errors = subprocess.DEVNULL if "--quiet" in words else None
+    return subprocess.run(words, stderr=errors).returncode
+
+
+def act(machine: Machine, action: str) -> None:
+    if not machine.is_admin:
+        raise ServiceError(f"only root may do that; try: sudo {sys.argv[0]} service {action}")
+    if not os.path.isdir(machine.path("/run/systemd/system")):
+        raise ServiceError("systemd does not run here")
+    try:
+        (install if action == "install" else uninstall)(machine)
+    except OSError as error:
+        raise ServiceError(f"{error.filename}: {error.strerror}") from None
+
+
+def install(machine: Machine) -> None:
+    """Writes each file that differs, then starts the service. Does nothing if all is in place."""
+    _refuse_hidden(machine)
+    texts = machine.files()
+    # The mat file belongs to the user once it is there, so it is never overwritten.
+    if not os.path.exists(machine.path(paths.SERVICE_MAT)):
+        with open(shipped.mat_file(), encoding="utf-8") as file:
+            mat = file.read()
+        folder = os.path.dirname(shipped.mat_file())
+        texts[paths.SERVICE_MAT] = mat.replace("$schema=.", f"$schema={folder}")
+    changes = [_write(machine, path, text) for path, text in texts.items()]
+    if any(changes) or not _is(machine, IS_ENABLED) or not _is(machine, IS_ACTIVE):
+        _run_all(machine, AFTER_INSTALL)
+    else:
+        print("the service is in place and runs; nothing to change")
+
+
+def _refuse_hidden(machine: Machine) -> None:
+    for path in (machine.python, os.path.realpath(machine.python), machine.package):
+        for folder in HIDDEN:
+            if path.startswith(f"{folder}/"):
+                raise ServiceError(
+                    f"the service cannot read {path}, because systemd hides {folder} from it; "
+                    "install into /opt/firmware-ctl: sudo python3 -m venv --system-site-packages "
+                    "/opt/firmware-ctl, then sudo /opt/firmware-ctl/bin/pip install ."
+                )
+
+
+def uninstall(machine: Machine) -> None:
+    """Stops the service and removes its files. Keeps mat file, profiles and state."""
+    installed = [path for path in FILES if os.path.exists(machine.path(path))]
+    if UNIT_PATH in installed:
+        _run_all(machine, [BEFORE_UNINSTALL])
+    for path in installed:
+        os.unlink(machine.path(path))
+        print(f"removed {path}")
+    if installed:
+        _run_all(machine, AFTER_UNINSTALL)
+    else:
+        print("the service is not installed; nothing to change")
+    for path in (os.path.dirname(paths.SERVICE_MAT), paths.SERVICE_STATE):
+        if os.path.exists(machine.path(path)):
+            print(f"{path} is left as it is")
+
+
+def _is(machine: Machine, question: Sequence[str]) -> bool:
+    try:
+        return machine.run(question) == 0
+    except OSError:
+        return False
+
+
+def _write(machine: Machine, path: str, text: str) -> bool:
+    """Writes a file and prints each line that changes. Returns False if the file has this text."""
+    before = machine.read(path)
+    if before == text:
+        return False
+    lines = unified_diff(
+        before.splitlines(), text.splitlines(), path if before else "/dev/null", path, "", "", 0, ""
+    )
+    print("\n".join(lines))
+    target = machine.path(path)
+    os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
+    atomic_write(target, text.encode(), mode=0o644)
+    return True
+
+
+def _run_all(machine: Machine, commands: Sequence[Sequence[str]]) -> None:
+    for words in commands:
+        if words in UDEV and not os.path.exists(machine.path("/run/udev/control")):
+            continue  # no udev runs, for example in a container
+        print(f"$ {' '.join(words)}", flush=True)
+        try:
+            code = machine.run(words)
+        except OSError as error:
+            raise ServiceError(f"{words[0]} cannot be run: {error.strerror}") from None
+        if code:
+            raise ServiceError(f"{' '.join(words)} failed (exit code {code}); see above")

@@ -1,0 +1,76 @@
+"""The paths of the mat file, the profiles, the state folder and the control socket.
+
+Checks who owns a folder if that matters for safety. Reads no file.
+"""
+
+import os
+import stat
+from contextlib import suppress
+from typing import Final
+
+from firmware_ctl.config import shipped
+from firmware_ctl.errors import DeviceError
+
+SERVICE_MAT: Final = "/etc/firmware-ctl/mat.yaml"
+SERVICE_PROFILES: Final = "/etc/firmware-ctl/profiles"
+SERVICE_STATE: Final = "/var/lib/firmware-ctl"
+SERVICE_SOCKET: Final = "/run/firmware-ctl/control.sock"
+SHARED_MEMORY: Final = "/dev/shm"
+
+
+def mat_file() -> str:
+    """The service's mat file, or the shipped one if the service has none."""
+    return SERVICE_MAT if os.path.exists(SERVICE_MAT) else shipped.mat_file()
+
+
+def profile_folders() -> list[str]:
+    """The shipped profiles and the service's own, which replace shipped ones of the same name."""
+    own = [SERVICE_PROFILES] if os.path.isdir(SERVICE_PROFILES) else []
+    return [shipped.profiles_dir(), *own]
+
+
+def ring_file(state: str) -> str:
+    """Where the flight recorder of a state folder writes while its daemon runs.
+
+    In shared memory where the machine has it: a write to a disk that hangs would hold up the loop.
+    """
+    if not os.access(SHARED_MEMORY, os.W_OK):
+        return os.path.join(state, "ring")
+    found = os.stat(state)
+    return os.path.join(SHARED_MEMORY, f"firmware-ctl-{found.st_dev:x}-{found.st_ino:x}")
+
+
+def mock_socket(make: bool = False) -> str:
+    """The control socket of the user's mock, in a folder that only this user can use.
+
+    With `make`, makes the folder if it is missing, for a daemon. Raises DeviceError if the folder
+    belongs to another user or is open to others: they could answer in the daemon's place.
+    """
+    folder = os.environ.get("XDG_RUNTIME_DIR", "")
+    if not _is_own(folder):
+        # WSL, `su` and `sudo -u` set XDG_RUNTIME_DIR to a folder that is not this user's.
+        user = os.geteuid()
+        folder = os.path.join(os.environ.get("TMPDIR", "/tmp"), f"firmware-ctl-{user}")
+        if make:
+            with suppress(FileExistsError):
+                os.mkdir(folder, 0o700)
+        with suppress(FileNotFoundError):  # Without the folder no mock runs.
+            status = os.lstat(folder)
+            # Only the file type and the permissions: a folder inherits the setgid bit.
+            mode = stat.S_IFMT(status.st_mode) | status.st_mode & 0o777
+            if (status.st_uid, mode) != (user, stat.S_IFDIR | 0o700):
+                raise DeviceError(
+                    f"{folder} is not a folder that only this user can use (mode 0700); remove it, "
+                    "or set XDG_RUNTIME_DIR to a folder of your own"
+                )
+    return os.path.join(folder, "firmware-ctl-mock.sock")
+
+
+def _is_own(folder: str) -> bool:
+    """Whether this user owns the folder and no other user can write to it."""
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return False
+    is_closed = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o022
+    return os.path.isabs(folder) and is_closed and status.st_uid == os.geteuid()

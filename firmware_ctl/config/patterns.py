@@ -1,0 +1,170 @@
+"""The table of patterns: the keys of each, and its course over time.
+
+A course is what one motor does in one cycle, as shares of the phase's level. The reader, the
+schema, the documents and the compiler use this table. Knows neither zones nor files.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, NamedTuple
+
+Side = Literal["left", "right"]
+
+SHORTEST_MS: Final = 10
+LONGEST_MS: Final = 30 * 60_000
+
+
+class Piece(NamedTuple):
+    """A part of a course, from one share of the level to another (0.0 to 1.0) in `length_ms`.
+
+    A smooth piece follows half a cosine, so that it meets its neighbours without a corner; any
+    other piece is a straight line.
+    """
+
+    length_ms: int
+    begin: float
+    end: float
+    smooth: bool = False
+
+
+class Key(NamedTuple):
+    """One key of a pattern: a duration in ms, or a count. It is required if it has no default."""
+
+    name: str
+    about: str
+    default: int | None = None
+    least: int = SHORTEST_MS
+    most: int = LONGEST_MS
+    is_count: bool = False
+
+
+class Position(NamedTuple):
+    """The position of a motor among those that a pattern plays on, in the order of the mat file."""
+
+    motor_index: int
+    """From 0. Not `index`, which is a method of every tuple."""
+    motor_count: int
+    """How many motors the pattern plays on."""
+    side: Side
+
+
+Course = Callable[[Mapping[str, int], Position], tuple[Piece, ...]]
+
+
+class PatternKind(NamedTuple):
+    name: str
+    about: str
+    keys: tuple[Key, ...]
+    course: Course | None
+    """One cycle, which repeats. None if the profile's own frames are the course, played once."""
+
+
+def _on(length_ms: int) -> Piece:
+    return Piece(length_ms, 1.0, 1.0)
+
+
+def _off(length_ms: int) -> Piece:
+    return Piece(length_ms, 0.0, 0.0)
+
+
+def _swell(length_ms: int) -> Piece:
+    return Piece(length_ms, 0.0, 1.0, smooth=True)
+
+
+def _fade(length_ms: int) -> Piece:
+    return Piece(length_ms, 1.0, 0.0, smooth=True)
+
+
+def _steady(keys: Mapping[str, int], position: Position) -> tuple[Piece, ...]:
+    return (_on(LONGEST_MS),)
+
+
+def _pulse(keys: Mapping[str, int], position: Position) -> tuple[Piece, ...]:
+    return (_on(keys["on_for"]), _off(keys["off_for"]))
+
+
+def _wave(keys: Mapping[str, int], position: Position) -> tuple[Piece, ...]:
+    half_ms = keys["period"] // 2
+    return (_swell(half_ms), _fade(keys["period"] - half_ms))
+
+
+def _alternate(keys: Mapping[str, int], position: Position) -> tuple[Piece, ...]:
+    half_ms = keys["period"] // 2
+    rest_ms = keys["period"] - half_ms
+    return (
+        (_on(half_ms), _off(rest_ms)) if position.side == "left" else (_off(half_ms), _on(rest_ms))
+    )
+
+
+def _travel(keys: Mapping[str, int], position: Position) -> tuple[Piece, ...]:
+    period_ms = keys["period"]
+    begin_ms = period_ms * position.motor_index // position.motor_count
+    end_ms = period_ms * (position.motor_index + 1) // position.motor_count
+    return (_off(begin_ms), _on(end_ms - begin_ms), _off(period_ms - end_ms))
+
+
+def _tap(keys: Mapping[str, int], position: Position) -> tuple[Piece, ...]:
+    beat = (_on(keys["tap_for"]), _off(keys["tap_for"]))
+    return (*beat * (keys["taps"] - 1), beat[0], _off(keys["rest"]))
+
+
+def _breathe(keys: Mapping[str, int], position: Position) -> tuple[Piece, ...]:
+    return (_swell(keys["in"]), _on(keys["hold"]), _fade(keys["out"]), _off(keys["rest"]))
+
+
+_PERIOD = Key("period", "length of one cycle", least=200)
+
+PATTERNS: Final[Mapping[str, PatternKind]] = {
+    kind.name: kind
+    for kind in (
+        PatternKind("steady", "stays at the level", (), _steady),
+        PatternKind(
+            "pulse",
+            "on at the level, then off",
+            (Key("on_for", "length of the on part"), Key("off_for", "length of the off part")),
+            _pulse,
+        ),
+        PatternKind("wave", "swells from 0 to the level and back, smoothly", (_PERIOD,), _wave),
+        PatternKind(
+            "alternate",
+            "left for the first half of the period, right for the second",
+            (_PERIOD,),
+            _alternate,
+        ),
+        PatternKind(
+            "travel",
+            "motor after motor in the order of the mat file; with `all`, across zones",
+            (_PERIOD,),
+            _travel,
+        ),
+        PatternKind(
+            "tap",
+            "that many taps, as far apart as they are long, then the rest",
+            (
+                Key("taps", "how many taps", least=1, most=10, is_count=True),
+                Key("tap_for", "length of a tap", default=150),
+                Key("rest", "silence after the last tap"),
+            ),
+            _tap,
+        ),
+        PatternKind(
+            "breathe",
+            "swells, stays, fades, rests",
+            (
+                Key("in", "length of the swell"),
+                Key("hold", "how long it stays at the level", default=0, least=0),
+                Key("out", "length of the fade"),
+                Key("rest", "silence before the next breath", default=0, least=0),
+            ),
+            _breathe,
+        ),
+        PatternKind(
+            "keyframes",
+            "straight lines between the frames `[time, level]`; the last one holds",
+            (),
+            None,
+        ),
+    )
+}
+
+AFTER: Final = Key("after", "silence before the pattern begins", default=0, least=0)
+"""A key that every pattern has."""

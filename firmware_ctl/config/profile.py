@@ -1,0 +1,272 @@
+"""A profile as frozen values, read from YAML text or from the words of the command `try`.
+
+Every mistake is reported with its place. Knows the mat's zones and caps, never pins.
+"""
+
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from firmware_ctl import limits
+from firmware_ctl.config.fields import Block, in_units
+from firmware_ctl.config.mat import Mat
+from firmware_ctl.config.patterns import LONGEST_MS, PATTERNS, SHORTEST_MS
+from firmware_ctl.config.profile_fields import (
+    ANY_PLAY,
+    PROFILE_NAME,
+    Target,
+    file_kind,
+    play_kind,
+    target_kind,
+    targets_of,
+)
+from firmware_ctl.config.yaml_tree import (
+    MappingNode,
+    Node,
+    Report,
+    ScalarNode,
+    SequenceNode,
+    parse,
+    shown,
+)
+from firmware_ctl.errors import CallerError
+
+
+class Level(NamedTuple):
+    """The level at the start and at the end of one pass of the phase; equal if it is constant."""
+
+    from_pct: int
+    to_pct: int
+
+
+class Play(NamedTuple):
+    """One line of `play`: what a target does in a phase."""
+
+    target: str
+    """A zone, a side of a zone, or every zone: `hips`, `hips.left`, `all`."""
+    pattern: str
+    level: Level
+    """For keyframes: the highest level of any frame, from and to."""
+    keys: tuple[tuple[str, int], ...] = ()
+    """Every key of the pattern with its value or default, in the order of the pattern's table."""
+    frames: tuple[tuple[int, int], ...] = ()
+    """For keyframes only: pairs of (at_ms, level_pct)."""
+    after_ms: int = 0
+
+
+class Phase(NamedTuple):
+    name: str
+    for_ms: int
+    """The duration of one pass."""
+    repeat: int
+    play: tuple[Play, ...]
+    cue: str | None = None
+    """The name of a point, or free text."""
+    points: tuple[str, ...] = ()
+    place: tuple[int, int] = (1, 1)
+    """Line and column in the file."""
+
+
+class Profile(NamedTuple):
+    name: str
+    title: str
+    about: str
+    needs: tuple[str, ...]
+    strict: bool
+    phases: tuple[Phase, ...]
+
+    @property
+    def length_ms(self) -> int:
+        return sum(phase.for_ms * phase.repeat for phase in self.phases)
+
+
+# ---- from a file
+
+
+def read_profile(data: bytes, path: str, mat: Mat) -> Profile:
+    """The profile in this file. Raises AuthorError with every mistake in it."""
+    report = Report(path)
+    root = parse(data, report)
+    if isinstance(root, MappingNode) and "zones" in root.pairs and "phases" not in root.pairs:
+        command = f"firmware-ctl check --mat {path}"
+        report.add(root, f"this looks like a mat file; check it with: {command}")
+        raise report.error()
+    block: Block | None = file_kind(mat).read(root, "the file", report)
+    if block is None:
+        raise report.error()
+    file_name = path.rpartition("/")[2]
+    stem = file_name.rpartition(".")[0] or file_name
+    _check_name(block, stem, report)
+    _check_needs(block, mat, report)
+    targets = targets_of(mat)
+    phases = [
+        _read_phase(phase, targets, report)
+        for _, phase in _items(block, "phases")
+        if phase is not None
+    ]
+    _check_length(block, mat, report)
+    if report.mistakes:
+        raise report.error()
+    return Profile(
+        name=stem,
+        title=block["title"],
+        about=block["about"],
+        needs=block["needs"],
+        strict=block["strict"],
+        phases=tuple(phase for phase in phases if phase is not None),
+    )
+
+
+def _items(block: Block, key: str) -> Iterable[tuple[Node, Any]]:
+    """The nodes of a list with their values; nothing if the key holds no list."""
+    node = block.at(key)
+    nodes = node.nodes if isinstance(node, SequenceNode) else ()
+    return zip(nodes, block[key] or (), strict=True)
+
+
+def _check_name(block: Block, stem: str, report: Report) -> None:
+    if block["name"] not in (None, stem):
+        sentence = f"name: {block['name']} is not the file's name, {shown(stem)}; leave it out"
+        report.add(block.at("name"), sentence)
+    else:
+        PROFILE_NAME.read(ScalarNode(1, 1, stem), "file name", report)
+    if stem == "try":
+        report.add(Node(1, 1), "file name: try is taken by the command; use another")
+
+
+def _check_needs(block: Block, mat: Mat, report: Report) -> None:
+    present = {zone.name for zone in mat.zones if zone.present}
+    for node, zone in _items(block, "needs"):
+        if zone is not None and zone not in present:
+            report.add(node, f"needs: the {zone} zone is not there (present: false)")
+
+
+def _check_length(block: Block, mat: Mat, report: Report) -> None:
+    """Reports a session that is too long, at the phase that exceeds the limit."""
+    most_ms = min(mat.limits.session_ms, mat.limits.daily_ms)
+    phases = [phase for _, phase in _items(block, "phases") if phase and phase["for"]]
+    ends_ms = list(accumulate(phase["for"] * (phase["repeat"] or 1) for phase in phases))
+    for phase, end_ms in zip(phases, ends_ms, strict=True):
+        if end_ms > most_ms:
+            length, most = in_units(ends_ms[-1]), in_units(most_ms)
+            sentence = f"the session is {length} long; this mat allows {most}"
+            report.add(phase.at("for"), f"for: {sentence} (exceeded in this phase)")
+            break
+
+
+def _read_phase(block: Block, targets: Mapping[str, Target], report: Report) -> Phase | None:
+    if "play" not in block.node.pairs and "cue" not in block.node.pairs:
+        report.add(block.node, "play: is missing; a phase needs play, or a cue, or both")
+    if block["cue"] and block["for"] and block["for"] < limits.CUE_MS:
+        sentence = f"a cue takes at least {in_units(limits.CUE_MS)}, to tell its begin and its end"
+        report.add(block.at("for"), f"for: {in_units(block['for'])} is too short; {sentence}")
+    plays: dict[str, tuple[ScalarNode, Block | None]] = block["play"] or {}
+    lines = [_read_line(name, play, block["for"], report) for name, (_, play) in plays.items()]
+    _check_overlaps({name: node for name, (node, _) in plays.items()}, targets, report)
+    if not block.is_valid:
+        return None
+    return Phase(
+        name=block["name"],
+        for_ms=block["for"],
+        repeat=block["repeat"],
+        play=tuple(line for line in lines if line is not None),
+        cue=block["cue"],
+        points=block["points"],
+        place=(block.node.line, block.node.column),
+    )
+
+
+def _check_overlaps(
+    nodes: Mapping[str, ScalarNode], targets: Mapping[str, Target], report: Report
+) -> None:
+    """Reports each target that shares motors with targets before it."""
+    owners: dict[str, str] = {}  # from a motor to the last target with it
+    for name, node in nodes.items():
+        motors = targets[name].motors
+        others = sorted({owners[motor] for motor in motors if motor in owners})
+        if others:
+            # Of two targets that share motors, one always includes the other.
+            includes = motors > targets[others[0]].motors
+            outer, inner = (name, others) if includes else (others[0], [name])
+            sentence = f"`{outer}` already includes {' and '.join(inner)}; remove one of them"
+            report.add(node, f"{shown(node.value)}: {sentence}")
+        owners.update(dict.fromkeys(motors, name))
+
+
+def _read_line(target: str, block: Block | None, for_ms: int | None, report: Report) -> Play | None:
+    """One line of `play`. `for_ms` is None if the phase's own duration has a mistake."""
+    if block is None:
+        return None
+    after_ms: int | None = block["after"]
+    if after_ms and for_ms and after_ms >= for_ms:
+        sentence = f"{in_units(after_ms)} is not shorter than the phase ({in_units(for_ms)})"
+        report.add(block.at("after"), f"after: {sentence}")
+    if "frames" in block:
+        _check_frames(block, (for_ms or LONGEST_MS) - (after_ms or 0), report)
+    if not block.is_valid or None in (block.get("frames") or ()):
+        return None
+    pattern = PATTERNS[block["pattern"]]
+    if "frames" in block:
+        highest_pct = max(level_pct for _, level_pct in block["frames"])
+        level = Level(highest_pct, highest_pct)
+    elif isinstance(block["level"], Block):
+        level = Level(block["level"]["from"], block["level"]["to"])
+    else:
+        level = Level(block["level"], block["level"])
+    return Play(
+        target=target,
+        pattern=pattern.name,
+        level=level,
+        keys=tuple((key.name, block[key.name]) for key in pattern.keys),
+        frames=block.get("frames", ()),
+        after_ms=block["after"],
+    )
+
+
+def _check_frames(block: Block, room_ms: int, report: Report) -> None:
+    last_ms: int | None = None
+    for node, frame in _items(block, "frames"):
+        if frame is None:
+            continue
+        at_ms = frame[0]
+        if last_ms is not None and at_ms < last_ms + SHORTEST_MS:
+            sentence = f"is not {in_units(SHORTEST_MS)} or more after the frame before it"
+            report.add(node, f"frames: {in_units(at_ms)} {sentence}, {in_units(last_ms)}")
+        elif at_ms > room_ms:
+            sentence = f"lies after the end of the phase; {in_units(room_ms)} is the last moment"
+            report.add(node, f"frames: {in_units(at_ms)} {sentence}")
+        last_ms = at_ms
+
+
+# ---- from words
+
+
+def read_play(target: str, pattern: str, level: str, keys: Mapping[str, str], mat: Mat) -> Play:
+    """One line of play from words: a bare number is percent for the level, else seconds.
+
+    Raises CallerError (bad-argument) with every mistake in one sentence.
+    """
+    report = Report("try")
+    targets = targets_of(mat)
+    counts = {key.name for kind in PATTERNS.values() for key in kind.keys if key.is_count}
+    node = MappingNode(1, 1)
+    for key, text in (("pattern", pattern), ("level", level), *keys.items()):
+        unit = "%" if key == "level" else "" if key in counts | {"pattern"} else "s"
+        value = text + unit if text.replace(".", "", 1).isdecimal() else text
+        key_node = ScalarNode(1, 1, key)
+        if node.pairs.setdefault(key, (key_node, ScalarNode(1, 1, value)))[0] is not key_node:
+            report.add(key_node, f"{key}: is given already")
+    name = target_kind(targets).read(ScalarNode(1, 1, target), "target", report)
+    play = None
+    if pattern == "keyframes":
+        report.add(node, "pattern: keyframes need a profile; they do not fit in one line")
+    else:
+        kind = play_kind(targets[name].cap_pct, targets[name].cap_of) if name else ANY_PLAY
+        play = _read_line(name or target, kind.read(node, "play", report), limits.TRY_MS, report)
+    for zone in mat.zones:
+        if name is not None and name.partition(".")[0] == zone.name and not zone.present:
+            report.add(node, f"target: the {zone.name} zone is not there (present: false)")
+    if report.mistakes or play is None:
+        sentences = [mistake.sentence for mistake in sorted(report.mistakes)]
+        raise CallerError("bad-argument", "; ".join(sentences))
+    return play

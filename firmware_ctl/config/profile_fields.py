@@ -1,0 +1,239 @@
+"""The tables of a profile file: its keys, what each may hold on a mat, and their schema.
+
+Rules between keys are in `profile`.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from firmware_ctl.config.fields import (
+    REQUIRED,
+    VERSION,
+    Block,
+    Field,
+    Json,
+    Kind,
+    boolean,
+    choice,
+    duration,
+    identifier,
+    integer,
+    list_of,
+    named_blocks,
+    pair_of,
+    plain_text,
+    scalar_or_block,
+    scalar_text,
+    suggestion,
+    table,
+)
+from firmware_ctl.config.mat import Mat, zone_name
+from firmware_ctl.config.patterns import AFTER, LONGEST_MS, PATTERNS, SHORTEST_MS
+from firmware_ctl.config.points import POINTS
+from firmware_ctl.config.yaml_tree import MappingNode, Node, Report, ScalarNode, shown
+
+
+class Target(NamedTuple):
+    """What a line of `play` may name: a zone, a side of a zone, or `all`."""
+
+    motors: frozenset[str]
+    cap_pct: int
+    """The highest level that a profile may ask of it."""
+    cap_of: str
+    """Where the cap comes from, in the words of a sentence: "the neck zone's cap of"."""
+
+
+@lru_cache(maxsize=4)
+def targets_of(mat: Mat) -> Mapping[str, Target]:
+    """Every target of the mat by its name.
+
+    Absent zones are targets, too: a profile may play on them, and nothing happens there.
+    """
+    lowest = min((zone for zone in mat.zones if zone.present), key=lambda zone: zone.cap_pct)
+    every = frozenset(motor.name for motor in mat.motors)
+    targets = {"all": Target(every, lowest.cap_pct, f"the {lowest.name} zone's cap of")}
+    for zone in mat.zones:
+        parts = {zone.name: zone.motors}
+        for motor in zone.motors:
+            side = f"{zone.name}.{motor.side}"
+            parts[side] = (*parts.get(side, ()), motor)
+        for name, motors in parts.items():
+            names = frozenset(motor.name for motor in motors)
+            targets[name] = Target(names, zone.cap_pct, f"the {zone.name} zone's cap of")
+    return targets
+
+
+# ---- one line of `play`
+
+_MOST: Final = "the most,"
+_PATTERN_NAME: Final = choice(PATTERNS, "pattern")
+
+
+def _level_or_ramp(percent: Kind) -> Kind:
+    return scalar_or_block(
+        percent,
+        table(
+            "a level that changes",
+            Field("from", percent, "level when the phase begins"),
+            Field("to", percent, "level when the phase ends"),
+        ),
+    )
+
+
+@lru_cache(maxsize=128)
+def _pattern_block(pattern: str, cap_pct: int, cap_of: str) -> Kind:
+    """The block of one pattern, on a target with this cap."""
+    percent = integer(0, cap_pct, "%", cap_of)
+    frames = list_of(pair_of(duration(0, LONGEST_MS), percent), least=1)
+    pattern_kind = PATTERNS[pattern]
+    return table(
+        f"the pattern {pattern}",
+        Field("pattern", choice((pattern,), "pattern"), pattern_kind.about),
+        Field("frames", frames, "pairs of [time, level]")
+        if pattern_kind.course is None
+        else Field(
+            "level", _level_or_ramp(percent), "how strong it is felt; {from, to} over one pass"
+        ),
+        *(
+            Field(
+                key.name,
+                (integer if key.is_count else duration)(key.least, key.most),
+                key.about,
+                REQUIRED if key.default is None else key.default,
+            )
+            for key in (*pattern_kind.keys, AFTER)
+        ),
+    )
+
+
+def play_kind(cap_pct: int, cap_of: str) -> Kind:
+    """What a target does: the block of a pattern, or a level alone, which means `steady`."""
+
+    def read(node: Node, key: str, report: Report) -> Block | None:
+        if isinstance(node, ScalarNode):
+            steady = ScalarNode(node.line, node.column, "steady")
+            expanded = MappingNode(node.line, node.column)
+            expanded.pairs = {"pattern": (steady, steady), "level": (steady, node)}
+            return read(expanded, key, report)
+        if not isinstance(node, MappingNode):
+            report.add(node, f"{key}: a level or the block of a pattern belongs here, not a list")
+            return None
+        pattern = None
+        if "pattern" in node.pairs:
+            pattern = _PATTERN_NAME.read(node.pairs["pattern"][1], "pattern", report)
+        else:
+            report.add(node, f"pattern: is missing; known: {', '.join(PATTERNS)}")
+        if pattern is not None:
+            block: Block | None = _pattern_block(pattern, cap_pct, cap_of).read(node, key, report)
+            return block
+        if "level" in node.pairs:  # A mistake in the level is one with every pattern.
+            percent = integer(0, cap_pct, "%", cap_of)
+            _level_or_ramp(percent).read(node.pairs["level"][1], "level", report)
+        return None
+
+    return Kind(read, {"$ref": "#/definitions/play"})
+
+
+ANY_PLAY: Final = play_kind(100, _MOST)
+"""On a target that the mat does not have, so that other mistakes in its line are found, too."""
+
+
+def play_schema() -> Json:
+    """The schema that `#/definitions/play` refers to."""
+    level = integer(0, 100, "%").schema | {"description": "a level, short for steady"}
+    patterns = [_pattern_block(name, 100, _MOST).schema for name in PATTERNS]
+    return {"anyOf": [level, *patterns]}
+
+
+# ---- the file
+
+_ZONE_PATTERN: Final = "[a-z0-9_-]{1,32}"
+_BY_HAND: Final = [point.name for point in POINTS.values() if point.by_hand]
+_BY_MAT: Final = choice([point.name for point in POINTS.values() if not point.by_hand], "point")
+
+
+def _known_on_mat(known: Iterable[str], noun: str, pattern: str) -> Kind:
+    """A name that the mat knows, with '-' or '_'; read as the code spells it."""
+    names = tuple(known)
+
+    def read(node: Node, key: str, report: Report) -> str | None:
+        text = scalar_text(node, key, report)
+        if text is None or zone_name(text) in names:
+            return text and zone_name(text)
+        hint = suggestion(zone_name(text), names)
+        report.add(node, f"{key}: the mat has no {noun} {shown(text)}; {hint}")
+        return None
+
+    return Kind(read, {"type": "string", "pattern": pattern})
+
+
+def target_kind(targets: Iterable[str]) -> Kind:
+    return _known_on_mat(targets, "zone or side", rf"^{_ZONE_PATTERN}(\.(left|right))?$")
+
+
+def _read_cue(node: Node, key: str, report: Report) -> str | None:
+    text: str | None = plain_text(60).read(node, key, report)
+    if text and text in POINTS and not POINTS[text].by_hand:
+        sentence = f"{text} is pressed by the mat, not by hand; name it under points"
+        report.add(node, f"{key}: {sentence}")
+        return None
+    if text and text not in POINTS and isinstance(node, ScalarNode) and not node.quoted:
+        sentence = f"unknown point {shown(text)} ({suggestion(text, _BY_HAND)})"
+        report.add(node, f"{key}: {sentence}; put free text in quotes")
+        return None
+    return text
+
+
+def _read_point(node: Node, key: str, report: Report) -> str | None:
+    if isinstance(node, ScalarNode) and node.value in _BY_HAND:
+        sentence = f"{node.value} is pressed by hand, the mat does not reach it; make it a cue"
+        report.add(node, f"{key}: {sentence}")
+        return None
+    point: str | None = _BY_MAT.read(node, key, report)
+    return point
+
+
+PROFILE_NAME: Final = identifier("a-z0-9-", "a-z, 0-9 and '-'")
+_CUE: Final = Kind(
+    _read_cue, {"type": "string", "minLength": 1, "maxLength": 60, "examples": _BY_HAND}
+)
+_POINTS: Final = list_of(Kind(_read_point, _BY_MAT.schema), unique=True)
+
+
+@lru_cache(maxsize=4)
+def file_kind(mat: Mat) -> Kind:
+    """The table of a profile file on this mat."""
+    targets = targets_of(mat)
+    zones = [zone.name for zone in mat.zones]
+    plays = named_blocks(
+        "zones",
+        "hips: 20%",
+        target_kind(targets),
+        ANY_PLAY,
+        {name: play_kind(target.cap_pct, target.cap_of) for name, target in targets.items()},
+    )
+    # Editors complete the names of targets from the schema's properties.
+    play = plays._replace(
+        schema=plays.schema | {"properties": dict.fromkeys(targets, ANY_PLAY.schema)}
+    )
+    phase = table(
+        "a phase",
+        Field("name", plain_text(60), "what the phase is called while it plays"),
+        Field("for", duration(SHORTEST_MS, LONGEST_MS), "length of one pass"),
+        Field("repeat", integer(1, 100), "how often it plays", default=1),
+        Field("play", play, "what zones and sides do, or `all` of them", default=None),
+        Field("cue", _CUE, "a point pressed by hand, or a text in quotes", default=None),
+        Field("points", _POINTS, "the points that the mat presses in this phase", default=()),
+    )
+    needs = list_of(_known_on_mat(zones, "zone", f"^{_ZONE_PATTERN}$"), unique=True)
+    return table(
+        "a profile",
+        Field("schema", VERSION, "version of the format", default="1"),
+        Field("name", PROFILE_NAME, "the name of the file, without .yaml", default=None),
+        Field("title", plain_text(80), "the name that people read"),
+        Field("about", plain_text(1_000), "what it is, and what to know first", default=""),
+        Field("needs", needs, "zones without which it does not start", default=()),
+        Field("strict", boolean(), "treat too much current as an error", default=False),
+        Field("phases", list_of(phase, least=1), "what happens, one after another"),
+    )

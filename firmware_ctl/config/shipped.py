@@ -1,0 +1,28 @@
+"""The paths of the profiles, the mat file and the unit files that come with the package.
+
+In a wheel they are inside the package; in a checkout they are in its top-level folders.
+"""
+
+import os
+from typing import Final
+
+_PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_IN_WHEEL: Final = os.path.join(_PACKAGE, "shipped")
+_ROOT: Final = _IN_WHEEL if os.path.isdir(_IN_WHEEL) else os.path.dirname(_PACKAGE)
+
+
+def profiles_dir() -> str:
+    return os.path.join(_ROOT, "profiles")
+
+
+def mat_file() -> str:
+    return os.path.join(_ROOT, "hw", "mat.yaml")
+
+
+def systemd_dir() -> str:
+    return os.path.join(_ROOT, "systemd")
+
+
+def child_environment() -> dict[str, str]:
+    """The environment for a child Python process: with -P it still finds this package."""
+    return os.environ | {"PYTHONPATH": os.path.dirname(_PACKAGE)}

@@ -1,0 +1,290 @@
+"""YAML text to a tree of nodes, each with its line and column.
+
+Every scalar stays text: `fields` gives it its type, so YAML's own booleans, octals and dates do not
+exist here. Whatever the bytes are, the answer is a tree or sentences with their places.
+"""
+
+import re
+from typing import Any, Final, NoReturn
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    StreamEndEvent,
+)
+
+from firmware_ctl.errors import AuthorError, Mistake
+
+BYTES_MAX: Final = 64 * 1024
+DEPTH_MAX: Final = 16
+ALIASED_MAX: Final = 5_000
+"""The most nodes that all aliases of a file together may stand for."""
+MISTAKES_MAX: Final = 1_000
+"""A file of 64 KiB can hold thirty thousand mistakes, and the sentence for one takes up to 0.2 ms
+on a Pi Zero 2.
+"""
+FASTEST_PARSER: Final[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+"""libyaml if PyYAML was built with it: it takes an eighth of the time of the parser in Python."""
+
+_LINE_END: Final = re.compile("\r\n|\r|\n")
+# NEL, LS and PS end a line in YAML and in no editor, so every place after one would be wrong.
+_FORBIDDEN: Final = frozenset(
+    map(chr, (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF))
+) - set("\t\n\r")
+# These characters look like a space or like nothing, and arrive with text pasted from a web page.
+# YAML reads them as letters, and then complains about a colon or the indentation.
+_INVISIBLE: Final = re.compile(
+    "[\u00a0\u00ad\u1680\u2000-\u200f\u202a-\u202f\u205f-\u2064\u2066-\u206f\u3000]"
+)
+_COMMENT: Final = re.compile("(?:^|(?<=[ \t]))#.*")
+_ADVICE: Final = (
+    (
+        "mapping values are not allowed",
+        "unexpected `: `; fix the indentation, or quote the text",
+    ),
+    ("cannot start any token", "a text that begins like this has to stand in quotes"),
+)
+
+
+# ---- nodes and mistakes
+
+
+class Node:
+    """A place in the file: line and column from 1. `size` counts this node and all inside it."""
+
+    __slots__ = ("column", "line", "size")
+
+    def __init__(self, line: int, column: int) -> None:
+        self.line = line
+        self.column = column
+        self.size = 1
+
+
+class ScalarNode(Node):
+    __slots__ = ("quoted", "value")
+
+    def __init__(self, line: int, column: int, value: str, quoted: bool = False) -> None:
+        # Without super(): most nodes are scalars, and the call takes 8 % of the time of `parse`.
+        self.line = line
+        self.column = column
+        self.size = 1
+        self.value = value
+        self.quoted = quoted
+
+
+class SequenceNode(Node):
+    __slots__ = ("nodes",)
+
+    def __init__(self, line: int, column: int) -> None:
+        super().__init__(line, column)
+        self.nodes: list[Node] = []
+
+
+class MappingNode(Node):
+    """`pairs`: from the text of a key to the key's node and the value's node."""
+
+    __slots__ = ("pairs",)
+
+    def __init__(self, line: int, column: int) -> None:
+        super().__init__(line, column)
+        self.pairs: dict[str, tuple[ScalarNode, Node]] = {}
+
+
+class Report:
+    """The mistakes of one file. The same mistake, met again through an alias, counts once."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.mistakes: set[Mistake] = set()
+
+    def add(self, node: Node, sentence: str) -> None:
+        """Raises AuthorError with all mistakes when there are more than MISTAKES_MAX."""
+        is_full = len(self.mistakes) >= MISTAKES_MAX
+        if is_full:
+            sentence = f"more than {MISTAKES_MAX} mistakes; the file was not read further"
+        self.mistakes.add(Mistake(self.path, node.line, node.column, sentence))
+        if is_full:
+            raise self.error()
+
+    def give_up(self, line: int, column: int, sentence: str) -> NoReturn:
+        """Raises AuthorError with this mistake and all others: nothing more can be read."""
+        self.add(Node(line, column), sentence)
+        raise self.error()
+
+    def error(self) -> AuthorError:
+        return AuthorError(list(self.mistakes))
+
+
+# ---- words of sentences
+
+
+def shown(text: str) -> str:
+    """The text as a sentence quotes it: short, printable, in quotes unless it is one word."""
+    match = _INVISIBLE.search(text)
+    return quoted(text) + (f" (with {_invisible(match[0])} in it)" if match else "")
+
+
+def quoted(text: str) -> str:
+    """Like `shown`, without a word about invisible characters."""
+    text = text if len(text) <= 40 else text[:37] + "..."
+    return text if text and " " not in text and text.isprintable() else repr(text)
+
+
+def _invisible(char: str) -> str:
+    return f"the invisible character U+{ord(char):04X}"
+
+
+def duplicate(noun: str, text: str, first: Node) -> str:
+    return f"duplicate {noun} {shown(text)} (first used in line {first.line})"
+
+
+# ---- reading
+
+
+def parse(data: bytes, report: Report, parser: Any = FASTEST_PARSER) -> Node:
+    """The root node of the file's one document.
+
+    Raises AuthorError if there is no tree. Duplicate keys, keys that are not scalars, and tags only
+    go into the report, so that the reader of the tree finds the other mistakes, too.
+    """
+    text = _decoded(data, report)
+    try:
+        return _TreeBuilder(parser(text), report).build()
+    except AuthorError:
+        raise
+    except yaml.MarkedYAMLError as error:
+        if "nesting depth" in (error.problem or "") and parser is not yaml.BaseLoader:
+            # libyaml 0.2.6 gives up while it looks ahead, before it reports the place.
+            return parse(data, report, yaml.BaseLoader)
+        _give_up_at_mark(error, text, report)
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # For some escapes in tags and quoted scalars PyYAML raises what its Python code meets.
+        report.give_up(1, 1, f"this is not YAML: {shown(str(error))}")
+
+
+def _decoded(data: bytes, report: Report) -> str:
+    if len(data) > BYTES_MAX:
+        report.give_up(1, 1, f"the file is longer than {BYTES_MAX // 1024} KiB")
+    try:
+        text = data.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        sentence = f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        report.give_up(*_place_after(data[: error.start].decode()), sentence)
+    if forbidden := _FORBIDDEN.intersection(text):
+        index = min(map(text.index, forbidden))
+        sentence = f"the control character U+{ord(text[index]):04X} has no place in this file"
+        report.give_up(*_place_after(text[:index]), sentence)
+    return text
+
+
+def _place_after(text: str) -> tuple[int, int]:
+    lines = _LINE_END.split(text)
+    return len(lines), len(lines[-1]) + 1
+
+
+def _give_up_at_mark(error: yaml.MarkedYAMLError, text: str, report: Report) -> NoReturn:
+    """Raises AuthorError that names the cause instead of the parser's own words, if known."""
+    mark = error.problem_mark or error.context_mark
+    lines = _LINE_END.split(text)
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    if line > len(lines):  # where libyaml places what is missing at the end of the file
+        line, column = len(lines), len(lines[-1]) + 1
+    for number, written in enumerate(lines[:line], 1):
+        if match := _INVISIBLE.search(_COMMENT.sub("", written)):
+            sentence = f"{_invisible(match[0])} stands here; type a plain space, or nothing"
+            report.give_up(number, match.start() + 1, sentence)
+    problem = error.problem or "it cannot be read"
+    if lines[line - 1][column - 1 : column] == "\t":
+        advice = "a tab stands here; indent with spaces"
+    else:
+        parsers_words = ", ".join(filter(None, (error.context, problem)))
+        advice = next((advice for known, advice in _ADVICE if known in problem), parsers_words)
+    report.give_up(line, column, f"this is not YAML: {advice}")
+
+
+class _TreeBuilder:
+    """Builds the tree from a parser's events, by recursive descent to at most DEPTH_MAX.
+
+    Not `yaml.compose`: with libyaml 0.2.5 a file of 64 KiB full of `- - - ` overflows the stack of
+    its composer in C, which kills the process, and the composer in Python takes twice the time.
+    Neither keeps the place of an alias, or whether a tag was written.
+    """
+
+    def __init__(self, parser: Any, report: Report) -> None:
+        self._next_event = parser.get_event
+        self._report = report
+        self._anchors: dict[str, Node] = {}
+        self._aliased = 0
+
+    def build(self) -> Node:
+        self._next_event()  # the start of the stream
+        if type(self._next_event()) is StreamEndEvent:
+            self._report.give_up(1, 1, "the file is empty")
+        root = self._node(self._next_event(), 0)
+        self._next_event()  # the end of the document
+        event = self._next_event()
+        if type(event) is not StreamEndEvent:
+            mark = event.start_mark
+            sentence = "a second document begins here; a file holds one"
+            self._report.give_up(mark.line + 1, mark.column + 1, sentence)
+        return root
+
+    def _node(self, event: Any, depth: int) -> Node:
+        kind = type(event)
+        mark = event.start_mark
+        line, column = mark.line + 1, mark.column + 1
+        node: ScalarNode | SequenceNode | MappingNode
+        if kind is ScalarEvent:
+            node = ScalarNode(line, column, event.value, bool(event.style))
+        elif kind is AliasEvent:
+            return self._aliased_node(event.anchor, line, column)
+        elif depth == DEPTH_MAX:
+            self._report.give_up(line, column, f"nested more than {DEPTH_MAX} deep")
+        else:
+            node = (MappingNode if kind is MappingStartEvent else SequenceNode)(line, column)
+        if event.tag:
+            sentence = f"the tag {shown(event.tag)} has no meaning here; leave it out"
+            self._report.add(node, sentence)
+        if type(node) is MappingNode:
+            self._fill_mapping(node, depth + 1)
+        elif type(node) is SequenceNode:
+            self._fill_sequence(node, depth + 1)
+        # Only now, so that a node cannot hold itself through an alias.
+        if event.anchor:
+            self._anchors[event.anchor] = node
+        return node
+
+    def _fill_sequence(self, sequence: SequenceNode, depth: int) -> None:
+        while type(event := self._next_event()) is not SequenceEndEvent:
+            node = self._node(event, depth)
+            sequence.size += node.size
+            sequence.nodes.append(node)
+
+    def _fill_mapping(self, mapping: MappingNode, depth: int) -> None:
+        while type(event := self._next_event()) is not MappingEndEvent:
+            key = self._node(event, depth)
+            if type(key) is ScalarNode:
+                value = self._node(self._next_event(), depth)
+                first = mapping.pairs.setdefault(key.value, (key, value))[0]
+                if first is not key:
+                    self._report.add(key, duplicate("key", key.value, first))
+            else:
+                self._report.add(key, "a key has to be a plain word")
+                value = self._node(self._next_event(), depth)
+            mapping.size += key.size + value.size
+
+    def _aliased_node(self, anchor: str, line: int, column: int) -> Node:
+        """The node that an alias stands for. Counts it, so that few bytes cannot ask for much."""
+        name = shown(anchor)
+        if anchor not in self._anchors:
+            self._report.give_up(line, column, f"no anchor &{name} ends before this alias")
+        node = self._anchors[anchor]
+        self._aliased += node.size
+        if self._aliased > ALIASED_MAX:
+            sentence = f"*{name}: the aliases up to here stand for too much; write less by alias"
+            self._report.give_up(line, column, sentence)
+        return node

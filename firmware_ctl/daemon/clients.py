@@ -1,0 +1,328 @@
+"""Everyone who talks to the daemon: their links, the order in which they are served, their lease.
+
+A stop acts when its bytes are read, in `hear`, whoever sent it and whatever else waits. Everything
+else waits for its turn in `serve`.
+"""
+
+from collections.abc import Collection
+from contextlib import suppress
+from typing import Final
+
+from firmware_ctl import PROTOCOL, __version__
+from firmware_ctl.daemon.interfaces import Link, Log, ReadProfiles
+from firmware_ctl.daemon.loop import Loop
+from firmware_ctl.daemon.requests import Requests
+from firmware_ctl.protocol import commands
+from firmware_ctl.protocol.connection import Connection, Dropped
+from firmware_ctl.protocol.framing import Arrival, Flaw, Line, begins_like_http, text_of
+from firmware_ctl.session.events import Notice, Ready, Step, Stop
+from firmware_ctl.session.session import Session
+
+REQUESTS_A_ROUND: Final = 16
+SERVE_MS: Final = 5
+"""For so long one connection, and all together, are served before the loop looks at button and
+ports again."""
+
+GUESTS_MAX: Final = 64
+"""Clients at once. For one more, the one that was silent longest goes."""
+
+HEAR_MS: Final = 5
+"""For so long ports are read in a round. A port that was not read is read first in the next one."""
+
+MUCH: Final = 1024
+"""A port that gives so many bytes at once may have more."""
+
+LEAVING_MS: Final = 10_000
+"""For so long at most, what the kernel holds of a client that has to go is read for stops."""
+
+READY: Final = f"* ready firmware-ctl {__version__} protocol={PROTOCOL}"
+
+
+class Clients:
+    """The loop's peers."""
+
+    def __init__(self, session: Session, loop: Loop, read_profiles: ReadProfiles, log: Log) -> None:
+        self.session = session
+        self.now_ms = loop.now_ms
+        self.log = log
+        self.links: list[Link] = []
+        self.writers: list[Link] = []
+        """Those who have not taken all that they are sent."""
+        self._loop = loop
+        self._player = loop.player
+        self._guests: list[Link] = []
+        """Those of the links that come and go as they like."""
+        self._unheard: list[Link] = []
+        """Those that could be read in the last round, and were not."""
+        self._leaving: dict[Link, int] = {}
+        """Clients that have to go, and until when at most they are read for stops."""
+        self._requests = Requests(session, loop, read_profiles, log)
+        self._owner = self._requests.owner
+        self._deferred = self._requests.deferred
+        self._is_heard = False
+        """Someone was read since all were served last."""
+        self._is_behind = False
+        """There is more to do than could be done in the last round."""
+        self._has_unserved = False
+        """Bytes or requests of someone wait, be it for an answer that comes later."""
+        self._heard_at_ms = -1
+        """When bytes last came, from anyone."""
+        self._notices: list[Notice] = []
+        loop.peers = self
+        loop.when_ready.append(self._become_ready)
+        loop.player.on_step.append(self._take)
+
+    # --- for the loop ---
+
+    def readers(self) -> Collection[Link]:
+        return [link for link in self.links if not link.ended]
+
+    def due_ms(self) -> int | None:
+        if self._is_behind or self._leaving:
+            return self.now_ms()
+        return self._owner.lease_ends_at_ms()
+
+    def hear(self, readable: Collection[Link]) -> None:
+        """Reads ports in turn, as often as they give much, for `HEAR_MS` and each once at least."""
+        until_ms = self.now_ms() + HEAR_MS
+        links = sorted(readable, key=lambda link: link not in self._unheard)
+        self._is_heard |= bool(links)
+        self._unheard = []
+        for n, link in enumerate(links):  # the list grows
+            if n and self.now_ms() >= until_ms:
+                self._unheard = links[n:]
+                break
+            if self._hear(link):
+                links.append(link)
+        for link in [*self._leaving]:
+            self._hear_leaving(link)
+
+    def serve(self) -> None:
+        owner = self._owner.connection
+        if owner is not None and self._owner.is_lease_over(self.now_ms()):
+            self._end_lease(owner)
+        is_busy = self._is_heard or self._is_behind or self._has_unserved or self._notices
+        if not is_busy and not any(link.connection.has_unsent for link in self.links):
+            return  # only time has passed
+        self._is_heard = False
+        self._answer_some()
+        for link in [link for link in self.links if link.ended]:
+            self._loop.readers_changed()
+            connection = link.connection
+            if connection.lease_s:
+                self._end_lease(connection)
+                connection.forget()
+            # It may still read: a client that half-closes gets all answers, also the late ones.
+            is_answered = connection.is_served and connection not in self._deferred
+            if is_answered and not connection.has_unsent:
+                self._let_go(link)
+                link.close()
+        self._publish()
+        self._send()
+
+    def flush(self) -> None:
+        with suppress(Exception):
+            self._publish()
+        for link in self.links:
+            with suppress(Exception):
+                _flush(link)
+
+    # --- for links and listeners ---
+
+    def join(self, link: Link) -> None:
+        """Takes a new client; where there are too many, another one goes."""
+        if len(self._guests) >= GUESTS_MAX:
+            self.make_room()
+        link.connection.heard_at_ms = self.now_ms()
+        self._guests.append(link)
+        self.add(link)
+
+    def add(self, link: Link) -> None:
+        """Takes a link that is the daemon's own, however many clients there are."""
+        self.links.append(link)
+        self._loop.readers_changed()
+
+    def make_room(self) -> bool:
+        """Closes the client that was silent longest. False: only the owner of the session is left,
+        who may stay."""
+        free = [guest for guest in self._guests if guest.connection is not self._owner.connection]
+        if not free:
+            return False
+        self.log(
+            f"{len(self._guests)} clients are connected; the one that was silent longest is closed"
+        )
+        self._turn_away(min(free, key=lambda guest: guest.connection.heard_at_ms))
+        return True
+
+    # --- what the session did ---
+
+    def _become_ready(self) -> None:
+        self._requests.act(Ready(self._heard_at_ms))
+        self.log(READY)
+        for link in self.links:
+            link.connection.answer([READY])
+
+    def _take(self, step: Step) -> None:
+        if step.notices:
+            self._notices += step.notices
+        self._requests.answer_start()
+
+    def _publish(self) -> None:
+        notices, self._notices = self._notices, []
+        for notice in notices:
+            event = commands.event(notice)
+            self.log(event.removeprefix("* "))
+            fault = self.session.fault
+            if notice.kind == "fault" and fault is not None:
+                self.log(f"{fault.code}: {fault.message}")
+            for link in self.links:
+                if link.connection.events:
+                    link.connection.answer([event])
+
+    # --- reading ---
+
+    def _hear(self, link: Link) -> bool:
+        """Reads a port once. True: it may have more."""
+        connection = link.connection
+        data = link.read()
+        if not data:
+            tail = connection.suspect_tail(self.now_ms()) if link.ended else ()
+            if any(commands.stops(line, self.session) for line in tail):
+                self._player.step(Stop())
+            return False
+        self._heard_at_ms = self.now_ms()
+        arrival = connection.receive(data, self._heard_at_ms)
+        self._stop_if_asked(connection, arrival)
+        if arrival.asks_status:
+            connection.status(f"* status {commands.status(self.session, self.now_ms())}")
+            connection.valid_at_ms = self.now_ms()
+        return len(data) >= MUCH
+
+    def _hear_leaving(self, link: Link) -> None:
+        """Nobody answers what the kernel still holds of a client that goes, but a stop acts."""
+        connection = link.connection
+        data = link.read() if self.now_ms() < self._leaving[link] else b""
+        if data:
+            self._stop_if_asked(connection, connection.receive(data, self.now_ms()))
+            connection.forget()
+            return
+        del self._leaving[link]
+        connection.answer(["err overflow too many clients are connected; connect again"])
+        _flush(link)
+        link.close()
+
+    def _stop_if_asked(self, connection: Connection, arrival: Arrival) -> None:
+        if arrival.stop_bytes:
+            self._player.step(Stop())
+            return
+        for line in arrival.suspects:
+            if commands.stops(line, self.session):
+                self._player.step(Stop())
+                if not commands.is_request(line, self.session):
+                    # Its own answer is an error, as for any line of its form.
+                    connection.tell_stopped(1, self.now_ms())
+                return
+
+    # --- answering ---
+
+    def _answer_some(self) -> None:
+        """Answers each client in turn, and comes back soon for the rest."""
+        waiting = [link for link in self.links if not link.connection.is_served]
+        until_ms = self.now_ms() + SERVE_MS
+        for link in waiting:
+            self.links.remove(link)
+            self.links.append(link)
+            self._answer(link, until_ms)
+            if self.now_ms() >= until_ms:
+                return
+
+    def _answer(self, link: Link, until_ms: int) -> None:
+        connection = link.connection
+        for n in range(REQUESTS_A_ROUND):
+            if (
+                connection.is_served
+                or connection in self._deferred
+                or self.session.status.is_closed
+            ):
+                return
+            if n and self.now_ms() >= until_ms:
+                return
+            item = connection.next()
+            if isinstance(item, Dropped):
+                connection.answer([f"err overflow dropped={item.lines}"])
+            elif not connection.has_answered and link in self._guests and begins_like_http(item):
+                self.log("a client that speaks HTTP is closed; this port takes lines of text")
+                self._turn_away(link)
+                return
+            else:
+                self._answer_line(connection, item)
+
+    def _answer_line(self, connection: Connection, line: Line) -> None:
+        connection.has_answered = True
+        if commands.asks_status(line):
+            return
+        text = text_of(line)
+        if isinstance(text, Flaw):
+            connection.answer([commands.complaint(text.code)])
+            return
+        if not text.strip() or commands.is_answer(text):
+            return
+        lines = commands.answer(self._requests, connection, text, line.arrived_at_ms)
+        if lines is not None:
+            connection.answer(lines)
+        if lines is None or lines[-1].startswith("ok") or commands.is_request(line, self.session):
+            connection.valid_at_ms = max(connection.valid_at_ms, line.arrived_at_ms)
+
+    def _send(self) -> None:
+        """What they take of what they are sent."""
+        self.writers, self._is_behind, self._has_unserved = [], False, False
+        for link in self.links:
+            connection = link.connection
+            if connection.has_unsent:
+                _flush(link)
+                if connection.has_unsent:
+                    self.writers.append(link)
+                elif link.ended:
+                    self._is_behind = True  # the link can be let go
+            if not connection.is_served:
+                self._has_unserved = True
+                if connection not in self._deferred:
+                    self._is_behind = True
+
+    # --- leaving ---
+
+    def _turn_away(self, link: Link) -> None:
+        """Closes a client for which there is no room, after reading it for stops.
+
+        That takes several rounds where the client has sent much.
+        """
+        self._let_go(link)
+        link.connection.forget()
+        link.connection.begin()
+        now_ms = self.now_ms()
+        self._leaving[link] = now_ms + LEAVING_MS
+        while link in self._leaving and self.now_ms() < now_ms + HEAR_MS:
+            self._hear_leaving(link)
+
+    def _end_lease(self, connection: Connection) -> None:
+        if self._owner.leave(connection):
+            self._player.step(Stop())
+
+    def _let_go(self, link: Link) -> None:
+        if link in self.links:
+            self.links.remove(link)
+        if link in self._guests:
+            self._guests.remove(link)
+        self._loop.readers_changed()
+        if link.connection.lease_s:
+            self._end_lease(link.connection)
+
+
+def _flush(link: Link) -> None:
+    connection = link.connection
+    while connection.has_unsent:
+        data = connection.unsent
+        sent = link.write(data)
+        connection.sent(sent)
+        if sent < len(data):
+            return

@@ -1,0 +1,207 @@
+"""The loop: one thread that waits for descriptors and for time, and makes the ticks.
+
+It knows descriptors, timers and ticks. Who the clients are and what they say is `clients`; what a
+tick does to the motors is `player`. Any exception that reaches `run` turns the motors off first.
+"""
+
+import heapq
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from itertools import count
+from typing import Final
+
+from firmware_ctl.daemon.interfaces import Link, Peers, Poller, Source, StartButton
+from firmware_ctl.daemon.player import Player
+from firmware_ctl.errors import CallerError
+from firmware_ctl.limits import SUSPEND_MS, TICK_MS
+from firmware_ctl.session.button import DEBOUNCE_MS, Contact
+from firmware_ctl.session.events import Contacts, Fault, Input, Step, Suspended, Wake
+
+IDLE_SAMPLE_MS: Final = 500
+"""While nothing runs the contacts are sampled this often, beside their edges."""
+
+SETTLE_MS: Final = DEBOUNCE_MS + 5
+"""The button is read for this long before the daemon is ready."""
+
+_WAKES: Final = (Wake(),)
+
+
+class NoPeers:
+    """Where nobody talks to the loop."""
+
+    writers: Collection[Link] = ()
+
+    def readers(self) -> Collection[Link]:
+        return ()
+
+    def due_ms(self) -> int | None:
+        return None
+
+    def hear(self, readable: Collection[Link]) -> None:
+        pass
+
+    def serve(self) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+
+class Loop:
+    """`when_ready`: called once, when the button has come to rest after the start."""
+
+    def __init__(self, player: Player, poller: Poller, button: StartButton | None) -> None:
+        self.player = player
+        self.now_ms = poller.now_ms
+        self.when_ready: list[Callable[[], object]] = []
+        self.is_ready = False
+        self.peers: Peers = NoPeers()
+        self._poller = poller
+        self._button = button
+        self._button_is_down = False
+        self._contact: Contact | None = None
+        """What the contacts read last."""
+        self._sources: list[Source] = []
+        self._readers: Collection[Link | Source] | None = None
+        """None: to be worked out, since one has come or gone."""
+        self._links: frozenset[Link] = frozenset()
+        """Those of the readers that are links."""
+        self._timers: list[tuple[int, int, Callable[[], object]]] = []
+        self._timer_numbers = count()
+        self._wake_at_ms: int | None = None
+        """When the decider wants to be asked again."""
+        self._ticked_at_ms = poller.now_ms()
+        self._tick_at_ms: int | None = None
+        """When the next tick has to come; None: to be worked out, since something has changed."""
+        player.on_step.append(self._plan)
+
+    def run(self) -> None:
+        """Runs until the decider is closed. Whatever ends the loop, every pin is low afterwards."""
+        try:
+            self.tick()
+            self.later(0 if self._button is None else SETTLE_MS, self._become_ready)
+            while not self.player.decider.status.is_closed:
+                self._round()
+        except Exception as error:
+            self.player.latch.trip()
+            with suppress(Exception):
+                self.player.step(Fault("internal", f"{type(error).__name__}: {error}"))
+            self.peers.flush()
+            raise
+        finally:
+            self.player.latch.close()
+
+    def watch(self, *sources: Source) -> None:
+        """Waits for them too from now on."""
+        self._sources += sources
+        self.readers_changed()
+
+    def unwatch(self, source: Source) -> None:
+        self._sources.remove(source)
+        self.readers_changed()
+
+    def readers_changed(self) -> None:
+        """One of those that the loop waits for has come or gone."""
+        self._readers = None
+
+    def later(self, after_ms: int, call: Callable[[], object]) -> None:
+        """Calls once, on the loop, when the time has passed."""
+        due_ms = self.now_ms() + after_ms
+        heapq.heappush(self._timers, (due_ms, next(self._timer_numbers), call))
+
+    def catch_up(self) -> None:
+        """Makes a tick unless one was made in this very millisecond.
+
+        Bytes alone ask for no tick. A request that may set a motor moving asks for one first, so
+        that it is decided on what button and watchdogs say now.
+        """
+        if self._ticked_at_ms != self.now_ms():
+            self.tick()
+
+    def tick(self) -> None:
+        """Reads the button, and has the player check what must hold."""
+        self._ticked_at_ms = self.now_ms()
+        slept_ms = self._poller.slept_ms()
+        if slept_ms > SUSPEND_MS:
+            self.player.step(Suspended(slept_ms))
+        events: Sequence[Input] = _WAKES
+        if self._button is not None:
+            reading = self._button.read()
+            if not self.is_ready:
+                # A press that is over by the time the daemon is ready starts nothing.
+                reading = Contacts(reading.contact)
+            # An unchanged contact is just a tick, for which the session has a fast path.
+            if reading.spells or reading.contact is not self._contact:
+                self._contact = reading.contact
+                events = (reading,)
+        self.player.tick(events)
+        self._tick_at_ms = None
+
+    def press(self, for_ms: int) -> None:
+        """Presses the simulated button. `CallerError` where there is none, or it is down."""
+        if self._button is None:
+            raise CallerError("not-here", "this mat has no start button")
+        if self._button_is_down:
+            raise CallerError("busy", "the button is still down")
+        self._button.press(True)
+        self._button_is_down = True
+        self.tick()
+        self.later(for_ms, self._release)
+
+    def _release(self) -> None:
+        if self._button is not None:
+            self._button_is_down = False
+            self._button.press(False)
+            self.tick()
+
+    def _become_ready(self) -> None:
+        for call in self.when_ready:
+            call()
+        # Not before: a tick that `Ready` asks for must not read a press that is over.
+        self.is_ready = True
+
+    def _plan(self, step: Step) -> None:
+        self._wake_at_ms = step.wake_at_ms
+        self._tick_at_ms = None
+
+    def _round(self) -> None:
+        peers = self.peers
+        if self._readers is None:
+            links = peers.readers()
+            self._links = frozenset(links)
+            self._readers = [*self._sources, *links]  # read in their order
+        tick_at_ms = self._next_tick_ms()
+        readable = self._poller.wait(self._until_ms(tick_at_ms), self._readers, peers.writers)
+        sources: list[Source] = []
+        heard: list[Link] = []
+        for reader in readable:
+            # No isinstance of a protocol: it looks at every member, 30 us for each command.
+            if reader in self._links:
+                heard.append(reader)
+            else:
+                sources.append(reader)  # type: ignore[arg-type]
+        if sources or not readable or self.now_ms() >= tick_at_ms:
+            self.tick()
+        peers.hear(heard)
+        now_ms = self.now_ms()  # what falls due meanwhile waits for the tick of the next round
+        while self._timers and self._timers[0][0] <= now_ms:
+            heapq.heappop(self._timers)[2]()
+        for source in sources:
+            source.ready()
+        peers.serve()
+
+    def _next_tick_ms(self) -> int:
+        if self._tick_at_ms is None:
+            # From the last tick, whatever it came for: a grid of its own would double those that
+            # levels ask for on theirs.
+            every_ms = TICK_MS if self.player.must_tick else IDLE_SAMPLE_MS
+            at_ms = self._ticked_at_ms + every_ms
+            self._tick_at_ms = at_ms if self._wake_at_ms is None else min(at_ms, self._wake_at_ms)
+        return self._tick_at_ms
+
+    def _until_ms(self, tick_at_ms: int) -> int:
+        until_ms = tick_at_ms
+        if self._timers:
+            until_ms = min(until_ms, self._timers[0][0])
+        due_ms = self.peers.due_ms()
+        return until_ms if due_ms is None else min(until_ms, due_ms)

@@ -1,0 +1,133 @@
+"""Real time and real waiting: the monotonic clock, and one select over everything.
+
+`select.select` waits to the microsecond; epoll rounds up to a millisecond.
+"""
+
+import select
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from typing import Final
+
+from firmware_ctl.daemon.interfaces import Link, Source
+
+_COUNTING: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""The clock that goes on while the machine is suspended, where there is one."""
+_counting_ns: Final = time.clock_gettime_ns
+_monotonic_ns: Final = time.monotonic_ns
+
+BUSY_NS: Final = 1_000_000_000
+REST_S: Final = 0.0005
+"""A client that floods leaves the loop no sleep, and the unit's LimitRTTIME= counts until one."""
+
+
+class SelectPoller:
+    """Milliseconds since the daemon began, on a clock that no one can set."""
+
+    def __init__(self) -> None:
+        self.origin_ns = _monotonic_ns()
+        """Its time 0 on the monotonic clock."""
+        self.origin_ms = self.origin_ns // 1_000_000
+        self._slept_ns = _slept_ns()
+        self._rested_at_ns = self.origin_ns
+        """When it is known to have slept."""
+        self._readers: Collection[Link | Source] = ()
+        self._by_fd: dict[int, Link | Source] = {}
+
+    def now_ms(self) -> int:
+        return (_monotonic_ns() - self.origin_ns) // 1_000_000
+
+    def slept_ms(self) -> int:
+        slept_ns = _slept_ns()
+        if slept_ns - self._slept_ns < 1_000_000:
+            return 0
+        for_ms = (slept_ns - self._slept_ns) // 1_000_000
+        self._slept_ns = slept_ns
+        return for_ms
+
+    def wait(
+        self, until_ms: int, readers: Collection[Link | Source], writers: Collection[Link]
+    ) -> Collection[Link | Source]:
+        if readers is not self._readers:
+            self._readers = readers
+            self._by_fd = {reader.fileno(): reader for reader in readers}
+        now_ns = _monotonic_ns()
+        left_ns = until_ms * 1_000_000 - (now_ns - self.origin_ns)
+        readable, _, _ = select.select(
+            self._by_fd, writers, (), left_ns / 1e9 if left_ns > 0 else 0
+        )
+        if not readable and left_ns > 0:
+            self._rested_at_ns = now_ns
+        elif now_ns - self._rested_at_ns > BUSY_NS:
+            time.sleep(REST_S)
+            self._rested_at_ns = now_ns
+        return [*map(self._by_fd.__getitem__, readable)]
+
+
+def _slept_ns() -> int:
+    """How far the clock that counts suspends is ahead of the one that does not, at least.
+
+    Read first, so that being held up between the two never looks like a suspend.
+    """
+    return _counting_ns(_COUNTING) - _monotonic_ns()
+
+
+class Waker:
+    """Wakes the loop from another thread: an edge handler calls it and does nothing else."""
+
+    def __init__(self) -> None:
+        self._calls: deque[Callable[[], object]] = deque()
+        self._receiver, self._sender = socket.socketpair()
+        self._receiver.setblocking(False)
+        self._sender.setblocking(False)
+
+    def __call__(self) -> None:
+        with suppress(BlockingIOError):  # then wake-ups enough are waiting
+            self._sender.send(b"\0")
+
+    def post(self, call: Callable[[], object]) -> None:
+        """Has the loop call something."""
+        self._calls.append(call)
+        self()
+
+    def fileno(self) -> int:
+        return self._receiver.fileno()
+
+    def ready(self) -> None:
+        self._receiver.recv(4096)
+        while self._calls:
+            self._calls.popleft()()
+
+
+class Signals:
+    """Turns signals into an orderly end: off first, then exit 0. `others` are calls instead."""
+
+    def __init__(
+        self,
+        numbers: Iterable[int],
+        end: Callable[[str], object],
+        others: Mapping[int, Callable[[], object]],
+    ) -> None:
+        """`end` is called on the loop with the name of a signal of `numbers`."""
+        self._receiver, sender = socket.socketpair()
+        self._receiver.setblocking(False)
+        sender.setblocking(False)
+        self._sender = sender
+        signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+        self._end = end
+        self._others = others
+        for number in (*numbers, *others):
+            signal.signal(number, lambda *_: None)
+
+    def fileno(self) -> int:
+        return self._receiver.fileno()
+
+    def ready(self) -> None:
+        for number in set(self._receiver.recv(4096)):
+            if number in self._others:
+                self._others[number]()
+                continue
+            self._end(signal.Signals(number).name)

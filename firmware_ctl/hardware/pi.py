@@ -1,0 +1,92 @@
+"""This Raspberry Pi: its header found, and a mat on it as one `Hardware` value."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from firmware_ctl.config.mat import Mat
+from firmware_ctl.daemon.interfaces import Hardware, Log, Source, Watchdog
+from firmware_ctl.daemon.watchdogs import Rail, UnderVoltage
+from firmware_ctl.errors import DeviceError
+from firmware_ctl.hardware import emergency_off
+
+
+class Pi:
+    """The header of this Raspberry Pi, found and not yet used."""
+
+    def __init__(self, state_folder: str, advice: str, stack: ExitStack) -> None:
+        """`state_folder`: where the pins are written down for `emergency_off`.
+
+        Raises `DeviceError`, with `advice`, where there are no pins.
+        """
+        self._state_folder = state_folder
+        self._stack = stack
+        _keep_lgpio_in(state_folder, stack)
+        # gpiozero takes a quarter of a second to load on a small Pi.
+        from firmware_ctl.hardware import gpio
+
+        try:
+            self._factory = gpio.lgpio_factory()
+        except DeviceError as error:
+            raise DeviceError(f"{error}; {advice}") from None
+        self._chip = f"/dev/gpiochip{self._factory.chip}"
+
+    def write_down(self, mat: Mat) -> None:
+        """Leaves word for `emergency_off` which pins to drive low; before any of them is taken."""
+        try:
+            emergency_off.write_lines(self._state_folder, self._chip, mat.power_pins)
+        except OSError as error:
+            sentence = f"nothing can be written to {self._state_folder}: {error.strerror}"
+            raise DeviceError(sentence) from None
+
+    def open(self, mat: Mat, origin_ns: int, log: Log) -> Hardware:
+        """Takes the pins, all low. When the stack closes, every motor pin is driven low again.
+
+        `origin_ns`: the loop's time 0 on the monotonic clock. Raises `DeviceError`, which names
+        the pin that cannot be had.
+        """
+        from firmware_ctl.hardware import button_lines, gpio
+
+        factory = self._factory
+        leds = () if mat.led_pin is None else (gpio.GpioLed(mat.led_pin, factory),)
+        button = None
+        if mat.button is not None:
+            button = button_lines.KernelContacts(self._chip, mat.button, origin_ns)
+        motors = gpio.GpioMotors(mat, factory)
+        self._stack.callback(motors.all_low)
+        watchdogs: list[Watchdog] = []
+        sags = _under_voltage_alarm()
+        if sags is not None:
+            watchdogs.append(UnderVoltage(sags, log))
+        gate = None if mat.gate is None else gpio.GpioGate(mat.gate, factory)
+        if gate is not None and gate.has_rail:
+            watchdogs.append(Rail(gate.is_rail_on))
+        sources: tuple[Source, ...] = () if button is None else (button,)
+        return Hardware(
+            motors, button, sources, leds, tuple(watchdogs), () if gate is None else (gate,)
+        )
+
+
+def _keep_lgpio_in(state_folder: str, stack: ExitStack) -> None:
+    """Names the folder in which lgpio makes its FIFO, and which it makes the process's own.
+
+    It makes the FIFO by its path, so the folder must be one where no other user can put a link.
+    """
+    if "LG_WD" in os.environ:
+        return
+    is_own = os.access(state_folder, os.W_OK) and os.stat(state_folder).st_uid == os.geteuid()
+    own = state_folder if is_own else stack.enter_context(tempfile.TemporaryDirectory())
+    os.environ["LG_WD"] = own
+
+
+def _under_voltage_alarm() -> Callable[[], bool] | None:
+    """Reads the kernel's alarm for the Pi's own supply; None where there is none."""
+    import glob  # 2 ms that a mock does not need
+
+    for path in glob.glob("/sys/class/hwmon/hwmon*/in0_lcrit_alarm"):
+        with open(os.path.join(os.path.dirname(path), "name"), encoding="ascii") as file:
+            if file.read().strip() == "rpi_volt":
+                alarm = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                return lambda: os.pread(alarm, 8, 0).strip() == b"1"
+    return None

@@ -1,0 +1,55 @@
+"""What systemd is told: that the daemon is ready, that it is alive, that it ends.
+
+One datagram each, as sd_notify(3) describes it; nothing is told where nobody listens.
+"""
+
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+
+from firmware_ctl.limits import PING_MS
+
+
+class Systemd:
+    """The service manager that started this process, if one did."""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ, process: int | None = None) -> None:
+        process = process or os.getpid()
+        path = environ.get("NOTIFY_SOCKET", "")
+        self._address = "\0" + path[1:] if path.startswith("@") else path
+        self._has_watchdog = environ.get("WATCHDOG_USEC", "0").isdecimal() and (
+            environ.get("WATCHDOG_USEC", "0") != "0"
+            and environ.get("WATCHDOG_PID", str(process)) == str(process)
+        )
+        self._socket: socket.socket | None = None
+        self._pinged_at_ms: int | None = None
+        if self._address:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+            self._socket.setblocking(False)
+
+    @property
+    def start_inhibited_because(self) -> str:
+        """Why a service under systemd may not play; empty: it may."""
+        if self._socket is None or self._has_watchdog:
+            return ""
+        return "the unit has no watchdog; give it WatchdogSec=2, as the shipped one has"
+
+    def ready(self) -> None:
+        self._send(b"READY=1")
+
+    def beat(self, now_ms: int, is_moving: bool) -> None:
+        """Pings the watchdog."""
+        if self._has_watchdog and (
+            self._pinged_at_ms is None or now_ms - self._pinged_at_ms >= PING_MS
+        ):
+            self._pinged_at_ms = now_ms
+            self._send(b"WATCHDOG=1")
+
+    def stopping(self) -> None:
+        self._send(b"STOPPING=1")
+
+    def _send(self, message: bytes) -> None:
+        if self._socket is not None:
+            with suppress(OSError):  # it may be full: the next ping tells the same
+                self._socket.sendto(message, self._address)

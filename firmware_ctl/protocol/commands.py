@@ -1,0 +1,436 @@
+"""The verbs of the serial protocol, in one table: the parser, `help` and `caps` are made from it.
+
+A verb first reads its words, which says whether the line is a valid request at all. Then it turns
+them into inputs of the session, or answers from what the session says of itself. It knows neither
+bytes nor ports.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from math import ceil
+from typing import Any, Final, NamedTuple, Protocol
+
+from firmware_ctl import PROTOCOL, __version__, limits
+from firmware_ctl.errors import CallerError
+from firmware_ctl.protocol.connection import ERROR_CODES, FAULT_CODES, Connection, fields, text
+from firmware_ctl.protocol.framing import Flaw, Line, text_of
+from firmware_ctl.protocol.try_line import read_try, try_timeline
+from firmware_ctl.session.events import (
+    Clear,
+    Input,
+    Notice,
+    Pause,
+    Resume,
+    Select,
+    Start,
+    Stop,
+    Trim,
+    Try,
+)
+from firmware_ctl.session.session import Session
+from firmware_ctl.timeline.report import explain
+
+
+class CommandContext(Protocol):
+    """What a verb may ask of the daemon."""
+
+    session: Session
+
+    def act(self, event: Input) -> None:
+        """Gives the session an input now and the pins their duties; raises what it refuses."""
+
+    def now_ms(self) -> int: ...
+
+    def begun(self, connection: Connection, lines: Callable[[], list[str]]) -> list[str] | None:
+        """The lines, if the session has begun; None: they come when it has, or why it did not."""
+
+    def press(self, for_ms: int) -> None:
+        """Presses the simulated button; `CallerError` where there is none."""
+
+    def reload(self, connection: Connection) -> None:
+        """Begins to read all profiles; the answer comes when they are read."""
+
+
+MOST_ROWS: Final = 128
+"""Most rows of `explain`, which are made on the loop: 4 us a row on a processor that is taken to be
+10 to 15 times as fast as a Pi Zero 2, so half a millisecond there and up to 8 ms on the Pi. The
+longest shipped profile has 19 rows; a file of 64 KiB may have more than ten thousand.
+"""
+
+
+class Request(NamedTuple):
+    """A line that a verb takes."""
+
+    connection: Connection
+    value: Any
+    """What `Verb.read` made of its words."""
+    arrived_at_ms: int
+    """When it was read. Every question of order is asked of this time, not of now."""
+
+
+Reader = Callable[[Sequence[str], Session], object]
+Handler = Callable[[CommandContext, Request], Iterable[str] | None]
+
+
+def _words(words: Sequence[str], _: Session) -> Sequence[str]:
+    return words
+
+
+class Command(NamedTuple):
+    name: str
+    usage: str
+    about: str
+    handler: Handler
+    least: int = 0
+    most: int = 0
+    """How many words it takes after its name."""
+    read: Reader = _words
+    """Its words as a value. Raises `CallerError` for words that it does not take."""
+
+
+def answer(
+    context: CommandContext, connection: Connection, line: str, arrived_at_ms: int
+) -> list[str] | None:
+    """The lines that answer a request; None: they come later."""
+    try:
+        verb, value = _read(line, context.session)
+        lines = verb.handler(context, Request(connection, value, arrived_at_ms))
+        return None if lines is None else list(lines)
+    except CallerError as error:
+        return [f"err {error.code} {error}"]
+
+
+def _read(line: str, session: Session) -> tuple[Command, object]:
+    """The verb of a line, and what it makes of its words. Raises `CallerError` if it is none."""
+    name, *words = line.split()
+    verb = COMMANDS.get(name.lower())
+    if verb is None:
+        raise CallerError("unknown-command", f"{name} is no command; try help")
+    if not verb.least <= len(words) <= verb.most:
+        raise CallerError("bad-argument", f"it is used so: {verb.name} {verb.usage}".rstrip())
+    return verb, verb.read(words, session)
+
+
+def is_request(line: Line, session: Session) -> bool:
+    """Whether a line is one that a verb takes, whatever would come of it now."""
+    text = text_of(line)
+    if isinstance(text, Flaw) or not text.strip() or asks_status(line) or is_answer(text):
+        return False
+    try:
+        _read(text, session)
+    except CallerError:
+        return False
+    return True
+
+
+def stops(line: Line, session: Session) -> bool:
+    """Whether a line that says stop is one: all are but valid requests, as `events off` is."""
+    text = text_of(line)
+    if isinstance(text, Flaw):
+        return True
+    name = text.lower().split()[:1]
+    # The others take no word that says stop. To read theirs takes time, which a stop has not.
+    return name not in ENDS_LIKE_A_STOP or not is_request(line, session)
+
+
+ENDS_LIKE_A_STOP: Final = [["help"], ["select"], ["start"], ["explain"], ["events"], ["echo"]]
+"""Verbs of which a valid request may end as a stop does: `events off`, `help stop`."""
+
+
+def asks_status(line: Line) -> bool:
+    """`?` was typed within it: the status has answered it, and it is not executed."""
+    return b"?" in line.raw
+
+
+def is_answer(text: str) -> bool:
+    """It begins as an answer does: a far side that echoes, which gets no answer to its echo."""
+    return text.startswith(("*", "-")) or text.split(None, 1)[0] in ("ok", "err")
+
+
+def complaint(code: str) -> str:
+    return f"err {code} {ERROR_CODES[code]}"
+
+
+def event(notice: Notice) -> str:
+    quoted = ("phase", "cue", "message")
+    values = {k: text(v) if k in quoted else v for k, v in notice.fields.items()}
+    return f"* event={notice.kind} {fields(values)}"
+
+
+def status(session: Session, now_ms: int) -> str:
+    """Every field, always, in this order."""
+    status = session.status
+    highest_pct = dict.fromkeys((zone.name for zone in session.mat.zones), 0)
+    for motor, level_pct in zip(session.mat.motors, session.levels_pct, strict=True):
+        highest_pct[motor.zone] = max(highest_pct[motor.zone], level_pct)
+    return fields(
+        {
+            "state": status.state.value,
+            "profile": status.profile,
+            "cert": status.cert,
+            "phase": text(status.phase),
+            "t": f"{status.clock.played_ms(now_ms) / 1000:.1f}",
+            "left": f"{status.clock.left_ms(now_ms) / 1000:.1f}",
+            "trim": str(status.trim_pct),
+            **{zone: str(level_pct) for zone, level_pct in highest_pct.items()},
+            "signal": status.haptic,
+            "fault": status.fault.code if status.fault else "",
+        }
+    )
+
+
+# --- one handler a verb -----------------------------------------------------------------------
+
+
+def _read_verb(words: Sequence[str], _: Session) -> Iterable[Command]:
+    if not words:
+        return COMMANDS.values()
+    if words[0].lower() not in COMMANDS:
+        raise CallerError("bad-argument", f"{words[0]} is no command; try help")
+    return [COMMANDS[words[0].lower()]]
+
+
+def _help(context: CommandContext, request: Request) -> Iterable[str]:
+    for verb in request.value:
+        yield f"- {verb.name} {verb.usage}".rstrip() + f": {verb.about}"
+    yield "ok"
+
+
+def _hello(context: CommandContext, request: Request) -> Iterable[str]:
+    request.connection.begin()
+    mat = context.session.mat
+    zones = ",".join(zone.name for zone in mat.zones if zone.present)
+    gate = "yes" if mat.gate else "none"
+    yield (
+        f"ok firmware-ctl {__version__} protocol={PROTOCOL} mat={text(mat.name)} zones={zones} "
+        f"gate={gate}"
+    )
+
+
+def _caps(context: CommandContext, request: Request) -> Iterable[str]:
+    mat = context.session.mat
+    caps = {
+        "protocol": PROTOCOL,
+        "verbs": {verb.name: verb.usage for verb in COMMANDS.values()},
+        "zones": [zone.name for zone in mat.zones if zone.present],
+        "errors": list(ERROR_CODES),
+        "faults": list(FAULT_CODES),
+        "limits": {
+            "session": mat.limits.session_ms // 1000,
+            "daily": mat.limits.daily_ms // 1000,
+            "duty": mat.limits.duty_pct,
+            "rise": mat.limits.rise_pct_s,
+            "trim": list(limits.TRIM_PCT),
+            "pauses": limits.PAUSES_MS // 1000,
+        },
+    }
+    yield f"- {json.dumps(caps, separators=(',', ':'))}"
+    yield "ok"
+
+
+def _profiles(context: CommandContext, request: Request) -> Iterable[str]:
+    session = context.session
+    count = 0
+    for entry in session.catalogue.good:
+        profile, timeline = entry.profile, entry.timeline
+        count += 1
+        minutes = f"{timeline.end_ms / 60_000:.1f}".removesuffix(".0")
+        selected = "yes" if session.selected and profile is session.selected.profile else "no"
+        yield f"- {profile.name} minutes={minutes} selected={selected} title={text(profile.title)}"
+    yield f"ok count={count}"
+
+
+def _read_name(words: Sequence[str], session: Session) -> str | None:
+    """The name of a profile that can be played; None: none is named."""
+    return session.catalogue.valid(words[0]).name if words else None
+
+
+def _select(context: CommandContext, request: Request) -> Iterable[str]:
+    context.act(Select(request.value))
+    return [f"ok profile={request.value}"]
+
+
+def _start(context: CommandContext, request: Request) -> Iterable[str] | None:
+    def lines() -> list[str]:
+        status = context.session.status
+        left_s = ceil(status.clock.left_ms(context.now_ms()) / 1000)
+        return [f"ok profile={status.profile} left={left_s}"]
+
+    context.act(Start(request.value, request.arrived_at_ms))
+    return context.begun(request.connection, lines)
+
+
+def _stop(context: CommandContext, request: Request) -> Iterable[str]:
+    # It has acted when it arrived; what began since then came later.
+    stopped_at_ms = context.session.arrivals.stopped_at_ms
+    if stopped_at_ms is None or stopped_at_ms < request.arrived_at_ms:
+        context.act(Stop())
+    return ["ok"]
+
+
+def _pause(context: CommandContext, request: Request) -> Iterable[str]:
+    context.act(Pause(request.arrived_at_ms))
+    return ["ok"]
+
+
+def _resume(context: CommandContext, request: Request) -> Iterable[str]:
+    context.act(Resume(request.arrived_at_ms))
+    return ["ok"]
+
+
+def _read_trim(words: Sequence[str], _: Session) -> int:
+    return _number(words[0].removesuffix("%"), *limits.TRIM_PCT)
+
+
+def _trim(context: CommandContext, request: Request) -> Iterable[str]:
+    if request.value > context.session.trim_pct:
+        context.session.arrivals.refuse_stronger(request.arrived_at_ms)
+    context.act(Trim(request.value))
+    return [f"ok trim={request.value}"]
+
+
+def _read_try(words: Sequence[str], session: Session) -> Sequence[str]:
+    read_try(words, session.mat)
+    return words
+
+
+def _try(context: CommandContext, request: Request) -> Iterable[str] | None:
+    context.session.admit(Try)  # a line that cannot be played now need not be compiled
+    timeline = try_timeline(request.value, context.session.mat)
+    context.act(Try(timeline, tuple(request.value), request.arrived_at_ms))
+    return context.begun(request.connection, lambda: [f"ok left={limits.TRY_MS // 1000}"])
+
+
+def _status(context: CommandContext, request: Request) -> Iterable[str]:
+    return [f"ok {status(context.session, context.now_ms())}"]
+
+
+def _limits(context: CommandContext, request: Request) -> Iterable[str]:
+    mat_limits = context.session.mat.limits
+    used_s = ceil(context.session.used_ms(context.now_ms()) / 1000)
+    daily_s = mat_limits.daily_ms // 1000
+    yield (
+        f"ok session={mat_limits.session_ms // 1000} daily={daily_s} used={used_s} "
+        f"left={daily_s - used_s}"
+    )
+
+
+def _explain(context: CommandContext, request: Request) -> Iterable[str]:
+    session = context.session
+    entry = session.catalogue.valid(request.value) if request.value else session.selected
+    if entry is None:
+        raise CallerError("unknown-profile", "no profile is loaded; add one, then reload")
+    rows = explain(entry.profile, entry.budget, session.mat, session.trim_pct)
+    for row in islice(rows, MOST_ROWS):
+        yield (
+            f"- phase={text(row.phase)} zone={row.zone} asked={row.asked_pct} cap={row.cap_pct} "
+            f"trim={row.trim_pct} supply={row.supply_pct} level={row.level_pct} "
+            f"duty={row.duty_pct} bound={text(row.bound_by)}"
+        )
+    if next(rows, None) is not None:
+        yield f"- more={text('firmware-ctl explain with the file of this profile shows all rows')}"
+    yield "ok"
+
+
+def _events(context: CommandContext, request: Request) -> Iterable[str]:
+    request.connection.events = request.value
+    return ["ok"]
+
+
+def _echo(context: CommandContext, request: Request) -> Iterable[str]:
+    request.connection.echo = request.value
+    return ["ok"]
+
+
+def _read_lease(words: Sequence[str], _: Session) -> int:
+    return 0 if words[0] == "0" else _number(words[0], *limits.LEASE_S)
+
+
+def _lease(context: CommandContext, request: Request) -> Iterable[str]:
+    request.connection.lease_s = request.value
+    return [f"ok lease={request.value}"]
+
+
+def _ping(context: CommandContext, request: Request) -> Iterable[str]:
+    return ["ok"]
+
+
+def _read_press(words: Sequence[str], _: Session) -> int:
+    named = {"short": 100, "long": 1_000}
+    word = words[0].lower() if words else "short"
+    if word in named:
+        return named[word]
+    try:
+        for_ms = round(float(word.removesuffix("s")) * 1000)
+    except (ValueError, OverflowError):
+        for_ms = 0
+    least_ms, most_ms = limits.PRESS_MS
+    if not least_ms <= for_ms <= most_ms:
+        raise CallerError("bad-argument", "a press is short, long, or 0.01 to 10 seconds")
+    return for_ms
+
+
+def _press(context: CommandContext, request: Request) -> Iterable[str]:
+    context.session.arrivals.refuse_early(request.arrived_at_ms)
+    context.press(request.value)
+    return ["ok"]
+
+
+def _reload(context: CommandContext, request: Request) -> None:
+    context.reload(request.connection)
+
+
+def _clear(context: CommandContext, request: Request) -> Iterable[str]:
+    context.act(Clear(request.arrived_at_ms))
+    return ["ok"]
+
+
+def _number(word: str, least: int, most: int) -> int:
+    if not (word.isdecimal() and len(word) < 9 and least <= int(word) <= most):
+        raise CallerError("bad-argument", f"{word} is not a whole number from {least} to {most}")
+    return int(word)
+
+
+def _read_switch(words: Sequence[str], _: Session) -> bool:
+    if words[0].lower() not in ("on", "off"):
+        raise CallerError("bad-argument", f"{words[0]} is neither on nor off")
+    return words[0].lower() == "on"
+
+
+COMMANDS: Final[Mapping[str, Command]] = {
+    verb.name: verb
+    for verb in (
+        Command("help", "[VERB]", "what can be asked", _help, most=1,
+             read=_read_verb),
+        Command("hello", "", "who answers: version, protocol, mat, zones", _hello),
+        Command("caps", "", "verbs, zones, codes and limits as one line of JSON", _caps),
+        Command("profiles", "", "the profiles that can be selected", _profiles),
+        Command("select", "NAME", "choose a profile for the next start", _select, 1, 1,
+             _read_name),
+        Command("start", "[NAME]", "start the selected profile, or select one and start it", _start,
+             most=1, read=_read_name),
+        Command("stop", "", "all motors off, now; so do the bytes ! and Ctrl-C", _stop, most=48),
+        Command("pause", "", "all motors off; the session waits, five minutes in all", _pause),
+        Command("resume", "", "go on after a pause, softly", _resume),
+        Command("trim", "PCT", "scale every level, 10 to 100 percent", _trim, 1, 1,
+             _read_trim),
+        Command("try", "TARGET PATTERN LEVEL [key=value...]", "play one line for 10 s", _try, 3, 12,
+             _read_try),
+        Command("status", "", "what happens now; so does the single byte ?", _status),
+        Command("limits", "", "session and daily limit, and what is left of today's", _limits),
+        Command("explain", "[NAME]", "how each asked level becomes a duty", _explain, most=1,
+             read=_read_name),
+        Command("events", "on|off", "tell this connection what changes", _events, 1, 1,
+             _read_switch),
+        Command("echo", "on|off", "echo what is typed on this connection", _echo, 1, 1,
+             _read_switch),
+        Command("lease", "SECONDS", "stop this connection's session when it falls silent for that"
+             " long; 0: never", _lease, 1, 1, _read_lease),
+        Command("ping", "", "an answer, and a sign of life for the lease", _ping),
+        Command("press", "[short|long|SECONDS]", "press the start button of a mock", _press, most=1,
+             read=_read_press),
+        Command("reload", "", "read all profiles again; a running session keeps its own", _reload),
+        Command("clear", "", "leave a fault whose cause is gone", _clear),
+    )
+}  # fmt: skip

@@ -1,0 +1,40 @@
+"""The line of a `try`: a target, a pattern, a level and keys, compiled into a session of 10 s."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from firmware_ctl import limits
+from firmware_ctl.config.mat import Mat
+from firmware_ctl.config.profile import Phase, Play, Profile, read_play
+from firmware_ctl.errors import AuthorError, CallerError
+from firmware_ctl.session.events import TRY
+from firmware_ctl.timeline.model import Timeline
+from firmware_ctl.timeline.supply import fit_to_supply
+
+TRY_STEPS: Final = 5_000
+"""Most steps to see what a line of `try` draws, and to make it fit, on the loop: 410 instants of
+the reference mat each, together 5 to 10 ms where `supply.STEPS` was measured. Where the supply
+bears the starts of all motors that play, as the reference mat's does, no step is taken.
+"""
+
+
+def read_try(words: Sequence[str], mat: Mat) -> Play:
+    target, pattern, level, *rest = words
+    if not all(part.partition("=")[1] for part in rest):
+        raise CallerError("bad-argument", f"after the level come key=value pairs: {' '.join(rest)}")
+    keys = {key: value for key, _, value in (part.partition("=") for part in rest)}
+    if len(keys) < len(rest):
+        raise CallerError("bad-argument", f"a key is given twice: {' '.join(rest)}")
+    return read_play(target, pattern, level, keys, mat)
+
+
+def try_timeline(words: Sequence[str], mat: Mat) -> Timeline:
+    """Compiles the line of a `try`; `CallerError` says what is wrong with it."""
+    play = read_try(words, mat)
+    phase = Phase(TRY, limits.TRY_MS, 1, (play,))
+    profile = Profile(TRY, TRY, "", (), False, (phase,))
+    try:
+        timeline, _ = fit_to_supply(profile, mat, steps=TRY_STEPS)
+    except AuthorError as error:
+        raise CallerError("bad-argument", error.mistakes[0].sentence) from None
+    return timeline

@@ -1,0 +1,228 @@
+"""What a session consists of, and the elementary changes that every decision is made of."""
+
+from typing import Final, NamedTuple
+
+from firmware_ctl.config.mat import Mat
+from firmware_ctl.errors import CallerError
+from firmware_ctl.limits import SLICE_WAIT_MS
+from firmware_ctl.session.accounts import Accounts
+from firmware_ctl.session.allowance import Allowance, Spent
+from firmware_ctl.session.arrivals import Arrivals
+from firmware_ctl.session.button import Button
+from firmware_ctl.session.events import Fault, Notice, SessionClock, State
+from firmware_ctl.session.idle_haptics import IdleHaptics
+from firmware_ctl.session.running import Reservation, Running
+from firmware_ctl.timeline import haptics
+from firmware_ctl.timeline.catalogue import Catalogue, GoodEntry
+from firmware_ctl.timeline.model import Timeline
+from firmware_ctl.timeline.motor_drive import Levels, MotorDrive, drive_table_of
+from firmware_ctl.timeline.steps import Steps
+
+BROKEN_BUTTON: Final = (
+    "the start button's contacts read neither pressed nor released; check its wires"
+)
+
+NOISY_BUTTON: Final = (
+    "the start button's contacts do not come to rest; its cable picks up noise or a wire is loose: "
+    "check its wires, then leave the button alone for half a second"
+)
+
+
+class Waiting(NamedTuple):
+    """A start that was accepted and waits for the disk and for the motors' supply to be off."""
+
+    timeline: Timeline
+    entry: GoodEntry | None
+    """What is selected when it begins; None: the selection stays."""
+    number: int
+    """Of the account that has to be on disk."""
+    until_ms: int
+    is_proven_off: bool
+    """The supply was read as off since this start was asked for, or it cannot be read."""
+    is_saved: bool = False
+    is_pressed: bool = False
+    """The button asked for it."""
+
+
+class Core:
+    """Everything that a session remembers. Read it through `Session`; handlers change it."""
+
+    def __init__(
+        self,
+        mat: Mat,
+        catalogue: Catalogue,
+        speed: float,
+        spent: Spent,
+        start_inhibited_because: str,
+    ) -> None:
+        self.mat = mat
+        self.catalogue = catalogue
+        self.speed = speed
+        self.start_inhibited_because = start_inhibited_because
+        """Why no session may start on this machine; empty: it may."""
+        self.state = State.IDLE
+        self.is_closed = False
+        self.selected: GoodEntry | None = catalogue.first()
+        self.trim_pct = 100
+        self.running: Running | None = None
+        self.waiting: Waiting | None = None
+        self.not_started: CallerError | None = None
+        """Why the last start that was accepted did not begin; None: it did, or it waits."""
+        self.started = 0
+        self.clock = SessionClock(speed)
+        self.fault: Fault | None = None
+        self.fault_at_ms = 0
+        self.persistent: dict[str, str] = {}
+        """The faults whose cause is still there: code to message."""
+        self.allowance = Allowance(mat.limits.daily_ms, spent)
+        self.accounts = Accounts(self.allowance)
+        self.arrivals = Arrivals()
+        self.button = Button()
+        self.silence: Levels = (0,) * len(mat.motors)
+        self.levels_pct = self.silence
+        self.drive = MotorDrive(drive_table_of(mat), guarded=True)
+        self.haptics = IdleHaptics(mat)
+        self.notices: list[Notice] = []
+
+    @property
+    def profile(self) -> str:
+        """The profile of the session that is on, else the selected one."""
+        if self.running is not None:
+            return self.running.timeline.profile
+        return self.selected.name if self.selected else ""
+
+    @property
+    def cert(self) -> str:
+        if self.running is not None:
+            return self.running.timeline.cert
+        return self.selected.timeline.cert if self.selected else ""
+
+    def account_ms(self, now_ms: int) -> int:
+        """Now, on the clock of the day's account, which runs faster with `speed`."""
+        return int(now_ms * self.speed + 1e-6)
+
+    def publish(self, kind: str, **fields: object) -> None:
+        self.notices.append(Notice(kind, {key: str(value) for key, value in fields.items()}))
+
+    def accept(
+        self, timeline: Timeline, entry: GoodEntry | None, arrived_at_ms: int | None, now_ms: int
+    ) -> None:
+        """Accepts a start, which then waits for its first slice to be on disk."""
+        self.arrivals.refuse_early(now_ms if arrived_at_ms is None else arrived_at_ms)
+        if self.start_inhibited_because:
+            raise CallerError("not-ready", self.start_inhibited_because)
+        if self.waiting is not None:
+            raise CallerError("busy", f"{self.waiting.timeline.profile} is about to start")
+        if self.mat.button is not None and not self.button.is_released:
+            raise CallerError("not-ready", "the start button is not released; let go of it first")
+        if self.button.is_noisy:
+            raise CallerError("not-ready", NOISY_BUTTON)
+        self.allowance.take(timeline.end_ms, self.account_ms(now_ms))
+        self.not_started = None
+        self.end_haptic()
+        # Without a gate the motors' supply cannot be read.
+        is_proven_off = self.mat.gate is None or self.mat.gate.rail_pin is None
+        number = self.accounts.next_number(now_ms)
+        until_ms = now_ms + SLICE_WAIT_MS
+        self.waiting = Waiting(timeline, entry, number, until_ms, is_proven_off)
+        self.save_account(now_ms)
+
+    def begin_if_ready(self, waiting: Waiting, now_ms: int) -> None:
+        if not (waiting.is_saved and waiting.is_proven_off):
+            return
+        self.waiting = None
+        self.end_haptic()
+        self.running = Running(waiting.timeline, self.trim_pct, self.speed, now_ms)
+        self.drive.begin(waiting.timeline.drive_table, now_ms)
+        self.started += 1
+        if waiting.entry is not None:
+            self.selected = waiting.entry
+        self.change_state(State.RUNNING)
+        self.play(self.running, now_ms)
+
+    def give_up(self, why: CallerError, now_ms: int) -> None:
+        """The start that waits will not begin."""
+        is_pressed = self.waiting is not None and self.waiting.is_pressed
+        self.cancel(why, now_ms)
+        if is_pressed:
+            self.refuse_press(why, now_ms)
+
+    def cancel(self, why: CallerError, now_ms: int) -> None:
+        if self.waiting is not None:
+            self.allowance.give_back(self.waiting.timeline.end_ms)
+            self.waiting, self.not_started = None, why
+            self.save_account(now_ms)
+
+    def end(self, now_ms: int) -> None:
+        """The session is over, for whatever reason."""
+        if self.running is not None:
+            self.allowance.give_back(self.running.clock.left_ms(now_ms))
+            self.clock = SessionClock(self.speed, self.running.clock.began_at_ms)
+        self.arrivals.calm(now_ms)
+        self.running = None
+        self.levels_pct = self.silence
+        self.button.lock(now_ms)
+        self.save_account(now_ms)
+        self.change_state(State.IDLE)
+
+    def stop(self, now_ms: int) -> None:
+        """Off, whatever runs or is about to. Never refused."""
+        self.arrivals.stopped_at_ms = now_ms
+        self.button.ignore_until_release()
+        self.end_haptic()
+        if self.waiting is not None:
+            self.cancel(CallerError("busy", "a stop came before it began; start again"), now_ms)
+            self.button.lock(now_ms)
+        if self.running is not None:
+            self.end(now_ms)
+
+    def fail(self, fault: Fault, now_ms: int) -> None:
+        """Off, and nothing starts before a clear. The first fault is the one that is shown."""
+        if fault.is_persistent:
+            self.persistent[fault.code] = fault.message
+        self.stop(now_ms)
+        self.button.lock(now_ms)
+        self.fault_at_ms = now_ms
+        if self.fault is None:
+            self.fault = fault
+            self.state = State.FAULT
+            self.publish("fault", state=self.state.value, fault=fault.code)
+
+    def change_state(self, state: State, **fields: object) -> None:
+        self.state = state
+        self.publish("state", state=state.value, profile=self.profile, cert=self.cert, **fields)
+
+    def begin_haptic(self, name: str, steps: Steps, now_ms: int) -> None:
+        # What inhibits starts may be that nothing ends a daemon that hangs.
+        account_ms = self.account_ms(now_ms)
+        if not self.start_inhibited_because and self.haptics.begin(name, steps, now_ms, account_ms):
+            # No start of a session: a gentle first kick would outlast the pulse and not be felt.
+            self.drive.begin(drive_table_of(self.mat), now_ms, is_gentle=False)
+
+    def end_haptic(self) -> None:
+        if self.haptics.now is not None:
+            self.haptics.now = None
+            self.levels_pct = self.silence
+
+    def save_account(self, now_ms: int) -> int:
+        """Has the account written: of a session only what is about to be used."""
+        unused_ms = 0
+        if self.running is not None:
+            unused_ms = self.running.timeline.end_ms - self.running.reservation.asked_ms
+        elif self.waiting is not None:
+            end_ms = self.waiting.timeline.end_ms
+            unused_ms = end_ms - Reservation(end_ms, self.speed).asked_ms
+        return self.accounts.save(unused_ms, now_ms, self.account_ms(now_ms))
+
+    def play(self, running: Running, now_ms: int) -> None:
+        played_ms = running.played_ms(now_ms)
+        self.levels_pct = running.playback.levels(played_ms)
+        if running.reservation.is_ask_due(played_ms):
+            running.reservation.ask(played_ms)
+            running.reservation.asked_as(self.save_account(now_ms))
+        self.notices += running.notices()
+
+    def refuse_press(self, why: CallerError, now_ms: int) -> None:
+        self.publish("refused", code=why.code, message=why)
+        if self.waiting is None and not self.arrivals.is_just_stopped(now_ms):
+            self.begin_haptic("refused", haptics.refused(), now_ms)

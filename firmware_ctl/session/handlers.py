@@ -1,0 +1,252 @@
+"""What each input does to a session: one function for a kind of input.
+
+A handler may refuse a request by raising `CallerError`. `Session.admit` has asked the table before.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from firmware_ctl.errors import CallerError
+from firmware_ctl.session.button import Gesture
+from firmware_ctl.session.core import BROKEN_BUTTON, NOISY_BUTTON, Core
+from firmware_ctl.session.events import (
+    TRY,
+    Clear,
+    ClockSynchronised,
+    Close,
+    Contacts,
+    Fault,
+    FaultCleared,
+    LedgerSaved,
+    LedgerSaveFailed,
+    Pause,
+    RailOff,
+    Ready,
+    Reload,
+    Resume,
+    Select,
+    Start,
+    State,
+    Stop,
+    Suspended,
+    Trim,
+    Try,
+    Wake,
+)
+from firmware_ctl.timeline import haptics
+
+
+def _start(core: Core, event: Start, now_ms: int) -> None:
+    if core.running is not None:
+        running = core.running.timeline.profile
+        if running == TRY or event.name not in (None, running):
+            raise CallerError("busy", f"{running} is running; stop it first")
+        return
+    entry = core.selected if event.name is None else core.catalogue.valid(event.name)
+    if entry is None:
+        raise CallerError("unknown-profile", "no profile is loaded; add one, then reload")
+    core.accept(entry.timeline, entry, event.arrived_at_ms, now_ms)
+
+
+def _try(core: Core, event: Try, now_ms: int) -> None:
+    core.accept(event.timeline, None, event.arrived_at_ms, now_ms)
+
+
+def _stop(core: Core, _: Stop, now_ms: int) -> None:
+    core.stop(now_ms)
+
+
+def _pause(core: Core, event: Pause, now_ms: int) -> None:
+    core.arrivals.calm(now_ms if event.arrived_at_ms is None else event.arrived_at_ms)
+    if core.running is not None and core.state is State.RUNNING:
+        core.running.pause(now_ms)
+        core.levels_pct = core.silence
+        core.change_state(State.PAUSED)
+
+
+def _resume(core: Core, event: Resume, now_ms: int) -> None:
+    core.arrivals.refuse_early(now_ms if event.arrived_at_ms is None else event.arrived_at_ms)
+    if core.running is not None and core.state is State.PAUSED:
+        core.running.resume(now_ms)
+        core.drive.begin(core.running.timeline.drive_table, now_ms)
+        core.change_state(State.RUNNING)
+        core.play(core.running, now_ms)
+
+
+def _select(core: Core, event: Select, _: int) -> None:
+    core.selected = core.catalogue.valid(event.name)
+    if core.waiting is not None:
+        core.waiting = core.waiting._replace(entry=None)
+    if core.running is None:
+        core.publish("state", profile=core.profile, cert=core.cert)
+
+
+def _trim(core: Core, event: Trim, now_ms: int) -> None:
+    core.trim_pct = event.trim_pct
+    if core.running is not None:
+        core.running.playback.trim(core.running.played_ms(now_ms), event.trim_pct)
+    core.publish("state", trim=event.trim_pct)
+
+
+def _reload(core: Core, event: Reload, _: int) -> None:
+    before = core.profile, core.cert
+    name = core.selected.name if core.selected else ""
+    core.catalogue = event.catalogue
+    core.selected = event.catalogue.find_valid(name) or event.catalogue.first()
+    if core.waiting is not None and core.waiting.entry is not None:
+        entry = event.catalogue.find_valid(core.waiting.entry.name)
+        core.waiting = core.waiting._replace(entry=entry)
+    if (core.profile, core.cert) != before:
+        core.publish("state", profile=core.profile, cert=core.cert)
+
+
+def _clear(core: Core, event: Clear, now_ms: int) -> None:
+    if core.fault is None:
+        return
+    arrived_at_ms = now_ms if event.arrived_at_ms is None else event.arrived_at_ms
+    if arrived_at_ms < core.fault_at_ms:
+        # Whoever sent the clear had not heard of this fault.
+        raise CallerError("fault", f"{core.fault.code}: {core.fault.message}; then clear")
+    if core.button.is_broken or (core.fault.code == "button" and not core.button.is_sound):
+        message = NOISY_BUTTON if core.button.is_noisy else BROKEN_BUTTON
+        raise CallerError("fault", f"button: {message}")
+    for code, message in core.persistent.items():
+        raise CallerError("fault", f"{code}: {message}")
+    core.fault = None
+    # A press counts only if it began when it could start something, and this one did not.
+    core.button.ignore_until_release()
+    core.arrivals.calm(arrived_at_ms)
+    core.change_state(State.IDLE, fault="")
+
+
+def _fail(core: Core, event: Fault, now_ms: int) -> None:
+    core.fail(event, now_ms)
+
+
+def _fault_cleared(core: Core, event: FaultCleared, _: int) -> None:
+    core.persistent.pop(event.code, None)
+
+
+def _suspended(core: Core, event: Suspended, now_ms: int) -> None:
+    core.allowance.sleep(event.for_ms)
+    core.button.ignore_until_release()  # nobody saw what the contacts did meanwhile
+    core.end_haptic()
+    if core.running is not None or core.waiting is not None:
+        slept_s = event.for_ms // 1000
+        core.fail(Fault("suspend", f"the machine was suspended for {slept_s} s"), now_ms)
+
+
+def _clock_synchronised(core: Core, event: ClockSynchronised, now_ms: int) -> None:
+    core.allowance.was_off(event.off_ms, core.account_ms(now_ms))
+
+
+def _ready(core: Core, event: Ready, _: int) -> None:
+    core.button.ignore_until_release()
+    core.arrivals.early_until_ms = event.asked_until_ms
+
+
+def _close(core: Core, _: Close, now_ms: int) -> None:
+    core.stop(now_ms)
+    core.is_closed = True
+
+
+def _ledger_saved(core: Core, event: LedgerSaved, now_ms: int) -> None:
+    if core.waiting is not None:
+        if event.number >= core.waiting.number:
+            core.waiting = core.waiting._replace(is_saved=True)
+            core.begin_if_ready(core.waiting, now_ms)
+    elif core.running is not None:
+        core.running.reservation.save(event.number)
+
+
+def _ledger_save_failed(core: Core, event: LedgerSaveFailed, now_ms: int) -> None:
+    if core.waiting is not None:
+        if event.number >= core.waiting.number:
+            why = CallerError("not-ready", f"{event.why}; no session can start")
+            core.give_up(why, now_ms)
+    elif core.running is not None:
+        core.running.reservation.fail(event.number, core.running.played_ms(now_ms))
+
+
+def _rail_off(core: Core, _: RailOff, now_ms: int) -> None:
+    if core.waiting is not None:
+        core.waiting = core.waiting._replace(is_proven_off=True)
+        core.begin_if_ready(core.waiting, now_ms)
+
+
+def _contacts(core: Core, event: Contacts, now_ms: int) -> None:
+    for gesture in core.button.sense(event.contact, now_ms, event.spells):
+        gesture_did(core, gesture, now_ms)
+
+
+def gesture_did(core: Core, gesture: Gesture, now_ms: int) -> None:
+    if gesture is Gesture.BROKEN:
+        core.fail(Fault("button", BROKEN_BUTTON), now_ms)
+    elif gesture is Gesture.RESTLESS:
+        core.fail(Fault("button", NOISY_BUTTON), now_ms)
+    elif gesture in (Gesture.TOUCH, Gesture.NOISE):
+        if gesture is Gesture.NOISE:
+            core.end_haptic()
+        if core.running is not None or core.waiting is not None:
+            core.stop(now_ms)
+    elif gesture is Gesture.PRESS:
+        if core.haptics.now is not None:
+            core.end_haptic()
+            core.button.suppress_short()
+    elif gesture is Gesture.SHORT and core.state is State.IDLE:
+        try:
+            _start(core, Start(), now_ms)
+        except CallerError as error:
+            core.refuse_press(error, now_ms)
+        if core.waiting is not None:
+            core.waiting = core.waiting._replace(is_pressed=True)
+    elif gesture is Gesture.HELD and core.state is State.IDLE:
+        if not core.allowance.damage:
+            _select_next(core, now_ms)
+    elif gesture is Gesture.HELD_5_S and core.state is State.IDLE:
+        if core.allowance.renew():
+            core.save_account(now_ms)
+            core.begin_haptic("new-day", haptics.new_day(), now_ms)
+    elif gesture is Gesture.HELD_3_S and core.state is State.FAULT:
+        core.button.ignore_until_release()
+        try:
+            _clear(core, Clear(), now_ms)
+        except CallerError as error:
+            core.publish("refused", code=error.code, message=error)
+
+
+def _select_next(core: Core, now_ms: int) -> None:
+    names = [entry.name for entry in core.catalogue.good]
+    if names:
+        selected = names.index(core.selected.name) + 1 if core.selected else 0
+        _select(core, Select(names[selected % len(names)]), now_ms)
+        number = selected % len(names) + 1
+        core.begin_haptic(f"profile-{number}", haptics.number(number), now_ms)
+
+
+def _wake(core: Core, event: Wake, now_ms: int) -> None:
+    """Only time has passed."""
+
+
+HANDLERS: Final[Mapping[type[object], Callable[[Core, Any, int], None]]] = {
+    Wake: _wake,
+    Contacts: _contacts,
+    Start: _start,
+    Try: _try,
+    Stop: _stop,
+    Pause: _pause,
+    Resume: _resume,
+    Select: _select,
+    Trim: _trim,
+    Reload: _reload,
+    Clear: _clear,
+    Fault: _fail,
+    FaultCleared: _fault_cleared,
+    RailOff: _rail_off,
+    LedgerSaved: _ledger_saved,
+    LedgerSaveFailed: _ledger_save_failed,
+    Suspended: _suspended,
+    ClockSynchronised: _clock_synchronised,
+    Ready: _ready,
+    Close: _close,
+}

@@ -1,0 +1,167 @@
+"""A session that was started: its own clock, what it plays, and the running time it may use.
+
+The clock counts the milliseconds that the session has played. It stands still during a pause, and
+runs faster than real time where `speed` is above 1, on a laptop.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from math import ceil
+
+from firmware_ctl.limits import (
+    PAUSES_MS,
+    SLICE_AGAIN_MS,
+    SLICE_DISK_MS,
+    SLICE_MS,
+    SLICE_RETRY_MS,
+)
+from firmware_ctl.session.events import Notice, SessionClock
+from firmware_ctl.timeline.model import Segment, Timeline
+from firmware_ctl.timeline.motor_drive import Levels
+from firmware_ctl.timeline.playback import Playback
+
+
+class Reservation:
+    """Running time is written to disk as used before it is played.
+
+    Power may fail at any moment, so a session plays no further than what is on disk. It asks for
+    the next slice early enough for a slow disk. Times are the session's own.
+    """
+
+    def __init__(self, end_ms: int, speed: float) -> None:
+        self._end_ms = end_ms
+        self._ahead_ms = max(SLICE_AGAIN_MS, int(SLICE_DISK_MS * speed + 1e-6))
+        self._slice_ms = self._ahead_ms + SLICE_MS - SLICE_AGAIN_MS
+        self.saved_ms = self.asked_ms = min(self._slice_ms, end_ms)
+        """Recorded as used on disk, and asked to be recorded. The first slice is recorded before
+        the session begins."""
+        self._ask_at_ms = self.saved_ms - self._ahead_ms
+        self._number = 0
+        """Of the account that was asked for last."""
+
+    def is_ask_due(self, played_ms: int) -> bool:
+        is_answered = self.asked_ms == self.saved_ms
+        return played_ms >= self._ask_at_ms and is_answered and self.saved_ms < self._end_ms
+
+    def ask(self, played_ms: int) -> None:
+        self.asked_ms = min(played_ms + self._slice_ms, self._end_ms)
+
+    def asked_as(self, number: int) -> None:
+        """The account that holds what was asked for has this number."""
+        self._number = number
+
+    def save(self, number: int) -> None:
+        """The account with this number is on disk."""
+        if number >= self._number:
+            self.saved_ms = self.asked_ms
+            self._ask_at_ms = self.saved_ms - self._ahead_ms
+
+    def fail(self, number: int, played_ms: int) -> None:
+        """The account with this number could not be written: it is asked for again later."""
+        if number >= self._number:
+            self.asked_ms = self.saved_ms
+            self._ask_at_ms = played_ms + SLICE_RETRY_MS
+
+    def due_ms(self) -> int | None:
+        """When the session next asks, or has played all that is on disk; None: never."""
+        if self.saved_ms == self._end_ms:
+            return None
+        # An ask that is tried again may lie behind the end of what is on disk.
+        if self.asked_ms == self.saved_ms:
+            return min(self._ask_at_ms, self.saved_ms)
+        return self.saved_ms
+
+
+class Running:
+    """One session from its start to its end."""
+
+    def __init__(self, timeline: Timeline, trim_pct: int, speed: float, now_ms: int) -> None:
+        self.timeline = timeline
+        self.playback = Playback(timeline, trim_pct)
+        self.reservation = Reservation(timeline.end_ms, speed)
+        self.haptics = [(cue.begin_ms, cue.end_ms, cue.name) for cue in timeline.haptic_cues]
+        self._speed = speed
+        self._began_at_ms = self._anchor_at_ms = now_ms
+        """`_anchor_at_ms`: the real time at which `_played_ms` was right."""
+        self._played_ms = 0
+        self._is_paused = False
+        self._pauses_ms = 0
+        self._segment: Segment | None = None
+        """The phase that was published last."""
+        ends_ms = {segment.end_ms for segment in timeline.segments}
+        self._marks_ms = sorted(ends_ms.union(*(cue[:2] for cue in self.haptics)))
+        """When more than levels may change, in its own time; the last is its end."""
+
+    @property
+    def clock(self) -> SessionClock:
+        return SessionClock(
+            self._speed,
+            self._began_at_ms,
+            self._anchor_at_ms,
+            self._played_ms,
+            self.timeline.end_ms,
+            not self._is_paused,
+        )
+
+    def played_ms(self, now_ms: int) -> int:
+        if self._is_paused:
+            return self._played_ms
+        played_ms = self._played_ms + self._own_ms(now_ms - self._anchor_at_ms)
+        return min(played_ms, self.timeline.end_ms)
+
+    def levels(self, now_ms: int) -> Levels:
+        """The fast path of a tick: the levels now, without a look at anything else."""
+        played_ms = self._played_ms + int((now_ms - self._anchor_at_ms) * self._speed + 1e-6)
+        return self.playback.levels(played_ms)
+
+    def pause(self, now_ms: int) -> None:
+        self._played_ms, self._anchor_at_ms = self.played_ms(now_ms), now_ms
+        self._is_paused = True
+
+    def resume(self, now_ms: int) -> None:
+        self._pauses_ms += self._own_ms(now_ms - self._anchor_at_ms)
+        self._anchor_at_ms = now_ms
+        self._is_paused = False
+        self.playback.restart(self._played_ms)
+
+    def pause_ends_at_ms(self, now_ms: int) -> int:
+        """When a pause has lasted for so long that the session ends."""
+        left_ms = PAUSES_MS - self._pauses_ms - self._own_ms(now_ms - self._anchor_at_ms)
+        return now_ms + ceil(left_ms / self._speed)
+
+    def due_at_ms(self, now_ms: int) -> int:
+        """When more than levels may change."""
+        marks_ms = self._marks_ms
+        mark_ms = marks_ms[bisect_right(marks_ms, self.played_ms(now_ms), hi=len(marks_ms) - 1)]
+        due_ms = self.reservation.due_ms()
+        return self._real_at_ms(mark_ms if due_ms is None else min(mark_ms, due_ms))
+
+    def levels_change_at_ms(self) -> int:
+        until_ms = self.playback.until_ms
+        return self._real_at_ms(self.timeline.end_ms if until_ms is None else until_ms)
+
+    def haptic(self, played_ms: int) -> str:
+        """The name of the haptic cue that is felt; empty: none."""
+        for begin_ms, end_ms, name in self.haptics:
+            if played_ms < begin_ms:
+                break
+            if played_ms < end_ms:
+                return name
+        return ""
+
+    def notices(self) -> Iterator[Notice]:
+        """A phase that has begun, and its cue, once."""
+        segment, before = self.playback.segment, self._segment
+        if segment is before:
+            return
+        self._segment = segment
+        if segment.cue != (before.cue if before else ""):
+            yield Notice("cue", {"cue": segment.cue})
+        yield Notice("phase", {"phase": segment.phase})
+
+    def _own_ms(self, real_ms: int) -> int:
+        return int(real_ms * self._speed + 1e-6)
+
+    def _real_at_ms(self, at_ms: int) -> int:
+        """The real time at which its own clock shows `at_ms`."""
+        return self._anchor_at_ms + ceil((at_ms - self._played_ms) / self._speed)

@@ -1,0 +1,333 @@
+"""What the mat does: the states, who may start what, and when it all ends.
+
+Theory of operation
+-------------------
+
+An input and the time go in. A `Step` comes out: what every motor should do now, what to publish,
+and when the session wants to be asked again. Nothing here reads a clock, opens a file or knows a
+pin, so half an hour plays in milliseconds in a test, by the very code that plays on the mat.
+
+    idle        nothing plays. Idle haptics (which profile, refused, new day) may be felt.
+    running     a session plays its levels.
+    paused      the session waits, motors off; after 10 minutes of pauses it ends.
+    fault       something is wrong; motors are off until a clear.
+
+Two things overlay a state. While idle a start that was accepted may wait (`is_starting`): its first
+slice of running time has to be on disk, and the motors' supply has to read as off. And once the
+session is closed, no input does anything more.
+
+1.  `TABLE` says for each input and each state what the next state is, or with which code the input
+    is refused. What a handler refuses beyond that, its text says.
+2.  A stop is never refused and needs nothing. Every motor has duty 0 in the step that answers it.
+3.  A request that would set a motor moving counts from its arrival: see `arrivals`.
+4.  A session starts from a released button only, and never while its contacts are noisy.
+5.  Running time is recorded on disk before it is played: see `running.Reservation`.
+6.  A motor that rested starts as at a session's start, whatever it rested for: one `MotorDrive`
+    in real time outlasts pauses, sessions, haptics and faults.
+7.  A fault whose cause is still there cannot be cleared.
+8.  A session ends by itself, at the end of its profile at the latest.
+
+Two clocks run: real milliseconds for the button, the restart lock and the motors, and the session's
+own, which a pause stops and `speed` makes faster on a laptop.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from firmware_ctl.config.mat import Mat
+from firmware_ctl.errors import CallerError
+from firmware_ctl.session.allowance import UNSPENT, Allowance, Spent
+from firmware_ctl.session.arrivals import Arrivals
+from firmware_ctl.session.button import Button
+from firmware_ctl.session.core import Core
+from firmware_ctl.session.events import (
+    Clear,
+    ClockSynchronised,
+    Close,
+    Contacts,
+    Fault,
+    FaultCleared,
+    Input,
+    LedgerSaved,
+    LedgerSaveFailed,
+    Pause,
+    RailOff,
+    Ready,
+    Reload,
+    Resume,
+    Select,
+    SessionStatus,
+    Start,
+    State,
+    Step,
+    Stop,
+    Suspended,
+    Trim,
+    Try,
+    Wake,
+)
+from firmware_ctl.session.handlers import HANDLERS, gesture_did
+from firmware_ctl.session.running import Running
+from firmware_ctl.timeline.catalogue import Catalogue, GoodEntry
+from firmware_ctl.timeline.motor_drive import Levels
+
+SLOW_DISK: Final = (
+    "the disk does not take the record of today's running time; see whether it is full or failing"
+)
+
+STUCK_RAIL: Final = "the motors' supply does not go off before the start; have the gate mended"
+
+_I, _R, _P, _F = State
+
+TABLE: Final[Mapping[type[object], tuple[State | str, ...]]] = {
+    # Input             idle           running  paused  fault
+    Wake:              (_I,            _R,      _P,     _F),
+    Contacts:          (_I,            _R,      _P,     _F),
+    Start:             (_R,            _R,      "busy", "fault"),
+    Try:               (_R,            "busy",  "busy", "fault"),
+    Stop:              (_I,            _I,      _I,     _F),
+    Pause:             ("not-running", _P,      _P,     "fault"),
+    Resume:            ("not-running", _R,      _R,     "fault"),
+    Select:            (_I,            _R,      _P,     _F),
+    Trim:              (_I,            _R,      _P,     _F),
+    Reload:            (_I,            _R,      _P,     _F),
+    Clear:             (_I,            _R,      _P,     _I),
+    Fault:             (_F,            _F,      _F,     _F),
+    FaultCleared:      (_I,            _R,      _P,     _F),
+    RailOff:           (_I,            _R,      _P,     _F),
+    LedgerSaved:       (_I,            _R,      _P,     _F),
+    LedgerSaveFailed:  (_I,            _R,      _P,     _F),
+    Suspended:         (_I,            _F,      _F,     _F),
+    ClockSynchronised: (_I,            _R,      _P,     _F),
+    Ready:             (_I,            _R,      _P,     _F),
+    Close:             (_I,            _I,      _I,     _F),
+}  # fmt: skip
+"""By an input's kind: the next state in each state, or the error code with which it is refused.
+
+Start names another profile than the one that runs: "busy". A start waits in `idle` until its first
+slice is on disk. Contacts lead on as the gestures that they make: see `Session._gesture`.
+"""
+
+_COLUMN: Final = {state: n for n, state in enumerate(State)}
+
+
+class Session:
+    """`handle` is the one way in; everything else only reads."""
+
+    def __init__(
+        self,
+        mat: Mat,
+        catalogue: Catalogue,
+        speed: float = 1.0,
+        spent: Spent = UNSPENT,
+        start_inhibited_because: str = "",
+    ) -> None:
+        """`start_inhibited_because`: why no session may start on this machine; empty: it may."""
+        self._core = Core(mat, catalogue, speed, spent, start_inhibited_because)
+        self._button_at_ms: int | None = None
+        """When the button next has something to say without an edge."""
+        self._quiet_until_ms = 0
+        """Until then a session that runs plays its levels, and nothing else falls due."""
+        self._duties = self._core.drive.duties(self._core.silence, 0)
+        self.status = self._status("")
+        """What the session is like after the last step."""
+
+    def handle(self, event: Input, now_ms: int) -> Step:
+        """Takes one input at `now_ms`, which never goes back. Never raises for any input."""
+        core = self._core
+        if now_ms < self._quiet_until_ms and core.running is not None and type(event) is Wake:
+            return self._play_on(core.running, now_ms)
+        if core.is_closed:
+            return Step(core.silence, core.silence, (), None, self.status)
+        # Contacts may tell that the button did not rest, so its time is not advanced before them.
+        self._advance(now_ms, asks_button=type(event) is not Contacts)
+        refusal = None
+        try:
+            self.admit(type(event))
+            HANDLERS[type(event)](core, event, now_ms)
+        except CallerError as error:
+            refusal = error
+        return self._step(now_ms, refusal)
+
+    def admit(self, kind: type[object]) -> None:
+        """Raises `CallerError` if the table refuses an input of that kind in this state."""
+        core = self._core
+        outcome = TABLE[kind][_COLUMN[core.state]]
+        if isinstance(outcome, State):
+            return
+        if outcome == "not-running":
+            raise CallerError(outcome, "no session is running; start one first")
+        if core.fault is not None:
+            raise CallerError(outcome, f"{core.fault.code}: {core.fault.message}; then clear")
+        if core.state is State.PAUSED:
+            raise CallerError(outcome, f"{core.profile} is paused; resume or stop it first")
+        raise CallerError(outcome, f"{core.profile} is running; stop it first")
+
+    # --- what is read from outside ---
+
+    @property
+    def mat(self) -> Mat:
+        return self._core.mat
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self._core.catalogue
+
+    @property
+    def selected(self) -> GoodEntry | None:
+        return self._core.selected
+
+    @property
+    def state(self) -> State:
+        return self._core.state
+
+    @property
+    def fault(self) -> Fault | None:
+        return self._core.fault
+
+    @property
+    def trim_pct(self) -> int:
+        return self._core.trim_pct
+
+    @property
+    def speed(self) -> float:
+        return self._core.speed
+
+    @property
+    def button(self) -> Button:
+        return self._core.button
+
+    @property
+    def allowance(self) -> Allowance:
+        return self._core.allowance
+
+    @property
+    def arrivals(self) -> Arrivals:
+        return self._core.arrivals
+
+    @property
+    def spent(self) -> Spent:
+        return self._core.accounts.spent
+
+    @property
+    def start_inhibited_because(self) -> str:
+        return self._core.start_inhibited_because
+
+    @property
+    def not_started(self) -> CallerError | None:
+        """Why the last start that was accepted did not begin; None: it did, or it waits."""
+        return self._core.not_started
+
+    @property
+    def levels_pct(self) -> Levels:
+        return self._core.levels_pct
+
+    def used_ms(self, now_ms: int) -> int:
+        """Running time of today; of a session that plays, what it has played so far."""
+        core = self._core
+        reserved_ms = core.clock.left_ms(now_ms)
+        if core.waiting is not None:
+            reserved_ms = core.waiting.timeline.end_ms
+        return max(0, core.allowance.used_ms(core.account_ms(now_ms)) - reserved_ms)
+
+    # --- time ---
+
+    def _advance(self, now_ms: int, asks_button: bool) -> None:
+        """Lets everything happen that is due by itself."""
+        core = self._core
+        if asks_button and self._button_at_ms is not None and now_ms >= self._button_at_ms:
+            for gesture in core.button.wait(now_ms):
+                gesture_did(core, gesture, now_ms)
+        if core.haptics.now is not None and now_ms >= core.haptics.now.end_ms:
+            core.end_haptic()
+        waiting = core.waiting
+        if waiting is not None and now_ms >= waiting.until_ms:
+            why = STUCK_RAIL if waiting.is_saved else SLOW_DISK
+            core.give_up(CallerError("not-ready", why), now_ms)
+        running = core.running
+        if running is None:
+            return
+        if core.state is State.RUNNING:
+            played_ms = running.played_ms(now_ms)
+            if played_ms >= running.timeline.end_ms:
+                core.end(now_ms)
+            elif played_ms >= running.reservation.saved_ms:
+                core.publish("refused", code="not-ready", message=SLOW_DISK)
+                core.end(now_ms)
+            else:
+                core.play(running, now_ms)
+        elif now_ms >= running.pause_ends_at_ms(now_ms):
+            core.end(now_ms)
+
+    def _play_on(self, running: Running, now_ms: int) -> Step:
+        """The fast path of a tick, in which nothing but the levels can have changed."""
+        core = self._core
+        core.levels_pct = levels = running.levels(now_ms)
+        self._duties = duty_pct, kicks, drive_until_ms = core.drive.duties(levels, now_ms)
+        wake_at_ms = self._quiet_until_ms
+        if running.playback.until_ms is not None:
+            wake_at_ms = min(wake_at_ms, running.levels_change_at_ms())
+        if drive_until_ms is not None:
+            wake_at_ms = min(wake_at_ms, drive_until_ms)
+        return Step(levels, duty_pct, kicks, wake_at_ms, self.status)
+
+    def _step(self, now_ms: int, refusal: CallerError | None) -> Step:
+        core = self._core
+        running = core.running
+        haptic = ""
+        if core.haptics.now is not None:
+            haptic = core.haptics.now.name
+            core.levels_pct = core.haptics.now.levels(now_ms)
+        elif running is not None and running.haptics and core.state is State.RUNNING:
+            haptic = running.haptic(running.played_ms(now_ms))
+        self._duties = duty_pct, kicks, _ = core.drive.duties(core.levels_pct, now_ms)
+        if haptic != self.status.haptic:
+            core.publish("signal", signal=haptic)
+        notices, core.notices = tuple(core.notices), []
+        wake_at_ms = self._wake_at_ms(now_ms)
+        self.status = status = self._status(haptic)
+        save = core.accounts.take()
+        return Step(core.levels_pct, duty_pct, kicks, wake_at_ms, status, notices, refusal, save)
+
+    def _status(self, haptic: str) -> SessionStatus:
+        core = self._core
+        running = core.running
+        if running is not None:
+            core.clock = running.clock
+        return SessionStatus(
+            core.state,
+            core.profile,
+            core.cert,
+            None if running is None else running.playback.segment,
+            haptic,
+            core.trim_pct,
+            core.fault,
+            core.started,
+            is_starting=core.waiting is not None,
+            is_moving=core.state is State.RUNNING or core.haptics.now is not None,
+            is_closed=core.is_closed,
+            locked_until_ms=core.button.locked_until_ms,
+            clock=core.clock,
+            catalogue=core.catalogue,
+        )
+
+    def _wake_at_ms(self, now_ms: int) -> int | None:
+        core = self._core
+        self._button_at_ms = core.button.wake_at_ms()
+        wakes = [] if self._button_at_ms is None else [self._button_at_ms]
+        if core.waiting is not None:
+            wakes.append(core.waiting.until_ms)
+        if core.haptics.now is not None:
+            wakes.append(core.haptics.now.changes_at_ms(now_ms))
+        running = core.running
+        self._quiet_until_ms = 0
+        if running is not None:
+            if core.state is State.PAUSED:
+                wakes.append(running.pause_ends_at_ms(now_ms))
+            else:
+                wakes.append(running.due_at_ms(now_ms))
+                self._quiet_until_ms = min(wakes)
+                wakes.append(running.levels_change_at_ms())
+        if self._duties.until_ms is not None:
+            wakes.append(self._duties.until_ms)
+        return min(wakes) if wakes else None

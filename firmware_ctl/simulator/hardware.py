@@ -1,0 +1,37 @@
+"""A mat that is not there, as one `Hardware` value: gpiozero's own classes on simulated pins."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from firmware_ctl.config.mat import Mat
+from firmware_ctl.daemon.interfaces import Hardware
+from firmware_ctl.daemon.watchdogs import Rail
+from firmware_ctl.simulator.board import Board
+
+
+class SimulatedMat(NamedTuple):
+    hardware: Hardware
+    board: Board
+    """What the pins drive: the motors' power, the gate, the stop switch."""
+    factory: Any
+    """gpiozero's factory of the simulated pins."""
+
+
+def simulated(mat: Mat, now_ms: Callable[[], int], wake: Callable[[], None]) -> SimulatedMat:
+    """`wake` is called, on any thread, at each edge of the simulated button."""
+    from firmware_ctl.hardware import gpio
+    from firmware_ctl.simulator import pins
+
+    board = Board(mat)
+    factory = pins.mock_factory(board, now_ms)
+    factory.pin_class = pins.KeptPin
+    button = None if mat.button is None else pins.SimulatedButton(mat.button, factory, wake)
+    motors = gpio.GpioMotors(mat, factory)
+    gate = None if mat.gate is None else gpio.GpioGate(mat.gate, factory)
+    hardware = Hardware(
+        motors,
+        button,
+        watchdogs=() if gate is None or not gate.has_rail else (Rail(gate.is_rail_on),),
+        heartbeats=() if gate is None else (gate,),
+    )
+    return SimulatedMat(hardware, board, factory)

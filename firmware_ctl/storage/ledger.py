@@ -1,0 +1,259 @@
+"""The ledger: how much of today's running time is used, safe from a crash and a power cut.
+
+The file is one line of text with its checksum. This module knows the disk and the kernel's clocks;
+`session.allowance` knows what the account means.
+"""
+
+import binascii
+import json
+import os
+import time
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from firmware_ctl.limits import DAILY_MS, DAY_MS
+from firmware_ctl.session.allowance import UNSPENT, Spent
+from firmware_ctl.session.events import SaveLedger
+from firmware_ctl.storage.disk_writer import Disk
+from firmware_ctl.storage.files import create_new, open_regular, sync_folder
+
+FORMAT: Final = 2
+MOST_BYTES: Final = 4096
+BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
+_LONGEST_MS: Final = 100 * 366 * DAY_MS
+"""No time since a boot and no age of a day is longer: a greater value is damage."""
+_LATEST_MS: Final = 253_402_300_800_000
+"""The end of the year 9999."""
+
+
+class Clock(NamedTuple):
+    """The machine's clocks at one moment."""
+
+    boot: str
+    """The kernel's identifier of this boot."""
+    up_ms: int
+    """Time since that boot, suspends included. Nobody can set this clock."""
+    wall_ms: int | None
+    """The time of day; None unless the kernel calls it synchronised. A person or an RTC may have
+    set any other time of day, which proves nothing about how much time has passed."""
+
+
+def read_clock() -> Clock:
+    up_ms = time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)) // 10**6
+    wall_ms = time.time_ns() // 10**6 if clock_is_synchronised() else None
+    return Clock(_boot_id(), up_ms, wall_ms)
+
+
+class Files:
+    """The system calls of a save, one a method, in the order of the save.
+
+    The ledger does not use `files.atomic_write`: tests and `mock --inject` put a fault or a power
+    cut between any two of these calls.
+    """
+
+    def create(self, path: str) -> int:
+        return create_new(path)
+
+    def write(self, fd: int, data: bytes) -> int:
+        return os.write(fd, data)
+
+    def sync(self, fd: int) -> None:
+        os.fsync(fd)
+
+    def close(self, fd: int) -> None:
+        os.close(fd)
+
+    def move(self, source: str, target: str) -> None:
+        os.replace(source, target)
+
+    def sync_folder(self, path: str) -> None:
+        sync_folder(path)
+
+
+class Ledger:
+    """The file `ledger` of a state folder.
+
+    `spent`: the account that it held, with times relative to the start of this process. A file that
+    cannot be trusted gives an account with `damage`, which counts as a day that is used up.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        disk: Disk,
+        post: Callable[[Callable[[], object]], None],
+        clock: Callable[[], Clock] = read_clock,
+        files: Files | None = None,
+    ) -> None:
+        """`post` queues a call for the loop. The disk thread uses it."""
+        self._path = os.path.join(folder, "ledger")
+        self._disk = disk
+        self._post = post
+        self._clock = clock
+        self._files = files or Files()
+        self._before_ms: int | None = None
+        """The time of day when an earlier boot wrote the file, until the time that the machine was
+        off is known. None: it is known, or can never be."""
+        try:
+            self.spent = self._read()
+        except _DamagedError as error:
+            self.spent = Spent(damage=f"the record of today's running time, {self._path}, {error}")
+
+    def save(self, keep: SaveLedger, done: Callable[[str], object]) -> None:
+        """Queues the account for the disk thread. Never waits.
+
+        `done` is called on the loop with the reason why it failed, or with "" once a power cut can
+        no longer undo the save.
+        """
+
+        def job() -> None:
+            try:
+                self._write(keep)
+            except OSError as error:
+                why = f"{self._path} cannot be written: {error.strerror}"
+                self._post(lambda: done(why))
+                raise
+            self._post(lambda: done(""))
+
+        self._disk.submit(job)
+
+    @property
+    def is_unsure_of_time(self) -> bool:
+        """How long the machine was off is not known yet, and a synchronised clock would tell it."""
+        return self._before_ms is not None
+
+    def unseen_ms(self) -> int | None:
+        """How long the machine was off, once, as soon as the clock is synchronised; else None."""
+        now = self._clock()
+        between_ms = _between_ms(self._before_ms, now.wall_ms)
+        if between_ms is None:
+            return None
+        self._before_ms = None
+        return max(0, between_ms - now.up_ms)
+
+    def _read(self) -> Spent:
+        try:
+            with open(open_regular(self._path, os.O_RDONLY), "rb") as file:
+                data = file.read(MOST_BYTES + 1)
+        except FileNotFoundError:
+            return UNSPENT  # a new mat
+        except OSError as error:
+            raise _DamagedError(f"cannot be read: {error.strerror}") from None
+        record = _parse(data)
+        now = self._clock()
+        wall_ms: int | None = record["wall_ms"] if record["synchronised"] else None
+        may_renew: bool = record["unsure"]
+        if record["boot"] == now.boot:
+            passed_ms: int = now.up_ms - record["up_ms"]
+        else:
+            between_ms = _between_ms(wall_ms, now.wall_ms)
+            if between_ms is not None:
+                passed_ms = between_ms
+            else:
+                # At least the time since this boot has passed. The day may be over, but no clock
+                # can say so: then the button may begin a new one.
+                passed_ms, may_renew = now.up_ms, True
+                self._before_ms = wall_ms
+        if passed_ms < 0:
+            raise _DamagedError("is from the future: the clock was set back")
+        day_ms = record["day_ms"]
+        return Spent(
+            record["used_ms"],
+            None if day_ms is None else -(day_ms + passed_ms),
+            may_renew=may_renew,
+        )
+
+    def _write(self, keep: SaveLedger) -> None:
+        spent, now = keep.spent, self._clock()
+        began_at_ms = spent.day_began_at_ms
+        data = _sealed(
+            {
+                "ledger": FORMAT,
+                "boot": now.boot,
+                "up_ms": now.up_ms,
+                "wall_ms": now.wall_ms,
+                "synchronised": now.wall_ms is not None,
+                "used_ms": spent.used_ms,
+                "day_ms": None if began_at_ms is None else keep.at_ms - began_at_ms,
+                "unsure": spent.may_renew,
+            }
+        )
+        files, part = self._files, f"{self._path}.part"
+        fd = files.create(part)
+        try:
+            while data:
+                data = data[files.write(fd, data) :]
+            files.sync(fd)
+        finally:
+            files.close(fd)
+        files.move(part, self._path)
+        files.sync_folder(os.path.dirname(self._path))
+
+
+def _between_ms(before_ms: int | None, now_ms: int | None) -> int | None:
+    """Time between two boots by the time of day; None unless it was known both times."""
+    return None if before_ms is None or now_ms is None else now_ms - before_ms
+
+
+class _DamagedError(Exception):
+    """The file cannot be trusted. The message continues a sentence after the file's name."""
+
+
+def _sealed(record: dict[str, object]) -> bytes:
+    text = json.dumps(record, separators=(",", ":")).encode()
+    return b"%b %08x\n" % (text, binascii.crc32(text))
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    """The record with every value checked. Raises `_DamagedError`."""
+    text, _, seal = data.rpartition(b" ")
+    if seal != b"%08x\n" % binascii.crc32(text):
+        raise _DamagedError("is damaged")
+    try:
+        record: dict[str, Any] = json.loads(text)
+        version = record["ledger"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise _DamagedError("was not written by firmware-ctl") from None
+    if version != FORMAT:
+        raise _DamagedError(f"has format {version} and this program knows {FORMAT}")
+    if set(record) != {"ledger", *_FIELDS} or not all(
+        type(record[name]) in kinds and (type(record[name]) is not int or 0 <= record[name] <= most)
+        for name, (most, *kinds) in _FIELDS.items()
+    ):
+        raise _DamagedError("is damaged")
+    if record["used_ms"] and record["day_ms"] is None:
+        # A day begins with its first start, so that no time can be used without one.
+        raise _DamagedError("is damaged")
+    return record
+
+
+_FIELDS: Final = {
+    "boot": (0, str),
+    "up_ms": (_LONGEST_MS, int),
+    "wall_ms": (_LATEST_MS, int, type(None)),
+    "synchronised": (0, bool),
+    "used_ms": (DAILY_MS, int),
+    "day_ms": (_LONGEST_MS, int, type(None)),
+    "unsure": (0, bool),
+}
+"""The fields of a record beside its format: the greatest whole number, then the types."""
+
+
+def clock_is_synchronised() -> bool:
+    """Whether something disciplines the kernel's clock; adjtimex(2) returns TIME_ERROR if not."""
+    import ctypes
+
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "adjtimex"):
+        return True  # Not Linux: a desktop system, which keeps its clock synchronised.
+    # Zeros: `modes` 0 only reads the clock. The struct has 208 bytes.
+    timex = ctypes.create_string_buffer(512)
+    return libc.adjtimex(timex) not in (-1, 5)
+
+
+def _boot_id() -> str:
+    try:
+        with open(BOOT_ID, encoding="ascii") as file:
+            return file.readline().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,148 @@
+"""The latest lines of a record, in two files of bounded size that outlive a SIGKILL."""
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from errno import ENOSPC
+from typing import Final
+
+from firmware_ctl.config.paths import SHARED_MEMORY
+from firmware_ctl.storage.disk_writer import Disk
+from firmware_ctl.storage.files import create_new, open_regular
+
+Half = list[bytes]
+"""The lines of a half, each with its end of line."""
+
+HALF_BYTES: Final = 2 * 1024 * 1024
+"""A half is never longer."""
+
+
+class Ring:
+    """Two halves, in memory and in two files. The older half is emptied when the newer is full.
+
+    The files are for the next daemon, after a SIGKILL: what write(2) took stays. The copy in memory
+    is for incidents of this process: to keep one reads no file, and works without files.
+    """
+
+    def __init__(self, path: str, disk: Disk, say: Callable[[str], None]) -> None:
+        """Replaces the files `path`.1 and `path`.2. Raises OSError where they cannot be made.
+
+        No path: no files, for a mock whose state folder is removed with it. `say` gets one sentence
+        when a file can no longer be written.
+        """
+        self._path = path
+        # A write to memory never waits for a device. One to a disk may, so its thread makes it.
+        is_in_memory = path.startswith(f"{SHARED_MEMORY}/")
+        self._submit = _at_once if is_in_memory else disk.submit
+        self._say = say
+        self._older: Half = []
+        self._newer: Half = []
+        self._newer_bytes = 0
+        self._number = 0
+        self._files: list[int] = []
+        self._can_write = True
+        try:
+            for half_path in half_paths(path):
+                self._files.append(create_new(half_path, 0o600, os.O_APPEND))
+        except OSError:
+            self._remove()
+            raise
+
+    def begin(self, snapshot: dict[str, object]) -> None:
+        """Empties the older half and begins it with this line."""
+        self._number += 1
+        self._older, self._newer, self._newer_bytes = self._newer, [], 0
+        number, process = self._number, os.getpid()
+        self.append(as_line({**snapshot, "process": process, "half": number}), begins=True)
+
+    def has_room(self, line: bytes) -> bool:
+        return self._newer_bytes + len(line) <= HALF_BYTES
+
+    def append(self, line: bytes, begins: bool = False) -> None:
+        """Adds a line for which there is room. `begins`: in place of all that the file holds."""
+        self._newer.append(line)
+        self._newer_bytes += len(line)
+        number = self._number
+        if self._path:
+            self._submit(lambda: self._write(number, line, begins))
+
+    def copy(self) -> list[Half]:
+        """The halves, the older first."""
+        return [half.copy() for half in (self._older, self._newer) if half]
+
+    def close(self) -> None:
+        """Removes the files: after an orderly end no other daemon needs them."""
+        if self._path:
+            self._submit(self._remove)
+
+    def _write(self, number: int, line: bytes, begins: bool) -> None:
+        if not self._can_write:
+            return
+        file = self._files[number % 2 - 1]
+        try:
+            if begins:
+                os.ftruncate(file, 0)
+            if os.write(file, line) < len(line):
+                raise OSError(ENOSPC, os.strerror(ENOSPC))
+        except OSError as error:
+            # The files end here: a record with a gap could not be played again. What they hold
+            # stays for the next daemon, which passes over an incomplete last line.
+            self._can_write = False
+            self._say(
+                f"{self._path} cannot be written: {error.strerror}; what happens from here on is "
+                "lost when the daemon is killed"
+            )
+
+    def _remove(self) -> None:
+        for file, path in zip(self._files, half_paths(self._path), strict=False):
+            with suppress(FileNotFoundError):  # logind removes a user's shared memory at logout
+                if os.path.samestat(os.lstat(path), os.fstat(file)):  # else it is another daemon's
+                    os.unlink(path)
+            os.close(file)
+        self._files, self._can_write = [], False
+
+
+def half_paths(path: str) -> list[str]:
+    """The files of a ring: of the halves with odd numbers, and of those with even ones."""
+    return [f"{path}.1", f"{path}.2"] if path else []
+
+
+def _at_once(job: Callable[[], object]) -> None:
+    job()
+
+
+def as_line(record: dict[str, object]) -> bytes:
+    return json.dumps(record, separators=(",", ":")).encode() + b"\n"
+
+
+def left_behind(path: str, process: str) -> list[Half]:
+    """The halves that a killed process left in its ring, the older first.
+
+    Nothing where the files are another process's or user's. An incomplete last line, which the kill
+    cut off, is left out.
+    """
+    halves = []
+    for half_path in half_paths(path):
+        try:
+            with open(open_regular(half_path, os.O_RDONLY), "rb") as file:
+                if os.fstat(file.fileno()).st_uid != os.geteuid():
+                    continue
+                data = file.read(HALF_BYTES)
+        except OSError:
+            continue
+        half = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
+        if half:
+            number, writer = _half_of(half[0])
+            if writer in (process, ""):
+                halves.append((number, half))
+    return [half for _, half in sorted(halves)]
+
+
+def _half_of(snapshot: bytes) -> tuple[int, str]:
+    """The number of a half and the process that wrote it; 0 and no process for a damaged one."""
+    try:
+        record = json.loads(snapshot)
+        return int(record["half"]), str(record["process"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return 0, ""

@@ -1,0 +1,74 @@
+"""All that a daemon keeps on disk, opened together and closed together."""
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from firmware_ctl.config import paths
+from firmware_ctl.errors import DeviceError
+from firmware_ctl.session.allowance import NEW_DAY
+from firmware_ctl.session.session import Session
+from firmware_ctl.storage.disk_writer import Disk
+from firmware_ctl.storage.files import open_regular
+from firmware_ctl.storage.flight_recorder import Recorder, Shelf
+from firmware_ctl.storage.ledger import Files, Ledger
+from firmware_ctl.storage.ring import Ring, left_behind
+from firmware_ctl.storage.state_folder import StateFolder
+from firmware_ctl.storage.trace import Trace
+
+
+class Storage:
+    """The state folder, with its lock, the day's account, and the incidents that are kept."""
+
+    def __init__(
+        self,
+        state: str,
+        log: Callable[[str], None],
+        post: Callable[[Callable[[], object]], None],
+        stack: ExitStack,
+        files: Files | None = None,
+        is_temporary: bool = False,
+    ) -> None:
+        """`post` has the loop call something. `files`: for tests of disks that fail.
+
+        `is_temporary`: the folder ends with the daemon, and nobody reads it after a kill.
+        Raises `DeviceError` where the folder cannot be used, or another daemon uses it.
+        """
+        folder = StateFolder(state)
+        stack.callback(folder.close)
+        state = os.path.abspath(state)
+        self._disk = Disk(log)
+        stack.callback(self._disk.close)
+        self._log = log
+        self._stack = stack
+        self._ring_path = "" if is_temporary else paths.ring_file(state)
+        self._shelf = Shelf(state, self._disk, log)
+        if folder.killed:
+            log(f"the last run on this state folder was killed (process {folder.killed})")
+            self._shelf.keep("killed", left_behind(self._ring_path, folder.killed))
+        self.ledger = Ledger(state, self._disk, post, files=files)
+        if self.ledger.spent.damage:
+            log(f"{self.ledger.spent.damage}; {NEW_DAY}")
+
+    def record(self, session: Session) -> Recorder | None:
+        """The flight recorder of this session, until the stack closes; None: it cannot be had."""
+        try:
+            ring = Ring(self._ring_path, self._disk, self._log)
+        except OSError as error:
+            path = self._ring_path
+            self._log(f"no incident can be kept, {path} cannot be made: {error.strerror}")
+            return None
+        return self._stack.enter_context(Recorder(session, ring, self._shelf))
+
+    def open_trace(self, path: str) -> Trace:
+        """Writes what the motors do to a file. Raises `DeviceError` where it cannot be written."""
+        if not path.endswith(".jsonl"):
+            raise DeviceError(f"{path}: a trace ends in .jsonl")
+        try:
+            fd = open_regular(path, os.O_WRONLY | os.O_CREAT)
+            os.ftruncate(fd, 0)
+        except OSError as error:
+            raise DeviceError(f"the trace {path} cannot be written: {error.strerror}") from None
+        file = open(fd, "w", encoding="ascii", buffering=1)  # noqa: SIM115, the disk closes it
+        self._stack.callback(self._disk.submit, file.close)
+        return Trace(lambda line: self._disk.submit(lambda: file.write(line)))

@@ -1,0 +1,132 @@
+"""Finds profile and mat files, reads them from the disk, and makes values of them."""
+
+import os
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
+from errno import EINVAL, ENOENT
+
+from firmware_ctl.config import paths
+from firmware_ctl.config.mat import Mat, read_mat
+from firmware_ctl.config.yaml_tree import BYTES_MAX
+from firmware_ctl.errors import AuthorError, DeviceError, Mistake
+from firmware_ctl.timeline.catalogue import BadEntry, Catalogue, Entry, read_entry
+
+ENDINGS = (".yaml", ".yml")
+"""A profile's file ends in the first. A daemon refuses a file with the other, and says so."""
+
+
+def load_mat(path: str | None) -> Mat:
+    """Reads a mat file, by default the one in use. Raises `DeviceError` where it cannot be read."""
+    path = path or paths.mat_file()
+    try:
+        return read_mat(read_file(path), path)
+    except OSError as error:
+        raise DeviceError(f"the mat file {path} cannot be read: {error.strerror}") from None
+
+
+def load_entry(name_or_file: str, mat: Mat, folder: str | None = None) -> Entry:
+    """Reads a profile by its name or its file. Raises `DeviceError` where there is none."""
+    path = find_profile(name_or_file, folder)
+    try:
+        return read_entry(os.path.basename(path).rpartition(".")[0], read_file(path), path, mat)
+    except OSError as error:
+        raise DeviceError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def find_profile(name_or_file: str, folder: str | None = None) -> str:
+    """The file of a profile that is given by its name or its file.
+
+    Raises `DeviceError` where no profile has that name.
+    """
+    if name_or_file.lower().endswith(ENDINGS) or os.sep in name_or_file:
+        return name_or_file
+    files = profile_files([folder] if folder else paths.profile_folders())
+    if name_or_file not in files:
+        names = ", ".join(sorted(files))
+        raise DeviceError(f"there is no profile {name_or_file}; there are: {names}")
+    return files[name_or_file]
+
+
+def profile_files(folders: Sequence[str]) -> dict[str, str]:
+    """Every profile's file by its name. A file in a later folder replaces one of the same name.
+
+    A file that ends like YAML but not in .yaml is listed under its whole name: it replaces nothing,
+    and reading it says that it has to be renamed.
+    """
+    files = {}
+    for folder in folders:
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError as error:
+            raise DeviceError(
+                f"the profiles folder {folder} cannot be read: {error.strerror}"
+            ) from None
+        for name in names:
+            if name.lower().endswith(ENDINGS) and not name.startswith("."):
+                files[name.removesuffix(".yaml")] = os.path.join(folder, name)
+    return files
+
+
+def read_file(path: str) -> bytes:
+    """Reads at most a byte more than a profile may have: enough to refuse a file that is too large.
+
+    Raises OSError where there is no file, or where it cannot be read.
+    """
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(ENOENT, "there is no such file") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(EINVAL, "it is no file")
+    with open(path, "rb") as file:
+        return file.read(BYTES_MAX + 1)
+
+
+def write_new(path: str, text: str) -> None:
+    """Writes a file that does not exist yet. Removes a file that it cannot write whole.
+
+    Raises `DeviceError` where the file exists already or cannot be written.
+    """
+    try:
+        file = open(path, "x", encoding="utf-8")  # noqa: SIM115, an error here has another sentence
+    except FileExistsError:
+        raise DeviceError(f"{path} is there already; choose another name or edit it") from None
+    except OSError as error:
+        raise DeviceError(f"{path} cannot be written: {error.strerror}") from None
+    try:
+        with file:
+            file.write(text)
+    except OSError as error:
+        with suppress(OSError):
+            os.unlink(path)
+        raise DeviceError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def read_catalogue(folders: Sequence[str], mat: Mat) -> Catalogue:
+    """Reads and checks every profile of these folders, good and bad."""
+    return Catalogue(
+        tuple(_read(name, path, mat) for name, path in sorted(profile_files(folders).items()))
+    )
+
+
+def _read(name: str, path: str, mat: Mat) -> Entry:
+    try:
+        return read_served(name, path, mat)
+    except OSError as error:
+        sentence = f"the file cannot be read: {error.strerror}"
+        return BadEntry(name, AuthorError([Mistake(path, 1, 1, sentence)]))
+
+
+def read_served(name: str, path: str, mat: Mat) -> Entry:
+    """Reads a profile as a daemon serves it: a file with the wrong ending makes a bad entry.
+
+    Raises OSError where the file cannot be read.
+    """
+    entry = read_entry(name, read_file(path), path, mat)
+    if path.endswith(".yaml") or not path.lower().endswith(ENDINGS):
+        return entry
+    ending = path.rpartition(".")[2]
+    sentence = f"a daemon leaves this file out; rename it to end in .yaml, not .{ending}"
+    mistakes = entry.error.mistakes if isinstance(entry, BadEntry) else ()
+    return BadEntry(name, AuthorError([Mistake(path, 1, 1, sentence), *mistakes]))

@@ -1,0 +1,142 @@
+"""How warm a session makes its motors and the surface that the person lies on.
+
+The figures are those of the reference build: a motor glued to an aluminium plate of 60 by 60 by
+2 mm under at least 10 mm of foam. They follow from `hw/circuits/heat.cir`, simulated with each of
+its parts 30 % either way; the tests compare them with it. Nothing was measured.
+"""
+
+from functools import lru_cache
+from math import exp
+from typing import Final, NamedTuple
+
+from firmware_ctl.config.mat import Mat
+from firmware_ctl.config.profile import Profile
+from firmware_ctl.errors import AuthorError, Mistake
+from firmware_ctl.limits import INRUSH_MS
+from firmware_ctl.timeline.model import MotorCourse, Timeline
+from firmware_ctl.timeline.motor_drive import MotorCurve
+
+SUPPLY_V: Final = 5.0
+"""The motors' rail. All power drawn from it becomes heat in the motor, that of the shaking too."""
+
+SKIN_C: Final = 35.0
+"""Temperature under a lying person while no motor runs."""
+
+SURFACE_LIMIT_C: Final = 41.0
+"""Limit of IEC 60601-1:1988, 42.3, for parts that a patient touches for long, as quoted in IECEE
+decision DSH-422. It is a yardstick here; no conformity is claimed."""
+
+CUT_OFF_HOLDS_C: Final = 68.0
+"""Up to here a thermal cut-off of the reference build (Tf 73 °C) stays closed."""
+
+Span = tuple[int, float]
+"""Milliseconds, and the mean power in watt that holds for them."""
+
+PowerCourse = tuple[Span, ...]
+
+
+class HeatPath(NamedTuple):
+    """From a motor's power to a temperature, as one thermal resistance and one time constant."""
+
+    k_per_w: float
+    ms: float
+    """The time constant."""
+
+    def after(self, warmer_k: float, watt: float, for_ms: float) -> float:
+        """Kelvin over the skin after `for_ms` at a steady power, from `warmer_k` over it now."""
+        end_k = watt * self.k_per_w
+        return end_k + (warmer_k - end_k) * exp(-for_ms / self.ms)
+
+
+MOTOR: Final = HeatPath(52.0, 860_000.0)
+"""A motor's housing in the nominal build; the simulator's motors follow it."""
+
+WORST_MOTOR: Final = HeatPath(68.0, 640_000.0)
+WORST_SURFACE: Final = HeatPath(8.6, 650_000.0)
+"""Upper bounds from the fifth minute of a steady power on."""
+
+
+class Heat(NamedTuple):
+    """The highest temperatures of a motor and of the surface over it."""
+
+    motor: str
+    motor_c: float
+    surface_c: float
+
+
+def heat_of(timeline: Timeline, mat: Mat) -> list[Heat]:
+    """For each motor, if the session is played again and again until the day's time is used up."""
+    known: dict[PowerCourse, tuple[float, float]] = {}  # the motors of a zone mostly share one
+    heats = []
+    for i, motor in enumerate(mat.motors):
+        course = power_course(timeline, i)
+        if course not in known:
+            daily_ms = mat.limits.daily_ms
+            known[course] = (
+                most_k(WORST_MOTOR, course, daily_ms),
+                most_k(WORST_SURFACE, course, daily_ms),
+            )
+        motor_k, surface_k = known[course]
+        heats.append(Heat(motor.name, SKIN_C + motor_k, SKIN_C + surface_k))
+    return heats
+
+
+def power_course(timeline: Timeline, motor: int) -> PowerCourse:
+    """For each segment its length and the motor's mean power, at the highest level of its ramp."""
+    curve = timeline.drive_table.curves[motor]
+    spans = []
+    for segment in timeline.segments:
+        index = segment.course_of[motor]
+        mean_ma = _mean_ma(segment.courses[index], curve) if index >= 0 else 0.0
+        spans.append((segment.end_ms - segment.begin_ms, SUPPLY_V * mean_ma / 1000))
+    return tuple(spans)
+
+
+def refuse_hot(profile: Profile, timeline: Timeline, mat: Mat, path: str) -> None:
+    """Raises `AuthorError` where the surface over a motor would get too warm."""
+    heats = heat_of(timeline, mat)
+    hottest = max(heats, key=lambda heat: heat.surface_c)
+    if hottest.surface_c > SURFACE_LIMIT_C:
+        watts = [watt for _, watt in power_course(timeline, heats.index(hottest))]
+        phase = profile.phases[watts.index(max(watts))]
+        sentence = (
+            f"motor {hottest.motor} would warm the surface under the person to "
+            f"{hottest.surface_c:.0f} °C, and {SURFACE_LIMIT_C:.0f} °C is allowed; lower its "
+            "levels here, or its zone's `cap` or `limits.daily` in the mat file"
+        )
+        raise AuthorError([Mistake(path, *phase.place, sentence)])
+
+
+def most_k(path: HeatPath, course: PowerCourse, for_ms: int) -> float:
+    """The highest temperature over the skin, in kelvin, if a course is repeated for `for_ms`.
+
+    Each pass begins warmer than the one before, so the highest temperature lies in the last whole
+    pass or in the rest after it; one formula gives the temperature before them.
+    """
+    length_ms = sum(span_ms for span_ms, _ in course)
+    passes, rest_ms = divmod(for_ms, length_ms)
+    after_one_k = 0.0
+    for span_ms, watt in course:
+        after_one_k = path.after(after_one_k, watt, span_ms)
+    stays = exp(-length_ms / path.ms)
+    now_k = after_one_k * (1 - stays ** max(0, passes - 1)) / (1 - stays)
+    most = now_k
+    left_ms = min(passes, 1) * length_ms + rest_ms
+    for span_ms, watt in course * 2:
+        now_k = path.after(now_k, watt, min(span_ms, left_ms))
+        left_ms = max(0, left_ms - span_ms)
+        most = max(most, now_k)
+    return most
+
+
+@lru_cache(maxsize=64)
+def _mean_ma(course: MotorCourse, curve: MotorCurve) -> float:
+    """Mean current over one cycle at the highest level, with the inrush of each start."""
+    at_ms, levels, cycle_ms = course.cycle(max(course.ramp.level_pct))
+    ends_ms = (*at_ms[1:], cycle_ms)
+    total = sum(
+        curve.ma_at[curve.duty_pct[level]] * (end_ms - begin_ms)
+        for begin_ms, end_ms, level in zip(at_ms, ends_ms, levels, strict=True)
+    )
+    starts = sum(1 for i, level in enumerate(levels) if level and not levels[i - 1])
+    return (total + starts * INRUSH_MS * curve.start_ma) / cycle_ms

@@ -1,0 +1,126 @@
+"""The documents agree with the code and with each other."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from firmware_ctl.config.mat import read_mat
+from firmware_ctl.protocol.commands import COMMANDS
+from firmware_ctl.protocol.connection import FAULT_CODES
+from tests.support.process import ROOT
+
+DOCS = ROOT / "docs"
+REFERENCES = runpy.run_path(str(DOCS / "make_references.py"))
+DOCUMENTS = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(path for name in ("docs", "hw", "systemd") for path in (ROOT / name).rglob("*.md")),
+    ]
+)
+DECISIONS = sorted((DOCS / "decisions").glob("*.md"))
+REPORTS = sorted((DOCS / "reports").glob("*.md"))
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def prose(path: Path) -> str:
+    """The text without blocks of code."""
+    return re.sub(r"^```.*?^```$", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(path: Path) -> set[str]:
+    """What a link may name in a document, made from its headings as GitHub does."""
+    headings = re.findall(r"^#+ (.*)$", prose(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_references_are_what_the_code_says() -> None:
+    made = REFERENCES["documents"]()
+    stale = [name_of(path) for path, text in made.items() if path.read_text("utf-8") != text]
+    assert stale == [], "run: python docs/make_references.py"
+
+
+def test_references_have_an_answer_for_every_request() -> None:
+    assert set(REFERENCES["ANSWERS"]) == set(COMMANDS)
+
+
+def test_references_without_their_comments_are_refused() -> None:
+    with pytest.raises(ValueError, match="the comments of the table 'requests' are missing"):
+        REFERENCES["filled"]("# A document\n", "requests", "| |")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_links_lead_somewhere(path: Path) -> None:
+    dead = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose(path)):
+        target, _, anchor = link.partition("#")
+        if re.match(r"[a-z]+:", link):
+            continue
+        file = (path.parent / target).resolve() if target else path
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            dead.append(link)
+    assert dead == []
+
+
+def test_readme_is_short_and_leads_to_every_document() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert len(text.splitlines()) <= 100
+    there = [name_of(path) for path in (*DOCS.glob("*.md"), *REPORTS)]
+    assert [name for name in there if f"({name})" not in text] == []
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=name_of)
+def test_decision_has_the_one_form(path: Path) -> None:
+    title, _, date, status, *_ = text = path.read_text("utf-8").splitlines()
+    assert title.startswith(f"# {int(path.name[:4])}. ")
+    assert re.match(r"- Date: \d{4}-\d\d-\d\d", date)
+    assert re.match(r"- Status: (accepted|superseded)", status)
+    headings = [line for line in text if line.startswith("## ")]
+    assert headings == ["## Context", "## Decision", "## Consequences"]
+
+
+def test_decisions_are_numbered_without_holes() -> None:
+    assert [int(path.name[:4]) for path in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+
+
+@pytest.mark.parametrize("path", REPORTS, ids=name_of)
+def test_report_begins_with_a_summary(path: Path) -> None:
+    _, _, *lines = path.read_text("utf-8").splitlines()
+    assert lines[0].startswith("**Summary.** ")
+    assert lines.index("") <= 6
+
+
+def test_architecture_names_modules_that_are_there() -> None:
+    named = set(re.findall(r"`([a-z_]+/[a-z_]+\.py)`", (DOCS / "architecture.md").read_text()))
+    assert len(named) > 20
+    roots = (ROOT, ROOT / "firmware_ctl")
+    assert sorted(name for name in named if not any((r / name).is_file() for r in roots)) == []
+
+
+def test_architecture_names_every_package() -> None:
+    text = (DOCS / "architecture.md").read_text()
+    packages = {path.parent.name for path in (ROOT / "firmware_ctl").glob("*/__init__.py")}
+    assert {name for name in packages if f"| `{name}` |" not in text} == set()
+
+
+@pytest.mark.parametrize("path", ["docs/troubleshooting.md", "hw/troubleshooting.md"])
+def test_troubleshooting_has_every_fault(path: str) -> None:
+    text = (ROOT / path).read_text("utf-8")
+    assert [code for code in FAULT_CODES if f"| `{code}` |" not in text] == []
+
+
+def test_glossary_is_in_order_and_names_each_word_once() -> None:
+    words = re.findall(r"^\| ([^|]+) \|", (DOCS / "glossary.md").read_text(), re.MULTILINE)[1:]
+    assert words == sorted(set(words))
+
+
+def test_mat_file_in_the_document_is_valid() -> None:
+    [text] = re.findall(
+        r"^```yaml\n(.*?)^```", (DOCS / "mat-file.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    mat = read_mat(text.encode(), "mat.yaml")
+    assert [motor.pin for motor in mat.motors] == [17, 27]

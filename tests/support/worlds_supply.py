@@ -1,0 +1,96 @@
+"""Mats with a tight supply and profiles that strain it, for the tests of the supply's proof."""
+
+from hypothesis import strategies as st
+
+from firmware_ctl.config.mat import Mat, MatLimits, Motor, Zone
+from firmware_ctl.config.patterns import PATTERNS, Side
+from firmware_ctl.config.profile import Phase, Play, Profile
+from tests.support.worlds_timeline import keyframes, phase, play, profile
+
+SIDES: tuple[Side, ...] = ("left", "right")
+
+
+def singles(count: int, max_ma: int, start_ma: int, run_ma: int) -> Mat:
+    """A mat of `count` zones with one motor each: z0, z1 and so on."""
+    zones = []
+    for n in range(count):
+        motor = Motor(f"m{n}", f"z{n}", "left", 16 + n, 50, 30, 80, 0, run_ma, start_ma)
+        zones.append(Zone(f"z{n}", True, 100, (motor,)))
+    limits = MatLimits(900_000, 1_800_000, 80, 25)
+    return Mat("singles", tuple(zones), 100, max_ma, limits, None, None, None, ())
+
+
+@st.composite
+def tight_mats(draw: st.DrawFn) -> Mat:
+    """Two or three zones of two motors; the supply bears one motor, some, or all of them."""
+    zones = []
+    for n, name in enumerate(("neck", "back", "hips")[: draw(st.integers(2, 3))]):
+        motors = []
+        for i, side in enumerate(SIDES):
+            hold_pct = draw(st.integers(5, 40))
+            start_pct = draw(st.integers(hold_pct, 70))
+            kick_ms = draw(st.sampled_from((0, 40, 120, 300)))
+            run_ma = draw(st.integers(60, 120))
+            start_ma = draw(st.integers(run_ma, 200))
+            figures = (start_pct, hold_pct, 80, kick_ms, run_ma, start_ma)
+            motors.append(Motor(f"{name}_{side}", name, side, 16 + 2 * n + i, *figures))
+        zones.append(Zone(name, True, 100, tuple(motors)))
+    all_ma = sum(motor.start_ma for zone in zones for motor in zone.motors)
+    rise_pct_s = draw(st.sampled_from((7, 25, 50)))
+    return Mat(
+        name="tight mat",
+        zones=tuple(zones),
+        pwm_hz=100,
+        max_ma=draw(st.integers(200, all_ma)),
+        limits=MatLimits(900_000, 1_800_000, 80, rise_pct_s),
+        button=None,
+        led_pin=None,
+        gate=None,
+        ports=(),
+    )
+
+
+@st.composite
+def _plays(draw: st.DrawFn, target: str, for_ms: int) -> Play:
+    kind = PATTERNS[draw(st.sampled_from(sorted(PATTERNS)))]
+    after_ms = draw(st.sampled_from((0, 0, 130, 777)))
+    after_ms = after_ms if after_ms < for_ms else 0
+    percents = st.integers(0, 100)
+    if kind.course is None:
+        most = max(1, (for_ms - after_ms) // 10)
+        times = draw(st.lists(st.integers(0, most), min_size=1, max_size=6, unique=True))
+        frames = tuple((10 * t, draw(percents)) for t in sorted(times))
+        return keyframes(target, *frames, after_ms=after_ms)
+    # Grids on which periods meet again soon, late or never, on whole ticks or between them.
+    step_ms = draw(st.sampled_from((1, 10, 20, 50, 100)))
+    keys = {
+        key.name: draw(st.integers(1, 4))
+        if key.is_count
+        else max(key.least, step_ms * draw(st.integers(0, 1_500 // step_ms)))
+        for key in kind.keys
+    }
+    level = draw(st.one_of(percents, percents, st.tuples(percents, percents)))
+    return play(target, kind.name, level, after=after_ms, **keys)
+
+
+@st.composite
+def _phases(draw: st.DrawFn, zones: list[str]) -> Phase:
+    targets = ["all"]
+    if draw(st.integers(0, 3)):
+        targets = [f"{z}.{side}" for z in zones for side in SIDES if draw(st.integers(0, 3))]
+        targets = targets or [zones[0]]
+    for_ms = draw(st.one_of(st.integers(10, 3_000), st.integers(3_000, 9_000)))
+    cue = draw(st.sampled_from((None, None, "KI3"))) if for_ms >= 3_000 else None
+    lines = [draw(_plays(target, for_ms)) for target in targets]
+    return phase(for_ms, *lines, repeat=draw(st.sampled_from((1, 1, 2, 4, 8))), cue=cue)
+
+
+@st.composite
+def strained(draw: st.DrawFn) -> tuple[Mat, Profile]:
+    """A mat and a profile for it. Some sessions are longer than five minutes."""
+    mat = draw(tight_mats())
+    phases = st.lists(_phases([zone.name for zone in mat.zones]), min_size=1, max_size=3)
+    drawn = draw(phases)
+    if draw(st.integers(0, 4)) == 0:
+        drawn.append(phase(301_000, play("neck", "tap", 30, taps=2, tap_for=150, rest=700)))
+    return mat, profile(*drawn)

@@ -1,0 +1,239 @@
+"""A machine that has no descriptor, process, thread or terminal left."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from errno import EMFILE
+from pathlib import Path
+
+import pytest
+
+from firmware_ctl.daemon import links
+from firmware_ctl.daemon.links import ACCEPT_AGAIN_MS, Listener
+from tests.support.process import PATIENCE_S, Client, Lines, Mock, command, environment
+
+# --- a sentence, never a traceback
+
+NOTHING_LEFT = """\
+import errno, os, sys, threading
+from firmware_ctl.cli.main import main
+
+def no_process():
+    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+def no_thread(self):
+    raise RuntimeError("can't start new thread")
+
+def no_terminal():
+    raise OSError("out of pty devices")
+
+if sys.argv[1] == "process":
+    os.fork = no_process
+if sys.argv[1] == "thread":
+    threading.Thread.start = no_thread
+if sys.argv[1] == "terminal":
+    os.openpty = no_terminal
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize(("what", "words"), [("process", ["mock", "--no-view"]), ("process", ["run"]), ("thread", ["mock", "--no-view"])])  # fmt: skip
+def test_command_without_a_process_or_thread_left_says_so(
+    what: str, words: list[str], tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NOTHING_LEFT, what, *words],
+        env=environment(tmp_path),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert (done.returncode, done.stderr) == (
+        2,
+        "firmware-ctl: no process can be started any more; end other programs, or raise "
+        "`ulimit -u`\n",
+    )
+
+
+@pytest.mark.parametrize("most", range(5, 15))
+def test_command_with_few_descriptors_says_so_or_runs(most: int, tmp_path: Path) -> None:
+    limited = ["sh", "-c", f'ulimit -n {most}; exec "$@"', "sh"]
+    with subprocess.Popen(
+        [*limited, *command("mock", "--no-view")],
+        env=environment(tmp_path),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            Lines(process.stdout.fileno()).until(lambda line: line.startswith("* ready"))
+        except AssertionError:  # its output has ended
+            _, errors = process.communicate(timeout=PATIENCE_S)
+            assert process.returncode == 2
+            assert errors.startswith(b"firmware-ctl: ")
+            assert errors.count(b"\n") == 1
+        else:
+            process.terminate()
+            assert process.communicate(timeout=PATIENCE_S)[1] == b""
+
+
+def test_mock_without_a_terminal_to_be_had_runs_without_a_port(tmp_path: Path) -> None:
+    """As in a container without /dev/pts."""
+    program = [sys.executable, "-c", NOTHING_LEFT, "terminal"]
+    with Mock(tmp_path, program=program) as mock:
+        assert not mock.log.found[0].startswith("serial port")
+        assert mock.end() == (
+            0,
+            "firmware-ctl: there is no serial port, no terminal can be made: out of pty devices\n",
+        )
+
+
+# --- clients beyond the last descriptor
+
+
+def test_stop_arrives_though_idle_clients_hold_every_descriptor(tmp_path: Path) -> None:
+    program = ["sh", "-c", 'ulimit -n 32; exec "$@"', "sh", *command()]
+    with Mock(tmp_path, program=program, speed=1) as mock, Client(mock.port) as port:
+        port.start("long")
+        idle = []
+        for _ in range(60):
+            client = socket.socket(socket.AF_UNIX)
+            client.settimeout(PATIENCE_S)
+            client.connect(mock.socket)
+            idle.append(client)
+        idle[-1].sendall(b"status\n")
+        assert idle[-1].recv(99).startswith((b"ok state=running", b"* firmware-ctl"))
+        with socket.socket(socket.AF_UNIX) as stopping:
+            stopping.settimeout(PATIENCE_S)
+            stopping.connect(mock.socket)
+            stopping.sendall(b"!")
+            assert b"* stopped" in stopping.recv(99)
+        assert port.status()["state"] == "idle"
+        for client in idle:
+            client.close()
+
+
+class Loop:
+    """Loop and clients as a listener sees them."""
+
+    def __init__(self, guests: int = 0) -> None:
+        self.guests = guests
+        self.joined: list[links.SocketLink] = []
+        self.watched: list[object] = []
+        self.timers: list[tuple[int, Callable[[], object]]] = []
+
+    def join(self, link: links.SocketLink) -> None:
+        self.joined.append(link)
+
+    def make_room(self) -> bool:
+        self.guests -= 1
+        return self.guests >= 0
+
+    def watch(self, source: object) -> None:
+        self.watched.append(source)
+
+    def unwatch(self, source: object) -> None:
+        self.watched.remove(source)
+
+    def later(self, after_ms: int, call: Callable[[], object]) -> None:
+        self.timers.append((after_ms, call))
+
+
+class Scarce:
+    """A listening socket of a process that has `free` descriptors left."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        self.free = 0
+
+    def setblocking(self, blocks: bool) -> None:
+        assert not blocks
+
+    def accept(self) -> tuple[socket.socket, str]:
+        if self.free <= 0:
+            raise OSError(EMFILE, os.strerror(EMFILE))
+        self.free -= 1
+        return socket.socket(socket.AF_UNIX), ""
+
+    def close(self) -> None:
+        pass
+
+
+@contextmanager
+def listener(scarce: Scarce) -> Iterator[Listener]:
+    made = Listener(scarce)  # type: ignore[arg-type]
+    made.attach(scarce.loop, scarce.loop)  # type: ignore[arg-type]
+    yield made
+    made.close()
+    for link in scarce.loop.joined:
+        link.close()
+
+
+def test_listener_without_a_descriptor_gives_the_reserve_to_the_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = Loop()
+    scarce = Scarce(loop)
+    closed: list[int] = []
+
+    def close(fd: int) -> None:
+        closed.append(fd)
+        scarce.free += 1
+        real_close(fd)
+
+    real_close = os.close
+    with listener(scarce) as source:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "close", close)
+            source.ready()
+        assert (len(closed), len(loop.joined)) == (1, 1)
+        assert source._reserve is not None  # there is one again for the next
+
+
+def test_listener_without_a_descriptor_has_a_silent_client_make_room() -> None:
+    loop = Loop(guests=3)
+    scarce = Scarce(loop)
+
+    def make_room() -> bool:
+        scarce.free += 1
+        return True
+
+    loop.make_room = make_room  # type: ignore[method-assign]
+    with listener(scarce) as source:
+        source.ready()
+        assert len(loop.joined) == 1
+        assert source._reserve is not None
+
+
+def test_listener_that_cannot_accept_rests_and_then_tries_again() -> None:
+    """As where the whole machine has no descriptor left; else the loop would spin."""
+    loop = Loop(guests=3)
+    scarce = Scarce(loop)
+    with listener(scarce) as source:
+        source.ready()
+        assert (loop.watched, loop.joined) == ([], [])
+        ((after_ms, again),) = loop.timers
+        assert after_ms == ACCEPT_AGAIN_MS
+        again()
+        assert loop.watched == [source]
+        scarce.free = 1
+        source.ready()
+        assert len(loop.joined) == 1
+
+
+def test_listener_whose_client_has_gone_already_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = Loop(guests=3)
+    scarce = Scarce(loop)
+
+    def accept() -> tuple[socket.socket, str]:
+        raise ConnectionAbortedError(103, "aborted")
+
+    monkeypatch.setattr(scarce, "accept", accept)
+    with listener(scarce) as source:
+        source.ready()
+        assert (loop.watched, loop.guests) == ([source], 3)

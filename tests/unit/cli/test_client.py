@@ -1,0 +1,397 @@
+"""What the client commands send, and how they report an answer."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from firmware_ctl.cli import client as commands
+from firmware_ctl.cli.client import AGAIN_S, Client
+from firmware_ctl.cli.main import main
+from firmware_ctl.config import paths
+
+
+class Stream:
+    """Records what is written. Answers every line with `ok`."""
+
+    def __init__(self) -> None:
+        self.sent = b""
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def readline(self) -> bytes:
+        return b"ok\r\n"
+
+
+def test_ask_stop_sends_the_stop_byte_before_the_line() -> None:
+    stream = Stream()
+    client = Client(stream, "a port", lambda: None)
+    assert client.ask("stop") == ["ok"]
+    assert client.ask("status") == ["ok"]
+    assert stream.sent == b"!stop\nstatus\n"
+
+
+NOT_TEXT = "cannot be sent, only printable ASCII can; leave it out"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["select", "neck\nstart"], f"'\\n' {NOT_TEXT}"),
+        (["start", "neck\rstart hips"], f"'\\r' {NOT_TEXT}"),
+        (["try", "hips", "wave", "30\x03"], f"'\\x03' {NOT_TEXT}"),
+        (["send", "ping\nstart neck"], f"'\\n' {NOT_TEXT}"),
+        (["send", "sétart"], f"'é' {NOT_TEXT}"),
+        (["send", "s\udce9tart"], f"'\\udce9' {NOT_TEXT}"),
+        (["send", ""], "an empty line gets no answer; try: firmware-ctl send help"),
+        (["send", "  "], "an empty line gets no answer; try: firmware-ctl send help"),
+        (
+            ["send", "sta?rt"],
+            "? must be sent on its own: firmware-ctl send '?'",
+        ),
+        (
+            ["start", "neck!"],
+            "! must be sent on its own: firmware-ctl send '!'",
+        ),
+    ],
+)
+def test_request_that_is_not_one_line_of_text_is_refused_before_connecting(
+    words: list[str],
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(commands, "find", lambda *_: pytest.fail("the client connects"))
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    printed = capsys.readouterr()
+    assert (ended.value.code, printed.out) == (2, "")
+    assert printed.err == f"firmware-ctl: {sentence}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "sent", "answer"),
+    [
+        ("!", b"!", "* stopped"),
+        ("stop!", b"!", "* stopped"),
+        ("é\n!start", b"!", "* stopped"),
+        ("?", b"?", "* status state=idle"),
+    ],
+)
+def test_send_of_a_byte_that_acts_at_once_sends_only_that_byte(
+    line: str,
+    sent: bytes,
+    answer: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Answer(Stream):
+        def readline(self) -> bytes:
+            return f"{answer}\r\n".encode()
+
+    stream = Answer()
+    monkeypatch.setattr(commands, "find", lambda _: Client(stream, "a port", lambda: None))
+    with pytest.raises(SystemExit) as ended:
+        main(["send", line])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"{answer}\n")
+    assert stream.sent == sent
+
+
+def _run(*words: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+class Answers(Stream):
+    """Answers each request with the next of these lines."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__()
+        self._lines = iter(lines)
+
+    def readline(self) -> bytes:
+        return next(self._lines).encode()
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answers]:
+    def answer(*lines: str) -> Answers:
+        stream = Answers(*lines)
+        monkeypatch.setattr(commands, "find", lambda _: Client(stream, "a port", lambda: None))
+        return stream
+
+    return answer
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--watch"]])
+def test_status_answered_err_prints_it_on_stderr_and_exits_1(
+    options: list[str],
+    answering: Callable[..., Answers],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answering("err unknown-command selstatus is no command; try help\r\n")
+    assert _run("status", *options) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == "firmware-ctl: unknown-command: selstatus is no command; try help\n"
+
+
+@pytest.mark.parametrize("lines", [[""], ["ok prof"], ["- half\r\n", ""]])
+def test_request_to_a_daemon_that_ends_before_its_answer_exits_3(
+    lines: list[str],
+    answering: Callable[..., Answers],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answering(*lines)
+    assert _run("select", "neck") == 3
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == "firmware-ctl: a port does not answer, or has ended\n"
+
+
+def test_status_watch_of_a_daemon_that_ends_exits_3(
+    answering: Callable[..., Answers], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answering("ok state=idle\r\n", "ok\r\n", "")
+    assert _run("status", "--watch") == 3
+    printed = capsys.readouterr()
+    assert printed.out == "state=idle\n"
+    assert printed.err == "firmware-ctl: a port has ended\n"
+
+
+# --- a start right after a stop ---
+
+STOPPED = "err busy stopped less than 100 ms ago; start again\r\n"
+
+
+class Time:
+    """The clock of the client. Sleeping moves it forward."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 1000.0
+        monkeypatch.setattr(commands, "monotonic", lambda: self.now_s)
+        monkeypatch.setattr(commands, "sleep", self.sleep)
+
+    def sleep(self, for_s: float) -> None:
+        self.now_s += for_s
+
+
+@pytest.mark.parametrize(
+    ("words", "sent"),
+    [(["start", "neck"], b"start neck\n"), (["try", "hips", "wave", "30"], b"try hips wave 30\n")],
+)
+def test_start_just_after_a_stop_is_sent_again_without_a_message(
+    words: list[str],
+    sent: bytes,
+    answering: Callable[..., Answers],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    time = Time(monkeypatch)
+    stream = answering(STOPPED, STOPPED, "ok profile=neck left=480\r\n")
+    assert _run(*words) == 0
+    assert stream.sent == sent * 3
+    assert capsys.readouterr() == ("ok profile=neck left=480\n", "")
+    assert time.now_s > 1000.0
+
+
+def test_start_that_stays_refused_fails_after_a_short_time(
+    answering: Callable[..., Answers],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    time = Time(monkeypatch)
+    stream = answering(*[STOPPED] * 99)
+    assert _run("start") == 1
+    assert 1 < stream.sent.count(b"start\n") < 20
+    assert time.now_s - 1000 < AGAIN_S + 0.1
+    error = capsys.readouterr().err
+    assert error == "firmware-ctl: busy: stopped less than 100 ms ago; start again\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (["start"], "err busy a stop overtook this start; send it again\r\n"),
+        (["start"], "err busy long is running; stop it first\r\n"),
+        (["send", "start"], STOPPED),
+        (["resume"], STOPPED),
+    ],
+)
+def test_request_that_a_stop_overtook_or_that_is_not_a_start_is_sent_once(
+    words: list[str],
+    answer: str,
+    answering: Callable[..., Answers],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(commands, "sleep", lambda _: pytest.fail("the client waits"))
+    stream = answering(answer, answer)
+    assert _run(*words) == 1
+    assert stream.sent.count(b"\n") == 1
+
+
+# --- the stop, which goes to all ---
+
+
+class Daemons:
+    """The control sockets of the service and of a mock, in a folder of the test."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.service, self.mock = str(folder / "service"), str(folder / "mock")
+        monkeypatch.setattr(paths, "SERVICE_SOCKET", self.service)
+        monkeypatch.setattr(paths, "mock_socket", lambda: self.mock)
+        self.open: list[socket.socket] = []
+        self.received: dict[str, bytes] = {}
+        self.threads: list[Thread] = []
+
+    def listen(self, path: str, backlog: int = 8) -> socket.socket:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(path)
+        sock.listen(backlog)
+        self.open.append(sock)
+        return sock
+
+    def answer(self, path: str, line: bytes) -> None:
+        """A daemon that answers the first bytes that it receives with a line."""
+        sock = self.listen(path)
+
+        def serve() -> None:
+            client, _ = sock.accept()
+            with client:
+                self.received[path] = client.recv(100)
+                client.sendall(line)
+
+        self.threads.append(Thread(target=serve))
+        self.threads[-1].start()
+
+    def close(self) -> None:
+        for thread in self.threads:
+            thread.join()
+        for sock in self.open:
+            sock.close()
+
+
+@pytest.fixture
+def daemons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemons]:
+    made = Daemons(tmp_path, monkeypatch)
+    yield made
+    made.close()
+
+
+def test_stop_sends_the_stop_byte_to_every_daemon(
+    daemons: Daemons, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemons.answer(daemons.service, b"* stopped\r\n")
+    daemons.answer(daemons.mock, b"* ready\r\n* stopped\r\n")
+    assert _run("stop") == 0
+    assert daemons.received == {daemons.service: b"!", daemons.mock: b"!"}
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert sorted(printed.out.splitlines()) == [
+        f"{daemons.mock}: all motors are off",
+        f"{daemons.service}: all motors are off",
+    ]
+
+
+def test_stop_with_one_daemon_that_hangs_stops_the_other_and_names_the_hanging_one(
+    daemons: Daemons, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The queue of the first daemon is full and nobody accepts from it, so a connect waits."""
+    monkeypatch.setattr(commands, "ANSWER_S", 0.2)
+    daemons.listen(daemons.service, backlog=0)
+    waiting = socket.socket(socket.AF_UNIX)
+    waiting.connect(daemons.service)
+    daemons.answer(daemons.mock, b"* stopped\r\n")
+    assert _run("stop") == 3
+    waiting.close()
+    assert daemons.received == {daemons.mock: b"!"}
+    printed = capsys.readouterr()
+    assert printed.out == f"{daemons.mock}: all motors are off\n"
+    assert printed.err.startswith(f"firmware-ctl: {daemons.service} does not answer: ")
+    assert "`firmware-ctl off`" in printed.err
+
+
+def test_stop_is_sent_to_all_daemons_before_any_answer_is_awaited(
+    daemons: Daemons, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service answers only after the mock has received its stop."""
+    sockets = daemons.listen(daemons.service), daemons.listen(daemons.mock)
+
+    def serve() -> None:
+        clients = [sock.accept()[0] for sock in reversed(sockets)]  # the mock first
+        for client in clients:
+            assert client.recv(100) == b"!"
+        for client in clients:
+            client.sendall(b"* stopped\r\n")
+            client.close()
+
+    daemons.threads.append(Thread(target=serve))
+    daemons.threads[-1].start()
+    assert _run("stop") == 0
+
+
+def test_stop_without_permission_for_one_daemon_stops_the_other_and_exits_3(
+    daemons: Daemons, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> str:
+        raise commands.DeviceError("/tmp/x belongs to another user")
+
+    monkeypatch.setattr(paths, "mock_socket", refuse)
+    daemons.answer(daemons.service, b"* stopped\r\n")
+    assert _run("stop") == 3
+    assert daemons.received == {daemons.service: b"!"}
+    assert "/tmp/x belongs to another user" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["stop"], ["start"], ["status"]])
+@pytest.mark.parametrize("left", ["no socket", "dead sockets"])
+def test_command_without_a_daemon_exits_3_and_proposes_a_command(
+    words: list[str], left: str, daemons: Daemons, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if left == "dead sockets":
+        daemons.listen(daemons.service).close()
+        daemons.listen(daemons.mock).close()
+    assert _run(*words) == 3
+    printed = capsys.readouterr()
+    sentence = commands.NOTHING_TO_STOP if words == ["stop"] else commands.NOT_FOUND
+    assert (printed.out, printed.err) == ("", f"firmware-ctl: {sentence}\n")
+
+
+def test_stop_with_socket_asks_only_that_daemon(
+    daemons: Daemons, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemons.listen(daemons.service)
+    path = str(tmp_path / "other")
+    assert _run("stop", "--socket", path) == 3
+    assert capsys.readouterr().err == f"firmware-ctl: no daemon runs: there is no {path}\n"
+
+
+@pytest.mark.parametrize("port", ["/dev/null", "socket://localhost:999999", "none://", "PATH"])
+def test_port_that_cannot_be_opened_is_one_sentence_and_exits_3(
+    port: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = port.replace("PATH", str(tmp_path / "none"))
+    for words in (["stop"], ["status"]):
+        assert _run(*words, "--port", port) == 3
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err.startswith(f"firmware-ctl: {port} cannot be opened: ")
+        assert printed.err.count("\n") == 1
+
+
+def test_client_that_finds_no_daemon_closes_its_sockets(daemons: Daemons) -> None:
+    before = os.listdir("/proc/self/fd")
+    assert _run("status") == 3
+    assert os.listdir("/proc/self/fd") == before

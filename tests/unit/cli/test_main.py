@@ -1,0 +1,332 @@
+"""The command line: arguments, unknown commands, files and terminals that do not work."""
+
+import json
+import os
+import stat
+import sys
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+
+import pytest
+
+from firmware_ctl.cli.arguments import speed
+from firmware_ctl.cli.main import main
+from firmware_ctl.cli.parser import COMMANDS
+from firmware_ctl.config import paths, shipped
+from firmware_ctl.timeline.folder import (
+    find_profile,
+    load_mat,
+    read_catalogue,
+    read_file,
+    write_new,
+)
+from tests.support.process import SHORT, Mock, call
+
+SHIPPED = sorted(path.stem for path in Path(shipped.profiles_dir()).glob("*.yaml"))
+
+
+def _run(*words: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+# --- files whose name ends in .yml or .YAML ---
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a good profile, and three that a daemon ignores for their ending."""
+    folder = tmp_path / "profiles"
+    folder.mkdir()
+    for name in ("noon.yaml", "noon.yml", "evening.yml", "morning.YAML", ".hidden.yml"):
+        (folder / name).write_text(SHORT)
+    return folder
+
+
+WRONG_ENDINGS = {"evening.yml": "yml", "morning.YAML": "YAML", "noon.yml": "yml"}
+
+
+def _sentences(folder: Path) -> list[str]:
+    return [
+        f"{folder}/{name}:1:1: a daemon leaves this file out; rename it to end in .yaml, "
+        f"not .{ending}"
+        for name, ending in WRONG_ENDINGS.items()
+    ]
+
+
+def test_check_of_a_folder_names_each_file_with_a_wrong_ending(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run("check", str(folder)) == 1
+    printed = capsys.readouterr()
+    assert printed.out.startswith(f"{folder}/noon.yaml: valid\n")
+    assert printed.out.count(": valid") == 1
+    assert printed.err.splitlines() == _sentences(folder)
+
+
+def test_check_of_a_file_with_a_wrong_ending_reports_that_and_its_mistakes(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / "evening.yml"
+    path.write_text(SHORT.replace("level: 40%", "levle: 40%"))
+    assert _run("check", str(path)) == 1
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first == _sentences(folder)[0]
+    assert any("levle" in line for line in others)
+
+
+def test_profiles_names_each_file_with_a_wrong_ending(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run("profiles", "--profiles", str(folder)) == 1
+    printed = capsys.readouterr()
+    assert [line.split()[0] for line in printed.out.splitlines()] == ["noon"]
+    assert printed.err.splitlines()[:3] == _sentences(folder)
+
+
+def test_file_with_a_wrong_ending_does_not_replace_a_shipped_profile(tmp_path: Path) -> None:
+    (tmp_path / "neck.yml").write_text("rubbish")
+    catalogue = read_catalogue([shipped.profiles_dir(), str(tmp_path)], load_mat(None))
+    assert [entry.name for entry in catalogue.good] == SHIPPED
+
+
+def test_daemon_names_files_with_a_wrong_ending_at_start_and_reload(
+    tmp_path: Path, folder: Path
+) -> None:
+    with Mock(tmp_path, "--profiles", str(folder)) as mock:
+        log = [line for line in mock.log.found if "leaves this file out" in line]
+        assert log == _sentences(folder)
+        (folder / "night.yml").write_text(SHORT)
+        assert call(tmp_path, "send", "reload", "--socket", mock.socket).stdout == "ok count=1\n"
+        mock.log.until(lambda line: line.startswith(f"{folder}/night.yml:1:1: a daemon leaves"))
+
+
+# --- profiles by name or by file ---
+
+
+def test_check_takes_names_files_and_folders(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "evening.yml").unlink()
+    plain = folder / "plain"
+    plain.write_text(SHORT)
+    noon = str(folder / "noon.yaml")
+    assert _run("check", "--json", "neck", noon, str(plain)) == 0
+    checked = [row["path"] for row in json.loads(capsys.readouterr().out)]
+    assert checked == [os.path.join(shipped.profiles_dir(), "neck.yaml"), noon, str(plain)]
+
+
+def test_check_of_an_unknown_name_lists_the_known_and_checks_the_others(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert _run("check", "nonsense", "neck") == 2
+    printed = capsys.readouterr()
+    assert printed.out.count(": valid") == 1
+    known = ", ".join(SHIPPED)
+    assert printed.err == f"firmware-ctl: there is no profile nonsense; there are: {known}\n"
+
+
+def test_check_prefers_a_file_in_this_folder_to_a_profile_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "neck").write_text(SHORT)
+    assert _run("check", "neck") == 0
+    assert capsys.readouterr().out.startswith("neck: valid")
+
+
+@pytest.mark.parametrize("path", ["mine.yaml", "mine.yml", "MINE.YML", "./mine"])
+def test_find_profile_returns_a_path_unchanged(path: str) -> None:
+    assert find_profile(path) == path
+
+
+# --- commands and options ---
+
+
+@pytest.mark.parametrize(
+    ("words", "proposal"),
+    [
+        (["statu"], " did you mean 'status'?"),
+        (["simulat", "neck"], " did you mean 'simulate'?"),
+        (["nonsense"], ""),
+        ([""], ""),
+    ],
+)
+def test_unknown_command_is_one_sentence_with_the_closest_command(
+    words: list[str], proposal: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(*words) == 2
+    assert capsys.readouterr() == (
+        "",
+        f"firmware-ctl: unknown command '{words[0]}';{proposal} "
+        "`firmware-ctl --help` lists all commands.\n",
+    )
+
+
+@pytest.mark.parametrize("words", [[], ["-h"], ["--help"]])
+def test_help_lists_every_command_and_the_exit_codes(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(*words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    listed = [line.split()[0] for line in lines if line.startswith("    ")]
+    assert listed == list(COMMANDS)
+    assert "exit codes:" in lines
+    assert max(map(len, lines)) < 80
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--nonsense"], "firmware-ctl: error: the following arguments are required: COMMAND"),
+        (["check", "--nonsense"], "firmware-ctl: error: unrecognized arguments: --nonsense"),
+        (["select"], "firmware-ctl select: error: the following arguments are required: NAME"),
+        (["try", "hips"], "try: error: the following arguments are required: PATTERN, LEVEL\n"),
+        (["service", "status"], "argument action: invalid choice: 'status'"),
+        (["mock", "--inject", "fire"], "argument --inject: unknown fault fire; known: hang, gil,"),
+    ],
+)
+def test_wrong_arguments_exit_2_with_usage_and_a_sentence(
+    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(*words) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("usage: firmware-ctl ")
+    assert sentence in printed
+
+
+# --- numbers with a unit ---
+
+
+@pytest.mark.parametrize(("trim", "printed"), [("70", "70%"), ("70%", "70%"), ("100%", "100%")])
+def test_simulate_accepts_a_trim_with_and_without_unit(
+    trim: str, printed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run("simulate", "neck", "--trim", trim) == 0
+    assert f"  trim     {printed}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("trim", ["9%", "101", "70%%", "%", "", "7e1", "-70", "9" * 5000])
+def test_simulate_refuses_an_invalid_trim(trim: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("simulate", "neck", f"--trim={trim}") == 2
+    assert f"{trim} is not a trim from 10 to 100 percent" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("text", "factor"), [("60", 60), ("60x", 60), ("0.5x", 0.5)])
+def test_speed_is_accepted_with_and_without_unit(text: str, factor: float) -> None:
+    assert speed(text) == factor
+
+
+# --- files that cannot be read or written ---
+
+
+def _full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulates a full disk: a file can be created, but nothing can be written to it."""
+    real = open
+
+    def open_full(path: str, *mode: str, **options: str) -> object:
+        real(path, *mode, **options).close()  # type: ignore[call-overload]
+        return real("/dev/full", "w", **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr("builtins.open", open_full)
+
+
+def test_new_on_a_full_disk_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.yaml"
+    with monkeypatch.context() as full:
+        _full(full)
+        with pytest.raises(OSError, match=f"{path} cannot be written: No space left on device"):
+            write_new(str(path), "text")
+    assert list(tmp_path.iterdir()) == []
+    assert _run("new", "mine", "--profiles", str(tmp_path)) == 0
+    assert path.read_text().startswith("# yaml-language-server")
+
+
+def test_new_does_not_overwrite_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("mine")
+    assert _run("new", "mine", "--profiles", str(tmp_path)) == 2
+    assert path.read_text() == "mine"
+    assert "is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(40, "Loop")])
+def test_file_that_cannot_be_examined_is_not_reported_as_missing(
+    error: OSError, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For example a link into a home of mode 0700. Root may follow it, so the error is simulated."""
+
+    def hidden(path: str) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", hidden)
+        with pytest.raises(OSError, match=error.strerror):
+            read_file(str(tmp_path))
+
+
+def test_missing_file_and_special_file_are_reported_as_such(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="there is no such file"):
+        read_file(str(tmp_path / "none"))
+    with pytest.raises(OSError, match="it is no file"):
+        read_file(str(tmp_path))
+    os.mkfifo(tmp_path / "fifo")
+    assert stat.S_ISFIFO((tmp_path / "fifo").stat().st_mode)
+    with pytest.raises(OSError, match="it is no file"):  # without waiting for a writer
+        read_file(str(tmp_path / "fifo"))
+
+
+# --- a terminal with few characters ---
+
+DASH = "\u2013"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["profiles", "--profiles", "FOLDER"],
+        ["explain", "FOLDER/mine.yaml"],
+        ["simulate", "FOLDER/mine.yaml"],
+        ["check", "FOLDER/mine.yaml"],
+        ["check", "FOLDER/wrong.yaml"],
+        ["check", f"FOLDER/{DASH}.yaml"],
+        ["explain", DASH],
+        [DASH],
+        ["explain", "neck", f"--{DASH}"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_text_that_a_terminal_cannot_encode_is_escaped(
+    words: list[str], encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = SHORT.replace("Short", f"Neck {DASH} ten").replace("swell", f"a {DASH} b")
+    (tmp_path / "mine.yaml").write_text(good)
+    (tmp_path / "wrong.yaml").write_text(good.replace("level", f"l{DASH}vel"))
+    streams = [TextIOWrapper(BytesIO(), encoding) for _ in range(2)]
+    monkeypatch.setattr(sys, "stdout", streams[0])
+    monkeypatch.setattr(sys, "stderr", streams[1])
+    assert _run(*(word.replace("FOLDER", str(tmp_path)) for word in words)) in (0, 1, 2)
+    written = b""
+    for stream in streams:
+        stream.flush()
+        written += stream.buffer.getvalue()  # type: ignore[attr-defined]
+    assert b"Traceback" not in written
+    assert (rb"\u2013" in written) == (words != ["check", "FOLDER/mine.yaml"])
+
+
+def test_help_of_check_says_what_it_accepts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("check", "--help") == 0
+    assert "names, files or folders" in capsys.readouterr().out
+
+
+def test_check_without_arguments_checks_what_a_daemon_serves(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(paths, "profile_folders", lambda: [str(folder)])
+    assert _run("check") == 1
+    assert capsys.readouterr().err.splitlines() == _sentences(folder)

@@ -1,0 +1,271 @@
+"""The real inbox: one select over everything, and what wakes it."""
+
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import pytest
+
+from firmware_ctl.daemon import poller
+from firmware_ctl.daemon.poller import BUSY_NS, REST_S, SelectPoller, Signals, Waker
+from tests.support.daemon import Daemon
+
+
+class Pipe:
+    """Something to read is always there."""
+
+    def __init__(self) -> None:
+        self._out, self._into = os.pipe()
+        os.write(self._into, b".")
+
+    def fileno(self) -> int:
+        return self._out
+
+    def close(self) -> None:
+        os.close(self._out)
+        os.close(self._into)
+
+
+@pytest.fixture
+def pipe() -> Iterator[Any]:
+    pipe = Pipe()
+    yield pipe
+    pipe.close()
+
+
+def test_a_loop_that_always_finds_something_sleeps_now_and_then(
+    pipe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ns = 0
+    slept: list[float] = []
+    monkeypatch.setattr(poller, "_monotonic_ns", lambda: now_ns)
+    monkeypatch.setattr(time, "sleep", slept.append)
+    box = SelectPoller()
+    for now_ns in range(0, 3 * BUSY_NS, BUSY_NS // 10):  # noqa: B007, the clock reads it
+        assert box.wait(10**6, [pipe], []) == [pipe]
+    assert slept == [REST_S] * 2
+
+
+def test_a_loop_that_waits_does_not_sleep_besides(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_ns = 0
+    slept: list[float] = []
+    monkeypatch.setattr(poller, "_monotonic_ns", lambda: now_ns)
+    monkeypatch.setattr(time, "sleep", slept.append)
+    box = SelectPoller()
+    for now_ns in range(0, 3 * BUSY_NS, BUSY_NS // 10):
+        assert box.wait(now_ns // 10**6 + 1, [], []) == []
+    assert slept == []
+
+
+# --- time ---
+
+
+class Clocks:
+    """The clock that counts suspends, and the one that does not."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.monotonic_ns = 5_000_000_000
+        self.suspended_ns = 77_000_000_000
+        self.held_up_ns = 0
+        """Between the reading of the two."""
+        monkeypatch.setattr(poller, "_monotonic_ns", self._monotonic)
+        monkeypatch.setattr(poller, "_counting_ns", self._counting)
+
+    def _monotonic(self) -> int:
+        self.monotonic_ns += self.held_up_ns
+        return self.monotonic_ns
+
+    def _counting(self, clock: int) -> int:
+        assert clock == time.CLOCK_BOOTTIME
+        self.monotonic_ns += self.held_up_ns
+        return self.monotonic_ns + self.suspended_ns
+
+
+def test_suspend_is_noticed_once_and_for_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = Clocks(monkeypatch)
+    box = SelectPoller()
+    assert box.slept_ms() == 0
+    clocks.suspended_ns += 5_000_000_000
+    assert box.slept_ms() == 5_000
+    assert box.slept_ms() == 0
+    clocks.suspended_ns += 1_500_000_000
+    assert box.slept_ms() == 1_500
+
+
+def test_being_held_up_between_two_clocks_is_no_suspend(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = Clocks(monkeypatch)
+    box = SelectPoller()
+    clocks.held_up_ns = 10_000_000_000
+    assert box.slept_ms() == 0
+
+
+def test_now_is_the_monotonic_time_since_the_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = Clocks(monkeypatch)
+    box = SelectPoller()
+    assert (box.now_ms(), box.origin_ms) == (0, 5_000)
+    clocks.monotonic_ns += 1_234_999_999
+    assert box.now_ms() == 1_234
+
+
+def test_the_clocks_are_those_that_nobody_can_set() -> None:
+    assert poller._monotonic_ns is time.monotonic_ns
+    assert poller._COUNTING == time.CLOCK_BOOTTIME
+
+
+# --- waiting ---
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """For how long each wait may last, in seconds; none of them does."""
+    asked: list[float] = []
+    real = select.select
+
+    def selected(readers: Any, writers: Any, errors: Any, for_s: float) -> object:
+        asked.append(for_s)
+        return real(readers, writers, errors, 0)
+
+    monkeypatch.setattr(select, "select", selected)
+    return asked
+
+
+def test_wait_lasts_until_its_time_and_not_at_all_when_that_is_past(
+    waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clocks = Clocks(monkeypatch)
+    box = SelectPoller()
+    clocks.monotonic_ns += 1_000_000_000
+    for until_ms in (1_020, 1_000, 500):
+        assert box.wait(until_ms, [], []) == []
+    assert waits == [0.02, 0, 0]
+
+
+def test_wait_looks_at_readers_that_are_new(pipe: Any) -> None:
+    box = SelectPoller()
+    nobody: list[Any] = []
+    assert box.wait(0, nobody, []) == []
+    readers = [pipe]
+    assert box.wait(0, readers, []) == [pipe]
+    assert box.wait(0, nobody, []) == []
+    assert box.wait(0, readers, []) == [pipe]
+
+
+def test_wait_comes_back_for_who_can_be_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair()
+    found: list[Any] = []
+    real = select.select
+
+    def selected(readers: Any, writers: Any, errors: Any, for_s: float) -> Any:
+        found.append(real(readers, writers, errors, 0))
+        return found[-1]
+
+    monkeypatch.setattr(select, "select", selected)
+    assert SelectPoller().wait(10**6, [], cast(Any, [ours])) == []
+    assert found[0][1] == [ours]
+    ours.close()
+    theirs.close()
+
+
+# --- what wakes it ---
+
+
+class CommandContext:
+    """The daemon, as far as a source knows it."""
+
+    def __init__(self) -> None:
+        self.steps: list[object] = []
+        self.said: list[str] = []
+
+    def step(self, event: object) -> None:
+        self.steps.append(event)
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
+
+    @property
+    def daemon(self) -> Daemon:
+        return cast(Daemon, self)
+
+
+def _is_ready(source: Any) -> bool:
+    return bool(select.select([source], [], [], 0)[0])
+
+
+@pytest.fixture
+def waker() -> Iterator[Waker]:
+    made = Waker()
+    yield made
+    made._receiver.close()
+    made._sender.close()
+
+
+def test_waker_wakes_the_loop_which_then_makes_every_call_that_was_posted(waker: Waker) -> None:
+    calls: list[int] = []
+    assert not _is_ready(waker)
+    for number in range(3):
+        waker.post(lambda number=number: calls.append(number))  # type: ignore[misc]
+        assert _is_ready(waker)
+    assert calls == []
+    waker.ready()
+    assert calls == [0, 1, 2]
+    assert not _is_ready(waker)
+
+
+def test_waker_takes_more_edges_than_the_loop_looks_at(waker: Waker) -> None:
+    for _ in range(10_000):
+        waker()  # a test that hangs or raises here has failed
+    assert _is_ready(waker)
+
+
+@pytest.fixture
+def signals() -> Iterator[Callable[..., Signals]]:
+    numbers = (signal.SIGTERM, signal.SIGUSR1)
+    before = {number: signal.getsignal(number) for number in numbers}
+    made: list[Signals] = []
+
+    def make(end: Callable[[str], object], call: Callable[[], object] = lambda: None) -> Signals:
+        made.append(Signals([signal.SIGTERM], end, {signal.SIGUSR1: call}))
+        return made[-1]
+
+    yield make
+    signal.set_wakeup_fd(-1)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    for one in made:
+        one._receiver.close()
+        one._sender.close()
+
+
+def test_signal_that_ends_is_handed_on_by_its_name(
+    signals: Callable[..., Signals],
+) -> None:
+    ends: list[str] = []
+    source = signals(ends.append)
+    signal.raise_signal(signal.SIGTERM)
+    assert _is_ready(source)
+    source.ready()
+    assert ends == ["SIGTERM"]
+
+
+def test_signal_that_only_asks_ends_nothing(signals: Callable[..., Signals]) -> None:
+    asked: list[str] = []
+    ends: list[str] = []
+    source = signals(ends.append, lambda: asked.append("asked"))
+    signal.raise_signal(signal.SIGUSR1)
+    source.ready()
+    assert (asked, ends) == (["asked"], [])
+
+
+def test_signals_more_than_the_loop_looks_at_hold_nothing_up(
+    signals: Callable[..., Signals],
+) -> None:
+    ends: list[str] = []
+    source = signals(ends.append)
+    for _ in range(5_000):
+        signal.raise_signal(signal.SIGTERM)  # a test that hangs here has failed
+    source.ready()
+    assert ends == ["SIGTERM"]

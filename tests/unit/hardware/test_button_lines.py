@@ -1,0 +1,184 @@
+"""The start button's contacts on a fake kernel: what is asked of it, and what its events say."""
+
+import errno
+import fcntl
+import os
+from struct import Struct
+
+import pytest
+
+from firmware_ctl.config.mat import ButtonPins
+from firmware_ctl.errors import CallerError, DeviceError
+from firmware_ctl.hardware import button_lines, emergency_off
+from firmware_ctl.hardware.button_lines import MOST_EDGES, KernelContacts
+from firmware_ctl.session.button import Contact
+from firmware_ctl.session.events import Contacts
+
+RISING, FALLING = 1, 2
+INPUT_BOTH_EDGES_PULL_UP = 0b1_0011_0100
+EVENT = Struct("=QII32x")
+MS = 1_000_000
+ORIGIN_NS = 777 * MS
+"""The loop's time 0."""
+R, P, NEITHER, BOTH = Contact
+AT_RELEASED, AT_PRESSED, AT_NEITHER, AT_BOTH = 0b01, 0b10, 0b11, 0b00
+"""Levels of a change-over contact: pin 5 is the first bit, and a closed contact reads 0."""
+
+
+class Kernel:
+    """Gives out a pipe for a request of lines; `levels` are those of the last request's."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[tuple[int, ...], int]] = []
+        self.busy: int | None = None
+        self.levels = AT_RELEASED
+        self.told = -1
+        self.now_ms = 0.0
+
+    def now_ns(self) -> int:
+        return ORIGIN_NS + int(self.now_ms * MS)
+
+    def ioctl(self, fd: int, number: int, data: bytes | bytearray) -> bytes:
+        if number != emergency_off.GET_LINE:
+            assert number == 0xC010B40E
+            _, mask = Struct("=QQ").unpack(data)
+            return Struct("=QQ").pack(self.levels & mask, mask)
+        assert isinstance(data, bytearray)
+        *offsets, _, flags, _, _, _, _, _, count, _, _ = emergency_off.LINE_REQUEST.unpack(data)
+        self.asked.append((tuple(offsets[:count]), flags))
+        if self.busy in offsets[:count]:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        given, self.told = os.pipe()
+        data[-4:] = given.to_bytes(4, "little")
+        return b""
+
+    def tells(self, *edges: tuple[float, int, int]) -> None:
+        """Events of (ms, edge, pin), in the order in which the kernel's queue has them."""
+        for at_ms, edge, pin in edges:
+            os.write(self.told, EVENT.pack(ORIGIN_NS + int(at_ms * MS), edge, pin))
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    made = Kernel()
+    monkeypatch.setattr(fcntl, "ioctl", made.ioctl)
+    monkeypatch.setattr(button_lines, "monotonic_ns", made.now_ns)
+    return made
+
+
+def test_both_contacts_are_asked_for_together_with_edges_and_pull_ups(kernel: Kernel) -> None:
+    KernelContacts(os.devnull, ButtonPins(5, 6), 0)
+    flags = INPUT_BOTH_EDGES_PULL_UP
+    assert kernel.asked == [((5,), flags), ((6,), flags), ((5, 6), flags)]
+
+
+@pytest.fixture
+def button(kernel: Kernel) -> KernelContacts:
+    """A change-over contact at rest on released, read once."""
+    made = KernelContacts(os.devnull, ButtonPins(5, 6), ORIGIN_NS)
+    assert made.read() == Contacts(R, ())
+    kernel.now_ms = 100
+    return made
+
+
+PRESS = [(90.0, RISING, 6), (92.5, FALLING, 5)]
+RELEASE = [(190.0, RISING, 5), (193.9, FALLING, 6)]
+
+
+def test_read_with_the_edges_of_a_press_tells_one_spell(
+    kernel: Kernel, button: KernelContacts
+) -> None:
+    kernel.tells(*PRESS)
+    kernel.levels = AT_PRESSED
+    assert button.read() == Contacts(P, ((90, 92, P),))
+    assert button.read() == Contacts(P, ())
+
+
+def test_read_of_a_plain_contact_tells_a_tap_that_is_over(kernel: Kernel) -> None:
+    kernel.levels = 0b1
+    button = KernelContacts(os.devnull, ButtonPins(5, None), ORIGIN_NS)
+    kernel.now_ms = 100
+    kernel.tells((90, FALLING, 5), (90.4, RISING, 5))
+    assert button.read() == Contacts(R, ((90, 90, R),))
+
+
+def test_read_after_the_loop_was_held_up_tells_a_whole_press(
+    kernel: Kernel, button: KernelContacts
+) -> None:
+    kernel.now_ms = 400
+    kernel.tells(*PRESS, *RELEASE)
+    assert button.read() == Contacts(R, ((90, 92, P), (190, 193, R)))
+
+
+def test_read_takes_any_number_of_edges_that_follow_each_other_as_one_spell(
+    kernel: Kernel, button: KernelContacts
+) -> None:
+    kernel.tells(*[(50 + n / 2, (RISING, FALLING)[n % 2], 6) for n in range(MOST_EDGES - 2)])
+    assert button.read() == Contacts(R, ((50, 80, R),))
+
+
+def test_read_with_a_level_without_its_edge_tells_a_movement_of_now(
+    kernel: Kernel, button: KernelContacts
+) -> None:
+    kernel.levels = AT_PRESSED
+    assert button.read() == Contacts(P, ((100, 100, P),))
+    kernel.tells((110, FALLING, 5))
+    kernel.now_ms, kernel.levels = 120, AT_BOTH
+    assert button.read() == Contacts(BOTH, ((110, 120, BOTH),))
+
+
+def test_read_of_an_edge_told_late_tells_its_own_time(
+    kernel: Kernel, button: KernelContacts
+) -> None:
+    """A look has told the level before, and the level that the edge names may be an old one."""
+    kernel.tells(*PRESS)
+    kernel.levels = AT_PRESSED
+    button.read()
+    kernel.now_ms, kernel.levels = 200, AT_RELEASED
+    assert button.read() == Contacts(R, ((200, 200, R),))
+    kernel.now_ms = 300
+    kernel.tells(*RELEASE, (195, RISING, 6), (196, FALLING, 6))
+    assert button.read() == Contacts(R, ((190, 196, R),))
+    kernel.tells((299, FALLING, 6))
+    assert button.read() == Contacts(R, ((299, 299, R),))
+
+
+@pytest.mark.parametrize("edge", [RISING, FALLING])
+def test_read_of_an_edge_to_any_level_tells_that_the_contact_moved(
+    kernel: Kernel, button: KernelContacts, edge: int
+) -> None:
+    """The kernel reads the level late: a blink of a few microseconds names the level after it."""
+    kernel.tells((99, edge, 6))
+    if edge == FALLING:
+        assert button.read() == Contacts(R, ((99, 99, R),))
+    else:
+        assert button.read() == Contacts(R, ((99, 100, R),))
+
+
+def test_read_of_a_full_queue_tells_a_spell_since_the_last_look(
+    kernel: Kernel, button: KernelContacts
+) -> None:
+    """The kernel has dropped what came before, so the contact may never have rested."""
+    button.read()
+    kernel.now_ms = 900
+    kernel.tells(*[(890 + n / 10, (FALLING, RISING)[n % 2], 5) for n in range(MOST_EDGES)])
+    assert button.read() == Contacts(R, ((100, 896, R),))
+    kernel.tells((899, FALLING, 5), (899, RISING, 5))
+    assert button.read() == Contacts(R, ((899, 899, R),))
+
+
+@pytest.mark.parametrize("pin", [5, 6])
+def test_a_line_that_another_holds_is_named(kernel: Kernel, pin: int) -> None:
+    kernel.busy = pin
+    with pytest.raises(DeviceError) as error:
+        KernelContacts(os.devnull, ButtonPins(5, 6), 0)
+    assert str(error.value) == (
+        f"the start button on GPIO {pin} cannot be used: Device or resource busy; "
+        "`firmware-ctl doctor` says who holds it"
+    )
+
+
+def test_no_command_presses_a_real_button(kernel: Kernel) -> None:
+    with pytest.raises(CallerError, match="a hand has to do it") as refusal:
+        KernelContacts(os.devnull, ButtonPins(5, 6), 0).press(True)
+    assert refusal.value.code == "not-here"
