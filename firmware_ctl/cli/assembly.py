@@ -71,28 +71,34 @@ def verify_deadman(trial: deadman.DeadmanTrial | None, log: Log) -> tuple[Deadma
     return deadman.KernelDeadman(), ""
 
 
-def watchers(
-    args: argparse.Namespace, storage: Storage, recorder: Recorder | None
-) -> list[Watcher]:
-    trace: list[Watcher] = [storage.open_trace(args.trace)] if args.trace else []
-    return [*trace, *([] if recorder is None else [recorder])]
+def open_trace(args: argparse.Namespace, storage: Storage) -> list[Watcher]:
+    return [storage.open_trace(args.trace)] if args.trace else []
+
+
+def catch_signals() -> Signals:
+    """From now on a signal waits for the loop. Before any pin is taken."""
+    return Signals((signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1))
 
 
 def attend(
-    daemon: Daemon, waker: Waker, storage: Storage, recorder: Recorder | None, log: Log
+    daemon: Daemon,
+    waker: Waker,
+    signals: Signals,
+    storage: Storage,
+    recorder: Recorder | None,
+    log: Log,
 ) -> None:
     """Has the loop wait for other threads and for signals, and set what has to be set once."""
 
-    def end(name: str) -> None:
-        daemon.player.step(Close())
-        log(f"{name}: all motors are off; the daemon ends")
-
-    def keep() -> None:
-        if recorder is not None:
+    def on_signal(number: signal.Signals) -> None:
+        if number is not signal.SIGUSR1:
+            daemon.player.step(Close())
+            log(f"{number.name}: all motors are off; the daemon ends")
+        elif recorder is not None:
             recorder.keep("asked")
 
-    ends = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    daemon.loop.watch(waker, Signals(ends, end, {signal.SIGUSR1: keep}))
+    signals.on_signal = on_signal
+    daemon.loop.watch(waker, signals)
     daemon.loop.later(0, _settle)
     _ask_the_clock(daemon, storage)
 

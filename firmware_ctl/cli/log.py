@@ -51,11 +51,15 @@ def _writer() -> Callable[[bytes], object]:
         return lambda data: os.write(1, data)
     flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     try:
-        fd = os.open("/proc/self/fd/1", flags)
-    except FileNotFoundError:
-        if kind == stat.S_IFIFO:
-            return _write_pipe
-        fd = os.open(os.ttyname(1), flags)
+        try:
+            fd = os.open("/proc/self/fd/1", flags)
+        except FileNotFoundError:
+            if kind == stat.S_IFIFO:
+                return _write_pipe
+            fd = os.open(os.ttyname(1), flags)
+    except OSError:
+        # Another user's terminal, as after `su`: it can be written to, but not be opened anew.
+        return lambda data: None
     return lambda data: os.write(fd, data)
 
 

@@ -94,7 +94,6 @@ def _run(
 ) -> int:
     trial = assembly.begin_deadman_trial()
     with ExitStack() as stack:
-        poller, waker = SelectPoller(), Waker()
         mat = load_mat(args.mat)
         state = args.state or stack.enter_context(temporary_folder())
         files = None
@@ -102,8 +101,11 @@ def _run(
             from firmware_ctl.simulator import faults
 
             files = faults.FaultyFiles()
+        poller, waker = SelectPoller(), Waker()
         storage = Storage(state, log, waker.post, stack, files, is_temporary=not args.state)
+        trace = assembly.open_trace(args, storage)
         profiles = assembly.Profiles(args.profiles, mat, log)
+        signals = assembly.catch_signals()
         from firmware_ctl.simulator.hardware import simulated
 
         hardware, board, factory = simulated(mat, poller.now_ms, waker)
@@ -125,11 +127,11 @@ def _run(
             stage = faults.Stage(mat, factory, board, files)
             watchers.append(faults.Injector(args.inject, stage, warn))
         recorder = storage.record(session)
-        watchers += assembly.watchers(args, storage, recorder)
+        watchers += [*trace, *([] if recorder is None else [recorder])]
         daemon = make_daemon(
             session, hardware, poller, switch, storage.ledger, profiles.read, log, watchers
         )
-        assembly.attend(daemon, waker, storage, recorder, log)
+        assembly.attend(daemon, waker, signals, storage, recorder, log)
         if pty is not None:
             daemon.clients.add(pty)
             if args.link:

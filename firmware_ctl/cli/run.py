@@ -35,11 +35,15 @@ def run(args: argparse.Namespace) -> int:
 
     with ExitStack() as stack:
         log = open_log()
-        poller, waker, systemd = SelectPoller(), Waker(), Systemd()
+        systemd = Systemd()
         pi = Pi(state, "`firmware-ctl mock` plays the same without pins", stack)
         mat = load_mat(args.mat)
+        # Time begins here: the day's account counts from when it is read.
+        poller, waker = SelectPoller(), Waker()
         storage = Storage(state, log, waker.post, stack)
+        trace = assembly.open_trace(args, storage)
         profiles = assembly.Profiles(args.profiles, mat, log)
+        signals = assembly.catch_signals()
         pi.write_down(mat)
 
         # Ports before pins: when the process dies the kernel closes what was opened last first, and
@@ -61,10 +65,10 @@ def run(args: argparse.Namespace) -> int:
             storage.ledger,
             profiles.read,
             log,
-            assembly.watchers(args, storage, recorder),
+            [*trace, *([] if recorder is None else [recorder])],
             [systemd],
         )
-        assembly.attend(daemon, waker, storage, recorder, log)
+        assembly.attend(daemon, waker, signals, storage, recorder, log)
         assembly.listen(daemon, args.socket or paths.SERVICE_SOCKET, ports, log, stack)
         daemon.loop.when_ready.append(systemd.ready)
         stack.callback(systemd.stopping)

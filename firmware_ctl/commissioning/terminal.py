@@ -344,7 +344,8 @@ def play(bench: Workbench, mat: Mat, questions: Questions[Any]) -> Any:
         for number in ends:
             stack.callback(signal.signal, number, signal.getsignal(number))
         stack.callback(signal.set_wakeup_fd, -1)
-        signals = Signals(ends, lambda name: player.step(Close()), {})
+        signals = Signals(ends)
+        signals.on_signal = lambda number: player.step(Close())
         loop.watch(
             *hardware.sources, waker, signals, Keyboard(terminal, procedure, loop, simulated)
         )

@@ -96,11 +96,12 @@ class Clients:
                 links.append(link)
         for link in [*self._leaving]:
             self._hear_leaving(link)
-
-    def serve(self) -> None:
+        # Before a finished job can begin a session whose owner's lease is over.
         owner = self._owner.connection
         if owner is not None and self._owner.is_lease_over(self.now_ms()):
             self._end_lease(owner)
+
+    def serve(self) -> None:
         is_busy = self._is_heard or self._is_behind or self._has_unserved or self._notices
         if not is_busy and not any(link.connection.has_unsent for link in self.links):
             return  # only time has passed

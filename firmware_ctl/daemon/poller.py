@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -103,23 +103,17 @@ class Waker:
 
 
 class Signals:
-    """Turns signals into an orderly end: off first, then exit 0. `others` are calls instead."""
+    """Signals as a source of the loop, from when this is made: one that comes earlier waits."""
 
-    def __init__(
-        self,
-        numbers: Iterable[int],
-        end: Callable[[str], object],
-        others: Mapping[int, Callable[[], object]],
-    ) -> None:
-        """`end` is called on the loop with the name of a signal of `numbers`."""
+    def __init__(self, numbers: Iterable[int]) -> None:
         self._receiver, sender = socket.socketpair()
         self._receiver.setblocking(False)
         sender.setblocking(False)
         self._sender = sender
+        self.on_signal: Callable[[signal.Signals], object] = lambda number: None
+        """Called on the loop, once for a signal however often it came."""
         signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
-        self._end = end
-        self._others = others
-        for number in (*numbers, *others):
+        for number in numbers:
             signal.signal(number, lambda *_: None)
 
     def fileno(self) -> int:
@@ -127,7 +121,4 @@ class Signals:
 
     def ready(self) -> None:
         for number in set(self._receiver.recv(4096)):
-            if number in self._others:
-                self._others[number]()
-                continue
-            self._end(signal.Signals(number).name)
+            self.on_signal(signal.Signals(number))

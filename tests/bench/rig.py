@@ -109,7 +109,7 @@ def rig(*entries: GoodEntry) -> Iterator[Rig]:
         daemon = make_daemon(
             session, hardware, poller, switch, storage.ledger, profiles.read, log, watchers
         )
-        assembly.attend(daemon, waker, storage, recorder, log)
+        assembly.attend(daemon, waker, assembly.catch_signals(), storage, recorder, log)
         control = os.path.join(state, "control.sock")
         assembly.listen(daemon, control, (), log, stack)
         daemon.player.step(Reload(Catalogue(entries)))

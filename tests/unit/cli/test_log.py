@@ -90,3 +90,19 @@ def test_log_to_a_terminal_without_proc_is_written() -> None:
     assert os.read(master, 65536) == b"* ready\r\n"
     os.close(master)
     os.close(slave)
+
+
+def test_log_to_a_terminal_that_cannot_be_opened_anew_drops_the_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As after `su`: the terminal is another user's."""
+    master, slave = os.openpty()
+
+    def refuse(path: str, *how: int) -> int:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with _stdout(slave):
+        open_log()("* ready")
+    os.close(master)
+    os.close(slave)

@@ -227,8 +227,9 @@ def signals() -> Iterator[Callable[..., Signals]]:
     before = {number: signal.getsignal(number) for number in numbers}
     made: list[Signals] = []
 
-    def make(end: Callable[[str], object], call: Callable[[], object] = lambda: None) -> Signals:
-        made.append(Signals([signal.SIGTERM], end, {signal.SIGUSR1: call}))
+    def make(on_signal: Callable[[signal.Signals], object]) -> Signals:
+        made.append(Signals(numbers))
+        made[-1].on_signal = on_signal
         return made[-1]
 
     yield make
@@ -240,32 +241,23 @@ def signals() -> Iterator[Callable[..., Signals]]:
         one._sender.close()
 
 
-def test_signal_that_ends_is_handed_on_by_its_name(
-    signals: Callable[..., Signals],
-) -> None:
-    ends: list[str] = []
-    source = signals(ends.append)
+def test_signal_that_comes_before_the_loop_waits_for_it(signals: Callable[..., Signals]) -> None:
+    numbers: list[signal.Signals] = []
+    source = signals(numbers.append)
     signal.raise_signal(signal.SIGTERM)
-    assert _is_ready(source)
-    source.ready()
-    assert ends == ["SIGTERM"]
-
-
-def test_signal_that_only_asks_ends_nothing(signals: Callable[..., Signals]) -> None:
-    asked: list[str] = []
-    ends: list[str] = []
-    source = signals(ends.append, lambda: asked.append("asked"))
     signal.raise_signal(signal.SIGUSR1)
+    assert _is_ready(source)
+    assert numbers == []
     source.ready()
-    assert (asked, ends) == (["asked"], [])
+    assert sorted(numbers) == [signal.SIGUSR1, signal.SIGTERM]
 
 
 def test_signals_more_than_the_loop_looks_at_hold_nothing_up(
     signals: Callable[..., Signals],
 ) -> None:
-    ends: list[str] = []
-    source = signals(ends.append)
+    numbers: list[signal.Signals] = []
+    source = signals(numbers.append)
     for _ in range(5_000):
         signal.raise_signal(signal.SIGTERM)  # a test that hangs here has failed
     source.ready()
-    assert ends == ["SIGTERM"]
+    assert numbers == [signal.SIGTERM]
