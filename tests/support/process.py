@@ -349,7 +349,11 @@ class Client:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # pyserial leaves a socket open whose other end has reset it.
+        sock = getattr(self.port, "_socket", None)
         self.port.close()
+        if sock is not None:
+            sock.close()
 
     def line(self) -> str:
         begun_s = time.monotonic()
