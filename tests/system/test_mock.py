@@ -526,3 +526,28 @@ def test_a_port_is_not_shared_by_two_programs_that_both_ask_for_it_alone(shared:
         assert first.is_open
         with pytest.raises(serial.SerialException):
             serial.Serial(shared.port, exclusive=True)
+
+
+SIGNALLED_WHILE_IT_STARTS = """\
+import signal, sys
+from firmware_ctl.cli import mock
+from firmware_ctl.cli.main import main
+make = mock.make_daemon
+def make_daemon(*parts):
+    signal.raise_signal(signal.SIGTERM)
+    return make(*parts)
+mock.make_daemon = make_daemon
+main(sys.argv[1:])
+"""
+
+
+def test_signal_while_the_pins_are_taken_ends_the_mock_in_good_order(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALLED_WHILE_IT_STARTS, "mock", "--no-view"],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("SIGTERM: all motors are off; the daemon ends\n")
