@@ -6,11 +6,16 @@ the rooms below.
 
 __all__ = [
     "arguments",
+    "assembly",
     "authoring",
+    "builder",
     "client",
     "feed",
+    "guarded",
     "live_view",
+    "log",
     "main",
+    "mock",
     "parser",
     "run",
     "service",

@@ -4,18 +4,15 @@ import argparse
 from contextlib import suppress
 
 from firmware_ctl.cli.client import Client, NoDaemonError, open_socket
+from firmware_ctl.cli.guarded import guarded
 from firmware_ctl.commissioning import first_evening, terminal
 
 
 def wiring(args: argparse.Namespace) -> int:
-    from firmware_ctl.cli.main import guarded
-
     return terminal.wiring(args, guarded)
 
 
 def setup(args: argparse.Namespace) -> int:
-    from firmware_ctl.cli.main import guarded
-
     return first_evening.setup(args, first_evening.Commands(guarded, _connect, _install))
 
 

@@ -9,6 +9,7 @@ from errno import EMFILE, ENFILE
 
 from firmware_ctl.cli import assembly
 from firmware_ctl.cli.feed import Feed
+from firmware_ctl.cli.guarded import guarded
 from firmware_ctl.cli.log import open_log, warn
 from firmware_ctl.config import paths
 from firmware_ctl.daemon import links
@@ -84,8 +85,6 @@ def _child(
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
-    from firmware_ctl.cli.main import guarded
-
     return guarded(lambda: _run(args, pty, ViewLink(view), lambda line: None))
 
 

@@ -3,3 +3,13 @@
 Knows how a Raspberry Pi is set up. Knows no session and no profile. `command` hands out the
 command; the other modules are its checks.
 """
+
+__all__ = [
+    "command",
+    "finding",
+    "fixes",
+    "host",
+    "machine",
+    "pins",
+    "ports",
+]

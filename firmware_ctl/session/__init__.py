@@ -5,7 +5,14 @@ it wants to be asked again. Never does I/O, and never knows pins, ports or bytes
 """
 
 __all__ = [
+    "accounts",
     "allowance",
+    "arrivals",
     "button",
+    "core",
+    "events",
+    "handlers",
+    "idle_haptics",
+    "running",
     "session",
 ]

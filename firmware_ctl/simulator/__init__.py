@@ -10,6 +10,7 @@ __all__ = [
     "erm",
     "export",
     "faults",
+    "hardware",
     "motors",
     "offline",
     "pins",

@@ -15,5 +15,6 @@ __all__ = [
     "ledger",
     "ring",
     "state_folder",
+    "storage",
     "trace",
 ]

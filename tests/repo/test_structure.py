@@ -1,5 +1,7 @@
 """What a command loads and prints, and which commands the documents name."""
 
+import ast
+import importlib
 import os
 import re
 import subprocess
@@ -139,3 +141,12 @@ def test_ci_does_not_retry_tests() -> None:
     )
     for path in (".ci/run", ".github/workflows/ci.yml", "pyproject.toml", "README.md"):
         assert re.findall(retries, (ROOT / path).read_text()) == [], path
+
+
+@pytest.mark.parametrize("face", sorted(PACKAGE.glob("*/__init__.py")), ids=lambda p: p.parent.name)
+def test_face_of_a_package_says_what_it_knows_and_names_its_modules(face: Path) -> None:
+    (doc, _) = (module := ast.parse(face.read_text())).body
+    assert "nows" in (ast.get_docstring(module) or "")
+    assert isinstance(doc, ast.Expr)
+    names = importlib.import_module(f"firmware_ctl.{face.parent.name}").__all__
+    assert names == sorted(path.stem for path in face.parent.glob("*.py") if path != face)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from firmware_ctl.cli.main import guarded
+from firmware_ctl.cli.guarded import guarded
 from firmware_ctl.commissioning.questions import Tuned
 from firmware_ctl.commissioning.terminal import BuilderError, Workbench, tune, write
 from firmware_ctl.config import paths
