@@ -145,8 +145,7 @@ def test_ci_does_not_retry_tests() -> None:
 
 @pytest.mark.parametrize("face", sorted(PACKAGE.glob("*/__init__.py")), ids=lambda p: p.parent.name)
 def test_face_of_a_package_says_what_it_knows_and_names_its_modules(face: Path) -> None:
-    (doc, _) = (module := ast.parse(face.read_text())).body
-    assert "nows" in (ast.get_docstring(module) or "")
-    assert isinstance(doc, ast.Expr)
+    docstring = ast.get_docstring(ast.parse(face.read_text())) or ""
+    assert len(docstring.splitlines()) >= 3
     names = importlib.import_module(f"firmware_ctl.{face.parent.name}").__all__
     assert names == sorted(path.stem for path in face.parent.glob("*.py") if path != face)
