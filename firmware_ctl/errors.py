@@ -1,17 +1,17 @@
-"""The error types, by who is to blame: the author of a file, the caller, or the device.
+"""The error types, by their cause: the author of a file, the caller, or a device.
 
-Every message is a sentence that a person can act on. Nothing here knows who shows it.
+Every message is a sentence on which a person can act. This module never knows where it is shown.
 """
 
 from typing import NamedTuple
 
 
 def printable(text: str) -> str:
-    """The text on one line; each character that is not printable is spelt as Python spells it.
+    """The text on one line, with each character that is not printable as a Python escape.
 
-    The one place that makes text from outside safe to show. File names, recorded incidents and a
-    daemon's answers may hold terminal escapes, or line ends that forge a line of their own
-    (`* ready …`) in the log.
+    This function alone makes text from outside safe to show. File names, recorded incidents and the
+    answers of a daemon may hold terminal escapes, or line ends that forge a further line in the log
+    (`* ready …`).
     """
     if text.isprintable():
         return text
@@ -21,10 +21,10 @@ def printable(text: str) -> str:
 
 
 class FirmwareError(Exception):
-    """Expected trouble: it gets an answer, never a traceback.
+    """Expected trouble: a person or client gets the message, never a traceback.
 
-    Its sentence often quotes a file name or a device's words, and is shown on terminals and in the
-    log: as text it is printable and holds no line end.
+    Messages often quote file names or the words of a device, and go to terminals and logs. So
+    `str()` of an error is printable and has no line end.
     """
 
     exit_code = 2
@@ -34,7 +34,7 @@ class FirmwareError(Exception):
 
 
 class Mistake(NamedTuple):
-    """One mistake in one place of one file; line and column count from 1."""
+    """One mistake at one place in a file. Line and column count from 1."""
 
     path: str
     line: int
@@ -46,25 +46,28 @@ class Mistake(NamedTuple):
 
 
 class AuthorError(FirmwareError, ValueError):
-    """A profile or mat file is wrong: every mistake found in it, in the order of the file."""
+    """A profile or mat file has mistakes.
+
+    `mistakes` holds all of them, in the order of the file.
+    """
 
     def __init__(self, mistakes: "list[Mistake]") -> None:
         self.mistakes = tuple(sorted(mistakes))
         super().__init__(self.mistakes)
 
     def __str__(self) -> str:
-        """A line a mistake."""
+        """One line for each mistake."""
         return "\n".join(map(str, self.mistakes))
 
     def summary(self) -> str:
-        """The first mistake, and how many there are beside it."""
+        """The first mistake, and the number of the others."""
         others = len(self.mistakes) - 1
         more = f" (and {others} more; `firmware-ctl check` shows all)" if others else ""
         return f"{self.mistakes[0]}{more}"
 
 
 class CallerError(FirmwareError, ValueError):
-    """A request that cannot be done now; `code` is one of the protocol's error codes."""
+    """A request that cannot be done now. `code` is one of the protocol's error codes."""
 
     def __init__(self, code: str, message: str) -> None:
         self.code = code
@@ -72,4 +75,4 @@ class CallerError(FirmwareError, ValueError):
 
 
 class DeviceError(FirmwareError, OSError):
-    """A pin, port, socket or file does not do what it must."""
+    """A pin, port, socket or file does not work as it must."""

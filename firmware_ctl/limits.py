@@ -1,7 +1,7 @@
-"""The code's own limits. Files can only lower them, and nothing can raise them.
+"""The limits in the code. A mat file can lower some of them, and nothing can raise one.
 
-The figures and their reasons are in the safety concept; every module that enforces one takes it
-from here.
+`docs/safety.md` has the figures and their reasons. Every module that enforces a limit takes it from
+here. This module never knows which module that is.
 """
 
 from typing import Final, NamedTuple
@@ -10,19 +10,19 @@ SESSION_MS: Final = 15 * 60_000
 """Longest running time of one session on a mat without the motor gate."""
 
 SESSION_GATED_MS: Final = 30 * 60_000
-"""Longest running time of one session where the motor gate is fitted."""
+"""Longest running time of one session on a mat with the motor gate."""
 
 DAILY_MS: Final = 60 * 60_000
-"""Most running time in the 24 hours from the first start."""
+"""Most running time in the 24 hours that begin with the first start."""
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 
 DUTY_PCT: Final = 90
-"""Highest duty any motor pin is ever given."""
+"""Highest duty of any motor pin, in any situation."""
 
 RISE_PCT_S: Final = 50
-"""Steepest rise of the envelope, level percent a second."""
+"""Steepest rise of the envelope, in level percent a second."""
 
 FIRST_KICK_PCT: Final = 50
 """Highest duty of a motor's first kick after a start or a resume."""
@@ -31,99 +31,108 @@ INRUSH_MS: Final = 150
 """How long a motor that starts from rest draws its starting current."""
 
 REST_MS: Final = 150
-"""A motor rests when it has been off for this long: a small one has then all but stopped."""
+"""A motor counts as resting after it was off for this long.
+
+A small motor has almost stopped then.
+"""
 
 SECOND_KICK_MS: Final = 1_000
-"""A motor that its gentle first kick could not start gets a full one this much later."""
+"""How long after the gentle first kick a full kick follows, for a motor that did not start."""
 
 STAGGER_MS: Final = 100
-"""No start is moved by more, so that a session keeps its time."""
+"""Most delay of a motor's start while others start, so that a session keeps its timing."""
 
 PAUSES_MS: Final = 5 * 60_000
-"""All pauses of one session together; then the session ends."""
+"""Total length of the pauses of one session. Then the session ends."""
 
 RESTART_MS: Final = 100
-"""A start this soon after a stop is refused, whatever the order of the bytes."""
+"""A start is refused for this long after a stop, even if its bytes arrived in order."""
 
 LOCK_MS: Final = 1_500
-"""How long the button must be released, without a break, before it starts anything again."""
+"""After a stop, the button must be released for this long without a break before it can start."""
 
 SIGNAL_LEVEL_PCT: Final = 30
-"""Strongest level of a signal felt while idle."""
+"""Highest level of a haptic while idle."""
 
 SIGNAL_MS: Final = 5_000
-"""Longest signal felt while idle."""
+"""Longest haptic while idle."""
 
 SIGNALS_HOURLY_MS: Final = 60_000
-"""Most motor time for idle signals in any hour; an account of its own, in memory."""
+"""Most motor time for haptics while idle, in any hour. Counted in memory, apart from the day."""
 
 CUE_MS: Final = 3_000
-"""A shorter cue has no room for the signals of its begin and end."""
+"""Shortest cue. A shorter one has no room for the gaps that mark its begin and its end."""
 
 TICK_MS: Final = 20
-"""While motors run the loop checks pins, button and time at least this often."""
+"""While motors run, the loop checks button, faults and time at least this often."""
 
 TICK_LATE_MS: Final = 250
-"""A tick that comes later than this after the last one, while motors run, is a fault."""
+"""While motors run, a tick that comes later than this after the last one is a fault."""
 
 DEADMAN_DUMP_MS: Final = 280
-"""Without a checked tick for this long every thread's stack is written to stderr.
+"""Without a checked tick for this long, the stacks of all threads are written to stderr.
 
-Later than `TICK_LATE_MS`: a loop that is only late tells its fault itself.
+Later than `TICK_LATE_MS`, because a loop that is only late reports its fault itself.
 """
 
 DEADMAN_KILL_MS: Final = 350
-"""Without a checked tick for this long the kernel kills the process. Its end takes up to 0.15 s
-more, and 0.5 s is promised."""
+"""Without a checked tick for this long, the kernel kills the process.
+
+The end of the process takes up to 0.15 s more, and the safety concept promises 0.5 s.
+"""
 
 PING_MS: Final = 400
-"""Systemd hears of a checked tick this often; its watchdog waits for 2 s."""
+"""systemd gets a heartbeat this often. Its watchdog waits for 2 s."""
 
 SLICE_MS: Final = 60_000
-"""Running time is on disk as used before it is used, at most this much ahead."""
+"""Running time is recorded on disk as used at most this long before it is played."""
 
 SLICE_AGAIN_MS: Final = 30_000
-"""When less than this is left of what is on disk, more is written; again that much."""
+"""When less than this is left of the recorded time, the session asks for the next slice."""
 
 SLICE_DISK_MS: Final = 500
-"""So much real time at least for the disk, however fast a mock's clock runs."""
+"""Least real time for the disk to write a slice, even if a simulated clock runs faster."""
 
 SLICE_RETRY_MS: Final = 5_000
-"""After a write that failed the next one is tried so much later."""
+"""After a failed write, the next attempt comes this much later."""
 
 SLICE_WAIT_MS: Final = 2_000
-"""A start for which the disk takes longer is refused."""
+"""A start that waits longer than this for the disk is refused."""
 
 RAIL_ON_MS: Final = 100
-"""So long after the first heartbeat the gate must have the motor rail on."""
+"""The motor gate must have switched the rail on this long after the first heartbeat."""
 
 RAIL_OFF_MS: Final = 460
-"""So long after the last heartbeat the motor rail must be off; the stage holds it for 400 ms."""
+"""The rail must be off this long after the last heartbeat. The gate holds it for 400 ms."""
 
 UNDER_VOLTAGE_MS: Final = 2_500
-"""A Pi whose supply is said to sag for longer than this stops; a single sag is told for 2 s."""
+"""An under-voltage alarm longer than this is a fault. A single sag keeps it on for 2 s."""
 
 SUSPEND_MS: Final = 1_000
-"""A machine that slept for longer than this was suspended."""
+"""A machine that slept for longer than this counts as suspended."""
 
 TRIM_PCT: Final = (10, 100)
+"""Least and greatest trim."""
 TRY_MS: Final = 10_000
+"""Length of a `try`."""
 LEASE_S: Final = (1, 60)
+"""Shortest and longest lease."""
 PRESS_MS: Final = (10, 10_000)
+"""Shortest and longest press by the command `press`."""
 
 
 class Resolved(NamedTuple):
-    """A level after every limit, and the name of what bound it last."""
+    """A level after all limits, and the name of the last limit that lowered it."""
 
     level_pct: int
     bound_by: str
 
 
 def resolve(asked_pct: int, cap_pct: int, trim_pct: int = 100, budget_pct: int = 100) -> Resolved:
-    """The one way from the level that a profile asks for to the level that is played.
+    """Applies cap, supply and trim to the level that a profile asks for.
 
-    Every limit can only lower it. A level above 0 stays 1 or more: no trim and no supply turns a
-    running motor off and on again.
+    Nothing else computes a level that is played. Each limit can only lower the level. A level above
+    0 stays at 1 or more, because a low trim must not turn a running motor off and on again.
     """
     if asked_pct == 0:
         return Resolved(0, "profile")

@@ -1,5 +1,6 @@
 """Options and fixtures of all tests."""
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write tests/golden anew instead of comparing"
     )
+
+
+def pytest_collection_finish() -> None:
+    """Takes what collecting made out of garbage collection: a tenth of the time of `tests/unit`."""
+    gc.freeze()
 
 
 @pytest.fixture

@@ -1,4 +1,8 @@
-"""What `run` and `mock` have in common: the parts of a daemon that are the same on any pins."""
+"""The parts of a daemon that `run` and `mock` share, because they are the same on any pins.
+
+This module knows command-line arguments, signals and the order of starting. It never knows whether
+the pins are real.
+"""
 
 import argparse
 import gc
@@ -25,10 +29,11 @@ from firmware_ctl.timeline.catalogue import Catalogue
 from firmware_ctl.timeline.folder import read_catalogue
 
 CLOCK_AGAIN_MS = 60_000
-"""How often a clock is asked again that is not yet synchronised."""
+"""How often to check whether the machine's clock is synchronised."""
 
 
 def make_absolute(args: argparse.Namespace) -> None:
+    """Makes the paths among the arguments absolute, in place."""
     for name in ("mat", "profiles", "socket", "trace"):
         if getattr(args, name):
             setattr(args, name, os.path.abspath(getattr(args, name)))
@@ -39,10 +44,10 @@ def ports(args: argparse.Namespace) -> list[SerialPort]:
 
 
 class Profiles:
-    """The folders of profiles, read now, and again in another process when asked to."""
+    """The folders of profiles. Read once here, and by `read` again in another process."""
 
     def __init__(self, folder: str | None, mat: Mat, log: Log) -> None:
-        """`folder`: profiles are taken from here and nowhere else; None: from the usual ones."""
+        """`folder` is the only folder to read. None: the usual ones. Mistakes go to the log."""
         folders = [folder] if folder else paths.profile_folders()
         self._folders = [os.path.abspath(folder) for folder in folders]
         self._mat = mat
@@ -57,17 +62,23 @@ class Profiles:
 
 
 def begin_deadman_trial() -> deadman.DeadmanTrial | None:
-    """Before any library starts a thread; None: this system has no such timer."""
+    """Begins to verify the dead-man. None: this system has no such timer.
+
+    Must run before any library starts a thread, because the trial forks.
+    """
     return deadman.DeadmanTrial() if sys.platform == "linux" else None
 
 
 def verify_deadman(trial: deadman.DeadmanTrial | None, log: Log) -> tuple[Deadman, str]:
-    """The dead-man, and why no session may start; empty: it may. Waits for the trial's end."""
+    """Waits for the end of the trial.
+
+    Returns the dead-man, and why no session may start. The reason is empty if sessions may start.
+    """
     if trial is None:
         log("there is no dead-man on this system: a daemon that hangs is not ended")
         return NoDeadman(), ""
-    if unproven := trial.verify():
-        return NoDeadman(), f"the dead-man is not proven: {unproven}; no session can start"
+    if reason := trial.verify():
+        return NoDeadman(), f"the dead-man is not proven: {reason}; no session can start"
     return deadman.KernelDeadman(), ""
 
 
@@ -88,7 +99,7 @@ def attend(
     recorder: Recorder | None,
     log: Log,
 ) -> None:
-    """Has the loop wait for other threads and for signals, and set what has to be set once."""
+    """Connects the loop to other threads and to signals, and plans its first tasks."""
 
     def on_signal(number: signal.Signals) -> None:
         if number is not signal.SIGUSR1:
@@ -99,8 +110,8 @@ def attend(
 
     signals.on_signal = on_signal
     daemon.loop.watch(waker, signals)
-    daemon.loop.later(0, _settle)
-    _ask_the_clock(daemon, storage)
+    daemon.loop.later(0, _warm_up)
+    _check_clock(daemon, storage)
 
 
 def listen(
@@ -110,7 +121,10 @@ def listen(
     log: Log,
     stack: ExitStack,
 ) -> None:
-    """Opens the daemon to clients: serial ports, each with what `try_serial` gave, and a socket."""
+    """Opens the daemon to clients: serial ports and the control socket.
+
+    Each port comes with the result of an earlier `try_serial`, or None.
+    """
     serial = links.SerialPorts(daemon.clients, daemon.loop)
     for port, tried in ports:
         serial.open(port, tried)
@@ -122,20 +136,26 @@ def listen(
         log(f"control socket: {socket_path}")
 
 
-def _ask_the_clock(daemon: Daemon, storage: Storage) -> None:
-    """How long the machine was off may be known only when its clock is synchronised."""
+def _check_clock(daemon: Daemon, storage: Storage) -> None:
+    """Tells the session how long the machine was off, as soon as its clock is synchronised.
+
+    A Raspberry Pi has no clock that runs without power. Until it has the time from the network, the
+    daemon cannot know whether the day of the ledger is over.
+    """
     if not storage.ledger.is_unsure_of_time:
         return
     off_ms = storage.ledger.unseen_ms()
     if off_ms is None:
-        daemon.loop.later(CLOCK_AGAIN_MS, lambda: _ask_the_clock(daemon, storage))
+        daemon.loop.later(CLOCK_AGAIN_MS, lambda: _check_clock(daemon, storage))
     else:
         daemon.player.step(ClockSynchronised(off_ms))
 
 
-def _settle() -> None:
-    """While the button settles: loads what a reload needs, so that a reload never waits for it, and
-    has the garbage collector pass over what stays for good, which would take it milliseconds.
+def _warm_up() -> None:
+    """Does slow work while the button settles, before anything can move.
+
+    Imports what a reload needs. Then takes all present objects out of garbage collection, which
+    would spend milliseconds on them between two ticks.
     """
     from firmware_ctl.daemon import profile_reader  # noqa: F401
 

@@ -5,11 +5,12 @@ from contextlib import suppress
 
 from firmware_ctl.cli.client import Client, NoDaemonError, open_socket
 from firmware_ctl.cli.guarded import guarded
-from firmware_ctl.commissioning import first_evening, terminal
+from firmware_ctl.commissioning import first_evening
+from firmware_ctl.commissioning import wiring as wiring_command
 
 
 def wiring(args: argparse.Namespace) -> int:
-    return terminal.wiring(args, guarded)
+    return wiring_command.wiring(args, guarded)
 
 
 def setup(args: argparse.Namespace) -> int:

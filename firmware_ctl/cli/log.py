@@ -1,8 +1,9 @@
-"""The daemon's log: lines on standard output, dropped where no one takes them.
+"""The daemon's log: lines on standard output. A line that cannot be written at once is dropped.
 
-To log must never hold up the loop. So the output is opened anew, without blocking: a terminal or a
-pipe that is made not to block would not block for others who write to it either, and `select` calls
-a terminal ready that has less room than the line needs. The journal is a socket.
+The log must never delay the loop, so every write is non-blocking. To set the flag on standard
+output itself would change it for every other program with the same terminal or pipe. So the output
+is opened a second time, with a flag of its own. `select` is no help: it reports a terminal as ready
+that has less room than the line needs. The journal is a socket, which takes a flag for each write.
 """
 
 import os
@@ -16,10 +17,11 @@ from typing import Final
 from firmware_ctl.errors import printable
 
 _BYTES_MAX: Final = 4000
+"""Longest line of the log."""
 
 
 def open_log() -> Callable[[str], None]:
-    """Opened once, at the start: later there may be no descriptor left for it."""
+    """Opens the log. Call it once, at the start: later no descriptor may be free."""
     write = _writer()
 
     def log(line: str) -> None:
@@ -30,12 +32,12 @@ def open_log() -> Callable[[str], None]:
 
 
 def warn(line: str) -> None:
-    """A line on standard error, which may block."""
+    """Writes a line to standard error. May block, so only while no motor can move."""
     os.write(2, as_bytes(line))
 
 
 def as_bytes(line: str) -> bytes:
-    """One line of the log, whatever file names and answers stand in it."""
+    """The bytes of one line. Line ends and escapes within the text cannot forge further lines."""
     return printable(line).encode()[:_BYTES_MAX] + b"\n"
 
 
@@ -64,9 +66,10 @@ def _writer() -> Callable[[bytes], object]:
 
 
 def _write_pipe(data: bytes) -> None:
-    """Without /proc, as on macOS, a pipe cannot be opened anew.
+    """Writes to a pipe that cannot be opened a second time, as on macOS, which has no /proc.
 
-    A pipe that select calls ready takes `PIPE_BUF` bytes without waiting; a longer line is cut.
+    A pipe that `select` reports as ready takes `PIPE_BUF` bytes without waiting. Longer lines are
+    cut.
     """
     if select.select((), (1,), (), 0)[1]:
         os.write(1, data[: select.PIPE_BUF - 1].rstrip(b"\n") + b"\n")

@@ -1,4 +1,9 @@
-"""`firmware-ctl mock`: the same daemon on simulated pins, with a live view as its parent."""
+"""`firmware-ctl mock`: the same daemon on simulated pins, with a live view as its parent.
+
+The daemon is a child process of the view. So a view that hangs cannot delay the daemon, and the
+terminal is restored even if the daemon is killed. This module knows what only a mock has: a pty, a
+live view, injected faults. It never knows real pins.
+"""
 
 import argparse
 import os
@@ -13,7 +18,7 @@ from firmware_ctl.cli.guarded import guarded
 from firmware_ctl.cli.log import open_log, warn
 from firmware_ctl.config import paths
 from firmware_ctl.daemon import links
-from firmware_ctl.daemon.daemon import make_daemon
+from firmware_ctl.daemon.daemon import Daemon, make_daemon
 from firmware_ctl.daemon.interfaces import Log, Watcher
 from firmware_ctl.daemon.poller import SelectPoller, Waker
 from firmware_ctl.errors import DeviceError
@@ -26,7 +31,7 @@ from firmware_ctl.timeline.motor_drive import Levels
 
 
 class ViewLink(links.SocketLink):
-    """The live view's end of its socket: when the view goes, the daemon goes."""
+    """The daemon's end of the socket to its live view. When the view ends, the daemon ends."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
@@ -34,36 +39,36 @@ class ViewLink(links.SocketLink):
 
     def close(self) -> None:
         super().close()
-        for call in self.on_close:
-            call()
+        for callback in self.on_close:
+            callback()
 
 
 def mock(args: argparse.Namespace) -> int:
-    """Plays until a signal or the view ends it."""
+    """Runs until a signal or the view ends it, and returns the exit code."""
     pty = _open_pty()
     first_line = f"serial port: {pty.path}" if pty else ""
     if args.no_view or not (os.isatty(0) and os.isatty(1)):
         if first_line:
             print(first_line, flush=True)
         return _run(args, pty, None, open_log())
-    ours, theirs = socket.socketpair()
+    view_end, daemon_end = socket.socketpair()
     errors, errors_in = os.pipe()
     child = os.fork()
     if child == 0:
-        ours.close()
+        view_end.close()
         os.close(errors)
-        os.setsid()  # Ctrl-C and a closing terminal are the view's affair
-        os._exit(_child(args, pty, theirs, errors_in))
-    theirs.close()
+        os.setsid()  # the signals of Ctrl-C and of a closed terminal go to the view alone
+        os._exit(_child(args, pty, daemon_end, errors_in))
+    daemon_end.close()
     os.close(errors_in)
     from firmware_ctl.cli import live_view
 
     with os.fdopen(errors, errors="replace") as lines:
-        return live_view.run(ours, child, first_line, lines.read)
+        return live_view.run(view_end, child, first_line, lines.read)
 
 
 def _open_pty() -> links.PtyLink | None:
-    """None where there is no terminal to be had, as in a container without /dev/pts."""
+    """Opens the mock's serial port. None without pseudo-terminals, as in some containers."""
     if not hasattr(os, "openpty"):
         return None
     try:
@@ -71,16 +76,16 @@ def _open_pty() -> links.PtyLink | None:
     except OSError as error:
         if error.errno in (EMFILE, ENFILE):
             raise
-        why = error.strerror or error
-        warn(f"firmware-ctl: there is no serial port, no terminal can be made: {why}")
+        reason = error.strerror or error
+        warn(f"firmware-ctl: there is no serial port, no terminal can be made: {reason}")
         return None
 
 
 def _child(
     args: argparse.Namespace, pty: links.PtyLink | None, view: socket.socket, errors: int
 ) -> int:
-    """The daemon under a live view: its log goes nowhere, the reason of a failure to stderr."""
-    os.set_blocking(errors, False)  # nobody reads it before the end
+    """The daemon under a live view. It has no log; the reason of a failure goes to `errors`."""
+    os.set_blocking(errors, False)  # the view reads it only after the daemon has ended
     os.dup2(errors, 2)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
@@ -91,6 +96,7 @@ def _child(
 def _run(
     args: argparse.Namespace, pty: links.PtyLink | None, view: ViewLink | None, log: Log
 ) -> int:
+    """The same block diagram as in `cli.run`, on simulated pins."""
     trial = assembly.begin_deadman_trial()
     with ExitStack() as stack:
         mat = load_mat(args.mat)
@@ -131,30 +137,43 @@ def _run(
             session, hardware, poller, switch, storage.ledger, profiles.read, log, watchers
         )
         assembly.attend(daemon, waker, signals, storage, recorder, log)
-        if pty is not None:
-            daemon.clients.add(pty)
-            if args.link:
-                _symlink(pty.path, args.link, stack)
-        if view is not None:
-            daemon.clients.add(view)
-            view.on_close.append(lambda: daemon.player.step(Close()))
-            view.on_close.append(lambda: log("the live view is gone; all motors are off"))
-        if args.listen:
-            host, port = args.listen
-            listener = links.listen_tcp(host, port)
-            stack.callback(listener.close)
-            listener.attach(daemon.clients, daemon.loop)
-            log(f"listening on {args.listen[0]}:{listener.port}")
+        _connect(args, daemon, pty, view, log, stack)
         ports = [(port, None) for port in assembly.ports(args)]
         assembly.listen(daemon, path, ports, log, stack)
         daemon.loop.run()
     return 0
 
 
-def _symlink(path: str, link: str, stack: ExitStack) -> None:
-    """Only what a mock that was killed has left is replaced: a link to a terminal that is gone.
+def _connect(
+    args: argparse.Namespace,
+    daemon: Daemon,
+    pty: links.PtyLink | None,
+    view: ViewLink | None,
+    log: Log,
+    stack: ExitStack,
+) -> None:
+    """Adds the clients and ports that only a mock has: its pty, the live view, a TCP port."""
+    if pty is not None:
+        daemon.clients.add(pty)
+        if args.link:
+            _symlink(pty.path, args.link, stack)
+    if view is not None:
+        daemon.clients.add(view)
+        view.on_close.append(lambda: daemon.player.step(Close()))
+        view.on_close.append(lambda: log("the live view is gone; all motors are off"))
+    if args.listen:
+        host, port = args.listen
+        listener = links.listen_tcp(host, port)
+        stack.callback(listener.close)
+        listener.attach(daemon.clients, daemon.loop)
+        log(f"listening on {host}:{listener.port}")
 
-    The kernel may have given that terminal's number to this mock.
+
+def _symlink(path: str, link: str, stack: ExitStack) -> None:
+    """Makes `link` a symbolic link to the pty, until the mock ends.
+
+    Replaces only the link of a mock that was killed: a link to a pty that no longer exists, or
+    whose number the kernel has given to this mock. Raises `DeviceError` for any other file.
     """
     try:
         if os.path.islink(link):
@@ -171,9 +190,10 @@ def _symlink(path: str, link: str, stack: ExitStack) -> None:
             raise
         raise DeviceError(f"the link {link} cannot be made: {error.strerror}") from None
 
-    def forget() -> None:
+    def remove_own() -> None:
         with suppress(OSError):
-            if os.readlink(link) == path:  # while this mock lives no other has this port
+            # Another mock may have replaced the link. No other mock has the pty of this one.
+            if os.readlink(link) == path:
                 os.unlink(link)
 
-    stack.callback(forget)
+    stack.callback(remove_own)

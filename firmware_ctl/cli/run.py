@@ -1,7 +1,8 @@
 """`firmware-ctl run`: the daemon on the pins of this Raspberry Pi.
 
 Read this first. From top to bottom, `run` is the block diagram of the program: each line makes one
-part and hands it the parts below. `docs/architecture.md` goes on from here.
+part and passes it the parts that it needs. `docs/architecture.md` continues from here. This module
+knows the order in which the parts begin, and nothing of what they do.
 """
 
 import argparse
@@ -23,12 +24,13 @@ from firmware_ctl.timeline.folder import load_mat
 
 
 def run(args: argparse.Namespace) -> int:
-    """Plays until a signal ends it. Raises `DeviceError` where it cannot begin."""
+    """Runs until a signal ends it. Raises `DeviceError` if it cannot start."""
     state = os.path.abspath(args.state or paths.SERVICE_STATE)
     assembly.make_absolute(args)  # lgpio changes the working folder
 
-    # Safety begins before anything can move: a guard that drives the pins low when this process
-    # dies, a trial of the kernel timer that is to kill a daemon that hangs, and locked memory.
+    # Safety begins before anything can move. A child process drives the pins low when this process
+    # dies. A trial proves that the kernel's timer kills a process that hangs. Locked memory keeps
+    # the loop from waiting for a disk.
     pin_guard.fork_pin_guard(state)
     trial = assembly.begin_deadman_trial()
     deadman.lock_memory()
@@ -46,8 +48,8 @@ def run(args: argparse.Namespace) -> int:
         signals = assembly.catch_signals()
         pi.write_down(mat)
 
-        # Ports before pins: when the process dies the kernel closes what was opened last first, and
-        # waits up to 30 s for a port to send what it holds; the motors must not wait for that.
+        # Ports before pins. When the process dies, the kernel closes the descriptors in the reverse
+        # order, and waits up to 30 s for a serial port to send its bytes. The motors must not wait.
         ports = [(port, try_serial(port)) for port in (*mat.ports, *assembly.ports(args))]
         hardware = pi.open(mat, poller.origin_ns, log)
 

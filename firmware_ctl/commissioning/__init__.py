@@ -1,12 +1,16 @@
-"""The builder's first evening: wiring checked motor by motor, calibration, the first session.
+"""The first evening with a new mat: wiring check, calibration, and the guided setup.
 
-`procedure` decides what is asked and what moves, as a session does; `terminal` brings it to a
-keyboard and to pins.
+`wiring` and `first_evening` are the commands. `questions` holds what the builder is asked,
+`procedure` plays questions in the place of a session, `runner` puts a procedure into the daemon's
+loop, and `terminal` reads keys and shows text. The package never bypasses the latch, the dead-man
+or the motor gate: a motor that is tested by hand is as safe as one in a session.
 """
 
 __all__ = [
     "first_evening",
     "procedure",
     "questions",
+    "runner",
     "terminal",
+    "wiring",
 ]

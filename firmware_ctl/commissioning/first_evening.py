@@ -1,7 +1,7 @@
-"""`setup`: the first evening with a mat, step by step; each can be left and taken up again.
+"""The `setup` command: guides a builder through the first evening, step by step.
 
-It knows the order of the steps and which of them are done, in a small file of the state folder.
-What a step does, other commands know.
+It knows the order of the steps, and keeps in a file of the state folder which of them are done, so
+that a person can quit and continue later. It never knows how a step works: other commands do.
 """
 
 import argparse
@@ -16,16 +16,14 @@ from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 from firmware_ctl.commissioning.procedure import LEAVE_KEYS
-from firmware_ctl.commissioning.terminal import (
-    BuilderError,
-    Terminal,
-    Workbench,
-    feel_all,
-    greet,
-    tell,
-    try_button,
-    try_stop_switch,
-    tune,
+from firmware_ctl.commissioning.runner import BuilderError, Context
+from firmware_ctl.commissioning.terminal import Terminal, print_lines
+from firmware_ctl.commissioning.wiring import (
+    require_terminal,
+    run_calibration,
+    run_motor_check,
+    run_start_button_check,
+    run_stop_switch_check,
 )
 from firmware_ctl.config import paths, shipped
 from firmware_ctl.doctor import command as doctor
@@ -34,47 +32,50 @@ from firmware_ctl.protocol.connection import parse_fields
 from firmware_ctl.storage.files import atomic_write, open_regular
 from firmware_ctl.timeline.folder import load_mat, write_new
 
-FIRST: Final = "first-time"
+FIRST_PROFILE: Final = "first-time"
 MOCK_SPEED: Final = "20"
-"""In a mock the four minutes of the first session take twelve seconds."""
+"""A mock plays the four minutes of the first session in twelve seconds."""
 
 
 class Client(Protocol):
     """A connection to a daemon's control socket."""
 
     def ask(self, line: str) -> list[str]:
-        """Sends one line of the protocol, and gives the lines of the answer."""
+        """Sends one line of the protocol and returns the lines of the answer."""
 
 
 class Commands(NamedTuple):
-    """What the first evening is given of the other commands."""
+    """Functions of the command line, which this package may not import."""
 
     guarded: Callable[[Callable[[], int]], int]
     connect: Callable[[str], AbstractContextManager[Client] | None]
-    """To a control socket; None: no daemon answers there."""
+    """Connects to a control socket. None: no daemon answers there."""
     install_service: Callable[[], int]
 
 
 class Step(NamedTuple):
     name: str
     about: str
-    do: Callable[[Workbench], bool]
-    """False: it is not done yet."""
+    run: Callable[[Context], bool]
+    """False: the step is not done yet."""
 
 
 def setup(args: argparse.Namespace, commands: Commands) -> int:
-    """0 every step is done or skipped · 1 left before that."""
-    greet(args.mock)
+    """Exit code 0: every step is done or skipped; 1: the person quit before that."""
+    require_terminal(args.mock)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(1))  # so that terminal and daemon are seen to
+        # SystemExit unwinds the stack: the terminal is restored and a daemon of setup's own ends.
+        signal.signal(number, lambda *_: sys.exit(1))
     home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     folder = os.path.join(home, "firmware-ctl-mock") if args.mock else paths.SERVICE_STATE
-    state = os.path.abspath(args.state or folder)
-    own = os.path.join(state, "mat.yaml") if args.mock else paths.SERVICE_MAT
-    bench = Workbench(os.path.abspath(args.mat or own), state, args.mock, commands.guarded)
+    state_folder = os.path.abspath(args.state or folder)
+    mat_file = os.path.join(state_folder, "mat.yaml") if args.mock else paths.SERVICE_MAT
+    context = Context(
+        os.path.abspath(args.mat or mat_file), state_folder, args.mock, commands.guarded
+    )
     try:
-        os.makedirs(state, exist_ok=True)
-        return _go_through(bench, Progress(os.path.join(state, "setup")), commands)
+        os.makedirs(state_folder, exist_ok=True)
+        return _run_steps(context, Progress(os.path.join(state_folder, "setup")), commands)
     except OSError as error:
         if isinstance(error, FirmwareError):
             raise
@@ -83,11 +84,12 @@ def setup(args: argparse.Namespace, commands: Commands) -> int:
 
 
 class Progress:
-    """Which steps are done or skipped: a line each."""
+    """Which steps are done or skipped, in a file with one line for each: `done wiring`."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self.steps: dict[str, str] = {}
+        """Name of a step → `done` or `skipped`."""
         with suppress(FileNotFoundError):
             fd = open_regular(path, os.O_RDONLY)
             with open(fd, encoding="utf-8", errors="replace") as file:
@@ -103,217 +105,231 @@ class Progress:
         atomic_write(self._path, "".join(lines).encode())
 
 
-def _steps(bench: Workbench, commands: Commands) -> list[Step]:
-    """Of a mat file that is not there or not sound yet, the zones are the shipped one's."""
+def _steps(context: Context, commands: Commands) -> list[Step]:
+    """All steps. The zones are the shipped mat's while the mat file is missing or has mistakes."""
     try:
-        mat = bench.mat
+        mat = context.mat
     except FirmwareError:
         mat = load_mat(shipped.mat_file())
     zones = [zone.name for zone in mat.zones if zone.present]
     return [
-        Step("mat file", f"Your own mat file, {bench.mat_file}: read, or begun.", _mat_file),
-        Step("doctor", "What on this machine would make the mat unsafe or keep it idle.", _doctor),
-        Step("wiring", "Each motor runs gently: is it where it should be?", _wiring),
+        Step(
+            "mat file", f"Read your mat file, {context.mat_file}, or create it.", _prepare_mat_file
+        ),
+        Step("doctor", "Check this machine for problems.", _run_doctor),
+        Step(
+            "wiring",
+            "Run each motor gently: is it where it should be?",
+            lambda context: run_motor_check(context) == 0,
+        ),
         *(
             Step(
                 f"calibrate {zone}",
-                "What each motor of the zone needs to start, and to keep turning.",
+                "Measure what each motor of the zone needs to start and to keep turning.",
                 partial(_calibrate, zone),
             )
             for zone in zones
         ),
         Step(
             "stop switch",
-            "A motor runs gently: the stop switch has to end it.",
-            lambda bench: try_stop_switch(bench) == 0,
+            "Run a motor gently: the stop switch must stop it.",
+            lambda context: run_stop_switch_check(context) == 0,
         ),
         Step(
             "start button",
-            "Both of its contacts, pressed and released.",
-            lambda bench: try_button(bench) == 0,
+            "Check both of its contacts, pressed and released.",
+            lambda context: run_start_button_check(context) == 0,
         ),
         Step(
             "first session",
-            f"The profile {FIRST}: four gentle minutes.",
-            partial(_first_session, commands),
+            f"Play the profile {FIRST_PROFILE}: four gentle minutes.",
+            partial(_play_first_session, commands),
         ),
         Step(
-            "service", "From now on the mat is ready when the Pi is.", partial(_service, commands)
+            "service", "Start the mat automatically at boot.", partial(_install_service, commands)
         ),
     ]
 
 
-def _go_through(bench: Workbench, progress: Progress, commands: Commands) -> int:
-    again = "`firmware-ctl setup --mock`" if bench.is_mock else "`firmware-ctl setup`"
-    at = 0
-    steps = _steps(bench, commands)
-    while at < len(steps) and progress.steps.get(steps[at].name):
-        at += 1
-    if at == len(steps):  # all was seen to: what was skipped is taken up, or all of it again
-        words = [progress.steps[step.name] for step in steps]
-        at = words.index("skipped") if "skipped" in words else 0
-    while at < len(steps := _steps(bench, commands)):
-        _show(steps, progress, at)
-        key = _key("Enter do it   s skip   b back   q leave")
-        step = steps[at]
+def _run_steps(context: Context, progress: Progress, commands: Commands) -> int:
+    command = "`firmware-ctl setup --mock`" if context.is_mock else "`firmware-ctl setup`"
+    position = _first_open_step(_steps(context, commands), progress)
+    # The steps are listed anew each time: a step may have changed the zones in the mat file.
+    while position < len(steps := _steps(context, commands)):
+        _show_steps(steps, progress, position)
+        key = _ask_key("Enter: do it   s: skip   b: back   q: quit")
+        step = steps[position]
         if key == "q":
-            tell(f"Left. {again} goes on from here.")
+            print_lines(f"Stopped here. Run {command} to continue.")
             return 1
         if key == "b":
-            at = max(0, at - 1)
+            position = max(0, position - 1)
         elif key == "s":
             if progress.steps.get(step.name) != "done":
                 progress.put(step.name, "skipped")
-            at += 1
+            position += 1
         elif key == "\n":
-            tell(f"--- {step.name} ---")
-            if _done(step, bench):
+            print_lines(f"--- {step.name} ---")
+            if _run_step(step, context):
                 progress.put(step.name, "done")
-                at += 1
+                position += 1
             else:
-                tell("This step is not done yet: do it again, or skip it for now.")
-    _show(steps, progress, at)
-    skipped_names = [step.name for step in steps if progress.steps[step.name] == "skipped"]
+                print_lines("This step is not done yet: do it again, or skip it for now.")
+    _show_steps(steps, progress, position)
+    skipped_names = [step.name for step in steps if progress.steps.get(step.name) != "done"]
     if skipped_names:
-        tell(f"Skipped: {', '.join(skipped_names)}. {again} takes them up again.")
+        print_lines(f"Skipped: {', '.join(skipped_names)}. Run {command} to do them.")
     else:
-        tell("All is done. Before you lie down, read in the README who should ask a doctor first.")
+        print_lines(
+            "All steps are done. Before you lie down, read in the README who should ask a doctor "
+            "first."
+        )
     return 0
 
 
-def _show(steps: list[Step], progress: Progress, at: int) -> None:
-    tell("")
+def _first_open_step(steps: list[Step], progress: Progress) -> int:
+    """The first step that is neither done nor skipped, else the first skipped one, else 0."""
+    words = [progress.steps.get(step.name, "") for step in steps]
+    return next((words.index(word) for word in ("", "skipped") if word in words), 0)
+
+
+def _show_steps(steps: list[Step], progress: Progress, position: int) -> None:
+    print_lines("")
     for i, step in enumerate(steps):
         word = progress.steps.get(step.name, "")
-        tell(f"{'>' if i == at else ' '} {i + 1:>2} {step.name:<22} {word}")
-    if at < len(steps):
-        tell(steps[at].about)
+        print_lines(f"{'>' if i == position else ' '} {i + 1:>2} {step.name:<22} {word}")
+    if position < len(steps):
+        print_lines(steps[position].about)
 
 
-def _done(step: Step, bench: Workbench) -> bool:
+def _run_step(step: Step, context: Context) -> bool:
+    """Runs a step. An error does not end setup: it is shown, and the step is not done."""
     try:
-        return step.do(bench)
+        return step.run(context)
     except AuthorError as error:
-        tell(*map(str, error.mistakes))
-        tell(f"Mend {bench.mat_file} in another window, then do this step again.")
+        print_lines(*map(str, error.mistakes))
+        print_lines(f"Fix {context.mat_file} in another window, then do this step again.")
     except FirmwareError as error:
-        tell(f"{error}.")
+        print_lines(f"{error}.")
     return False
 
 
-def _key(prompt: str) -> str:
+def _ask_key(prompt: str) -> str:
     with Terminal() as terminal:
-        return _pressed(terminal, prompt)
+        return _wait_for_key(terminal, prompt)
 
 
-def _pressed(terminal: Terminal, prompt: str, wait_s: float | None = None) -> str:
-    """One key; q for all that leave; nothing where none comes in time."""
+def _wait_for_key(terminal: Terminal, prompt: str, wait_s: float | None = None) -> str:
+    """One key. Every key that leaves counts as q. Empty: no key was pressed within `wait_s`."""
     terminal.show((), prompt)
     if not select.select((0,), (), (), wait_s)[0]:
         return ""
-    key = terminal.typed()[0]
+    key = terminal.read_keys()[0]
     return "q" if key in LEAVE_KEYS else key
 
 
-# ---- the steps that no other command is
+# ---- the steps that are not commands of their own
 
 
-def _mat_file(bench: Workbench) -> bool:
-    if not os.path.exists(bench.mat_file):
-        os.makedirs(os.path.dirname(bench.mat_file), exist_ok=True)
+def _prepare_mat_file(context: Context) -> bool:
+    if not os.path.exists(context.mat_file):
+        os.makedirs(os.path.dirname(context.mat_file), exist_ok=True)
         with open(shipped.mat_file(), encoding="utf-8") as file:
             text = file.read()
+        # The shipped file names its schema by a relative path, which a copy elsewhere cannot use.
         folder = os.path.dirname(shipped.mat_file())
-        write_new(bench.mat_file, text.replace("$schema=.", f"$schema={folder}"))
-        tell(
-            f"{bench.mat_file} is new, a copy of the shipped one. If your pins, motors or supply "
+        write_new(context.mat_file, text.replace("$schema=.", f"$schema={folder}"))
+        print_lines(
+            f"{context.mat_file} is new, a copy of the shipped one. If your pins, motors or supply "
             "differ from the reference mat, edit it now, in another window."
         )
-        _key("any key goes on")
-    mat = bench.mat
-    tell(f"{mat.name}: {len(mat.motors)} motors in {', '.join(zone.name for zone in mat.zones)}.")
+        _ask_key("press any key to continue")
+    mat = context.mat
+    zones = ", ".join(zone.name for zone in mat.zones)
+    print_lines(f"{mat.name}: {len(mat.motors)} motors in {zones}.")
     return True
 
 
-def _doctor(bench: Workbench) -> bool:
-    code = doctor.doctor(argparse.Namespace(mat=bench.mat_file, json=False))
-    if bench.is_mock:
-        tell("In a mock that is no matter; on the Pi this step is done when nothing is BAD.")
-    return code == 0 or bench.is_mock
+def _run_doctor(context: Context) -> bool:
+    code = doctor.doctor(argparse.Namespace(mat=context.mat_file, json=False))
+    if context.is_mock:
+        print_lines("This does not matter in the simulation. On a Pi, nothing may be BAD.")
+    return code == 0 or context.is_mock
 
 
-def _wiring(bench: Workbench) -> bool:
-    return feel_all(bench) == 0
+def _calibrate(zone: str, context: Context) -> bool:
+    return run_calibration(context, zone) == 0
 
 
-def _calibrate(zone: str, bench: Workbench) -> bool:
-    return tune(bench, zone) == 0
-
-
-def _service(commands: Commands, bench: Workbench) -> bool:
-    if bench.is_mock:
-        tell("In a mock nothing is installed. On the Pi this does `service install`.")
+def _install_service(commands: Commands, context: Context) -> bool:
+    if context.is_mock:
+        print_lines("The simulation installs nothing. On a Pi this step runs `service install`.")
         return True
-    if bench.mat_file != paths.SERVICE_MAT:
-        tell(f"The service reads {paths.SERVICE_MAT}; put your mat file there.")
+    if context.mat_file != paths.SERVICE_MAT:
+        print_lines(f"The service reads {paths.SERVICE_MAT}: copy your mat file to that path.")
     return commands.install_service() == 0
 
 
-def _first_session(commands: Commands, bench: Workbench) -> bool:
-    """Through a daemon: the service's if it runs, else one of its own for this step."""
-    tell(
-        "Lie down, with the stop switch within reach. A press of the start button starts, any "
-        "press ends; so does any key here. Over serial a terminal program does the same: "
-        f"`select {FIRST}`, `start`, and `!` to stop."
+def _play_first_session(commands: Commands, context: Context) -> bool:
+    """Plays the first session through a daemon, as every later session is played.
+
+    It uses the service's daemon if that runs, else it starts one for this step.
+    """
+    print_lines(
+        "Lie down, with the stop switch within reach. Press the start button to start. Any press "
+        "stops the session; so does any key here. A serial terminal program can do the same: "
+        f"`select {FIRST_PROFILE}`, `start`, and `!` to stop."
     )
-    with _daemon(bench, commands) as client, Terminal() as terminal:
-        final = client.ask(f"select {FIRST}")[-1]
-        if final.startswith("err"):
-            raise BuilderError(f"{FIRST} cannot be played on this mat: {final.split(' ', 2)[2]}")
-        is_done, line = _accompany(client, terminal, bench.is_mock)
+    with _daemon_client(context, commands) as client, Terminal() as terminal:
+        last_line = client.ask(f"select {FIRST_PROFILE}")[-1]
+        if last_line.startswith("err"):
+            message = last_line.split(" ", 2)[2]
+            raise BuilderError(f"{FIRST_PROFILE} cannot be played on this mat: {message}")
+        is_done, line = _follow_session(client, terminal, context.is_mock)
         terminal.show((line,), "")
     return is_done
 
 
-def _accompany(client: Client, terminal: Terminal, is_mock: bool) -> tuple[bool, str]:
-    """Shows the session until it is over: whether one ran, and what is to be said of it."""
-    ran = False
-    keys = "s start" + ("   b press the start button" if is_mock else "") + "   q leave"
+def _follow_session(client: Client, terminal: Terminal, is_mock: bool) -> tuple[bool, str]:
+    """Shows the session until it ends. Returns whether one ran, and a closing line to show."""
+    has_run = False
+    keys = "s: start" + ("   b: press the start button" if is_mock else "") + "   q: quit"
     while True:
         status = parse_fields(client.ask("status")[-1])
         if status["state"] == "fault":
             return False, f"A fault: {status['fault']}. `firmware-ctl doctor` looks for its cause."
         if status["state"] in ("running", "paused"):
-            ran = True
-            left = f"{status['state']}: {status['phase']}, {float(status['left']):.0f} s left"
-            if _pressed(terminal, f"{left}   any key stops", 0.5):
+            has_run = True
+            progress = f"{status['state']}: {status['phase']}, {float(status['left']):.0f} s left"
+            if _wait_for_key(terminal, f"{progress}   any key stops", 0.5):
                 client.ask("stop")
             continue
-        if ran:
-            return True, "It ran, and it is over."
-        key = _pressed(terminal, f"{status['profile']} is selected   {keys}", 0.5)
+        if has_run:
+            return True, "Session finished."
+        key = _wait_for_key(terminal, f"{status['profile']} is selected   {keys}", 0.5)
         if key == "q":
             return False, "No session was started."
         if key in ("s", "b"):
-            final = client.ask("start" if key == "s" else "press")[-1]
-            if final.startswith("err"):
-                terminal.show((final.split(" ", 2)[2],), "")
+            last_line = client.ask("start" if key == "s" else "press")[-1]
+            if last_line.startswith("err"):
+                terminal.show((last_line.split(" ", 2)[2],), "")
 
 
 @contextmanager
-def _daemon(bench: Workbench, commands: Commands) -> Iterator[Client]:
-    if not bench.is_mock:
+def _daemon_client(context: Context, commands: Commands) -> Iterator[Client]:
+    """A client of the running service, or of a daemon that lives as long as this context."""
+    if not context.is_mock:
         service_client = commands.connect(paths.SERVICE_SOCKET)
         if service_client is not None:
             with service_client as client:
                 yield client
             return
-    path = os.path.join(bench.state, "setup.sock")
-    words = ["mock", "--no-view", "--speed", MOCK_SPEED] if bench.is_mock else ["run"]
-    words += ["--mat", bench.mat_file, "--socket", path]
-    words += [] if bench.is_mock else ["--state", bench.state]
+    path = os.path.join(context.state_folder, "setup.sock")
+    words = ["mock", "--no-view", "--speed", MOCK_SPEED] if context.is_mock else ["run"]
+    words += ["--mat", context.mat_file, "--socket", path]
+    words += [] if context.is_mock else ["--state", context.state_folder]
     daemon = subprocess.Popen(
-        # -P: nothing of the folder in which the builder stands is run, often by root.
+        # -P: Python must not import from the current folder, because setup often runs as root.
         [sys.executable, "-P", "-m", "firmware_ctl", *words],
         env=shipped.child_environment(),
         stdin=subprocess.DEVNULL,

@@ -1,12 +1,14 @@
-"""The builder's questions: which motor runs, how strongly, what is asked, and what an answer means.
+"""Plays a builder's questions in the place of a session.
 
-Questions are a generator that yields a `Question` and is sent its `Answer`. A `Procedure` plays
-them in the place of a session. Time is an argument. Nothing here knows a terminal, a file or a pin.
+The questions are a generator: it yields a `Question` and receives an `Answer`. A question may run
+one motor while it waits. `Procedure` implements `Decider`, so the daemon's loop drives it exactly
+as it drives a session: time is an argument. This module knows duties, keys and contacts. It never
+knows a terminal, a file or a pin.
 """
 
 from collections import deque
 from collections.abc import Generator
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.limits import SIGNAL_LEVEL_PCT, TICK_MS
@@ -31,50 +33,58 @@ from firmware_ctl.timeline.motor_drive import (
 )
 
 MOTOR_MS: Final = 60_000
-"""So long a motor runs at most while a course is played, all its turns together."""
+"""The longest time that one motor may run in one procedure, summed over all its questions."""
 
 REPEAT_MS: Final = 700
-"""A key that comes again within this time is held down, or bounced: it is no second answer."""
+"""The same key within this time is key repeat or a bounce, not a second answer."""
 
 LEAVE_KEYS: Final = ("q", "\x03", "\x04", "")
+"""q, Ctrl-C, Ctrl-D, and a terminal that is gone."""
 
 
 class Key(NamedTuple):
-    """A key was pressed; empty: the terminal is gone."""
+    """A key was pressed. An empty text: the terminal is gone."""
 
     text: str
 
 
 class Answer(NamedTuple):
-    """`text`: the key, or one of the words below. `duty_pct`: what the motor had at that moment."""
-
     text: str
+    """The key, or one of the words below."""
     duty_pct: int = 0
+    """The duty of the motor at the moment of the answer."""
     contact: Contact | None = None
-    """What the start button's contacts read."""
+    """The reading of the start button's contacts; None before the first reading."""
 
 
-OTHER: Final = "other"
-"""A key that is no answer here; the motor is off."""
-LATE: Final = "late"
-"""The motor has had its 60 s; it is off."""
-OVER: Final = "over"
-"""The ramp, or the rest, is over without an answer; the motor is off."""
-RAIL: Final = "rail"
-"""The motors' supply is seen to be off."""
-SEEN: Final = "seen"
-"""The start button's contacts read what was asked for."""
+OTHER_KEY: Final = "other key"
+"""A key that the question does not offer. The motor is off."""
+OUT_OF_TIME: Final = "out of time"
+"""The motor has used up `MOTOR_MS`. It is off."""
+ENDED: Final = "ended"
+"""The drive or the waiting time ended without an answer. The motor is off."""
+RAIL_OFF: Final = "rail off"
+"""The read-back shows that the motors' supply is off."""
+CONTACT_READ: Final = "contact read"
+"""The start button's contacts gave the expected reading."""
 
 
 class Drive(Protocol):
-    """What a motor gets while a question stands; None: it is over."""
+    """The course of one motor's duty while a question waits."""
 
     def at(self, after_ms: int) -> tuple[int | None, int]:
-        """The duty so long after the question, and when it is to be asked again."""
+        """The duty in percent `after_ms` after the question, and when to ask again.
+
+        Both times count from the question. A duty of None: the drive has ended.
+        """
 
 
 class Ramp(NamedTuple):
-    """From one duty to another by small steps; no kick, so that it shows what the duty does."""
+    """Moves from one duty to another in small steps.
+
+    It never kicks: a kick would start a motor at a duty that cannot start it alone, and calibration
+    looks for exactly that duty.
+    """
 
     from_pct: int
     to_pct: int
@@ -82,193 +92,215 @@ class Ramp(NamedTuple):
     every_ms: int
 
     def at(self, after_ms: int) -> tuple[int | None, int]:
-        step = after_ms // self.every_ms
-        up = self.to_pct >= self.from_pct
-        duty = self.from_pct + (step if up else -step) * self.by_pct
-        is_over = duty > self.to_pct if up else duty <= self.to_pct
-        return None if is_over else duty, (step + 1) * self.every_ms
+        step_number = after_ms // self.every_ms
+        is_rising = self.to_pct >= self.from_pct
+        change_pct = step_number * self.by_pct
+        duty_pct = self.from_pct + (change_pct if is_rising else -change_pct)
+        has_ended = duty_pct > self.to_pct if is_rising else duty_pct <= self.to_pct
+        return None if has_ended else duty_pct, (step_number + 1) * self.every_ms
 
 
 class Gentle:
-    """The level of a signal, shaped as in a session: soft start, a gentle kick, then a full one.
+    """Drives a motor at the level of a haptic, as a session would: soft start, then kicks.
 
-    A motor without a kick gets the least level that starts it. No zone gets more than its cap.
+    The first kick is a gentle one, because the level is still low. A motor without a kick gets the
+    lowest level that starts it. No level exceeds the cap of the motor's zone.
     """
 
     def __init__(self, mat: Mat, motor: int) -> None:
-        which = mat.motors[motor]
-        table = duty_table(which, mat)
-        starts = next((n for n, duty in enumerate(table) if duty >= which.start_pct), 100)
-        cap_pct = next(zone.cap_pct for zone in mat.zones if zone.name == which.zone)
-        level = SIGNAL_LEVEL_PCT if which.kick_ms else max(SIGNAL_LEVEL_PCT, starts)
-        self._level_pct = min(level, cap_pct)
+        """`motor`: its index in `mat.motors`."""
+        driven = mat.motors[motor]
+        start_level_pct = next(
+            (
+                level_pct
+                for level_pct, duty_pct in enumerate(duty_table(driven, mat))
+                if duty_pct >= driven.start_pct
+            ),
+            100,
+        )
+        cap_pct = next(zone.cap_pct for zone in mat.zones if zone.name == driven.zone)
+        level_pct = SIGNAL_LEVEL_PCT if driven.kick_ms else max(SIGNAL_LEVEL_PCT, start_level_pct)
+        self._level_pct = min(level_pct, cap_pct)
         self._rise_pct_s = mat.limits.rise_pct_s
         self._motor = motor
         self._count = len(mat.motors)
         self._drive = MotorDrive(drive_table_of(mat))
 
     def at(self, after_ms: int) -> tuple[int | None, int]:
-        level = min(self._level_pct, 1 + after_ms * self._rise_pct_s // 1000)
-        duties = self._drive.duties(_alone(self._motor, level, self._count), after_ms)
+        level_pct = min(self._level_pct, 1 + after_ms * self._rise_pct_s // 1000)
+        duties = self._drive.duties(_only(self._motor, level_pct, self._count), after_ms)
         return duties.duty_pct[self._motor], after_ms - after_ms % TICK_MS + TICK_MS
 
 
-def _alone(motor: int, value: int, count: int) -> Levels:
+def _only(motor: int, value: int, count: int) -> Levels:
+    """`value` for one motor, 0 for all others."""
     return tuple(value if i == motor else 0 for i in range(count))
 
 
 class Question(NamedTuple):
-    """A question: what is told first, what stands beside the keys, and which of them answer."""
-
     lines: tuple[str, ...]
+    """Text to show once, when the question is put."""
     prompt: str
+    """The keys and their meanings, shown for as long as the question waits."""
     keys: str
+    """The keys that answer the question, one character each."""
     motor: int | None = None
-    """The motor that runs while it stands; it is off before anything else happens."""
+    """Index of the motor that `drive` runs. It is off before the next question is put."""
     drive: Drive | None = None
     contact: Contact | None = None
-    """Answered by the start button too, when its contacts read this."""
-    is_for_rail: bool = False
-    """Answered by the rail's sentry too."""
+    """A reading of the start button's contacts that also answers the question."""
+    expects_rail_off: bool = False
+    """A motor supply that is switched off also answers the question, and is not a fault."""
     for_ms: int | None = None
-    """Over after that time; no drive."""
+    """The question ends after this time. For questions without a drive."""
 
 
-Found = TypeVar("Found")
-Questions = Generator[Question, Answer, Found]
+Result = TypeVar("Result")
+Questions = Generator[Question, Answer, Result]
 
 
-class Procedure:
-    """Plays a course in the place of a session: the loop asks it for every motor's duty.
+class Procedure(Generic[Result]):
+    """Plays questions in the place of a session: the loop asks it for every motor's duty."""
 
-    `result`: what the course came to; None: it was left, or a fault ended it.
-    """
-
-    def __init__(self, mat: Mat, questions: Questions[object]) -> None:
-        self.result: object = None
+    def __init__(self, mat: Mat, questions: Questions[Result]) -> None:
+        self.result: Result | None = None
+        """What the generator returned. None: the person quit, or a fault ended the procedure."""
         self.closed = False
         self.fault: Fault | None = None
         self.status = SessionStatus(State.IDLE)
-        self.ask: Question | None = None
+        self.question: Question | None = None
         self.duty_pct = 0
-        """What the asked motor gets now."""
+        """The present duty of the question's motor."""
         self._questions = questions
         self._count = len(mat.motors)
-        self._most = [highest_duty_pct(motor, mat) for motor in mat.motors]
+        self._highest_duty_pct = [highest_duty_pct(motor, mat) for motor in mat.motors]
         self._ran_ms = [0] * self._count
         self._asked_at_ms = 0
         self._contact: Contact | None = None
-        self._key = Key("")
-        self._key_at_ms = -REPEAT_MS
+        self._last_key = Key("")
+        self._last_key_at_ms = -REPEAT_MS
         self._lines: list[str] = []
-        self._keys: deque[Key] = deque()
+        self._waiting_keys: deque[Key] = deque()
 
     def press(self, key: Key) -> None:
-        """A key that the next step takes."""
-        self._keys.append(key)
+        """Queues a key; the next call of `handle` takes it."""
+        self._waiting_keys.append(key)
 
     @property
     def is_moving(self) -> bool:
-        return self.ask is not None and self.ask.drive is not None and not self.closed
+        return self.question is not None and self.question.drive is not None and not self.closed
 
     def handle(self, event: Input | Key, now_ms: int) -> Step:
         """Takes one input at `now_ms`, which never goes back."""
         self._lines = []
+        # A fault lasts for one step: long enough for the latch to trip, and to be reset by the
+        # next step. The stop switch is pressed on purpose here, and the procedure goes on.
         self.fault = None
-        if self.ask is None and not self.closed:
-            self._next(None, now_ms)
-        while self._keys and not self.closed:
-            self._take(self._keys.popleft(), now_ms)
-        until_ms = None
+        if self.question is None and not self.closed:
+            self._put_next_question(None, now_ms)
+        while self._waiting_keys and not self.closed:
+            self._take(self._waiting_keys.popleft(), now_ms)
+        wake_at_ms = None
         if not self.closed:
             self._take(event, now_ms)
         if not self.closed:
-            until_ms = self._play(now_ms)
+            wake_at_ms = self._play(now_ms)
         duties = (0,) * self._count
-        if self.is_moving and self.ask is not None and self.ask.motor is not None:
-            duties = _alone(self.ask.motor, self.duty_pct, self._count)
-        notices = tuple(Notice("told", {"text": line}) for line in self._lines)
+        if self.is_moving and self.question is not None and self.question.motor is not None:
+            duties = _only(self.question.motor, self.duty_pct, self._count)
+        notices = tuple(Notice("text", {"text": line}) for line in self._lines)
         state = State.FAULT if self.fault is not None else State.IDLE
         self.status = SessionStatus(
             state, fault=self.fault, is_moving=self.is_moving, is_closed=self.closed
         )
-        return Step(duties, duties, (), until_ms, self.status, notices)
+        return Step(duties, duties, (), wake_at_ms, self.status, notices)
 
     def _take(self, event: Input | Key, now_ms: int) -> None:
-        ask = self.ask
-        assert ask is not None
-        if isinstance(event, Key):
-            is_again = event == self._key and now_ms - self._key_at_ms < REPEAT_MS
-            self._key, self._key_at_ms = event, now_ms
-            if event.text in LEAVE_KEYS:
-                self._end("Left: the motors are off.", now_ms)
-            elif event.text in ask.keys:
-                if not is_again:
-                    self._answer(event.text, now_ms)
-            elif not is_again:
-                self._answer(OTHER, now_ms)
-        elif isinstance(event, Contacts):
-            before, self._contact = self._contact, event.contact
-            seen = {event.contact, *(spell.contact for spell in event.spells)}
-            if event.contact is ask.contact:
-                self._answer(SEEN, now_ms)
-            elif self.is_moving and Contact.PRESSED in seen and before is not Contact.PRESSED:
-                self._answer(OTHER, now_ms)
-        elif isinstance(event, Fault):
-            self.fault = event
-            if event.code == "rail" and ask.is_for_rail and not event.is_persistent:
-                self._answer(RAIL, now_ms)
-            else:
-                self._end(f"The motors are off: {event.message}.", now_ms)
-        elif isinstance(event, Suspended):
-            self._end("The machine was suspended: the motors are off.", now_ms)
-        elif isinstance(event, Close):
-            self._end("Ended from outside: the motors are off.", now_ms)
+        question = self.question
+        assert question is not None
+        match event:
+            case Key():
+                self._take_key(event, question, now_ms)
+            case Contacts():
+                self._take_contacts(event, question, now_ms)
+            case Fault():
+                self.fault = event
+                is_expected = question.expects_rail_off and event.code == "rail"
+                if is_expected and not event.is_persistent:
+                    self._answer(RAIL_OFF, now_ms)
+                else:
+                    self._end(f"The motors are off: {event.message}.", now_ms)
+            case Suspended():
+                self._end("The machine was suspended: the motors are off.", now_ms)
+            case Close():
+                self._end("Stopped by a signal: the motors are off.", now_ms)
+
+    def _take_key(self, key: Key, question: Question, now_ms: int) -> None:
+        is_repeat = key == self._last_key and now_ms - self._last_key_at_ms < REPEAT_MS
+        self._last_key, self._last_key_at_ms = key, now_ms
+        if key.text in LEAVE_KEYS:
+            self._end("Stopped: the motors are off.", now_ms)
+        elif not is_repeat:
+            self._answer(key.text if key.text in question.keys else OTHER_KEY, now_ms)
+
+    def _take_contacts(self, event: Contacts, question: Question, now_ms: int) -> None:
+        previous, self._contact = self._contact, event.contact
+        readings = {event.contact, *(spell.contact for spell in event.spells)}
+        if event.contact is question.contact:
+            self._answer(CONTACT_READ, now_ms)
+        elif self.is_moving and Contact.PRESSED in readings and previous is not Contact.PRESSED:
+            # Any press of the start button stops a session, so it must stop a motor here too.
+            self._answer(OTHER_KEY, now_ms)
 
     def _play(self, now_ms: int) -> int | None:
-        """Sets the duty, lets what is over be over, and says when to come again."""
-        while (ask := self.ask) is not None and not self.closed:
+        """Sets the motor's duty, ends questions whose time is over, and returns the next wake."""
+        while (question := self.question) is not None and not self.closed:
             after_ms = now_ms - self._asked_at_ms
-            if ask.drive is None or ask.motor is None:
-                if ask.for_ms is None:
+            if question.drive is None or question.motor is None:
+                if question.for_ms is None:
                     return None
-                if after_ms < ask.for_ms:
-                    return self._asked_at_ms + ask.for_ms
-                self._answer(OVER, now_ms)
+                if after_ms < question.for_ms:
+                    return self._asked_at_ms + question.for_ms
+                self._answer(ENDED, now_ms)
                 continue
-            left_ms = MOTOR_MS - self._ran_ms[ask.motor]
-            duty, again_ms = ask.drive.at(after_ms)
+            left_ms = MOTOR_MS - self._ran_ms[question.motor]
+            duty_pct, again_after_ms = question.drive.at(after_ms)
             if after_ms >= left_ms:
-                self._answer(LATE, now_ms)
-            elif duty is None:
-                self._answer(OVER, now_ms)
+                self._answer(OUT_OF_TIME, now_ms)
+            elif duty_pct is None:
+                self._answer(ENDED, now_ms)
             else:
-                self.duty_pct = min(duty, self._most[ask.motor])
-                return self._asked_at_ms + min(again_ms, left_ms)
+                self.duty_pct = min(duty_pct, self._highest_duty_pct[question.motor])
+                return self._asked_at_ms + min(again_after_ms, left_ms)
         return None
 
     def _answer(self, text: str, now_ms: int) -> None:
         answer = Answer(text, self.duty_pct, self._contact)
-        self._rest(now_ms)
-        self._next(answer, now_ms)
+        self._stop_motor(now_ms)
+        self._put_next_question(answer, now_ms)
 
-    def _next(self, answer: Answer | None, now_ms: int) -> None:
+    def _put_next_question(self, answer: Answer | None, now_ms: int) -> None:
         try:
-            self.ask = next(self._questions) if answer is None else self._questions.send(answer)
-        except StopIteration as end:
-            self.result = end.value
+            if answer is None:
+                self.question = next(self._questions)
+            else:
+                self.question = self._questions.send(answer)
+        except StopIteration as stop:
+            self.result = stop.value
             self.closed = True
             return
         self._asked_at_ms = now_ms
-        self._lines += self.ask.lines
+        self._lines += self.question.lines
 
-    def _rest(self, now_ms: int) -> None:
-        if self.ask is not None and self.ask.motor is not None and self.ask.drive is not None:
-            self._ran_ms[self.ask.motor] += now_ms - self._asked_at_ms
+    def _stop_motor(self, now_ms: int) -> None:
+        """Sets the duty to 0 and adds the time since the question to the motor's running time."""
+        question = self.question
+        if question is not None and question.motor is not None and question.drive is not None:
+            self._ran_ms[question.motor] += now_ms - self._asked_at_ms
         self.duty_pct = 0
 
     def _end(self, line: str, now_ms: int) -> None:
-        self._rest(now_ms)
+        self._stop_motor(now_ms)
         self._questions.close()
         self._lines.append(line)
         self.closed = True

@@ -1,7 +1,8 @@
-"""The one loop: it waits for ports, the button and the time, asks the session, and drives the pins.
+"""The one loop: it waits for ports, the button and time, calls the session, and drives the pins.
 
-Knows descriptors, connections, timers, and the latch as the one writer of pins. Never knows who
-implements the pins, the button or the watchdogs that it is given.
+This package knows descriptors, clients, timers and ticks. `player` is the only way from an input to
+the pins, and `latch` is the only writer of pins. The package never knows who implements the pins,
+the button, the disk or the watchdogs: `interfaces` has what it expects of them.
 """
 
 __all__ = [

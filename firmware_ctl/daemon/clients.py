@@ -1,7 +1,9 @@
-"""Everyone who talks to the daemon: their links, the order in which they are served, their lease.
+"""All clients of the daemon: their links, the order in which they are served, their leases.
 
-A stop acts when its bytes are read, in `hear`, whoever sent it and whatever else waits. Everything
-else waits for its turn in `serve`.
+A stop acts in `receive`, as soon as its bytes are read, whoever sent it and whatever else waits.
+Any other request waits for its turn in `serve`. Both have a limit of time, so that no client can
+delay a tick. This module never knows what a request does (`protocol.commands` does) and never what
+kind of port a link is.
 """
 
 from collections.abc import Collection
@@ -19,27 +21,28 @@ from firmware_ctl.session.events import Notice, Ready, Step, Stop
 from firmware_ctl.session.session import Session
 
 REQUESTS_A_ROUND: Final = 16
+"""Most requests of one connection that are answered in a round of the loop."""
+
 SERVE_MS: Final = 5
-"""For so long one connection, and all together, are served before the loop looks at button and
-ports again."""
+"""Requests are answered for this long in a round. Then the loop checks button and ports again."""
 
 GUESTS_MAX: Final = 64
-"""Clients at once. For one more, the one that was silent longest goes."""
+"""Most clients on sockets. For a further one, the client that was silent longest is closed."""
 
-HEAR_MS: Final = 5
-"""For so long ports are read in a round. A port that was not read is read first in the next one."""
+RECEIVE_MS: Final = 5
+"""Links are read for this long in a round. Links that were not read come first in the next one."""
 
-MUCH: Final = 1024
-"""A port that gives so many bytes at once may have more."""
+FULL_READ_BYTES: Final = 1024
+"""A link that returns this many bytes in one read may have more."""
 
 LEAVING_MS: Final = 10_000
-"""For so long at most, what the kernel holds of a client that has to go is read for stops."""
+"""The bytes that the kernel holds of a closed client are read for stops for this long at most."""
 
 READY: Final = f"* ready firmware-ctl {__version__} protocol={PROTOCOL}"
 
 
 class Clients:
-    """The loop's peers."""
+    """The loop's `Peers`. Guests are clients on sockets; all other links are the daemon's own."""
 
     def __init__(self, session: Session, loop: Loop, read_profiles: ReadProfiles, log: Log) -> None:
         self.session = session
@@ -47,26 +50,26 @@ class Clients:
         self.log = log
         self.links: list[Link] = []
         self.writers: list[Link] = []
-        """Those who have not taken all that they are sent."""
+        """The links with bytes that the client has not taken."""
         self._loop = loop
         self._player = loop.player
         self._guests: list[Link] = []
-        """Those of the links that come and go as they like."""
-        self._unheard: list[Link] = []
-        """Those that could be read in the last round, and were not."""
+        """The links of clients on sockets, which `make_room` may close."""
+        self._unread: list[Link] = []
+        """Links that were readable in the last round, but not read for lack of time."""
         self._leaving: dict[Link, int] = {}
-        """Clients that have to go, and until when at most they are read for stops."""
+        """Clients that are being closed, and until when they are read for stops at most."""
         self._requests = Requests(session, loop, read_profiles, log)
         self._owner = self._requests.owner
         self._deferred = self._requests.deferred
-        self._is_heard = False
-        """Someone was read since all were served last."""
+        self._has_received = False
+        """True if a link was read since the last call of `serve`."""
         self._is_behind = False
-        """There is more to do than could be done in the last round."""
+        """True if the last round left something to do."""
         self._has_unserved = False
-        """Bytes or requests of someone wait, be it for an answer that comes later."""
-        self._heard_at_ms = -1
-        """When bytes last came, from anyone."""
+        """True if a request waits, perhaps for an answer that comes later."""
+        self._received_at_ms = -1
+        """When bytes last arrived, from any client."""
         self._notices: list[Notice] = []
         loop.peers = self
         loop.when_ready.append(self._become_ready)
@@ -82,30 +85,30 @@ class Clients:
             return self.now_ms()
         return self._owner.lease_ends_at_ms()
 
-    def hear(self, readable: Collection[Link]) -> None:
-        """Reads ports in turn, as often as they give much, for `HEAR_MS` and each once at least."""
-        until_ms = self.now_ms() + HEAR_MS
-        links = sorted(readable, key=lambda link: link not in self._unheard)
-        self._is_heard |= bool(links)
-        self._unheard = []
-        for n, link in enumerate(links):  # the list grows
+    def receive(self, readable: Collection[Link]) -> None:
+        """Reads links in turn, full ones repeatedly, for `RECEIVE_MS` or one link at least."""
+        until_ms = self.now_ms() + RECEIVE_MS
+        links = sorted(readable, key=lambda link: link not in self._unread)
+        self._has_received |= bool(links)
+        self._unread = []
+        for n, link in enumerate(links):  # a link with more bytes is appended again
             if n and self.now_ms() >= until_ms:
-                self._unheard = links[n:]
+                self._unread = links[n:]
                 break
-            if self._hear(link):
+            if self._receive(link):
                 links.append(link)
         for link in [*self._leaving]:
-            self._hear_leaving(link)
+            self._receive_leaving(link)
         # Before a finished job can begin a session whose owner's lease is over.
         owner = self._owner.connection
         if owner is not None and self._owner.is_lease_over(self.now_ms()):
             self._end_lease(owner)
 
     def serve(self) -> None:
-        is_busy = self._is_heard or self._is_behind or self._has_unserved or self._notices
+        is_busy = self._has_received or self._is_behind or self._has_unserved or self._notices
         if not is_busy and not any(link.connection.has_unsent for link in self.links):
             return  # only time has passed
-        self._is_heard = False
+        self._has_received = False
         self._answer_some()
         for link in [link for link in self.links if link.ended]:
             self._loop.readers_changed()
@@ -113,10 +116,10 @@ class Clients:
             if connection.lease_s:
                 self._end_lease(connection)
                 connection.forget()
-            # It may still read: a client that half-closes gets all answers, also the late ones.
+            # A client that has closed one direction still gets all its answers, late ones included.
             is_answered = connection.is_served and connection not in self._deferred
             if is_answered and not connection.has_unsent:
-                self._let_go(link)
+                self._remove(link)
                 link.close()
         self._publish()
         self._send()
@@ -131,34 +134,37 @@ class Clients:
     # --- for links and listeners ---
 
     def join(self, link: Link) -> None:
-        """Takes a new client; where there are too many, another one goes."""
+        """Adds a client on a socket. If there are too many, closes another one."""
         if len(self._guests) >= GUESTS_MAX:
             self.make_room()
-        link.connection.heard_at_ms = self.now_ms()
+        link.connection.received_at_ms = self.now_ms()
         self._guests.append(link)
         self.add(link)
 
     def add(self, link: Link) -> None:
-        """Takes a link that is the daemon's own, however many clients there are."""
+        """Adds a link of the daemon's own, such as a serial port. It does not count as a guest."""
         self.links.append(link)
         self._loop.readers_changed()
 
     def make_room(self) -> bool:
-        """Closes the client that was silent longest. False: only the owner of the session is left,
-        who may stay."""
+        """Closes the client that was silent longest.
+
+        Never closes the owner of the session, whose lease would stop it. Returns False if there is
+        no other client.
+        """
         free = [guest for guest in self._guests if guest.connection is not self._owner.connection]
         if not free:
             return False
         self.log(
             f"{len(self._guests)} clients are connected; the one that was silent longest is closed"
         )
-        self._turn_away(min(free, key=lambda guest: guest.connection.heard_at_ms))
+        self._turn_away(min(free, key=lambda guest: guest.connection.received_at_ms))
         return True
 
-    # --- what the session did ---
+    # --- after a step of the session ---
 
     def _become_ready(self) -> None:
-        self._requests.act(Ready(self._heard_at_ms))
+        self._requests.act(Ready(self._received_at_ms))
         self.log(READY)
         for link in self.links:
             link.connection.answer([READY])
@@ -182,8 +188,8 @@ class Clients:
 
     # --- reading ---
 
-    def _hear(self, link: Link) -> bool:
-        """Reads a port once. True: it may have more."""
+    def _receive(self, link: Link) -> bool:
+        """Reads a link once. Returns whether the link may have more bytes."""
         connection = link.connection
         data = link.read()
         if not data:
@@ -191,16 +197,16 @@ class Clients:
             if any(commands.stops(line, self.session) for line in tail):
                 self._player.step(Stop())
             return False
-        self._heard_at_ms = self.now_ms()
-        arrival = connection.receive(data, self._heard_at_ms)
+        self._received_at_ms = self.now_ms()
+        arrival = connection.receive(data, self._received_at_ms)
         self._stop_if_asked(connection, arrival)
         if arrival.asks_status:
             connection.status(f"* status {commands.status(self.session, self.now_ms())}")
-            connection.valid_at_ms = self.now_ms()
-        return len(data) >= MUCH
+            connection.renewed_at_ms = self.now_ms()
+        return len(data) >= FULL_READ_BYTES
 
-    def _hear_leaving(self, link: Link) -> None:
-        """Nobody answers what the kernel still holds of a client that goes, but a stop acts."""
+    def _receive_leaving(self, link: Link) -> None:
+        """Reads a client that is being closed. Its requests get no answer, but its stops act."""
         connection = link.connection
         data = link.read() if self.now_ms() < self._leaving[link] else b""
         if data:
@@ -220,14 +226,14 @@ class Clients:
             if commands.stops(line, self.session):
                 self._player.step(Stop())
                 if not commands.is_request(line, self.session):
-                    # Its own answer is an error, as for any line of its form.
-                    connection.tell_stopped(1, self.now_ms())
+                    # Later the line itself is answered by an error, since it is not a request.
+                    connection.answer_stopped(1, self.now_ms())
                 return
 
     # --- answering ---
 
     def _answer_some(self) -> None:
-        """Answers each client in turn, and comes back soon for the rest."""
+        """Answers clients in turn, for `SERVE_MS`. The last one served comes last next time."""
         waiting = [link for link in self.links if not link.connection.is_served]
         until_ms = self.now_ms() + SERVE_MS
         for link in waiting:
@@ -264,7 +270,7 @@ class Clients:
             return
         text = text_of(line)
         if isinstance(text, Flaw):
-            connection.answer([commands.complaint(text.code)])
+            connection.answer([commands.error_line(text.code)])
             return
         if not text.strip() or commands.is_answer(text):
             return
@@ -272,10 +278,10 @@ class Clients:
         if lines is not None:
             connection.answer(lines)
         if lines is None or lines[-1].startswith("ok") or commands.is_request(line, self.session):
-            connection.valid_at_ms = max(connection.valid_at_ms, line.arrived_at_ms)
+            connection.renewed_at_ms = max(connection.renewed_at_ms, line.arrived_at_ms)
 
     def _send(self) -> None:
-        """What they take of what they are sent."""
+        """Sends what the clients take, and notes what is left to do."""
         self.writers, self._is_behind, self._has_unserved = [], False, False
         for link in self.links:
             connection = link.connection
@@ -293,23 +299,23 @@ class Clients:
     # --- leaving ---
 
     def _turn_away(self, link: Link) -> None:
-        """Closes a client for which there is no room, after reading it for stops.
+        """Closes a client, after its received bytes were read for stops.
 
-        That takes several rounds where the client has sent much.
+        This may take several rounds if the client has sent many bytes.
         """
-        self._let_go(link)
+        self._remove(link)
         link.connection.forget()
-        link.connection.begin()
+        link.connection.reset_settings()
         now_ms = self.now_ms()
         self._leaving[link] = now_ms + LEAVING_MS
-        while link in self._leaving and self.now_ms() < now_ms + HEAR_MS:
-            self._hear_leaving(link)
+        while link in self._leaving and self.now_ms() < now_ms + RECEIVE_MS:
+            self._receive_leaving(link)
 
     def _end_lease(self, connection: Connection) -> None:
         if self._owner.leave(connection):
             self._player.step(Stop())
 
-    def _let_go(self, link: Link) -> None:
+    def _remove(self, link: Link) -> None:
         if link in self.links:
             self.links.remove(link)
         if link in self._guests:

@@ -1,4 +1,7 @@
-"""The parts of a daemon put together: player, loop and clients around one session."""
+"""Puts a daemon together: player, loop and clients around one session.
+
+This module knows which part needs which other part. It never opens a port, a pin or a file.
+"""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -38,7 +41,7 @@ def make_daemon(
     watchers: Collection[Watcher] = (),
     heartbeats: Collection[Heartbeat] = (),
 ) -> Daemon:
-    """A daemon that runs with `loop.run()`; nothing moves before that."""
+    """Makes a daemon. `loop.run()` runs it, and no motor moves before that."""
     latch = Latch(session.mat, hardware.motors, deadman)
     player = Player(
         session,

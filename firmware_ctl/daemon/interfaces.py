@@ -1,6 +1,7 @@
-"""What the loop, the player and the clients expect of those who stand behind them.
+"""The interfaces that the loop, the player and the clients use: pins, clock, ports, disk.
 
-Pins, clocks, ports and files implement these; `cli.run` and the tests put them together.
+`hardware`, `simulator`, `storage` and the tests implement them, and `cli.run` puts them together.
+This module has no behaviour of its own.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -20,74 +21,81 @@ from firmware_ctl.timeline.catalogue import Catalogue
 from firmware_ctl.timeline.motor_drive import Levels
 
 Log = Callable[[str], None]
-"""Takes a line for the log. Never blocks."""
+"""Writes a line to the log. Never blocks: a blocked log must not delay a stop."""
 
-# --- the player's -----------------------------------------------------------------------------
+# --- for the player ----------------------------------------------------------------------------
 
 
 class Decider(Protocol):
-    """Decides what every motor does: a session, or a builder's procedure in its place."""
+    """Decides what every motor does: a session, or a procedure of commissioning."""
 
     @property
     def status(self) -> SessionStatus:
-        """What it is like after the last step."""
+        """The status after the last step."""
 
     def handle(self, event: Input, now_ms: int) -> Step:
-        """Takes one input at `now_ms`, which never goes back. Never raises."""
+        """Takes one input. `now_ms` never decreases. Must not raise: a refusal is in the step."""
 
 
 class Motors(Protocol):
     def apply(self, duty_pct: Levels) -> None:
-        """Gives every motor its duty; writes only what changed. `DeviceError` names the pin."""
+        """Gives every motor its duty in percent, in the order of the mat.
+
+        Writes only the duties that changed. Raises `DeviceError` that names the pin.
+        """
 
     def all_low(self) -> Sequence[str]:
-        """Drives every motor pin low, and gives a sentence for each that could not be.
+        """Drives every motor pin low. Returns a sentence for each pin that stayed up.
 
-        Safe to repeat. Never raises.
+        Tries every pin even if others fail. Safe to repeat. Must not raise.
         """
 
 
 class Deadman(Protocol):
     def arm(self) -> None:
-        """From now on the process is killed unless this is called again in time."""
+        """The kernel kills this process unless `arm` is called again within 0.35 s."""
 
-    def disarm(self) -> None: ...
+    def disarm(self) -> None:
+        """Only when every motor is off: a daemon that hangs lives on from here."""
 
 
 class Watcher(Protocol):
-    """Sees every step after the pins have it: traces, the live view, the flight recorder."""
+    """Receives every step after it reached the pins: traces, the live view, the flight recorder."""
 
     def step(self, event: Input, step: Step, now_ms: int) -> None: ...
 
 
 class Watchdog(Protocol):
     def check(self, now_ms: int, is_moving: bool) -> Fault | RailOff | None:
-        """What is wrong now; None: nothing. Cheap, and never waits."""
+        """The fault that is present now, or None. Called in every tick, so it must not wait."""
 
 
 class Heartbeat(Protocol):
     def beat(self, now_ms: int, is_moving: bool) -> None:
-        """Receives a beat after every completed tick: the motor gate, systemd."""
+        """Receives a heartbeat after every completed tick (motor gate, systemd)."""
 
 
 class Ledger(Protocol):
     def save(self, save: SaveLedger, done: Callable[[str], object]) -> None:
-        """Begins to write the account. `done` is called on the loop: empty, or why it failed."""
+        """Begins to write the account, and does not wait for the disk.
+
+        `done` is called on the loop, with an empty text or with the reason of a failure.
+        """
 
 
-# --- the loop's -------------------------------------------------------------------------------
+# --- for the loop ------------------------------------------------------------------------------
 
 
 class StartButton(Protocol):
     def read(self) -> Contacts:
-        """What the contacts read now, and their edges since the last call. Bounded work."""
+        """The contact now, and its edges since the last call. Takes bounded time."""
 
     def press(self, is_down: bool) -> None:
-        """Moves the simulated button; `CallerError` where the button is a real one."""
+        """Moves a simulated button. Raises `CallerError` if the button is real."""
 
 
 class Source(Protocol):
-    """A descriptor that the loop waits for: new clients, finished jobs, signals, edges."""
+    """A descriptor for which the loop waits: new clients, finished jobs, signals, edges."""
 
     def fileno(self) -> int: ...
 
@@ -98,89 +106,98 @@ class Source(Protocol):
 class Link(Protocol):
     """Bytes to and from one client. Never blocks.
 
-    A client that cannot be written to may have sent bytes that are not read yet, a stop among
-    them: only the end of what it sent ends a link.
+    A write that fails does not end a link. The client may have sent bytes that are not read yet,
+    and a stop may be among them. Only the end of the received bytes ends a link.
     """
 
     connection: Connection
     ended: bool
-    """All that the client sent has been read, and no more can come."""
+    """True when all received bytes have been read and no more can arrive."""
 
     def fileno(self) -> int: ...
 
     def read(self) -> bytes:
-        """What has come, as much as one round of the loop takes."""
+        """The bytes received so far, up to a bounded number. Empty: none, or the end."""
 
     def write(self, data: bytes) -> int:
-        """How much of it was taken: all of it where nobody can read it any more."""
+        """Returns how many bytes were taken. If nobody can read them any more: all."""
 
     def close(self) -> None:
-        """Called once, when the clients have let go of the link."""
+        """Called once, after the link was removed from the clients."""
 
 
 class Poller(Protocol):
-    """The clock and the waiting, in one: real in the daemon, jumping in the simulator."""
+    """The clock, and waiting for descriptors. Real in the daemon, virtual in the simulator.
 
-    def now_ms(self) -> int: ...
+    Both are one object, because a virtual clock advances by being waited for.
+    """
+
+    def now_ms(self) -> int:
+        """Milliseconds since the daemon began. Never decreases."""
 
     def wait(
         self, until_ms: int, readers: Collection[Link | Source], writers: Collection[Link]
     ) -> Collection[Link | Source]:
-        """Those of `readers` that are readable, at the latest at `until_ms`.
+        """Waits until `until_ms` at most, and returns the members of `readers` that are readable.
 
-        Returns early when one of `writers` can be written to. `readers` is the same object for as
-        long as its members are the same.
+        Returns early if one of `writers` takes bytes. The caller passes the same object as
+        `readers` while its members are the same, so that an implementation may keep what it derives
+        from it.
         """
 
     def slept_ms(self) -> int:
-        """For how long the machine was suspended since the last call."""
+        """How long the machine was suspended since the last call."""
 
 
 class Peers(Protocol):
-    """All who talk to the daemon, as the loop sees them."""
+    """All clients of the daemon, as the loop uses them."""
 
     @property
     def writers(self) -> Collection[Link]:
-        """Those who have not taken all that they are sent."""
+        """The links with bytes that the client has not taken."""
 
-    def readers(self) -> Collection[Link]: ...
+    def readers(self) -> Collection[Link]:
+        """The links to wait for."""
 
     def due_ms(self) -> int | None:
-        """When they need a round though nobody sends anything; None: never."""
+        """When the peers need a round even if nobody sends anything. None: never."""
 
-    def hear(self, readable: Collection[Link]) -> None:
-        """Reads them. A stop acts here, before anything else is done for anyone."""
+    def receive(self, readable: Collection[Link]) -> None:
+        """Reads these links. A stop acts here, before any request of any client is answered."""
 
     def serve(self) -> None:
-        """Answers some of what they ask, and sends."""
+        """Answers some of the waiting requests, and sends."""
 
     def flush(self) -> None:
-        """The daemon ends because of an error: sends what can still be sent. Never raises."""
+        """The daemon ends by an error: sends what can be sent at once. Must not raise."""
 
 
-# --- the clients' -----------------------------------------------------------------------------
+# --- for the clients -----------------------------------------------------------------------------
 
 
 class Job(Source, Protocol):
     def give_up(self) -> None:
-        """Ends the job if it still runs; it calls back with the reason."""
+        """Ends the job if it still runs. The job then calls back with the reason."""
 
 
 ReadProfiles = Callable[[Callable[[Catalogue | str], None]], Job]
-"""Begins to read all profiles in another process; calls back with them, or with why it failed."""
+"""Begins to read all profiles in another process. Calls back with them, or with the failure."""
 
-# --- what all of it stands on -----------------------------------------------------------------
+# --- all of the hardware ----------------------------------------------------------------------
 
 
 class Hardware(NamedTuple):
-    """A mat as the daemon sees it. `hardware.pi` makes one, `simulator.hardware` another."""
+    """The hardware of a mat.
+
+    `hardware.pi` makes a real one, `simulator.hardware` a simulated one.
+    """
 
     motors: Motors
     button: StartButton | None = None
     sources: tuple[Source, ...] = ()
-    """Descriptors that become readable when the hardware has something to say."""
+    """Descriptors that become readable when an edge or another event arrives."""
     watchers: tuple[Watcher, ...] = ()
     """The status LED."""
     watchdogs: tuple[Watchdog, ...] = ()
     heartbeats: tuple[Heartbeat, ...] = ()
-    """The motor gate, whose rail falls when the beats end."""
+    """The motor gate, which cuts the motors' supply when the heartbeats end."""

@@ -1,7 +1,8 @@
-"""The one place that writes motor pins. Tripped, it lets only zeros out until it is reset.
+"""The only writer of motor pins. While tripped it lets only zeros out.
 
-It also holds the dead-man, which must be armed before a motor gets anything and may be disarmed
-only when all of them have nothing. Why it trips is decided elsewhere.
+The latch also holds the dead-man, because the two must never disagree: the dead-man is armed before
+any motor gets a duty, and disarmed only when every motor is off. The latch never decides why it has
+to trip; `player` does.
 """
 
 from firmware_ctl.config.mat import Mat
@@ -12,7 +13,7 @@ from firmware_ctl.timeline.motor_drive import Levels
 
 
 class NoDeadman:
-    """Where nothing can hang, or no kernel has such timers."""
+    """Does nothing: for simulations, which cannot hang, and for systems without such timers."""
 
     def arm(self) -> None:
         pass
@@ -22,12 +23,12 @@ class NoDeadman:
 
 
 class Latch:
-    """`fault`: why the pins do not do what they are told; it goes when they do again."""
+    """`fault` is a pin that failed, until all pins can be driven low again."""
 
     def __init__(self, mat: Mat, motors: Motors, deadman: Deadman) -> None:
         self.is_tripped = False
         self.is_armed = False
-        """The dead-man is: checked ticks must come in time."""
+        """True while the dead-man is armed, so that `checked` must be called in time."""
         self.fault: Fault | None = None
         self._motors = motors
         self._deadman = deadman
@@ -36,7 +37,12 @@ class Latch:
         self._duties = self._silence
 
     def apply(self, duty_pct: Levels) -> None:
-        """The duties go to the pins, or zeros where the latch is tripped or trips over them."""
+        """Writes the duties to the pins.
+
+        While tripped it writes nothing: the pins are low already. It trips, and the pins go low, if
+        a write fails. A duty above its motor's cap is a mistake in the program: the latch trips and
+        raises `AssertionError`, which ends the daemon.
+        """
         if duty_pct == self._duties or self.is_tripped:
             return
         if any(duty > cap for duty, cap in zip(duty_pct, self._caps, strict=True)):
@@ -53,12 +59,15 @@ class Latch:
             self.fault = self.fault or Fault("pin-write", str(error), is_persistent=True)
 
     def trip(self) -> None:
-        """Panic-off: tries every pin whatever the others do, raises nothing, can be repeated."""
+        """Turns everything off.
+
+        Tries every pin even if others fail. Safe to repeat, never raises.
+        """
         self.is_tripped = True
         self._drive_low()
 
     def _drive_low(self) -> bool:
-        """Every motor pin; False: not all could be."""
+        """Drives every motor pin low. Returns False if a pin stayed up."""
         stuck = self._motors.all_low()
         self.fault = Fault("pin-write", "; ".join(stuck), is_persistent=True) if stuck else None
         if not stuck:
@@ -66,20 +75,27 @@ class Latch:
         return not stuck
 
     def reset(self) -> None:
-        """After a clear: duties go out again."""
+        """Lets duties out again, after a clear."""
         self.is_tripped = False
 
     def close(self) -> None:
-        """The loop has ended: all low for good, and the dead-man may rest if they are."""
+        """The loop has ended: all pins low, and the dead-man disarmed if they are.
+
+        With a pin that stayed up the dead-man stays armed. It kills the process, the kernel
+        releases the lines, and the motor gate loses its heartbeat.
+        """
         self.trip()
         if self.is_armed and self.fault is None:
             self._deadman.disarm()
             self.is_armed = False
 
     def checked(self, is_moving: bool) -> None:
-        """A whole tick was made and checked: the process may live on for a while."""
+        """A complete tick was made and checked: arms the dead-man again, or disarms it.
+
+        Called once in each tick, after all checks. So a loop that skips a check is killed.
+        """
         if self.fault is not None:
-            self.trip()  # perhaps the pin can be written again
+            self.trip()  # the pin may accept a write again
         if not self.is_armed:
             return
         is_over = not (is_moving or any(self._duties) or self.fault is not None)

@@ -1,6 +1,8 @@
-"""Bytes to and from clients: serial ports, the mock's pty, sockets. Never blocks, knows no meaning.
+"""Bytes to and from clients: serial ports, the pty of a mock, sockets.
 
-A link that ends is dropped by the loop; a serial port comes back by itself.
+Links never block, because the loop that drives the motors reads and writes them. This module never
+knows what the bytes mean. The clients remove a link that has ended; a serial port that is gone is
+opened again when it is back.
 """
 
 import ipaddress
@@ -20,11 +22,16 @@ from firmware_ctl.errors import DeviceError
 from firmware_ctl.protocol.connection import Connection
 
 READ_AT_ONCE: Final = 4 * 1024
+"""Most bytes of one read."""
 REOPEN_MS: Final = 2_000
+"""A serial port that cannot be opened is tried again after this time."""
 ACCEPT_AGAIN_MS: Final = 100
+"""Without a free descriptor a listener waits this long before it accepts again."""
 
 LOCK_WAIT_S: Final = 2.0
+"""How long to wait for the lock of a folder."""
 LOCK_AGAIN_S: Final = 0.005
+"""The pause between two attempts to take it."""
 
 
 class SocketLink:
@@ -45,7 +52,8 @@ class SocketLink:
         except BlockingIOError:
             return b""
         except ConnectionResetError:
-            return self.read()  # said once; then comes what was received before it, and the end
+            # Linux reports the reset first, once. Then it delivers the bytes received before it.
+            return self.read()
         except OSError:
             data = b""
         self.ended = not data
@@ -57,15 +65,18 @@ class SocketLink:
         except BlockingIOError:
             return 0
         except OSError:
-            return len(data)  # nobody can read it, but what was sent before may not be read yet
+            # Nobody can read these bytes. But received bytes may still hold a stop.
+            return len(data)
 
     def close(self) -> None:
         self._socket.close()
 
 
 class PtyLink:
-    """The mock's serial port. The client's side is `path`; it stays open here too, so that the
-    port outlives its clients as a wire does."""
+    """The serial port of a mock. Clients open `path`.
+
+    This class holds the client's side open, too. So the port outlives its clients, as a wire does.
+    """
 
     def __init__(self) -> None:
         import pty
@@ -87,7 +98,7 @@ class PtyLink:
     def write(self, data: bytes) -> int:
         try:
             return os.write(self._fd, data)
-        except OSError:  # full: no one reads
+        except OSError:  # the pty is full, because no client reads
             return 0
 
     def close(self) -> None:
@@ -96,23 +107,23 @@ class PtyLink:
 
 
 class SerialLink:
-    """A real serial port, opened again whenever it is there."""
+    """A real serial port."""
 
-    def __init__(self, serial: Any, gone: Callable[[], object]) -> None:
-        """`gone` is called when the port has been closed."""
+    def __init__(self, serial: Any, on_close: Callable[[], object]) -> None:
+        """`serial` is an open `serial.Serial`. `on_close` is called after it was closed."""
         self._serial = serial
-        self._gone = gone
+        self._on_close = on_close
         self.connection = Connection()
         self.ended = False
 
     def fileno(self) -> int:
         return int(self._serial.fileno())
 
-    # Bytes go by the descriptor: pyserial's own write spins on a full port unless it may block.
+    # Reads and writes use the descriptor: pyserial's write() polls a full port in a loop.
 
     def read(self) -> bytes:
         data = _read(self.fileno())
-        self.ended = not data  # ready, and yet nothing there: the adapter was pulled
+        self.ended = not data  # readable without a byte: the adapter was unplugged
         return data
 
     def write(self, data: bytes) -> int:
@@ -121,12 +132,12 @@ class SerialLink:
         except BlockingIOError:
             return 0
         except OSError:
-            return len(data)  # the adapter was pulled, which the next read tells
+            return len(data)  # the adapter was unplugged; the next read notices it
 
     def close(self) -> None:
         with suppress(OSError):
             self._serial.close()
-        self._gone()
+        self._on_close()
 
 
 def _read(fd: int) -> bytes:
@@ -137,24 +148,24 @@ def _read(fd: int) -> bytes:
 
 
 def try_serial(port: SerialPort) -> Any:
-    """The port opened, or why it cannot be."""
+    """Opens the port. Returns the open `serial.Serial`, or the exception if it cannot be opened."""
     import serial
 
     try:
         return serial.Serial(port.device, port.baud, timeout=0, write_timeout=0, exclusive=True)
-    except Exception as error:  # pyserial lets termios.error through, which is no OSError
+    except Exception as error:  # pyserial also raises termios.error, which is not an OSError
         return error
 
 
 class SerialPorts:
-    """Opens the daemon's serial ports, and opens each again whenever it is back."""
+    """Opens the daemon's serial ports, and opens a port again after it was unplugged."""
 
     def __init__(self, clients: Clients, loop: Loop) -> None:
         self._clients = clients
         self._loop = loop
 
     def open(self, port: SerialPort, tried: Any = None) -> None:
-        """`tried`: what `try_serial` gave before."""
+        """`tried` is the result of an earlier `try_serial`, if there was one."""
         opened = tried or try_serial(port)
         if isinstance(opened, Exception):
             self._clients.log(f"{port.device} cannot be opened yet ({opened}); it is tried again")
@@ -170,34 +181,36 @@ class SerialPorts:
             self._add(port, opened)
 
     def _add(self, port: SerialPort, serial: Any) -> None:
-        def gone() -> None:
+        def reopen() -> None:
             self._clients.log(f"{port.device} is gone; it is opened again as soon as it is back")
             self._loop.later(REOPEN_MS, lambda: self._open_again(port))
 
-        self._clients.add(SerialLink(serial, gone))
+        self._clients.add(SerialLink(serial, reopen))
         self._clients.log(f"{port.device} is open at {port.baud} baud")
 
 
 class Listener:
-    """A listening socket: every client becomes a link."""
+    """A listening socket, whose clients become links."""
 
     _clients: Clients
     _loop: Loop
 
-    def __init__(self, sock: socket.socket, forget: Callable[[], None] = lambda: None) -> None:
-        """`forget` is called before the socket closes."""
+    def __init__(
+        self, sock: socket.socket, before_close: Callable[[], None] = lambda: None
+    ) -> None:
+        """`before_close` is called before the socket closes."""
         sock.setblocking(False)
         self._socket = sock
-        self._forget = forget
+        self._before_close = before_close
         self._reserve: int | None = None
-        """A descriptor to give up for a client, where no other is left."""
+        """A descriptor in reserve, to be closed for a client when no other descriptor is free."""
         self._take_reserve()
 
     def fileno(self) -> int:
         return self._socket.fileno()
 
     def attach(self, clients: Clients, loop: Loop) -> None:
-        """From now on clients are let in."""
+        """Accepts clients from now on."""
         self._clients, self._loop = clients, loop
         loop.watch(self)
 
@@ -211,13 +224,14 @@ class Listener:
                 client, _ = self._socket.accept()
             except OSError as error:
                 if error.errno not in (EMFILE, ENFILE):
-                    return  # it has gone already
-                # This client may want to stop.
+                    return  # the client has gone already
+                # No descriptor is free. The client must be accepted all the same, since it may have
+                # come to stop the mat.
                 if not self._clients.make_room():
                     self._give_reserve()
                 client, _ = self._socket.accept()
         except OSError:
-            # It stays readable, and the loop would do nothing else than to try again.
+            # The socket stays readable, so the loop would try again without any pause.
             self._loop.unwatch(self)
             self._loop.later(ACCEPT_AGAIN_MS, lambda: self._loop.watch(self))
             return
@@ -236,8 +250,9 @@ class Listener:
 
     def close(self) -> None:
         self._give_reserve()
-        # While the socket is open the kernel gives its file's number to no other file.
-        self._forget()
+        # First, because the socket's file is recognised by its inode number. The kernel may give
+        # the number to another file after the socket is closed.
+        self._before_close()
         self._socket.close()
 
 
@@ -256,11 +271,14 @@ def listen_tcp(host: str, port: int) -> Listener:
 
 
 def listen_control(path: str) -> Listener:
-    """The control socket, for its owner and group. A dead one is replaced, a live one is not."""
+    """Opens the control socket, for its owner and group.
+
+    Replaces the socket of a daemon that has died. Raises `DeviceError` if a daemon answers there.
+    """
     folder = os.path.dirname(path)
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        with _alone_in(folder):
+        with _folder_lock(folder):
             if os.path.lexists(path):
                 _remove_dead(path)
             sock = socket.socket(socket.AF_UNIX)
@@ -276,21 +294,21 @@ def listen_control(path: str) -> Listener:
             raise
         raise DeviceError(f"cannot make the control socket {path}: {error}") from None
 
-    def forget() -> None:
-        # Another daemon may have put its own socket here meanwhile.
-        with suppress(OSError), _alone_in(folder):
+    def remove_own() -> None:
+        # In the meantime another daemon may have replaced the file by its own socket.
+        with suppress(OSError), _folder_lock(folder):
             if os.path.samestat(os.lstat(path), own):
                 os.unlink(path)
 
-    return Listener(sock, forget)
+    return Listener(sock, remove_own)
 
 
 @contextmanager
-def _alone_in(folder: str) -> Iterator[None]:
+def _folder_lock(folder: str) -> Iterator[None]:
     """Keeps other daemons from replacing a socket in this folder at the same time.
 
-    Two of them would find the same dead socket, and the second would remove the first's live one.
-    Whoever may read the folder can hold this lock, so that waiting for it has an end.
+    Two daemons could find the same dead socket, and the second would remove the live socket of the
+    first. Any program that may read the folder can hold this lock, so the wait for it is bounded.
     """
     import fcntl
 
@@ -309,8 +327,9 @@ def _alone_in(folder: str) -> Iterator[None]:
 
 
 def _remove_dead(path: str) -> None:
+    """Removes the socket of a dead daemon. Raises `DeviceError` for any other file."""
     if not stat.S_ISSOCK(os.lstat(path).st_mode):
-        raise DeviceError(f"{path} is in the way and is no socket; name another with --socket")
+        raise DeviceError(f"{path} is in the way and is not a socket; name another with --socket")
     with socket.socket(socket.AF_UNIX) as probe:
         probe.setblocking(False)  # the queue of a stopped daemon may be full
         try:

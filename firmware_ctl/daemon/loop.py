@@ -1,7 +1,12 @@
 """The loop: one thread that waits for descriptors and for time, and makes the ticks.
 
-It knows descriptors, timers and ticks. Who the clients are and what they say is `clients`; what a
-tick does to the motors is `player`. Any exception that reaches `run` turns the motors off first.
+A tick reads the button and lets the player run every check. It comes every 20 ms while motors run
+and every 500 ms while idle. Between two ticks the loop receives bytes, in which a stop acts at
+once, and answers requests for a bounded time.
+
+The loop knows descriptors, timers and ticks. It never knows the protocol (`clients` does) and never
+what a tick does to the motors (`player` does). An exception that reaches `run` turns the motors off
+before anything else happens.
 """
 
 import heapq
@@ -18,16 +23,19 @@ from firmware_ctl.session.button import DEBOUNCE_MS, Contact
 from firmware_ctl.session.events import Contacts, Fault, Input, Step, Suspended, Wake
 
 IDLE_SAMPLE_MS: Final = 500
-"""While nothing runs the contacts are sampled this often, beside their edges."""
+"""The period of ticks while idle. Edges of the button wake the loop in between."""
 
 SETTLE_MS: Final = DEBOUNCE_MS + 5
-"""The button is read for this long before the daemon is ready."""
+"""The button is read for this long before the daemon is ready.
+
+A button that is held at start-up is known as pressed by then, and starts nothing.
+"""
 
 _WAKES: Final = (Wake(),)
 
 
 class NoPeers:
-    """Where nobody talks to the loop."""
+    """A loop without clients, as in commissioning."""
 
     writers: Collection[Link] = ()
 
@@ -37,7 +45,7 @@ class NoPeers:
     def due_ms(self) -> int | None:
         return None
 
-    def hear(self, readable: Collection[Link]) -> None:
+    def receive(self, readable: Collection[Link]) -> None:
         pass
 
     def serve(self) -> None:
@@ -48,7 +56,7 @@ class NoPeers:
 
 
 class Loop:
-    """`when_ready`: called once, when the button has come to rest after the start."""
+    """`when_ready` is called once, when the button has come to rest after the start."""
 
     def __init__(self, player: Player, poller: Poller, button: StartButton | None) -> None:
         self.player = player
@@ -60,23 +68,28 @@ class Loop:
         self._button = button
         self._button_is_down = False
         self._contact: Contact | None = None
-        """What the contacts read last."""
+        """The last reading of the button, or None before the first."""
         self._sources: list[Source] = []
         self._readers: Collection[Link | Source] | None = None
-        """None: to be worked out, since one has come or gone."""
+        """The sources and links to wait for. None after one was added or removed."""
         self._links: frozenset[Link] = frozenset()
-        """Those of the readers that are links."""
+        """The members of `_readers` that are links."""
         self._timers: list[tuple[int, int, Callable[[], object]]] = []
+        """A heap of due time, number and callback. The number keeps equal times in order."""
         self._timer_numbers = count()
         self._wake_at_ms: int | None = None
-        """When the decider wants to be asked again."""
+        """When the decider wants its next `Wake`. None: not before another input."""
         self._ticked_at_ms = poller.now_ms()
         self._tick_at_ms: int | None = None
-        """When the next tick has to come; None: to be worked out, since something has changed."""
+        """When the next tick is due. None after a change, until `_next_tick_ms` computes it."""
         player.on_step.append(self._plan)
 
     def run(self) -> None:
-        """Runs until the decider is closed. Whatever ends the loop, every pin is low afterwards."""
+        """Runs until the decider is closed.
+
+        Every motor pin is low afterwards, also if an exception ends the loop. The exception is
+        published as the fault "internal" and then raised again.
+        """
         try:
             self.tick()
             self.later(0 if self._button is None else SETTLE_MS, self._become_ready)
@@ -92,7 +105,7 @@ class Loop:
             self.player.latch.close()
 
     def watch(self, *sources: Source) -> None:
-        """Waits for them too from now on."""
+        """Waits for these sources as well from now on."""
         self._sources += sources
         self.readers_changed()
 
@@ -101,25 +114,25 @@ class Loop:
         self.readers_changed()
 
     def readers_changed(self) -> None:
-        """One of those that the loop waits for has come or gone."""
+        """To be called after a link was added, removed or has ended."""
         self._readers = None
 
     def later(self, after_ms: int, call: Callable[[], object]) -> None:
-        """Calls once, on the loop, when the time has passed."""
+        """Calls `call` once, on the loop, after `after_ms`."""
         due_ms = self.now_ms() + after_ms
         heapq.heappush(self._timers, (due_ms, next(self._timer_numbers), call))
 
     def catch_up(self) -> None:
         """Makes a tick unless one was made in this very millisecond.
 
-        Bytes alone ask for no tick. A request that may set a motor moving asks for one first, so
-        that it is decided on what button and watchdogs say now.
+        Received bytes do not cause a tick. A request that may move a motor calls this first, so
+        that the session decides with the present state of button and watchdogs.
         """
         if self._ticked_at_ms != self.now_ms():
             self.tick()
 
     def tick(self) -> None:
-        """Reads the button, and has the player check what must hold."""
+        """Reads the button and passes it to the player, which runs every check."""
         self._ticked_at_ms = self.now_ms()
         slept_ms = self._poller.slept_ms()
         if slept_ms > SUSPEND_MS:
@@ -128,7 +141,7 @@ class Loop:
         if self._button is not None:
             reading = self._button.read()
             if not self.is_ready:
-                # A press that is over by the time the daemon is ready starts nothing.
+                # Without its edges a press that ends before the daemon is ready starts nothing.
                 reading = Contacts(reading.contact)
             # An unchanged contact is just a tick, for which the session has a fast path.
             if reading.spells or reading.contact is not self._contact:
@@ -138,7 +151,7 @@ class Loop:
         self._tick_at_ms = None
 
     def press(self, for_ms: int) -> None:
-        """Presses the simulated button. `CallerError` where there is none, or it is down."""
+        """Presses the simulated button. Raises `CallerError` if there is none, or it is down."""
         if self._button is None:
             raise CallerError("not-here", "this mat has no start button")
         if self._button_is_down:
@@ -157,7 +170,7 @@ class Loop:
     def _become_ready(self) -> None:
         for call in self.when_ready:
             call()
-        # Not before: a tick that `Ready` asks for must not read a press that is over.
+        # Set last: a callback may make a tick, which must not read edges of a press that is over.
         self.is_ready = True
 
     def _plan(self, step: Step) -> None:
@@ -169,21 +182,22 @@ class Loop:
         if self._readers is None:
             links = peers.readers()
             self._links = frozenset(links)
-            self._readers = [*self._sources, *links]  # read in their order
+            self._readers = [*self._sources, *links]
         tick_at_ms = self._next_tick_ms()
         readable = self._poller.wait(self._until_ms(tick_at_ms), self._readers, peers.writers)
         sources: list[Source] = []
-        heard: list[Link] = []
+        sending: list[Link] = []
         for reader in readable:
-            # No isinstance of a protocol: it looks at every member, 30 us for each command.
+            # isinstance() of a Protocol checks every member, which takes 30 us for each command.
             if reader in self._links:
-                heard.append(reader)
+                sending.append(reader)
             else:
                 sources.append(reader)  # type: ignore[arg-type]
         if sources or not readable or self.now_ms() >= tick_at_ms:
             self.tick()
-        peers.hear(heard)
-        now_ms = self.now_ms()  # what falls due meanwhile waits for the tick of the next round
+        peers.receive(sending)
+        # A timer that falls due from here on waits for the tick of the next round.
+        now_ms = self.now_ms()
         while self._timers and self._timers[0][0] <= now_ms:
             heapq.heappop(self._timers)[2]()
         for source in sources:
@@ -192,8 +206,8 @@ class Loop:
 
     def _next_tick_ms(self) -> int:
         if self._tick_at_ms is None:
-            # From the last tick, whatever it came for: a grid of its own would double those that
-            # levels ask for on theirs.
+            # Counted from the last tick, whatever caused it. Ticks on a fixed grid would come in
+            # addition to the ticks that changes of levels need: twice as many.
             every_ms = TICK_MS if self.player.must_tick else IDLE_SAMPLE_MS
             at_ms = self._ticked_at_ms + every_ms
             self._tick_at_ms = at_ms if self._wake_at_ms is None else min(at_ms, self._wake_at_ms)

@@ -1,4 +1,8 @@
-"""Whose request started the session that is on, or is about to: its late answer, and its lease."""
+"""The owner of a session: the connection whose request started it, its late answer and its lease.
+
+A lease stops only the session of its own connection. So the owner is known by connection and by the
+number of its session. This module never decides what a lease that ends does.
+"""
 
 from collections.abc import Callable
 
@@ -8,26 +12,26 @@ from firmware_ctl.protocol.framing import Line
 from firmware_ctl.session.session import Session
 
 Lines = Callable[[], list[str]]
-"""The lines of an answer, made when it is given."""
+"""Makes the lines of an answer at the time of the answer."""
 
 
 class SessionOwner:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._owner: tuple[Connection, int] | None = None
-        """The connection, and the number of its session."""
+        """The connection and the number of its session, or None."""
         self._unanswered: tuple[Connection, Lines] | None = None
-        """Who waits to hear whether the start that was accepted has begun."""
+        """The connection whose accepted start waits, and its answer."""
         self._started_before = 0
 
-    def ask(self) -> None:
-        """A start is about to be asked for."""
+    def before_start(self) -> None:
+        """To be called before a start is passed to the session."""
         self._started_before = self._session.status.started
 
-    def begun(self, connection: Connection, lines: Lines) -> list[str] | None:
-        """The answer to the start that was asked for; None: it comes from `answer`, later.
+    def start_answer(self, connection: Connection, lines: Lines) -> list[str] | None:
+        """The answer to an accepted start. None: `answer_waiting` sends it later.
 
-        Raises `CallerError` with the reason why the session did not begin.
+        Raises `CallerError` with the reason if the session did not begin.
         """
         status = self._session.status
         if status.is_starting:
@@ -40,8 +44,8 @@ class SessionOwner:
             self._owner = connection, status.started
         return lines()
 
-    def answer(self) -> Connection | None:
-        """Gives the late answer if it is due, and says to whom; None: to nobody."""
+    def answer_waiting(self) -> Connection | None:
+        """Sends the late answer if it is due, and returns its connection. None: nothing was due."""
         if self._unanswered is None or self._session.status.is_starting:
             return None
         connection, lines = self._unanswered
@@ -54,7 +58,7 @@ class SessionOwner:
 
     @property
     def connection(self) -> Connection | None:
-        """None: nobody's session is on or about to begin."""
+        """The owner of the present session or waiting start. None: nobody."""
         if self._owner is None:
             return None
         status = self._session.status
@@ -64,7 +68,7 @@ class SessionOwner:
         return connection if status.is_on and number == status.started else None
 
     def lease_ends_at_ms(self) -> int | None:
-        """When the owner's silence ends the session; None: never."""
+        """When the owner's lease ends the session, if it sends nothing. None: never."""
         owner = self.connection
         return owner.lease_ends_at_ms if owner is not None and owner.lease_s else None
 
@@ -73,14 +77,14 @@ class SessionOwner:
         if owner is None or not owner.lease_s or owner.lease_ends_at_ms > now_ms:
             return False
         for item in reversed(owner.waiting):
-            # A line that arrived in time renews the lease, although its answer is still to come.
+            # A request that arrived in time renews the lease, even if it waits for its answer.
             if isinstance(item, Line) and commands.is_request(item, self._session):
-                owner.valid_at_ms = max(owner.valid_at_ms, item.arrived_at_ms)
+                owner.renewed_at_ms = max(owner.renewed_at_ms, item.arrived_at_ms)
                 break
         return owner.lease_ends_at_ms <= now_ms
 
     def leave(self, connection: Connection) -> bool:
-        """The connection, or its lease, is over. True: its session has to stop."""
+        """The connection or its lease has ended. True: the caller must stop its session."""
         if self.connection is not connection:
             return False
         self._owner = None

@@ -1,8 +1,9 @@
-"""The one way from an input to the pins: decider, latch and ledger, and the tick that is checked.
+"""The only way from an input to the pins: decider, latch, then everyone who watches.
 
-Time is a function that the player is given, so that the daemon plays in real time and the simulator
-at once. The player knows neither clients nor what a button is made of. Off first, talk later: the
-pins have their duties before anyone hears of a step.
+The order is the rule of this module. The pins have their duties before a watcher, a client or the
+log learns of a step, because none of these may delay a motor that has to stop. Time comes from a
+function, so that the daemon plays in real time and the simulator in an instant. The player never
+knows clients, ports or the wiring of the button.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -22,7 +23,7 @@ from firmware_ctl.session.events import (
 
 
 class NoLedger:
-    """Where nothing is to outlive the process."""
+    """Records nothing: for simulations, whose running time does not count."""
 
     def save(self, save: SaveLedger, done: Callable[[str], object]) -> None:
         done("")
@@ -43,29 +44,30 @@ class Player:
         self.now_ms = now_ms
         self.latch = latch
         self.on_step: list[Callable[[Step], None]] = []
-        """Called after each step, before the faults and the accounts that follow from it."""
+        """Called after each step, before the faults and the accounts that result from it."""
         self._ledger = ledger
         self._watchers = list(watchers)
         self._watchdogs = list(watchdogs)
         self._heartbeats = list(heartbeats)
         self._faults: dict[object, Fault] = {}
-        """What each watchdog, or the latch, reports as wrong, until it no longer does."""
+        """The present fault of each watchdog and of the latch."""
         self._was_moving = False
-        """When the last tick began."""
+        """Whether motors moved when the last tick began."""
 
     @property
     def must_tick(self) -> bool:
-        """The next tick has to come soon: something moves, is about to, or has only just ended."""
+        """True if ticks must come every 20 ms: motors move, are about to, or have just stopped."""
         status = self.decider.status
         return status.is_moving or status.is_starting or self._was_moving or self.latch.is_armed
 
     def act(self, event: Input) -> None:
-        """As `step`, and raises what is refused."""
+        """Makes a step, and raises the `CallerError` with which it was refused."""
         refusal = self.step(event).refusal
         if refusal is not None:
             raise refusal
 
     def step(self, event: Input) -> Step:
+        """Passes one input to the decider and the resulting duties to the pins."""
         latch = self.latch
         now_ms = self.now_ms()
         step = self.decider.handle(event, now_ms)
@@ -86,13 +88,17 @@ class Player:
         return step
 
     def tick(self, events: Iterable[Input]) -> None:
-        """What the watchdogs find, what has come, and a heartbeat for the loop that came round."""
+        """One complete round of checks: watchdogs, inputs, latch, heartbeats, in this order.
+
+        The heartbeats come last, so that the motor gate keeps its supply only if every check ran.
+        """
         decider, latch = self.decider, self.latch
         now_ms, is_moving = self.now_ms(), decider.status.is_moving
         self._was_moving = is_moving
         for watchdog in self._watchdogs:
             finding = watchdog.check(now_ms, is_moving)
             if isinstance(finding, RailOff):
+                # Only a start that waits needs to know, and this is read in every idle tick.
                 if decider.status.is_starting:
                     self.step(finding)
                 finding = None
@@ -108,7 +114,7 @@ class Player:
             heartbeat.beat(now_ms, is_moving)
 
     def _report(self, reporter: object, fault: Fault | None) -> None:
-        """Hands a fault to the decider when it begins, and when a persistent one is over."""
+        """Passes a fault to the decider when it begins, and again when a persistent one ends."""
         known = self._faults.get(reporter)
         if fault is not None and known is None:
             self._faults[reporter] = fault

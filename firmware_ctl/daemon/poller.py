@@ -1,6 +1,7 @@
-"""Real time and real waiting: the monotonic clock, and one select over everything.
+"""Real time and real waiting: the monotonic clock, and one `select` over all descriptors.
 
-`select.select` waits to the microsecond; epoll rounds up to a millisecond.
+`select.select` waits to the microsecond, while epoll rounds up to a millisecond. This module knows
+descriptors and nanoseconds, and never knows what becomes readable or why.
 """
 
 import select
@@ -14,26 +15,31 @@ from typing import Final
 
 from firmware_ctl.daemon.interfaces import Link, Source
 
-_COUNTING: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""The clock that goes on while the machine is suspended, where there is one."""
-_counting_ns: Final = time.clock_gettime_ns
+_BOOTTIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""The clock that advances during a suspend, on systems that have one."""
+_clock_gettime_ns: Final = time.clock_gettime_ns
 _monotonic_ns: Final = time.monotonic_ns
 
 BUSY_NS: Final = 1_000_000_000
 REST_S: Final = 0.0005
-"""A client that floods leaves the loop no sleep, and the unit's LimitRTTIME= counts until one."""
+"""After `BUSY_NS` without a wait the loop sleeps for `REST_S`.
+
+A client that floods the daemon keeps the loop busy. The systemd unit limits the time that a
+real-time process runs without a sleep (LimitRTTIME=), and the kernel kills a process beyond that
+limit.
+"""
 
 
 class SelectPoller:
-    """Milliseconds since the daemon began, on a clock that no one can set."""
+    """Milliseconds since the daemon began, on the monotonic clock, which nobody can set."""
 
     def __init__(self) -> None:
         self.origin_ns = _monotonic_ns()
-        """Its time 0 on the monotonic clock."""
+        """Time 0 of `now_ms`, on the monotonic clock."""
         self.origin_ms = self.origin_ns // 1_000_000
         self._slept_ns = _slept_ns()
         self._rested_at_ns = self.origin_ns
-        """When it is known to have slept."""
+        """The last time at which the process is known to have slept."""
         self._readers: Collection[Link | Source] = ()
         self._by_fd: dict[int, Link | Source] = {}
 
@@ -68,15 +74,16 @@ class SelectPoller:
 
 
 def _slept_ns() -> int:
-    """How far the clock that counts suspends is ahead of the one that does not, at least.
+    """How far the clock that counts suspends is ahead of the clock that does not, at least.
 
-    Read first, so that being held up between the two never looks like a suspend.
+    The first clock is read first. So a delay between the two readings makes the result smaller, and
+    never looks like a suspend.
     """
-    return _counting_ns(_COUNTING) - _monotonic_ns()
+    return _clock_gettime_ns(_BOOTTIME) - _monotonic_ns()
 
 
 class Waker:
-    """Wakes the loop from another thread: an edge handler calls it and does nothing else."""
+    """Wakes the loop from another thread, such as an edge handler or the disk's thread."""
 
     def __init__(self) -> None:
         self._calls: deque[Callable[[], object]] = deque()
@@ -85,11 +92,11 @@ class Waker:
         self._sender.setblocking(False)
 
     def __call__(self) -> None:
-        with suppress(BlockingIOError):  # then wake-ups enough are waiting
+        with suppress(BlockingIOError):  # full: enough wake-ups wait already
             self._sender.send(b"\0")
 
     def post(self, call: Callable[[], object]) -> None:
-        """Has the loop call something."""
+        """Lets the loop call `call` soon. The only way from another thread into the daemon."""
         self._calls.append(call)
         self()
 

@@ -1,7 +1,8 @@
-"""Reads a catalogue in a process of its own: a parser in the daemon's would hold up the motors.
+"""Reads all profiles in a child process, because a parser in the daemon would delay the motors.
 
-The child gets and gives lines of JSON. A thread reads them and makes values of them again, each
-with its type and its range checked, so that the loop has nothing to do but to take the result.
+The daemon writes one JSON object to the child, and the child answers in lines of JSON. A thread of
+the daemon turns these lines into values, and checks the type and the range of each. So the loop
+only takes a finished catalogue. This module never knows who asked for it.
 """
 
 import json
@@ -27,60 +28,66 @@ from firmware_ctl.timeline.model import Segment, Timeline
 from firmware_ctl.timeline.motor_drive import drive_table_of
 
 MOST_BYTES: Final = 16 << 20
-"""More than this is not read from a child."""
+"""Most bytes read from a child."""
 
-GIVE_WAY_S: Final = 0.001
-"""After twice as long at work on the lines: the loop needs Python's lock for every tick."""
+PAUSE_S: Final = 0.001
+"""The reading thread sleeps for this long after each `2 * PAUSE_S` of work.
 
-WHY: Final = "the profiles could not be read"
+The loop needs Python's global lock for every tick, and the thread must not hold it for long.
+"""
+
+FAILED: Final = "the profiles could not be read"
 _GREATEST: Final = 1 << 53
 
-_working: Final = Lock()
-"""Held while a thread reads. A disk that hangs keeps a thread and its child that were given up, and
-would keep those of each further reading too."""
+_reading: Final = Lock()
+"""Held while a thread reads, so that there is one at most.
+
+A disk that hangs blocks the thread and the child even after they were given up. Without this lock
+each further reload would add another blocked pair.
+"""
 
 
 class Reader:
-    """One reading. `done` is called on the loop with the catalogue, or with why there is none."""
+    """One reading. `done` is called on the loop, with the catalogue or the reason of a failure."""
 
     def __init__(
         self, folders: Sequence[str], mat: Mat, done: Callable[[Catalogue | str], None]
     ) -> None:
-        """`CallerError` where a reading has not ended, or no pipe or thread is left."""
+        """Raises `CallerError` if an earlier reading has not ended, or without pipe or thread."""
         self._mat = mat
         self._done = done
         self._process: subprocess.Popen[bytes] | None = None
         self._is_over = False
-        self._result: Catalogue | str = WHY
-        if not _working.acquire(blocking=False):
+        self._result: Catalogue | str = FAILED
+        if not _reading.acquire(blocking=False):
             sentence = (
                 "the reading of the profiles that took too long has not ended yet; ask again later"
             )
             raise CallerError("busy", sentence)
         try:
-            self._ends, is_open = os.pipe()
+            self._done_fd, running_fd = os.pipe()
         except OSError as error:
-            _working.release()
+            _reading.release()
             raise CallerError("not-ready", f"no process can be started: {error.strerror}") from None
-        os.set_blocking(self._ends, False)
-        asked = json.dumps({"folders": list(folders), "mat": mat.source.decode()}).encode()
-        thread = Thread(target=self._work, args=(asked, is_open), name="reader", daemon=True)
+        os.set_blocking(self._done_fd, False)
+        request = json.dumps({"folders": list(folders), "mat": mat.source.decode()}).encode()
+        thread = Thread(target=self._work, args=(request, running_fd), name="reader", daemon=True)
         try:
             thread.start()
         except RuntimeError as error:
-            _working.release()
-            os.close(self._ends)
-            os.close(is_open)
+            _reading.release()
+            os.close(self._done_fd)
+            os.close(running_fd)
             raise CallerError("not-ready", f"no process can be started: {error}") from None
 
     def fileno(self) -> int:
-        return self._ends
+        return self._done_fd
 
     def ready(self) -> None:
         if self._is_over:
-            return  # given up a moment ago
+            return  # the reading was given up a moment ago
         with suppress(BlockingIOError):
-            os.read(self._ends, 1)
+            os.read(self._done_fd, 1)
             self._end(self._result)
 
     def give_up(self) -> None:
@@ -94,29 +101,30 @@ class Reader:
         if isinstance(result, str):
             result += "; the daemon keeps those that it has"
         self._done(result)
-        self._result = WHY  # a timer to give this up is left, and would keep a whole catalogue
-        os.close(self._ends)
+        # The timer that gives up a reading still refers to this object. It must not keep a whole
+        # catalogue in memory.
+        self._result = FAILED
+        os.close(self._done_fd)
 
-    # --- on the thread: a child begins when others leave it a processor, and one that hangs in the
-    # disk dies when the disk lets it
+    # --- on the thread, because to start a child and to read its lines may take seconds
 
-    def _work(self, asked: bytes, is_open: int) -> None:
+    def _work(self, request: bytes, running_fd: int) -> None:
         try:
-            self._result = self._read(asked)
+            self._result = self._read(request)
         finally:
-            _working.release()
-            os.close(is_open)  # which makes the other end readable
+            _reading.release()
+            os.close(running_fd)  # makes `_done_fd` readable, which wakes the loop
 
-    def _read(self, asked: bytes) -> Catalogue | str:
+    def _read(self, request: bytes) -> Catalogue | str:
         try:
             process = subprocess.Popen(
-                # -P: nothing of the folder in which the daemon works is run.
+                # -P: Python must not import modules from the daemon's working folder.
                 [sys.executable, "-P", "-m", "firmware_ctl.daemon.profile_reader"],
                 env=shipped.child_environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,  # what is no line of JSON says why there is none
-                preexec_fn=_give_way,
+                stderr=subprocess.STDOUT,  # a line that is not JSON is the reason of a failure
+                preexec_fn=_prepare_child,
             )
         except (OSError, subprocess.SubprocessError) as error:
             return f"no process can be started: {getattr(error, 'strerror', None) or error}"
@@ -126,8 +134,8 @@ class Reader:
         assert process.stdin is not None
         assert process.stdout is not None
         with process:
-            with suppress(BrokenPipeError):  # it has died: its last words are read below
-                process.stdin.write(asked)
+            with suppress(BrokenPipeError):  # the child has died: its last lines are read below
+                process.stdin.write(request)
                 process.stdin.close()
             try:
                 return _result(process.stdout, self._mat)
@@ -135,30 +143,34 @@ class Reader:
                 process.kill()
 
 
-def _give_way() -> None:
-    """As a service the loop has real-time priority, and what it starts would inherit it.
+def _prepare_child() -> None:
+    """Runs in the child before the program: gives up priority and descriptors of the daemon.
 
-    The child then waits for a processor, and the daemon may end meanwhile: without it no one must
-    hold the motors' lines and the state folder's lock. Pipes stay, one tells that it has begun.
+    As a service the loop has real-time priority, which a child would inherit. The child waits for a
+    processor, and the daemon may end in the meantime. Then the child must not keep the motors' GPIO
+    lines and the lock of the state folder open. Pipes stay open: `Popen` needs one of them.
     """
     if sys.platform != "linux":
         return
     fds: list[str] = []
-    with suppress(OSError):  # where /proc is not mounted they are closed a little later
+    with suppress(OSError):  # without /proc, exec closes the descriptors a little later
         fds = os.listdir("/proc/self/fd")
     for fd in map(int, fds):
         with suppress(OSError):
             if fd > 2 and not stat.S_ISFIFO(os.fstat(fd).st_mode):
                 os.close(fd)
-    with suppress(OSError):  # a sandbox may forbid it
+    with suppress(OSError):  # a sandbox may forbid the change of the scheduler
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
-# ---- what the child says: a line for each segment of a timeline, then one for its entry
+# ---- the lines of the child: one for each segment of a timeline, then one for its entry
 
 
 class _Rest(NamedTuple):
-    """Of a timeline what is not in its segments. The motors' shape follows from the mat."""
+    """The parts of a timeline that are not in its segments.
+
+    The drive table follows from the mat.
+    """
 
     haptic_cues: tuple[HapticCue, ...]
     kicks: bool
@@ -179,24 +191,24 @@ def _lines(catalogue: Catalogue) -> "list[dict[str, object]]":
     return [*lines, {"end": len(catalogue.entries)}]
 
 
-def _result(said: IO[bytes], mat: Mat) -> Catalogue | str:
-    """The catalogue that a child has said line by line, or why there is none."""
-    why, left = WHY, MOST_BYTES
-    give_way_at_s = 0.0
+def _result(output: IO[bytes], mat: Mat) -> Catalogue | str:
+    """The catalogue from the lines of a child, or the reason of a failure."""
+    reason, left = FAILED, MOST_BYTES
+    pause_at_s = 0.0
     entries: list[Entry] = []
     segments: list[Segment] = []
-    while line := said.readline(left + 1):
+    while line := output.readline(left + 1):
         left -= len(line)
         if left < 0:
             return "the profiles together are too large"
-        if time.monotonic() > give_way_at_s:
-            time.sleep(GIVE_WAY_S)
-            give_way_at_s = time.monotonic() + 2 * GIVE_WAY_S
+        if time.monotonic() > pause_at_s:
+            time.sleep(PAUSE_S)
+            pause_at_s = time.monotonic() + 2 * PAUSE_S
         try:
-            message = json.loads(line, parse_constant=_no_number)
+            message = json.loads(line, parse_constant=_refuse_constant)
             (kind,) = message
         except (ValueError, TypeError, RecursionError):
-            why = f"{WHY}: {printable(line.decode(errors='replace').strip())[:200]}"
+            reason = f"{FAILED}: {printable(line.decode(errors='replace').strip())[:200]}"
             continue
         try:
             match kind:
@@ -206,23 +218,27 @@ def _result(said: IO[bytes], mat: Mat) -> Catalogue | str:
                     entries.append(_entry(message[kind], tuple(segments), mat))
                     segments.clear()
                 case "end":
-                    _must(message[kind] == len(entries) and not segments)  # else a line was lost
+                    # Otherwise a line was lost.
+                    _require(message[kind] == len(entries) and not segments)
                     return Catalogue(tuple(entries))
                 case "why":
                     return str(message[kind])
         except (ValueError, TypeError, KeyError):
-            return f"{WHY}: another version of the program has read them; restart the daemon"
-    return why
+            return f"{FAILED}: another version of the program has read them; restart the daemon"
+    return reason
 
 
 def _entry(fields: dict[str, Any], segments: tuple[Segment, ...], mat: Mat) -> Entry:
-    """The entry again. Raises ValueError, TypeError or KeyError where a value is not as it was."""
+    """Makes an entry from its fields.
+
+    Raises ValueError, TypeError or KeyError for a wrong value.
+    """
     is_bad = "error" in fields
     kinds = _kinds(is_bad)
-    _must(set(fields) == set(kinds))
+    _require(set(fields) == set(kinds))
     values = {name: _reader_of(kind)(fields[name]) for name, kind in kinds.items()}
     if is_bad:
-        _must(not segments)
+        _require(not segments)
         return BadEntry(values["name"], AuthorError(list(values["error"])))
     rest: _Rest = values["timeline"]
     values["timeline"] = Timeline(
@@ -235,57 +251,57 @@ def _entry(fields: dict[str, Any], segments: tuple[Segment, ...], mat: Mat) -> E
     )
     _check(values["timeline"], mat)
     entry = GoodEntry(**values)
-    _must(entry.timeline.end_ms == entry.profile.length_ms)
+    _require(entry.timeline.end_ms == entry.profile.length_ms)
     return entry
 
 
 @lru_cache(maxsize=2)
 def _kinds(is_bad: bool) -> dict[str, Any]:
-    """The type of each field, as it is sent."""
+    """The type of each field in a line of the child."""
     if is_bad:
         return {"name": str, "error": tuple[Mistake, ...]}
     return get_type_hints(GoodEntry) | {"timeline": _Rest}
 
 
 def _check(timeline: Timeline, mat: Mat) -> None:
-    """What playing relies on. Raises ValueError."""
+    """Checks everything on which playing relies. Raises ValueError."""
     motors = len(mat.motors)
     begin_ms = 0
     for segment in timeline.segments:
         courses = segment.courses
-        _must(segment.begin_ms == begin_ms and segment.pass_ms > 0 and segment.repeat > 0)
+        _require(segment.begin_ms == begin_ms and segment.pass_ms > 0 and segment.repeat > 0)
         begin_ms = segment.end_ms
-        _must(len(segment.course_of) == len(segment.high_pct) == motors)
-        _must(all(-1 <= index < len(courses) for index in segment.course_of))
-        _must(_are_pct(segment.high_pct))
+        _require(len(segment.course_of) == len(segment.high_pct) == motors)
+        _require(all(-1 <= index < len(courses) for index in segment.course_of))
+        _require(_are_pct(segment.high_pct))
         for course in courses:
             ramp, pieces = course.ramp, course.pieces
-            _must(len(ramp.at_ms) == len(ramp.level_pct) > 0 and ramp.cycle_ms > 0)
-            _must(ramp.at_ms[0] == 0 and list(ramp.at_ms) == sorted(ramp.at_ms))
-            _must(_are_pct((*ramp.level_pct, course.cap_pct, course.budget_pct)))
-            _must(sum(piece.length_ms for piece in pieces) > 0)
-            _must(all(0 <= share <= 1 for piece in pieces for share in (piece.begin, piece.end)))
-    _must(0 < begin_ms <= mat.limits.session_ms)
-    _must(all(gap.begin_ms < gap.end_ms for cue in timeline.haptic_cues for gap in cue.gaps))
-    _must(all(cue.gaps for cue in timeline.haptic_cues))
+            _require(len(ramp.at_ms) == len(ramp.level_pct) > 0 and ramp.cycle_ms > 0)
+            _require(ramp.at_ms[0] == 0 and list(ramp.at_ms) == sorted(ramp.at_ms))
+            _require(_are_pct((*ramp.level_pct, course.cap_pct, course.budget_pct)))
+            _require(sum(piece.length_ms for piece in pieces) > 0)
+            _require(all(0 <= share <= 1 for piece in pieces for share in (piece.begin, piece.end)))
+    _require(0 < begin_ms <= mat.limits.session_ms)
+    _require(all(gap.begin_ms < gap.end_ms for cue in timeline.haptic_cues for gap in cue.gaps))
+    _require(all(cue.gaps for cue in timeline.haptic_cues))
 
 
-def _must(is_so: bool) -> None:
+def _require(is_so: bool) -> None:
     if not is_so:
-        raise ValueError("it is not what was read")
+        raise ValueError("not the value that was read")
 
 
 def _are_pct(figures: Sequence[int]) -> bool:
     return all(0 <= figure <= 100 for figure in figures)
 
 
-def _no_number(text: str) -> None:
+def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is not a number")
 
 
 @lru_cache(maxsize=64)
 def _reader_of(kind: Any) -> Callable[[Any], Any]:
-    """Makes a value of this type from its JSON. What it gives raises ValueError or TypeError."""
+    """A function from JSON to a value of this type. It raises ValueError or TypeError."""
     of = get_args(kind)
     if get_origin(kind) is UnionType:
         (some,) = (_reader_of(one) for one in of if one is not type(None))
@@ -321,12 +337,12 @@ def _list(value: Any) -> list[Any]:
 
 
 def _main() -> None:
-    asked = sys.stdin.buffer.read()
-    if not asked:
+    request = sys.stdin.buffer.read()
+    if not request:
         return  # the daemon has ended
-    what = json.loads(asked)
+    values = json.loads(request)
     try:
-        lines = _lines(read_catalogue(what["folders"], read_mat(what["mat"].encode(), "")))
+        lines = _lines(read_catalogue(values["folders"], read_mat(values["mat"].encode(), "")))
     except DeviceError as error:
         lines = [{"why": str(error)}]
     for line in lines:

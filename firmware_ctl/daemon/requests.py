@@ -1,4 +1,8 @@
-"""What a command may ask of the daemon: the `CommandContext` that the protocol's commands get."""
+"""The daemon as the commands of the protocol see it: their `CommandContext`.
+
+This module knows which answers come later than their requests: those of a start that waits, and of
+a reload. It never knows lines or links.
+"""
 
 from typing import Final
 
@@ -12,7 +16,7 @@ from firmware_ctl.session.session import Session
 from firmware_ctl.timeline.catalogue import Catalogue
 
 RELOAD_MS: Final = 10_000
-"""A folder that is not read by then is given up."""
+"""A reload that takes longer than this is given up."""
 
 
 class Requests:
@@ -21,7 +25,7 @@ class Requests:
         self.now_ms = loop.now_ms
         self.owner = SessionOwner(session)
         self.deferred: set[Connection] = set()
-        """Those whose last request is answered later, and their next ones after it."""
+        """Connections that wait for a late answer. Their further requests wait behind it."""
         self._loop = loop
         self._read_profiles = read_profiles
         self._log = log
@@ -30,20 +34,20 @@ class Requests:
     def act(self, event: Input) -> None:
         self._loop.catch_up()
         if isinstance(event, Start | Try):
-            # A start that waits may be over, and then its client is answered first.
+            # An earlier start that waits may be due to be given up. Its client is answered first.
             self._loop.player.step(Wake())
-            self.owner.ask()
+            self.owner.before_start()
         self._loop.player.act(event)
 
-    def begun(self, connection: Connection, lines: Lines) -> list[str] | None:
-        answer = self.owner.begun(connection, lines)
+    def start_answer(self, connection: Connection, lines: Lines) -> list[str] | None:
+        answer = self.owner.start_answer(connection, lines)
         if answer is None:
             self.deferred.add(connection)
         return answer
 
     def answer_start(self) -> None:
-        """After a step: answers whoever waits to hear whether a start has begun."""
-        connection = self.owner.answer()
+        """To be called after a step: sends the late answer of a start, if it is due."""
+        connection = self.owner.answer_waiting()
         if connection is not None:
             self.deferred.discard(connection)
 
@@ -56,7 +60,7 @@ class Requests:
 
         def done(result: Catalogue | str) -> None:
             if self._reloading is not connection:
-                return  # the job was given up before
+                return  # the job was given up earlier
             self._reloading = None
             self.deferred.discard(connection)
             self._loop.unwatch(job)

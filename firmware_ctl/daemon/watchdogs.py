@@ -1,7 +1,8 @@
-"""What must hold while the loop runs, one class each: looked at in every tick.
+"""The checks of every tick, one class for each.
 
-A sentry is given the time and whether motors may move, and says what is wrong now. What it reads
-it is given as a function; what follows from a fault is the session's affair.
+A watchdog gets the time and whether motors may move, and returns the fault that is present now. It
+reads hardware only through a function that it is given. A watchdog never decides what follows from
+a fault: the session does.
 """
 
 from collections.abc import Callable
@@ -14,13 +15,17 @@ _READ_AGAIN_MS: Final = 500
 
 
 class TickLate:
-    """The loop comes round in time while motors move."""
+    """Checks that ticks come in time while motors move.
+
+    A late loop also reads the button late. A person who pressed it must not wait longer than this.
+    """
 
     def __init__(self) -> None:
         self._before_ms: int | None = None
 
     def check(self, now_ms: int, is_moving: bool) -> Fault | None:
-        # A loop that was late is late even if a stop came first: the tick after one is due as any.
+        # A stop may act between two ticks, in the bytes of a client. The tick after it must still
+        # be in time, otherwise a hang that happens to end with a stop would go unnoticed.
         before_ms, self._before_ms = self._before_ms, now_ms if is_moving else None
         if before_ms is None or now_ms - before_ms <= TICK_LATE_MS:
             return None
@@ -29,10 +34,11 @@ class TickLate:
 
 
 class UnderVoltage:
-    """The Pi's own supply. `sags` reads the kernel's alarm.
+    """Checks the Pi's own supply. `sags` reads the kernel's under-voltage alarm.
 
-    The driver asks the firmware every 2 s whether the voltage was low since then, so that a single
-    sag keeps the alarm on for 2 s: it only warns (raspberrypi-hwmon.c of Linux).
+    The kernel's driver (raspberrypi-hwmon.c) asks the firmware every 2 s whether the voltage was
+    low since its last question. So a single sag keeps the alarm on for 2 s. It causes a warning,
+    and only a longer alarm is a fault.
     """
 
     def __init__(self, sags: Callable[[], bool], warn: Callable[[str], object]) -> None:
@@ -59,7 +65,11 @@ class UnderVoltage:
 
 
 class Rail:
-    """The motor rail that the gate switches. `is_on` reads it back."""
+    """Checks the motors' supply behind the motor gate. `is_on` reads it back.
+
+    While motors run, a missing supply means the stop switch or a fuse. While nothing runs, a
+    present supply means that the gate no longer protects anyone.
+    """
 
     def __init__(self, is_on: Callable[[], bool]) -> None:
         self._is_on = is_on
@@ -81,7 +91,7 @@ class Rail:
             return Fault(
                 "rail",
                 "the motors' supply is on while nothing runs: press the stop switch, "
-                "and have the motor gate mended",
+                "and have the motor gate fixed",
                 is_persistent=True,
             )
         return None

@@ -98,11 +98,13 @@ def service(machine: Machine, mat: Mat) -> Findings:
             "daemon-reload` and `sudo systemctl restart firmware-ctl`; if none does, "
             f"{INSTALL}"
         )
-    findings = [make(sentence, fix) for make, sentence in _unit_problems(unit)]
+    findings = [make(sentence, fix) for make, sentence in _unit_problems(machine, unit)]
     yield from findings or [ok(f"runs as {unit.get('User') or 'root'}, watched and in real time")]
 
 
-def _unit_problems(unit: dict[str, str]) -> Iterator[tuple[Callable[[str, str], Finding], str]]:
+def _unit_problems(
+    machine: Machine, unit: dict[str, str]
+) -> Iterator[tuple[Callable[[str, str], Finding], str]]:
     """What the properties of the unit lack: `bad` or `note`, and the sentence."""
     if not seconds(unit.get("WatchdogUSec", "0")):
         yield bad, "it has no watchdog (WatchdogSec=): systemd does not end it when it hangs"
@@ -110,6 +112,10 @@ def _unit_problems(unit: dict[str, str]) -> Iterator[tuple[Callable[[str, str], 
         yield bad, "a hung daemon may survive the signal of its watchdog (WatchdogSignal=SIGKILL)"
     if not unit.get("ExecStopPost"):
         yield bad, "it leaves the pins as they are after a crash (no ExecStopPost=)"
+    # After an upgrade of the program, or of Python, the script may lie in another folder.
+    script = re.search(r" (/\S+\.py) ", unit.get("ExecStopPost", ""))
+    if script and not machine.exists(script[1]):
+        yield bad, f"it leaves the pins as they are after a crash: {script[1]} is gone"
     if unit.get("CPUSchedulingPolicy") not in ("1", "2"):  # SCHED_FIFO, SCHED_RR
         yield (
             note,

@@ -1,7 +1,8 @@
 """A Raspberry Pi: PWM by gpiozero and lgpio, edges from the kernel, the dead-man, systemd.
 
-Knows pins and processes. Never knows profiles or sessions' rules. `emergency_off` is also a script
-of its own, for a machine on which the rest of this package cannot be imported.
+It knows pins, kernel timers and processes. It never knows profiles or the rules of a session.
+`pi` opens a mat's pins as one `Hardware` value. `emergency_off` is also a script of its own, for a
+machine on which the rest of this package cannot be imported.
 """
 
 __all__ = [

@@ -1,8 +1,8 @@
-"""The kernel's dead-man: two timers that end a process whose loop does not come round any more.
+"""The dead-man: two kernel timers that end a process whose loop has stopped.
 
-The first has every thread's stack written to stderr, the second kills. Both go on while Python
-hangs, while C code holds its lock, and while the process is stopped. What a checked tick is, and
-when motors run, is known elsewhere.
+The first timer writes every thread's stack to stderr, the second kills the process. Kernel timers
+run on while Python hangs, while C code holds Python's lock, and while the process is stopped. This
+module knows timers and signals. It never knows what a checked tick is, or when motors run.
 """
 
 import ctypes
@@ -17,51 +17,54 @@ from typing import Any, Final
 from firmware_ctl.limits import DEADMAN_DUMP_MS, DEADMAN_KILL_MS
 
 _CLOCK_MONOTONIC: Final = 1
-_DUMP: Final = signal.SIGUSR2
-_PROOF_MS: Final = 20
-_PATIENCE_S: Final = 2.0
+_DUMP_SIGNAL: Final = signal.SIGUSR2
+_TRIAL_TIMER_MS: Final = 20
+_TRIAL_WITHIN_S: Final = 2.0
 
 
-class _Event(ctypes.Structure):
+class _SignalEvent(ctypes.Structure):
     """struct sigevent of <signal.h>; sigev_notify 0 is SIGEV_SIGNAL."""
 
     _fields_ = (
         ("value", ctypes.c_void_p),
         ("signo", ctypes.c_int),
         ("notify", ctypes.c_int),
-        ("rest", ctypes.c_char * 48),
+        ("padding", ctypes.c_char * 48),
     )
 
 
-class _Times(ctypes.Structure):
+class _TimerSpec(ctypes.Structure):
     """struct itimerspec: seconds and nanoseconds of the interval, then of the first expiry."""
 
     _fields_ = tuple((name, ctypes.c_long) for name in ("every_s", "every_ns", "s", "ns"))
 
 
 class _Timer:
-    """timer_create(2). Raises OSError where the kernel gives none."""
+    """A kernel timer that sends this process a signal (timer_create(2)).
+
+    Raises OSError if the kernel has none to give.
+    """
 
     def __init__(self, signo: int) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._timer = ctypes.c_void_p()
-        event = _Event(signo=signo, notify=0)
+        event = _SignalEvent(signo=signo, notify=0)
         create = getattr(self._libc, "timer_create", None)
         if create is None:
             raise OSError("this system has no timer_create")
         if create(_CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(self._timer)):
             raise _last_error()
         self._settime = self._libc.timer_settime
-        self._times: dict[int, Any] = {}
-        """References to the structs that were passed before, by their milliseconds."""
+        self._specs: dict[int, Any] = {}
+        """Cache: milliseconds → reference to the struct. The timers are set in every tick."""
 
     def set(self, after_ms: int) -> None:
-        """Once, so long from now; 0: not at all."""
-        times = self._times.get(after_ms)
-        if times is None:
-            times = ctypes.byref(_Times(0, 0, after_ms // 1000, after_ms % 1000 * 1_000_000))
-            self._times[after_ms] = times
-        if self._settime(self._timer, 0, times, None):
+        """Expires once, `after_ms` from now, in the place of any earlier time. 0: never."""
+        spec = self._specs.get(after_ms)
+        if spec is None:
+            spec = ctypes.byref(_TimerSpec(0, 0, after_ms // 1000, after_ms % 1000 * 1_000_000))
+            self._specs[after_ms] = spec
+        if self._settime(self._timer, 0, spec, None):
             raise _last_error()
 
 
@@ -71,11 +74,14 @@ def _last_error() -> OSError:
 
 
 class KernelDeadman:
-    """Armed: the process is killed unless it is armed again in time."""
+    """While armed, the kernel kills this process unless `arm` is called again in time.
+
+    Raises OSError if the kernel has no timers.
+    """
 
     def __init__(self) -> None:
-        faulthandler.register(_DUMP, file=2, all_threads=True, chain=False)
-        self._dump = _Timer(_DUMP)
+        faulthandler.register(_DUMP_SIGNAL, file=2, all_threads=True, chain=False)
+        self._dump = _Timer(_DUMP_SIGNAL)
         self._kill = _Timer(signal.SIGKILL)
 
     def arm(self) -> None:
@@ -88,41 +94,48 @@ class KernelDeadman:
 
 
 def lock_memory() -> None:
-    """Keeps the process out of swap (mlockall(2)), where it may lock as much as it will ever need.
+    """Keeps the process out of swap (mlockall(2)), so that no tick waits for the disk.
 
-    What is mapped now is read in; of what comes later, each page as it is touched. Call it before
-    threads begin: of their stacks, 8 MiB each, all would be taken for good.
+    Locks current pages now, and future pages on first access (MCL_ONFAULT). Call it before threads
+    start: it would lock the whole stack of each running thread, 8 MiB. Does nothing if the process
+    may not lock as much memory as it will ever need.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     if limit != resource.RLIM_INFINITY and os.geteuid() != 0:
-        return  # what is mapped beyond the limit would be refused: a thread's stack, for one
+        # The kernel would refuse new memory beyond the limit, a thread's stack for example.
+        return
     libc = ctypes.CDLL(None)
     if libc.mlockall(1) == 0:  # MCL_CURRENT
         libc.mlockall(2 | 4)  # MCL_FUTURE | MCL_ONFAULT
 
 
 class DeadmanTrial:
-    """A forked child that has such a timer kill it. Begin it before any thread is started."""
+    """A forked child whose own kernel timer is to kill it, as proof that such timers work here.
+
+    Create it before any thread is started, because it forks. The trial runs while this process does
+    other work, until `verify` collects the result.
+    """
 
     def __init__(self) -> None:
         self._child = os.fork()
         if self._child == 0:
             with suppress(BaseException):
-                _Timer(signal.SIGKILL).set(_PROOF_MS)
-                select.select((), (), (), _PATIENCE_S)
+                _Timer(signal.SIGKILL).set(_TRIAL_TIMER_MS)
+                select.select((), (), (), _TRIAL_WITHIN_S)
             os._exit(1)
 
     def verify(self) -> str:
-        """Why the dead-man cannot be relied on; empty: the child was killed by it."""
+        """Why the dead-man cannot be relied on. Empty: the timer killed the child."""
         try:
             pidfd = os.pidfd_open(self._child)
         except OSError:
-            pass  # a kernel before 5.3: the child ends by itself, so that waiting is bounded
+            pass  # A kernel before 5.3. The child ends by itself, so the wait below is bounded.
         else:
-            select.select((pidfd,), (), (), 2 * _PATIENCE_S)
+            select.select((pidfd,), (), (), 2 * _TRIAL_WITHIN_S)
             os.close(pidfd)
+            # A child that is still there was not killed. SIGABRT ends it, and is no SIGKILL.
             with suppress(ProcessLookupError):
-                os.kill(self._child, signal.SIGABRT)  # if it is still there it proves nothing
+                os.kill(self._child, signal.SIGABRT)
         _, status = os.waitpid(self._child, 0)
         if os.getpid() == 1:
             return (
@@ -135,5 +148,5 @@ class DeadmanTrial:
 
 
 def verify_deadman() -> str:
-    """As `DeadmanTrial.verify`, all at once."""
+    """Runs a whole `DeadmanTrial` and returns its result."""
     return DeadmanTrial().verify()

@@ -1,12 +1,13 @@
-"""Every motor pin low by the kernel's own GPIO interface, whatever became of the daemon.
+"""Drives every motor pin low through the kernel's GPIO interface, whatever became of the daemon.
 
-One file of the standard library alone, so that the service can run it without site and package
-the moment its daemon has died: `python3 -I -S off.py STATE SOCKET`. It knows no mat file: the
-daemon leaves the chip and the pins that it takes in its state folder. Nothing here raises, all of
-it may be repeated, and what happened is told after the pins are low.
+The service runs this file by itself the moment its daemon has died:
+`python3 -I -S emergency_off.py STATE_FOLDER CONTROL_SOCKET`. So it uses the standard library alone,
+and of that only what loads fast. It knows GPIO lines, processes and one socket. It never knows the
+mat file: the daemon leaves the chip and its pins in the state folder. `drive_low` and `stop_daemon`
+never raise and may be repeated, and nothing is printed before the pins are low.
 """
 
-import _socket as socket  # the module around it takes as long to load as Python's own start
+import _socket as socket  # `socket` itself takes as long to load as all of Python.
 import fcntl
 import os
 import stat
@@ -15,7 +16,7 @@ import sys
 from errno import EBUSY, EINVAL
 from time import monotonic, sleep
 
-TYPE_CHECKING = False  # as in typing, whose import alone takes as long as Python's start
+TYPE_CHECKING = False  # Type checkers know this name. `typing` itself loads too slowly.
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -23,8 +24,10 @@ else:
     import _signal as signal
 
 IDLE_WITHIN_S = 0.2
+"""A daemon that does not report idle within this time is killed."""
+
 FREED_WITHIN_S = 0.5
-"""The kernel frees a killed process's lines; a few milliseconds, more on a starved machine."""
+"""How long to wait until the kernel has freed a killed process's lines. A few ms are usual."""
 
 AGAIN_S = 0.005
 
@@ -34,14 +37,15 @@ LISTENS = 1 << 16
 MOST_BYTES = 4096
 """The longest `lines` file that is read."""
 
-# struct gpio_v2_line_request of linux/gpio.h: the offsets, who asks, flags, one attribute (what
-# it is, the values, for which lines) and nine unused, the number of lines, the descriptor given.
+# struct gpio_v2_line_request of linux/gpio.h: line offsets, consumer, flags, number of attributes;
+# one attribute (id, values, mask of lines) and nine unused ones; number of lines, size of the event
+# queue, and the descriptor that the kernel gives.
 MOST_LINES = 64
 LINE_REQUEST = struct.Struct("=64I32sQI20xIIQQ216xII20xi")
 GET_LINE = 0xC250B407
 """GPIO_V2_GET_LINE_IOCTL: _IOWR(0xB4, 0x07, struct gpio_v2_line_request)."""
 BUTTON_NAME = b"firmware-ctl button"
-"""Who asks for the start button's lines: `contacts` does, and `doctor` knows it by this."""
+"""The consumer of the start button's lines. `button_lines` sets it, `doctor` recognises it."""
 OUTPUT_FLAG = 1 << 3
 OUTPUT_VALUES = 2
 
@@ -52,42 +56,42 @@ GET_CHIP = 0x8044B401
 HEADER_LABELS = (b"pinctrl-bcm2835", b"pinctrl-bcm2711", b"pinctrl-rp1")
 
 
-# ---- which lines
+# ---- the lines of the daemon
 
 
 def write_lines(folder: str, chip: str, pins: "Collection[int]") -> None:
-    """Leaves word, before a pin is taken, of what has to be driven low after a death.
+    """Writes down which pins to drive low after a crash. Call it before a pin is taken.
 
-    The file `lines` in the state folder is one line: the chip's path, then the pins. Raises
+    The file `lines` in the state folder has one line: the chip's path, then the pins. Raises
     OSError.
     """
-    # Whoever owns the folder may have put links there, and root must not write through them. This
-    # is not `storage.files.atomic_write`: this file runs without the package (`python3 -I -S`).
-    there = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    # The folder's owner may have put links into it, and root must not write through them. This is
+    # not `storage.files.atomic_write`, because this file runs without the package.
+    folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if "lines.part" in os.listdir(there):
-            os.unlink("lines.part", dir_fd=there)
-        fd = os.open(
-            "lines.part", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=there
-        )
+        if "lines.part" in os.listdir(folder_fd):
+            os.unlink("lines.part", dir_fd=folder_fd)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        fd = os.open("lines.part", flags, 0o644, dir_fd=folder_fd)
         try:
             os.fchmod(fd, 0o644)
             os.write(fd, f"{chip} {' '.join(map(str, pins))}\n".encode())
         finally:
             os.close(fd)
-        os.replace("lines.part", "lines", src_dir_fd=there, dst_dir_fd=there)
+        os.replace("lines.part", "lines", src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
     finally:
-        os.close(there)
+        os.close(folder_fd)
 
 
 def read_lines(folder: str) -> tuple[str, list[int]]:
-    """The chip and the pins that a daemon on this state folder last took; no pins: none ever did.
+    """The chip and the pins that a daemon of this state folder last took. No pins: none ever did.
 
-    Raises OSError or ValueError where that cannot be known.
+    Raises OSError or ValueError if the file cannot be read, or does not name a chip and pins.
     """
     path = os.path.join(folder, "lines")
     try:
-        # A link may lead anywhere, and to open a FIFO would wait for whoever writes to it.
+        # O_NOFOLLOW, because a link may lead anywhere. O_NONBLOCK, because opening a FIFO would
+        # wait for a writer.
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return "", []
@@ -109,7 +113,10 @@ def _is_chip(path: str) -> bool:
 
 
 def open_chip(path: str) -> int:
-    """A GPIO character device, nothing else: the state folder's owner may have named any path."""
+    """Opens a GPIO character device. Raises OSError for any other path.
+
+    The path comes from a file whose owner may have written anything, and root opens it.
+    """
     if not _is_chip(path):
         raise OSError(EINVAL, "is not a GPIO chip")
     fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -120,7 +127,7 @@ def open_chip(path: str) -> int:
 
 
 def find_chip() -> str:
-    """The chip of this Pi's header, as the kernel labels it; empty where there is none."""
+    """The path of the chip that drives this Pi's header, by its label. Empty: there is none."""
     for name in sorted(os.listdir("/dev")):
         if name.startswith("gpiochip"):
             try:
@@ -143,12 +150,12 @@ def find_chip() -> str:
 
 
 def stop_daemon(path: str) -> tuple[int, str, bool]:
-    """Stops the daemon on this control socket; one that is not idle within 0.2 s is killed.
+    """Stops the daemon behind a control socket. A daemon that is not idle in 0.2 s is killed.
 
-    Gives back the process that is idle now, 0 where there is none, a sentence for people, and
-    whether it is certain that no daemon on this socket plays.
+    Returns the id of a daemon that is idle now (else 0), a sentence for people, and whether it is
+    certain that no daemon on this socket runs a motor.
     """
-    idle_at = monotonic() + IDLE_WITHIN_S
+    give_up_at = monotonic() + IDLE_WITHIN_S
     pid, answer = 0, b""
     try:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -156,15 +163,15 @@ def stop_daemon(path: str) -> tuple[int, str, bool]:
         return 0, f"no socket can be made: {error.strerror}", False
     try:
         sock.settimeout(IDLE_WITHIN_S)
-        _connect(sock, path, idle_at)
-        # Who called listen, told by the kernel; 0 where it lives in another PID namespace.
+        _connect(sock, path, give_up_at)
+        # The process that called listen, or 0 if it lives in another PID namespace.
         peer = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         pid, uid, _ = struct.unpack("3i", peer)
-        if uid not in _owners(path):
+        if uid not in _trusted_users(path):
             return 0, f"{path} belongs to another user (uid {uid}); it is not asked", False
-        sock.send(b"!?")
-        while (left := idle_at - monotonic()) > 0:
-            sock.settimeout(left)
+        sock.send(b"!?")  # Both bytes act at once: stop, then report the status.
+        while (left_s := give_up_at - monotonic()) > 0:
+            sock.settimeout(left_s)
             chunk = sock.recv(4096)
             answer += chunk
             if b"* status state=idle " in answer:
@@ -177,45 +184,46 @@ def stop_daemon(path: str) -> tuple[int, str, bool]:
         return 0, f"no daemon answers on {path}", True
     except PermissionError:
         return 0, f"{path} is not yours to use; try it with sudo", False
-    except OSError:  # it hangs, or ends right now
-        pass
+    except OSError:
+        pass  # A timeout or a broken connection: the daemon hangs, or is just ending.
     finally:
         sock.close()
-    is_known, sentence = _end(path, pid)
-    return 0, f"the daemon on {path} was not idle within {IDLE_WITHIN_S} s: {sentence}", is_known
+    is_certain, sentence = _kill_listeners(path, pid)
+    return 0, f"the daemon on {path} was not idle within {IDLE_WITHIN_S} s: {sentence}", is_certain
 
 
-def _connect(sock: socket.socket, path: str, until: float) -> None:
-    """A daemon that hangs may have a full queue of new clients: the kernel then refuses at once."""
+def _connect(sock: socket.socket, path: str, give_up_at: float) -> None:
+    """Connects; tries again while the queue of new clients is full, as that of a hung daemon is."""
     while True:
         try:
             return sock.connect(path)
         except BlockingIOError:
-            if monotonic() > until:
+            if monotonic() > give_up_at:
                 raise
             sleep(AGAIN_S)
 
 
-def _owners(path: str) -> tuple[int, ...]:
-    """Who may answer on a socket: root, this user, and whoever owns the folder."""
+def _trusted_users(path: str) -> tuple[int, ...]:
+    """The users who may answer on a socket: root, this user, and the owner of its folder."""
     return 0, os.geteuid(), os.stat(os.path.dirname(path) or ".").st_uid
 
 
-def _end(path: str, pid: int) -> tuple[bool, str]:
-    """Kills whoever listens on the socket; whether that is done, and a sentence.
+def _kill_listeners(path: str, pid: int) -> tuple[bool, str]:
+    """Kills every process that listens on the socket. Returns whether all are gone; a sentence.
 
-    The number that the kernel told may be another process's by now: a socket outlives the process
-    that called listen, where a child has inherited it.
+    `pid`: the process that called listen, or 0. It may have ended by now, with another process
+    under its number: a socket outlives its process if a child has inherited it. So a process is
+    killed only if it does listen.
     """
 
     def is_listener(number: int) -> bool:
         return _listens(number, path)
 
-    found = [pid] if pid and is_listener(pid) else [*filter(is_listener, _processes())]
-    ends = [_kill(number, is_listener) for number in found]
-    sentence = ", ".join(sentence for _, sentence in ends)
+    listeners = [pid] if pid and is_listener(pid) else [*filter(is_listener, _processes())]
+    outcomes = [_kill(number, is_listener) for number in listeners]
+    sentence = ", ".join(sentence for _, sentence in outcomes)
     return (
-        bool(ends) and all(is_ended for is_ended, _ in ends),
+        bool(outcomes) and all(has_ended for has_ended, _ in outcomes),
         sentence or "its process cannot be found from here",
     )
 
@@ -225,24 +233,25 @@ def _processes() -> "list[int]":
 
 
 def _listens(pid: int, path: str) -> bool:
-    """Whether a process of the socket's owners listens on it, as far as that may be seen.
+    """Whether the process listens on the socket, and belongs to one of its trusted users.
 
-    The table of sockets is that of the process's own network namespace.
+    False also for a process that this user may not look into.
     """
     path = os.path.realpath(path)
     base = os.path.basename(path)
     sockets = set()
     try:
-        if os.stat(f"/proc/{pid}").st_uid not in _owners(path):
+        if os.stat(f"/proc/{pid}").st_uid not in _trusted_users(path):
             return False
+        # The process's own table, because it may live in another network namespace.
         with open(f"/proc/{pid}/net/unix", encoding="utf-8", errors="surrogateescape") as file:
             for line in file:
                 # Address, references, protocol, flags, type, state, number of the socket, path.
-                facts = line.rstrip("\n").split(None, 7)
-                if len(facts) < 8 or not facts[7].endswith(base):
+                fields = line.rstrip("\n").split(None, 7)
+                if len(fields) < 8 or not fields[7].endswith(base):
                     continue
-                if int(facts[3], 16) & LISTENS and os.path.realpath(facts[7]) == path:
-                    sockets.add(f"socket:[{facts[6]}]")
+                if int(fields[3], 16) & LISTENS and os.path.realpath(fields[7]) == path:
+                    sockets.add(f"socket:[{fields[6]}]")
         fds = os.listdir(f"/proc/{pid}/fd") if sockets else []
     except OSError:
         return False
@@ -250,26 +259,28 @@ def _listens(pid: int, path: str) -> bool:
 
 
 def _target(link: str) -> str:
+    """What a link points to. Empty if it cannot be read."""
     try:
         return os.readlink(link)
     except OSError:
         return ""
 
 
-def _kill(pid: int, is_it: "Callable[[int], bool]") -> tuple[bool, str]:
-    """Kills a process that is still the one that is meant; whether it is gone, and a sentence."""
+def _kill(pid: int, is_meant: "Callable[[int], bool]") -> tuple[bool, str]:
+    """Kills a process if `is_meant` still holds for it. Returns whether it is gone; a sentence."""
     if pid <= 1 or pid == os.getpid():
         return False, "its process cannot be found from here"
     try:
-        # From here on the number cannot become another process's.
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
         return True, f"process {pid} has ended"
     except OSError as error:
         return False, f"process {pid} cannot be killed ({error.strerror})"
     try:
-        if not is_it(pid):
-            return False, f"process {pid} is another one by now and was not killed"
+        # The handle always means the same process. So this check, unlike one before pidfd_open,
+        # is about the very process that is then killed.
+        if not is_meant(pid):
+            return False, f"the number {pid} now belongs to another process, which was not killed"
         signal.pidfd_send_signal(handle, signal.SIGKILL)
     except ProcessLookupError:
         return True, f"process {pid} has ended"
@@ -284,11 +295,11 @@ def _kill(pid: int, is_it: "Callable[[int], bool]") -> tuple[bool, str]:
 
 
 def drive_low(chip: str, pins: "Sequence[int]", idle: int = 0) -> tuple[dict[int, str], list[str]]:
-    """Makes every pin an output at 0 and lets it go: the kernel keeps it low, or makes it an input
-    whose pull-down does.
+    """Makes every pin an output at 0 and releases it. Never raises.
 
-    A process that holds a pin is killed, unless it is the one that is `idle` and keeps it low.
-    Gives back the pins that could not be taken with the reason, and sentences for people.
+    After the release the kernel keeps the pin low, or makes it an input, which its pull-down keeps
+    low. A process that holds a pin is killed, except the process `idle`, which keeps its pins low
+    itself. Returns each pin that could not be driven low with the reason, and sentences for people.
     """
     pins = list(dict.fromkeys(pins))
     try:
@@ -299,41 +310,50 @@ def drive_low(chip: str, pins: "Sequence[int]", idle: int = 0) -> tuple[dict[int
     try:
         failed: dict[int, int] = {}
         for first in range(0, len(pins), MOST_LINES):
-            some = pins[first : first + MOST_LINES]
-            if request_low(fd, some):
-                failed.update((pin, code) for pin in some if (code := request_low(fd, [pin])))
+            batch = pins[first : first + MOST_LINES]
+            # One busy line fails the whole request, so each line is then tried alone.
+            if request_low(fd, batch):
+                failed.update((pin, code) for pin in batch if (code := request_low(fd, [pin])))
         if not failed:
             return {}, []
         busy = [pin for pin in failed if failed[pin] == EBUSY]
-        held = {pin: pid for pin, pid in _holders(chip) if pin in busy}
-        said = []
-
-        def is_holder(pid: int) -> bool:
-            return any(holder == pid and pin in pins for pin, holder in _holders(chip))
-
-        for pid in sorted({*held.values()} - {idle, os.getpid()}):
-            of = _words(pin for pin in held if held[pin] == pid)
-            said.append(f"GPIO {of} held by another: {_kill(pid, is_holder)[1]}")
-        # Who holds a line may be hidden, by rights or by an old kernel: then it is the idle daemon.
+        holders = {pin: pid for pin, pid in _holders(chip) if pin in busy}
+        sentences = _kill_holders(chip, pins, holders, idle)
         for pin in busy:
-            if idle and held.get(pin, idle) == idle:
+            # Access rights or an old kernel may hide a holder: it then counts as the idle daemon.
+            if idle and holders.get(pin, idle) == idle:
                 del failed[pin]
-        freed_at = monotonic() + FREED_WITHIN_S
-        while (left := [pin for pin in busy if pin in failed]) and monotonic() < freed_at:
+        give_up_at = monotonic() + FREED_WITHIN_S
+        while (left := [pin for pin in busy if pin in failed]) and monotonic() < give_up_at:
             for pin in left:
                 failed[pin] = request_low(fd, [pin])
                 if not failed[pin]:
                     del failed[pin]
             sleep(AGAIN_S)
-        return {pin: os.strerror(code) for pin, code in failed.items()}, said
+        return {pin: os.strerror(code) for pin, code in failed.items()}, sentences
     finally:
         os.close(fd)
 
 
-def request_low(fd: int, pins: "Sequence[int]") -> int:
-    """Takes up to `MOST_LINES` lines as outputs at 0 and gives them back.
+def _kill_holders(
+    chip: str, pins: "Sequence[int]", holders: dict[int, int], idle: int
+) -> list[str]:
+    """Kills the processes that hold pins, but neither the idle daemon nor this process."""
 
-    0, or the error's number.
+    def is_holder(pid: int) -> bool:
+        return any(holder == pid and pin in pins for pin, holder in _holders(chip))
+
+    sentences = []
+    for pid in sorted({*holders.values()} - {idle, os.getpid()}):
+        held_pins = _joined(pin for pin in holders if holders[pin] == pid)
+        sentences.append(f"GPIO {held_pins} held by another program: {_kill(pid, is_holder)[1]}")
+    return sentences
+
+
+def request_low(fd: int, pins: "Sequence[int]") -> int:
+    """Takes up to `MOST_LINES` lines as outputs at 0 and releases them.
+
+    Returns 0, or the number of the error. It either takes all lines or none.
     """
     offsets = [*pins, *[0] * (MOST_LINES - len(pins))]
     mask = (1 << len(pins)) - 1
@@ -357,7 +377,10 @@ def _ioctl(fd: int, number: int, data: bytearray) -> None:
 
 
 def _holders(chip: str) -> "Iterator[tuple[int, int]]":
-    """Which process holds which line of the chip (Linux 6.1), as far as it may be seen."""
+    """The held lines of a chip: (line, process id). Linux tells them from 6.1 on.
+
+    Processes that this user may not look into are left out.
+    """
     name = os.path.basename(os.path.realpath(chip))
     for pid in _processes():
         try:
@@ -369,51 +392,54 @@ def _holders(chip: str) -> "Iterator[tuple[int, int]]":
                 continue
             try:
                 with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as file:
-                    facts = [line.split() for line in file]
+                    fields = [line.split() for line in file]
             except OSError:
                 continue
-            if ["gpio-chip:", name] in facts:
-                for fact in facts:
-                    if fact[:1] == ["gpio-line:"]:
-                        yield int(fact[1]), pid
+            if ["gpio-chip:", name] in fields:
+                for field in fields:
+                    if field[:1] == ["gpio-line:"]:
+                        yield int(field[1]), pid
 
 
-def _words(pins: "Iterator[int] | Sequence[int]") -> str:
+def _joined(pins: "Iterator[int] | Sequence[int]") -> str:
     return ", ".join(map(str, sorted({*pins})))
 
 
 def describe(pins: "Sequence[int]", failed: dict[int, str]) -> list[str]:
-    """What came of the pins, a sentence for each reason."""
+    """The outcome of `drive_low` in words: the pins that are low, then a sentence per reason."""
     low = [pin for pin in pins if pin not in failed]
-    lines = [f"GPIO {_words(low)} low"] if low else []
-    for why in dict.fromkeys(failed.values()):
-        of = _words(pin for pin in failed if failed[pin] == why)
-        lines.append(f"GPIO {of} cannot be driven low: {why}")
-    return lines
+    sentences = [f"GPIO {_joined(low)} low"] if low else []
+    for reason in dict.fromkeys(failed.values()):
+        failed_pins = _joined(pin for pin in failed if failed[pin] == reason)
+        sentences.append(f"GPIO {failed_pins} cannot be driven low: {reason}")
+    return sentences
 
 
 def main(arguments: "Sequence[str]") -> int:
+    """Exit code 0: no daemon runs a motor and every pin is low; 1: not certain; 2: wrong usage."""
     if len(arguments) != 2:
-        print("usage: python3 -I -S off.py STATE_FOLDER CONTROL_SOCKET", file=sys.stderr)
+        print("usage: python3 -I -S emergency_off.py STATE_FOLDER CONTROL_SOCKET", file=sys.stderr)
         return 2
-    state, path = arguments
-    idle, sentence, is_known = stop_daemon(path)
-    code = 0 if is_known else 1
+    state_folder, path = arguments
+    idle, sentence, is_certain = stop_daemon(path)
+    code = 0 if is_certain else 1
     try:
-        chip, pins = read_lines(state)
+        chip, pins = read_lines(state_folder)
     except (OSError, ValueError) as error:
-        said, code = [str(error)], 1
+        sentences, code = [str(error)], 1
     else:
         if pins:
-            failed, said = drive_low(chip, pins, idle)
-            said += describe(pins, failed)
+            failed, sentences = drive_low(chip, pins, idle)
+            sentences += describe(pins, failed)
             code = 1 if failed else code
         else:
-            said = [f"no daemon on {state} ever took a pin"]
+            sentences = [f"no daemon on {state_folder} ever took a pin"]
     try:
-        print("\n".join(f"firmware-ctl off: {line}" for line in (sentence, *said)), flush=True)
-    except OSError:  # no one listens
-        sys.stdout = None  # else its last flush would end in exit 120
+        lines = [f"firmware-ctl off: {line}" for line in (sentence, *sentences)]
+        print("\n".join(lines), flush=True)
+    except OSError:
+        # Nobody reads the output any more. Python would flush it once more, and exit with 120.
+        sys.stdout = None
     return code
 
 

@@ -1,7 +1,8 @@
-"""Motors, gate and status LED on gpiozero's pins.
+"""Motors, motor gate and status LED on gpiozero's pins.
 
-The pin factory is named by the caller and never chosen by gpiozero, which would fall back to
-another with a warning.
+This module knows duties and pins. It never knows why a motor runs: the latch alone calls it to
+write a duty. The caller always names the pin factory: gpiozero's own choice would fall back to
+another library with a mere warning.
 """
 
 import os
@@ -24,25 +25,28 @@ from firmware_ctl.hardware import emergency_off
 from firmware_ctl.session.events import Input, State, Step
 from firmware_ctl.timeline.motor_drive import Levels
 
-# lgpio's pin truncates value * 100, so that 29, 57 and 58 % come out one low (gpiozero #1209).
-# The next float above k / 100 mends all of them; 0 stays exactly 0.
-VALUES: Final = (0.0, *(nextafter(duty / 100, 1) for duty in range(1, 101)))
+VALUES: Final = (0.0, *(nextafter(duty_pct / 100, 1) for duty_pct in range(1, 101)))
+"""Duty in percent → value for gpiozero.
+
+lgpio's pin truncates value * 100, so 29, 57 and 58 % would come out one percent low (gpiozero
+#1209). The next float above k / 100 avoids that; 0 stays exactly 0.
+"""
 
 
 class GpioMotors:
-    """Every motor's pin, low from the start.
+    """The pins of all motors. They are low from the start.
 
-    Its PWM begins with the first duty and ends with `all_low`: lgpio's thread wakes for each period
-    of a PWM, of 0 % too.
+    PWM begins with the first `apply` and ends with `all_low`. It does not run while the mat is
+    idle, because lgpio's thread wakes in each period, even at a duty of 0 %.
     """
 
     def __init__(self, mat: mat.Mat, factory: Any) -> None:
+        """`factory`: gpiozero's pin factory. Raises DeviceError, which names the pin."""
         self._devices: list[Any] = []
         self._names = [f"motor {motor.name} on GPIO {motor.pin}" for motor in mat.motors]
         self._duties = [0] * len(mat.motors)
         self._pwm_hz = mat.pwm_hz
-        self._is_low = True
-        """There is no PWM."""
+        self._has_pwm = False
         for motor, name in zip(mat.motors, self._names, strict=True):
             with _named(name):
                 device = OutputDevice(motor.pin, pin_factory=factory)
@@ -50,13 +54,17 @@ class GpioMotors:
         self._pins = [device.pin for device in self._devices]
 
     def apply(self, duty_pct: Levels) -> None:
-        """Writes what changed; falling duties first, so that the sum never overshoots."""
+        """Writes the duties that changed, in percent; DeviceError names the pin that fails.
+
+        Falling duties are written first, so that the sum of all duties never overshoots. A duty
+        that could not be written counts as not written, and the next call tries it again.
+        """
         duties = self._duties
-        if self._is_low:
+        if not self._has_pwm:
             for name, pin in zip(self._names, self._pins, strict=True):
                 with _named(name):
                     pin.frequency = self._pwm_hz
-            self._is_low = False
+            self._has_pwm = True
         changes = sorted(
             [(duty - duties[i], i) for i, duty in enumerate(duty_pct) if duty != duties[i]]
         )
@@ -68,13 +76,17 @@ class GpioMotors:
             duties[i] = duty_pct[i]
 
     def all_low(self) -> list[str]:
-        """Ends the PWM of every pin and drives it low, also where a write fails."""
+        """Ends the PWM of every pin and drives it low. A sentence for each pin that is not low.
+
+        Never raises, and one pin that fails keeps no other from being driven low.
+        """
         stuck = []
+        # First a duty of 0 on every pin, the fastest way to stop all motors.
         for pin in self._pins:
             with suppress(Exception):
                 pin.state = 0.0
         for name, pin in zip(self._names, self._pins, strict=True):
-            # Ending lgpio's PWM leaves the level as it was; the write after it makes it low.
+            # The end of lgpio's PWM leaves the pin at its present level, so a write must follow.
             with suppress(Exception):
                 pin.frequency = None
             try:
@@ -82,12 +94,12 @@ class GpioMotors:
             except Exception as error:
                 stuck.append(f"{name} cannot be driven low: {error}")
         self._duties = [0] * len(self._duties)
-        self._is_low = True
+        self._has_pwm = False
         return stuck
 
 
 class GpioGate:
-    """The motor gate: a heartbeat that holds the rail on, and the pin that reads the rail back."""
+    """The motor gate: a heartbeat pin that keeps the rail on, a pin that reads the rail back."""
 
     def __init__(self, gate: mat.Gate, factory: Any) -> None:
         with _named(f"the motor gate's heartbeat on GPIO {gate.heartbeat_pin}"):
@@ -95,11 +107,11 @@ class GpioGate:
         self._rail: Any = None
         if gate.rail_pin is not None:
             with _named(f"the motor gate's read-back on GPIO {gate.rail_pin}"):
-                # A DigitalInputDevice would have lgpio look for edges.
+                # Not a DigitalInputDevice, for which lgpio would start a thread that polls edges.
                 self._rail = InputDevice(gate.rail_pin, pull_up=False, pin_factory=factory)
 
     def beat(self, now_ms: int, is_moving: bool) -> None:
-        """An edge for each tick; none while nothing moves, so that the rail falls."""
+        """One edge in each tick while motors run; else the pin stays low, and the rail goes off."""
         if is_moving:
             self._heartbeat.toggle()
         elif self._heartbeat.value:
@@ -107,7 +119,7 @@ class GpioGate:
 
     @property
     def has_rail(self) -> bool:
-        """The rail can be read back."""
+        """True if the rail can be read back."""
         return self._rail is not None
 
     def is_rail_on(self) -> bool:
@@ -115,7 +127,7 @@ class GpioGate:
 
 
 class GpioLed:
-    """The status LED: on while a session is on, blinking in a fault, else off."""
+    """The status LED: on in a session, blinking once a second in a fault, else off."""
 
     def __init__(self, pin: int, factory: Any) -> None:
         with _named(f"the LED on GPIO {pin}"):
@@ -123,22 +135,24 @@ class GpioLed:
 
     def step(self, event: Input, step: Step, now_ms: int) -> None:
         state = step.status.state
-        blink = state is State.FAULT and now_ms % 1000 < 500
-        self._led.value = blink or state in (State.RUNNING, State.PAUSED)
+        is_blink_on = state is State.FAULT and now_ms % 1000 < 500
+        self._led.value = is_blink_on or state in (State.RUNNING, State.PAUSED)
 
 
 def lgpio_factory() -> Any:
-    """The header's pins of this Pi by lgpio; `DeviceError` where there are none.
+    """gpiozero's pin factory for this Pi's header, by lgpio.
 
-    The chip is found by its label: another one's lines belong to what is soldered to the board.
-    Pins stay driven low when they are closed: gpiozero's own close makes them floating inputs, and
-    a gate that floats can turn its motor on.
+    Raises DeviceError, with what to do, if there are no pins that can be used. The chip is found by
+    its label, because the lines of other chips belong to parts on the board.
+
+    DANGER: closing a pin must leave it driven low. gpiozero's own close makes it a floating input,
+    and a MOSFET whose gate floats can turn its motor on. `KeptPin` therefore closes inputs only.
     """
     try:
         from gpiozero.pins.lgpio import LGPIOFactory, LGPIOPin
     except ImportError as error:
         raise DeviceError(f"the GPIO library lgpio is not installed here ({error})") from None
-    except OSError as error:  # its FIFO cannot be made
+    except OSError as error:  # lgpio makes a FIFO as it is imported.
         folder = os.environ.get("LG_WD", os.getcwd())
         raise DeviceError(f"lgpio cannot write to the folder {folder}: {error.strerror}") from None
 
@@ -160,32 +174,33 @@ def lgpio_factory() -> Any:
 
 
 def _no_header() -> str:
-    import glob  # 2 ms that no one needs who has pins
+    """Why no chip drives the header, and what to do."""
+    import glob  # Takes 2 ms to load, and only this error needs it.
 
     chips = sorted(glob.glob("/dev/gpiochip*"))
     if not chips:
         return "there are no GPIO pins here: the kernel offers no /dev/gpiochip0"
-    shut = [chip for chip in chips if not os.access(chip, os.R_OK | os.W_OK)]
-    if shut:
+    forbidden = [chip for chip in chips if not os.access(chip, os.R_OK | os.W_OK)]
+    if forbidden:
         return (
-            f"this user may not open {shut[0]}; use sudo, or join the group: "
-            "`sudo usermod -aG gpio $USER`, then log in anew"
+            f"this user may not open {forbidden[0]}; use sudo, or join the group: "
+            "`sudo usermod -aG gpio $USER`, then log in again"
         )
     return f"no GPIO chip here ({', '.join(chips)}) drives the header of a Raspberry Pi"
 
 
 @contextmanager
-def _named(what: str) -> Iterator[None]:
-    """Turns a pin's error into a sentence that names the pin."""
+def _named(device: str) -> Iterator[None]:
+    """Turns an error of a pin into a `DeviceError` that names the device and its pin."""
     try:
         yield
     except Exception as error:
-        raise _named_error(what, error) from None
+        raise _named_error(device, error) from None
 
 
-def _named_error(what: str, error: Exception) -> Exception:
-    # lgpio raises an error of its own, whose class is called just that.
+def _named_error(device: str, error: Exception) -> Exception:
+    # lgpio's own exception class is called `error`. lgpio may be absent, so it is not imported.
     if not isinstance(error, GPIOZeroError | OSError) and type(error).__name__ != "error":
         return error
-    who = "; `firmware-ctl doctor` says who holds it" if "busy" in str(error) else ""
-    return DeviceError(f"{what} cannot be used: {error}{who}")
+    hint = "; `firmware-ctl doctor` says who holds it" if "busy" in str(error) else ""
+    return DeviceError(f"{device} cannot be used: {error}{hint}")

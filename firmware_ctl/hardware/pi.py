@@ -1,4 +1,8 @@
-"""This Raspberry Pi: its header found, and a mat on it as one `Hardware` value."""
+"""This Raspberry Pi: finds its GPIO header, and opens a mat's pins as one `Hardware` value.
+
+It knows which devices a mat has and the order in which they open. It never knows how a pin is
+driven: `gpio` and `button_lines` do.
+"""
 
 import os
 import tempfile
@@ -13,17 +17,17 @@ from firmware_ctl.hardware import emergency_off
 
 
 class Pi:
-    """The header of this Raspberry Pi, found and not yet used."""
+    """The GPIO header of this Raspberry Pi. It takes no pin before `open`."""
 
     def __init__(self, state_folder: str, advice: str, stack: ExitStack) -> None:
-        """`state_folder`: where the pins are written down for `emergency_off`.
+        """`state_folder`: where `write_down` leaves the pins for `emergency_off`.
 
-        Raises `DeviceError`, with `advice`, where there are no pins.
+        Raises `DeviceError`, which ends with `advice`, if this machine has no usable pins.
         """
         self._state_folder = state_folder
         self._stack = stack
         _keep_lgpio_in(state_folder, stack)
-        # gpiozero takes a quarter of a second to load on a small Pi.
+        # gpiozero takes a quarter of a second to load on a small Pi, and a mock may not need it.
         from firmware_ctl.hardware import gpio
 
         try:
@@ -33,7 +37,11 @@ class Pi:
         self._chip = f"/dev/gpiochip{self._factory.chip}"
 
     def write_down(self, mat: Mat) -> None:
-        """Leaves word for `emergency_off` which pins to drive low; before any of them is taken."""
+        """Writes the pins into the state folder, for `emergency_off` to drive low after a crash.
+
+        Call it before `open`: no pin may be taken that an emergency off would not know. Raises
+        `DeviceError` if the folder cannot be written.
+        """
         try:
             emergency_off.write_lines(self._state_folder, self._chip, mat.power_pins)
         except OSError as error:
@@ -44,7 +52,7 @@ class Pi:
         """Takes the pins, all low. When the stack closes, every motor pin is driven low again.
 
         `origin_ns`: the loop's time 0 on the monotonic clock. Raises `DeviceError`, which names
-        the pin that cannot be had.
+        the pin that cannot be used.
         """
         from firmware_ctl.hardware import button_lines, gpio
 
@@ -56,9 +64,9 @@ class Pi:
         motors = gpio.GpioMotors(mat, factory)
         self._stack.callback(motors.all_low)
         watchdogs: list[Watchdog] = []
-        sags = _under_voltage_alarm()
-        if sags is not None:
-            watchdogs.append(UnderVoltage(sags, log))
+        is_under_voltage = _under_voltage_alarm()
+        if is_under_voltage is not None:
+            watchdogs.append(UnderVoltage(is_under_voltage, log))
         gate = None if mat.gate is None else gpio.GpioGate(mat.gate, factory)
         if gate is not None and gate.has_rail:
             watchdogs.append(Rail(gate.is_rail_on))
@@ -69,24 +77,25 @@ class Pi:
 
 
 def _keep_lgpio_in(state_folder: str, stack: ExitStack) -> None:
-    """Names the folder in which lgpio makes its FIFO, and which it makes the process's own.
+    """Sets LG_WD: lgpio makes its FIFO in that folder, and changes its working directory to it.
 
-    It makes the FIFO by its path, so the folder must be one where no other user can put a link.
+    lgpio opens the FIFO by its path, maybe as root. So no other user may be able to put a link into
+    the folder: it is the state folder if this user owns it, else a temporary one.
     """
     if "LG_WD" in os.environ:
         return
     is_own = os.access(state_folder, os.W_OK) and os.stat(state_folder).st_uid == os.geteuid()
-    own = state_folder if is_own else stack.enter_context(tempfile.TemporaryDirectory())
-    os.environ["LG_WD"] = own
+    folder = state_folder if is_own else stack.enter_context(tempfile.TemporaryDirectory())
+    os.environ["LG_WD"] = folder
 
 
 def _under_voltage_alarm() -> Callable[[], bool] | None:
-    """Reads the kernel's alarm for the Pi's own supply; None where there is none."""
-    import glob  # 2 ms that a mock does not need
+    """A function that reads the kernel's alarm for the Pi's own supply. None: there is no alarm."""
+    import glob  # Takes 2 ms to load, which a mock does not need.
 
     for path in glob.glob("/sys/class/hwmon/hwmon*/in0_lcrit_alarm"):
         with open(os.path.join(os.path.dirname(path), "name"), encoding="ascii") as file:
             if file.read().strip() == "rpi_volt":
-                alarm = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-                return lambda: os.pread(alarm, 8, 0).strip() == b"1"
+                alarm_fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                return lambda: os.pread(alarm_fd, 8, 0).strip() == b"1"
     return None

@@ -1,4 +1,9 @@
-"""A child process that drives the motor pins low the moment the daemon has died."""
+"""A child process that drives the motor pins low the moment the daemon has died.
+
+systemd starts `ExecStopPost=` only after the death, which takes far longer. The guard waits
+already, and does the first part of the same work. It knows the lines that the daemon wrote into its
+state folder; it never kills a process and never asks the daemon.
+"""
 
 import fcntl
 import os
@@ -9,45 +14,50 @@ from typing import Final
 from firmware_ctl.hardware import emergency_off
 
 ABOVE_ALL: Final = 512
-"""A descriptor's number that no other reaches; the usual limit is 1024."""
+"""A descriptor number above all others of the daemon. The usual limit is 1024."""
 
 
 def fork_pin_guard(folder: str) -> None:
-    """Forks a child that makes the pins low the moment this process has died, however it died.
+    """Forks a child that drives the pins low as soon as this process has died, however it died.
 
-    It is there already when `ExecStopPost=` has yet to be started, and does the first part of it:
-    the lines that the daemon named in its state folder. Who holds one when the process has ended is
-    left alone. To be called before any thread is started.
+    `folder`: the state folder, which names the pins. Call it before any thread is started: a fork
+    copies only the calling thread. A line that another process holds by then is left alone.
     """
     try:
-        death = os.pidfd_open(os.getpid())
+        daemon_pidfd = os.pidfd_open(os.getpid())
     except (AttributeError, OSError):
-        return  # a kernel before 5.3
-    closing, ours = os.pipe()
+        return  # A kernel before 5.3 has no pidfd: the other layers must do.
+    guard_end, daemon_end = os.pipe()
     if os.fork():
-        os.close(closing)
-        os.close(death)
-        # The kernel closes from the highest number down: this end goes before lines and ports.
+        os.close(guard_end)
+        os.close(daemon_pidfd)
+        # At a death the kernel closes descriptors from the highest number down. With the highest
+        # number this pipe closes, and wakes the guard, before the GPIO lines and the ports close.
         try:
-            fcntl.fcntl(ours, fcntl.F_DUPFD_CLOEXEC, ABOVE_ALL)
+            fcntl.fcntl(daemon_end, fcntl.F_DUPFD_CLOEXEC, ABOVE_ALL)
         except OSError:
-            return  # fewer are allowed: it stays where it is, and the death is what wakes the guard
-        os.close(ours)
+            return  # The limit is lower. The pipe keeps its number, and the pidfd wakes the guard.
+        os.close(daemon_end)
         return
-    os.close(ours)
+    os.close(daemon_end)
     try:
+        # These signals go to a whole service or terminal. The guard must outlive the daemon.
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-        select.select([death, closing], [], [])
-        chip, pins = emergency_off.read_lines(folder)
-        fd = emergency_off.open_chip(chip)
-        # A process has not ended before its serial ports have sent what they hold, for which the
-        # kernel waits up to 30 s. Its lines may be free long before that.
-        has_died = False
-        while (failed := emergency_off.request_low(fd, pins)) and not has_died:
-            has_died = bool(select.select([death], [], [], emergency_off.AGAIN_S)[0])
-        if failed:
-            for pin in pins:
-                emergency_off.request_low(fd, [pin])
+        select.select([daemon_pidfd, guard_end], [], [])
+        _drive_pins_low(folder, daemon_pidfd)
     finally:
         os._exit(0)
+
+
+def _drive_pins_low(folder: str, daemon_pidfd: int) -> None:
+    chip, pins = emergency_off.read_lines(folder)
+    chip_fd = emergency_off.open_chip(chip)
+    # A process ends only after its serial ports have sent what they hold, for which the kernel
+    # waits up to 30 s. Its GPIO lines may be free long before that, so they are tried until then.
+    has_died = False
+    while (failed := emergency_off.request_low(chip_fd, pins)) and not has_died:
+        has_died = bool(select.select([daemon_pidfd], [], [], emergency_off.AGAIN_S)[0])
+    if failed:
+        for pin in pins:
+            emergency_off.request_low(chip_fd, [pin])

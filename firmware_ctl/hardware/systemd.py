@@ -1,6 +1,7 @@
-"""What systemd is told: that the daemon is ready, that it is alive, that it ends.
+"""Messages to systemd: the daemon is ready, it is alive, it is stopping.
 
-One datagram each, as sd_notify(3) describes it; nothing is told where nobody listens.
+Each message is one datagram, as sd_notify(3) describes it. Without systemd nothing is sent. This
+module knows environment variables and a socket; it never knows what the daemon does.
 """
 
 import os
@@ -15,13 +16,13 @@ class Systemd:
     """The service manager that started this process, if one did."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ, process: int | None = None) -> None:
+        """`process`: this process's id, which systemd names in WATCHDOG_PID."""
         process = process or os.getpid()
         path = environ.get("NOTIFY_SOCKET", "")
         self._address = "\0" + path[1:] if path.startswith("@") else path
-        self._has_watchdog = environ.get("WATCHDOG_USEC", "0").isdecimal() and (
-            environ.get("WATCHDOG_USEC", "0") != "0"
-            and environ.get("WATCHDOG_PID", str(process)) == str(process)
-        )
+        watchdog_us = environ.get("WATCHDOG_USEC", "0")
+        is_for_us = environ.get("WATCHDOG_PID", str(process)) == str(process)
+        self._has_watchdog = watchdog_us.isdecimal() and watchdog_us != "0" and is_for_us
         self._socket: socket.socket | None = None
         self._pinged_at_ms: int | None = None
         if self._address:
@@ -30,7 +31,7 @@ class Systemd:
 
     @property
     def start_inhibited_because(self) -> str:
-        """Why a service under systemd may not play; empty: it may."""
+        """Why no session may start. Empty: systemd watches this process, or did not start it."""
         if self._socket is None or self._has_watchdog:
             return ""
         return "the unit has no watchdog; give it WatchdogSec=2, as the shipped one has"
@@ -39,7 +40,7 @@ class Systemd:
         self._send(b"READY=1")
 
     def beat(self, now_ms: int, is_moving: bool) -> None:
-        """Pings the watchdog."""
+        """Pings systemd's watchdog, at most once in `PING_MS`."""
         if self._has_watchdog and (
             self._pinged_at_ms is None or now_ms - self._pinged_at_ms >= PING_MS
         ):
@@ -51,5 +52,6 @@ class Systemd:
 
     def _send(self, message: bytes) -> None:
         if self._socket is not None:
-            with suppress(OSError):  # it may be full: the next ping tells the same
+            # A full queue must not hold the loop up, and a lost ping is repeated after PING_MS.
+            with suppress(OSError):
                 self._socket.sendto(message, self._address)

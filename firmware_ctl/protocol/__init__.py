@@ -1,7 +1,8 @@
 """The serial protocol: from bytes to requests, and from events to lines.
 
-Knows one connection's bytes, lines, leases and waiting answers, and the table of commands. Never
-knows the port that the bytes came from.
+`framing` splits bytes into lines and finds stops. `connection` holds one client's waiting requests
+and unsent answers. `commands` has the table of commands. This package never knows the port that the
+bytes came from, and never reads a clock.
 """
 
 __all__ = [

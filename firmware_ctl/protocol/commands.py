@@ -1,8 +1,10 @@
-"""The verbs of the serial protocol, in one table: the parser, `help` and `caps` are made from it.
+"""The commands of the serial protocol in one table, from which parser, `help` and `caps` are made.
 
-A verb first reads its words, which says whether the line is a valid request at all. Then it turns
-them into inputs of the session, or answers from what the session says of itself. It knows neither
-bytes nor ports.
+A command works in two steps. `Command.read` turns the words of a line into a value, and so decides
+whether the line is a valid request. `Command.handler` turns the value into an input of the session,
+or answers from the session's status. The steps are apart because a line that ends in a stop word
+stops the mat unless it is a valid request for something else. This module never knows ports, and
+never writes bytes.
 """
 
 import json
@@ -33,40 +35,45 @@ from firmware_ctl.timeline.report import explain
 
 
 class CommandContext(Protocol):
-    """What a verb may ask of the daemon."""
+    """The daemon, as far as a command may use it."""
 
     session: Session
 
     def act(self, event: Input) -> None:
-        """Gives the session an input now and the pins their duties; raises what it refuses."""
+        """Passes an input to the session. Raises the `CallerError` with which it is refused."""
 
     def now_ms(self) -> int: ...
 
-    def begun(self, connection: Connection, lines: Callable[[], list[str]]) -> list[str] | None:
-        """The lines, if the session has begun; None: they come when it has, or why it did not."""
+    def start_answer(
+        self, connection: Connection, lines: Callable[[], list[str]]
+    ) -> list[str] | None:
+        """The lines, if the session has begun.
+
+        None if the accepted start still waits: the connection gets the lines, or the refusal,
+        later.
+        """
 
     def press(self, for_ms: int) -> None:
-        """Presses the simulated button; `CallerError` where there is none."""
+        """Presses the simulated button. Raises `CallerError` if the button is real or missing."""
 
     def reload(self, connection: Connection) -> None:
-        """Begins to read all profiles; the answer comes when they are read."""
+        """Begins to read all profiles. The connection gets the answer when they are read."""
 
 
 MOST_ROWS: Final = 128
-"""Most rows of `explain`, which are made on the loop: 4 us a row on a processor that is taken to be
-10 to 15 times as fast as a Pi Zero 2, so half a millisecond there and up to 8 ms on the Pi. The
-longest shipped profile has 19 rows; a file of 64 KiB may have more than ten thousand.
-"""
+"""Most rows of one `explain`, because the loop makes them between two ticks: up to 8 ms on a Pi
+Zero 2, estimated from 4 us a row on a processor 10 to 15 times as fast. The longest shipped profile
+has 19 rows; a file of 64 KiB may have more than ten thousand."""
 
 
 class Request(NamedTuple):
-    """A line that a verb takes."""
+    """A valid line for a command."""
 
     connection: Connection
     value: Any
-    """What `Verb.read` made of its words."""
+    """The result of `Command.read`."""
     arrived_at_ms: int
-    """When it was read. Every question of order is asked of this time, not of now."""
+    """When the loop read the line. Order is decided by this time: see `session.arrivals`."""
 
 
 Reader = Callable[[Sequence[str], Session], object]
@@ -84,36 +91,36 @@ class Command(NamedTuple):
     handler: Handler
     least: int = 0
     most: int = 0
-    """How many words it takes after its name."""
+    """The least and the greatest number of words after the name."""
     read: Reader = _words
-    """Its words as a value. Raises `CallerError` for words that it does not take."""
+    """Turns the words into a value. Raises `CallerError` for invalid words."""
 
 
 def answer(
     context: CommandContext, connection: Connection, line: str, arrived_at_ms: int
 ) -> list[str] | None:
-    """The lines that answer a request; None: they come later."""
+    """The lines that answer a request. None: the answer comes later."""
     try:
-        verb, value = _read(line, context.session)
-        lines = verb.handler(context, Request(connection, value, arrived_at_ms))
+        command, value = _read(line, context.session)
+        lines = command.handler(context, Request(connection, value, arrived_at_ms))
         return None if lines is None else list(lines)
     except CallerError as error:
         return [f"err {error.code} {error}"]
 
 
 def _read(line: str, session: Session) -> tuple[Command, object]:
-    """The verb of a line, and what it makes of its words. Raises `CallerError` if it is none."""
+    """The command of a line, and the value of its words. Raises `CallerError` if it is invalid."""
     name, *words = line.split()
-    verb = COMMANDS.get(name.lower())
-    if verb is None:
-        raise CallerError("unknown-command", f"{name} is no command; try help")
-    if not verb.least <= len(words) <= verb.most:
-        raise CallerError("bad-argument", f"it is used so: {verb.name} {verb.usage}".rstrip())
-    return verb, verb.read(words, session)
+    command = COMMANDS.get(name.lower())
+    if command is None:
+        raise CallerError("unknown-command", f"unknown command {name}; try help")
+    if not command.least <= len(words) <= command.most:
+        raise CallerError("bad-argument", f"usage: {command.name} {command.usage}".rstrip())
+    return command, command.read(words, session)
 
 
 def is_request(line: Line, session: Session) -> bool:
-    """Whether a line is one that a verb takes, whatever would come of it now."""
+    """Whether a line is a valid request, even if the session would refuse it now."""
     text = text_of(line)
     if isinstance(text, Flaw) or not text.strip() or asks_status(line) or is_answer(text):
         return False
@@ -125,41 +132,45 @@ def is_request(line: Line, session: Session) -> bool:
 
 
 def stops(line: Line, session: Session) -> bool:
-    """Whether a line that says stop is one: all are but valid requests, as `events off` is."""
+    """Whether a line with a stop word stops the mat. Valid requests do not, as `events off`.
+
+    Garbled lines do, because a person may have typed them in panic.
+    """
     text = text_of(line)
     if isinstance(text, Flaw):
         return True
     name = text.lower().split()[:1]
-    # The others take no word that says stop. To read theirs takes time, which a stop has not.
+    # No other command accepts a stop word. To read a `try` takes time, and a stop must not wait.
     return name not in ENDS_LIKE_A_STOP or not is_request(line, session)
 
 
 ENDS_LIKE_A_STOP: Final = [["help"], ["select"], ["start"], ["explain"], ["events"], ["echo"]]
-"""Verbs of which a valid request may end as a stop does: `events off`, `help stop`."""
+"""Commands of which a valid request may end in a stop word: `events off`, `help stop`."""
 
 
 def asks_status(line: Line) -> bool:
-    """`?` was typed within it: the status has answered it, and it is not executed."""
+    """Whether the line holds `?`. The status has answered it already, and it is not executed."""
     return b"?" in line.raw
 
 
 def is_answer(text: str) -> bool:
-    """It begins as an answer does: a far side that echoes, which gets no answer to its echo."""
+    """Whether the line begins like an answer: an echo of it, whose answer would be echoed again."""
     return text.startswith(("*", "-")) or text.split(None, 1)[0] in ("ok", "err")
 
 
-def complaint(code: str) -> str:
+def error_line(code: str) -> str:
     return f"err {code} {ERROR_CODES[code]}"
 
 
 def event(notice: Notice) -> str:
+    """The line that reports a notice to connections with `events on`."""
     quoted = ("phase", "cue", "message")
     values = {k: text(v) if k in quoted else v for k, v in notice.fields.items()}
     return f"* event={notice.kind} {fields(values)}"
 
 
 def status(session: Session, now_ms: int) -> str:
-    """Every field, always, in this order."""
+    """The fields of the status: all of them, always, in this order."""
     status = session.status
     highest_pct = dict.fromkeys((zone.name for zone in session.mat.zones), 0)
     for motor, level_pct in zip(session.mat.motors, session.levels_pct, strict=True):
@@ -180,25 +191,25 @@ def status(session: Session, now_ms: int) -> str:
     )
 
 
-# --- one handler a verb -----------------------------------------------------------------------
+# --- one handler for each command ----------------------------------------------------------------
 
 
-def _read_verb(words: Sequence[str], _: Session) -> Iterable[Command]:
+def _read_command(words: Sequence[str], _: Session) -> Iterable[Command]:
     if not words:
         return COMMANDS.values()
     if words[0].lower() not in COMMANDS:
-        raise CallerError("bad-argument", f"{words[0]} is no command; try help")
+        raise CallerError("bad-argument", f"unknown command {words[0]}; try help")
     return [COMMANDS[words[0].lower()]]
 
 
 def _help(context: CommandContext, request: Request) -> Iterable[str]:
-    for verb in request.value:
-        yield f"- {verb.name} {verb.usage}".rstrip() + f": {verb.about}"
+    for command in request.value:
+        yield f"- {command.name} {command.usage}".rstrip() + f": {command.about}"
     yield "ok"
 
 
 def _hello(context: CommandContext, request: Request) -> Iterable[str]:
-    request.connection.begin()
+    request.connection.reset_settings()
     mat = context.session.mat
     zones = ",".join(zone.name for zone in mat.zones if zone.present)
     gate = "yes" if mat.gate else "none"
@@ -212,7 +223,7 @@ def _caps(context: CommandContext, request: Request) -> Iterable[str]:
     mat = context.session.mat
     caps = {
         "protocol": PROTOCOL,
-        "verbs": {verb.name: verb.usage for verb in COMMANDS.values()},
+        "verbs": {command.name: command.usage for command in COMMANDS.values()},
         "zones": [zone.name for zone in mat.zones if zone.present],
         "errors": list(ERROR_CODES),
         "faults": list(FAULT_CODES),
@@ -242,7 +253,7 @@ def _profiles(context: CommandContext, request: Request) -> Iterable[str]:
 
 
 def _read_name(words: Sequence[str], session: Session) -> str | None:
-    """The name of a profile that can be played; None: none is named."""
+    """The name of a valid profile. None if the line names no profile."""
     return session.catalogue.valid(words[0]).name if words else None
 
 
@@ -258,11 +269,12 @@ def _start(context: CommandContext, request: Request) -> Iterable[str] | None:
         return [f"ok profile={status.profile} left={left_s}"]
 
     context.act(Start(request.value, request.arrived_at_ms))
-    return context.begun(request.connection, lines)
+    return context.start_answer(request.connection, lines)
 
 
 def _stop(context: CommandContext, request: Request) -> Iterable[str]:
-    # It has acted when it arrived; what began since then came later.
+    # The stop has acted when its bytes arrived. To act again would end a session that was started
+    # after it.
     stopped_at_ms = context.session.arrivals.stopped_at_ms
     if stopped_at_ms is None or stopped_at_ms < request.arrived_at_ms:
         context.act(Stop())
@@ -296,10 +308,10 @@ def _read_try(words: Sequence[str], session: Session) -> Sequence[str]:
 
 
 def _try(context: CommandContext, request: Request) -> Iterable[str] | None:
-    context.session.admit(Try)  # a line that cannot be played now need not be compiled
+    context.session.admit(Try)  # refuses early: compiling takes milliseconds
     timeline = try_timeline(request.value, context.session.mat)
     context.act(Try(timeline, tuple(request.value), request.arrived_at_ms))
-    return context.begun(request.connection, lambda: [f"ok left={limits.TRY_MS // 1000}"])
+    return context.start_answer(request.connection, lambda: [f"ok left={limits.TRY_MS // 1000}"])
 
 
 def _status(context: CommandContext, request: Request) -> Iterable[str]:
@@ -399,38 +411,38 @@ def _read_switch(words: Sequence[str], _: Session) -> bool:
 
 
 COMMANDS: Final[Mapping[str, Command]] = {
-    verb.name: verb
-    for verb in (
-        Command("help", "[VERB]", "what can be asked", _help, most=1,
-             read=_read_verb),
-        Command("hello", "", "who answers: version, protocol, mat, zones", _hello),
-        Command("caps", "", "verbs, zones, codes and limits as one line of JSON", _caps),
+    command.name: command
+    for command in (
+        Command("help", "[VERB]", "list commands, or explain one", _help, most=1,
+             read=_read_command),
+        Command("hello", "", "show version, protocol, mat and zones", _hello),
+        Command("caps", "", "commands, zones, codes and limits as one line of JSON", _caps),
         Command("profiles", "", "the profiles that can be selected", _profiles),
         Command("select", "NAME", "choose a profile for the next start", _select, 1, 1,
              _read_name),
         Command("start", "[NAME]", "start the selected profile, or select one and start it", _start,
              most=1, read=_read_name),
-        Command("stop", "", "all motors off, now; so do the bytes ! and Ctrl-C", _stop, most=48),
+        Command("stop", "", "stop all motors now (also: ! or Ctrl-C)", _stop, most=48),
         Command("pause", "", "all motors off; the session waits, five minutes in all", _pause),
         Command("resume", "", "go on after a pause, softly", _resume),
         Command("trim", "PCT", "scale every level, 10 to 100 percent", _trim, 1, 1,
              _read_trim),
         Command("try", "TARGET PATTERN LEVEL [key=value...]", "play one line for 10 s", _try, 3, 12,
              _read_try),
-        Command("status", "", "what happens now; so does the single byte ?", _status),
+        Command("status", "", "show the current state (also: ?)", _status),
         Command("limits", "", "session and daily limit, and what is left of today's", _limits),
         Command("explain", "[NAME]", "how each asked level becomes a duty", _explain, most=1,
              read=_read_name),
-        Command("events", "on|off", "tell this connection what changes", _events, 1, 1,
+        Command("events", "on|off", "send events on this connection", _events, 1, 1,
              _read_switch),
         Command("echo", "on|off", "echo what is typed on this connection", _echo, 1, 1,
              _read_switch),
-        Command("lease", "SECONDS", "stop this connection's session when it falls silent for that"
-             " long; 0: never", _lease, 1, 1, _read_lease),
+        Command("lease", "SECONDS", "stop the session if this client sends nothing for SECONDS"
+             " (0 = off)", _lease, 1, 1, _read_lease),
         Command("ping", "", "an answer, and a sign of life for the lease", _ping),
         Command("press", "[short|long|SECONDS]", "press the start button of a mock", _press, most=1,
              read=_read_press),
         Command("reload", "", "read all profiles again; a running session keeps its own", _reload),
-        Command("clear", "", "leave a fault whose cause is gone", _clear),
+        Command("clear", "", "clear a fault after fixing its cause", _clear),
     )
 }  # fmt: skip

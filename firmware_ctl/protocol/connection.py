@@ -1,7 +1,8 @@
-"""One connection of the serial protocol: bytes in, lines out; answers in, bytes out.
+"""One connection of the serial protocol: its waiting requests, its settings and its unsent answers.
 
-No port, no clock and no session: a serial port, a pty, a socket and a test all use the same
-object. Which verbs there are and what they do stands in `verbs`.
+Every buffer has a bound, so that a client that floods or never reads cannot fill the memory. This
+module never knows the port, the clock or the session: a serial port, a pty, a socket and a test use
+the same object. `commands` has the commands and their effects.
 """
 
 import json
@@ -16,29 +17,32 @@ from firmware_ctl import __version__
 from firmware_ctl.protocol.framing import LONGEST_LINE, Arrival, Framing, Line, edited
 
 MOST_WAITING: Final = 1024
-"""Requests that wait for their answer. Further lines are dropped; the stops in them still act."""
+"""Most requests that wait for an answer. Further lines are dropped; stops in them still act."""
 MOST_WAITING_BYTES: Final = 128 * 1024
-"""And their bytes: more than so many requests of the longest kind have."""
+"""Most bytes of the waiting requests: enough for `MOST_WAITING` lines of the longest kind."""
 MOST_UNSENT: Final = 64 * 1024
+"""Most bytes of answers that the client has not taken. Further answers are dropped and counted."""
 STOPPED_A_SECOND: Final = 10
+"""Most answers to stop bytes in a second. Every stop byte still acts."""
 
 _HALF_ESCAPE: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|O)?\Z")
+"""The begin of an escape sequence whose rest has not arrived."""
 
 GREETING: Final = f"* firmware-ctl {__version__} type help"
 
 ERROR_CODES: Final[Mapping[str, str]] = {
-    "unknown-command": "no verb of that name",
-    "bad-argument": "an argument is missing, too many, or out of its range",
+    "unknown-command": "no command of that name",
+    "bad-argument": "missing, extra or out-of-range argument",
     "unknown-profile": "no profile of that name",
     "invalid-profile": "the profile's file has a mistake; the message gives its place",
     "busy": "something runs, or has only just stopped",
     "not-running": "nothing runs",
     "not-ready": "the device cannot start now",
-    "allowance": "today's running time is used up; the first word is the wait in seconds, or -",
-    "fault": "a fault stands; see to its cause, then clear",
+    "allowance": "daily limit reached; the first word is the wait in seconds, or -",
+    "fault": "a fault is active; fix its cause, then `clear`",
     "too-long": f"more than {LONGEST_LINE} bytes in a line",
     "overflow": "too much was asked at once",
-    "not-text": "a byte in the line is not printable ASCII",
+    "not-text": "the line has a byte that is not printable ASCII",
     "not-here": "not possible on this daemon",
 }
 
@@ -47,35 +51,35 @@ FAULT_CODES: Final[Mapping[str, str]] = {
     "pin-write": "a pin could not be written",
     "rail": "the motors' supply is on when it must be off, or off when it must be on",
     "button": "the start button's wires are broken",
-    "under-voltage": "the supply of the Pi sags",
+    "under-voltage": "the Pi's supply voltage is low",
     "suspend": "the machine was suspended",
     "internal": "a mistake in the program",
 }
 
 
 class Dropped(NamedTuple):
-    """Stands where lines were dropped, because too many were waiting."""
+    """Replaces lines that were dropped because too many were waiting."""
 
     lines: int
 
 
 class Connection:
-    """Lines, echo and bounded buffers of one client."""
+    """The lines, settings and bounded buffers of one client."""
 
     def __init__(self) -> None:
         self.echo = False
         self.events = False
         self.lease_s = 0
-        self.heard_at_ms = 0
-        """When bytes last came."""
-        self.valid_at_ms = 0
-        """When a valid request or `?` last came."""
+        self.received_at_ms = 0
+        """When bytes last arrived."""
+        self.renewed_at_ms = 0
+        """When a valid request or `?` last arrived, which renews the lease."""
         self.has_asked = False
-        """A line has come."""
+        """True from the first line or `?`. Before that an empty line is greeted."""
         self.has_answered = False
-        """A line has been answered."""
+        """True from the first answered line."""
         self.waiting: deque[Line | Dropped] = deque()
-        """What is not answered yet; beyond `MOST_WAITING` it ends with one `Dropped`."""
+        """The lines without an answer. Beyond `MOST_WAITING` it ends with one `Dropped`."""
         self._waiting_bytes = 0
         self._framing = Framing()
         self._unsent = bytearray()
@@ -86,22 +90,22 @@ class Connection:
 
     @property
     def lease_ends_at_ms(self) -> int:
-        return self.valid_at_ms + self.lease_s * 1000
+        return self.renewed_at_ms + self.lease_s * 1000
 
     # --- in ---
 
     def receive(self, data: bytes, now_ms: int) -> Arrival:
-        """Takes bytes as they came, cut anywhere, and says what in them acts at once.
+        """Takes received bytes, split anywhere, and returns the parts that act at once.
 
-        The lines wait until `next_line` is asked for them.
+        The lines wait until the caller takes them with `next`.
         """
-        self.heard_at_ms = now_ms
-        before = self._framing.tail
+        self.received_at_ms = now_ms
+        tail_before = self._framing.tail
         arrival = self._framing.feed(data, now_ms)
         if self.echo:
-            self._echo(before, arrival)
+            self._echo(tail_before, arrival)
         if arrival.stop_bytes:
-            self.tell_stopped(arrival.stop_bytes, now_ms)
+            self.answer_stopped(arrival.stop_bytes, now_ms)
         self.has_asked = self.has_asked or arrival.asks_status
         if arrival.has_empty_line and not (self.has_asked or arrival.lines):
             self.has_asked = True
@@ -123,7 +127,7 @@ class Connection:
             waiting.append(Dropped(1))
 
     def next(self) -> Line | Dropped:
-        """What has waited longest."""
+        """Removes and returns the line that has waited longest."""
         item = self.waiting.popleft()
         if isinstance(item, Line):
             self._waiting_bytes -= len(item.raw)
@@ -131,26 +135,30 @@ class Connection:
 
     @property
     def is_served(self) -> bool:
-        """Nothing waits for an answer."""
+        """True if no line waits for an answer."""
         return not self.waiting
 
     def suspect_tail(self, now_ms: int) -> Sequence[Line]:
-        """What the client sent last, without a line end, if it says stop."""
+        """The incomplete last line, if it contains a stop."""
         return self._framing.suspect_tail(now_ms)
 
     def forget(self) -> None:
-        """Drops all that was received and not answered."""
+        """Drops all lines without an answer."""
         self.waiting.clear()
         self._waiting_bytes = 0
 
-    def begin(self) -> None:
-        """Begins a conversation: what an earlier client of this port set holds no more."""
+    def reset_settings(self) -> None:
+        """Drops echo, events and lease.
+
+        A serial port outlives its clients. A new client begins with `hello`, and must not inherit
+        the settings of the client before.
+        """
         self.echo = self.events = False
         self.lease_s = 0
 
-    def _echo(self, before: bytes, arrival: Arrival) -> None:
-        """Echoes what the bytes made of the visible line; each line that ended ends here, too."""
-        shown = _printable(before)
+    def _echo(self, tail_before: bytes, arrival: Arrival) -> None:
+        """Echoes the effect of the bytes on the visible line, and each line end."""
+        shown = _printable(tail_before)
         if arrival.stop_bytes and shown:
             self._put(b"\r\n")
             shown = b""
@@ -166,44 +174,45 @@ class Connection:
     # --- out ---
 
     def answer(self, lines: Iterable[str]) -> None:
-        """Queues the lines as one whole; they are sent whole or dropped whole, and counted."""
-        whole = "\r\n".join([*lines, ""]).encode("ascii", "backslashreplace")
-        if self._unsent and len(self._unsent) + len(whole) > MOST_UNSENT:
+        """Queues an answer. It is sent as a whole, or dropped as a whole and counted."""
+        data = "\r\n".join([*lines, ""]).encode("ascii", "backslashreplace")
+        if self._unsent and len(self._unsent) + len(data) > MOST_UNSENT:
             self._dropped += 1
             return
         if self._dropped:
-            self._tell_dropped()
-        self._unsent += whole
+            self._report_dropped()
+        self._unsent += data
         self.has_unsent = True
 
-    def tell_stopped(self, stop_bytes: int, now_ms: int) -> None:
-        """Answers each stop byte, ten times a second at most."""
-        told = self._stopped_at_ms
+    def answer_stopped(self, stop_bytes: int, now_ms: int) -> None:
+        """Answers each stop byte, at most `STOPPED_A_SECOND` times in a second."""
+        answered_at_ms = self._stopped_at_ms
         for _ in range(min(stop_bytes, STOPPED_A_SECOND)):
-            if len(told) < STOPPED_A_SECOND or now_ms - told[0] >= 1000:
-                told.append(now_ms)
+            if len(answered_at_ms) < STOPPED_A_SECOND or now_ms - answered_at_ms[0] >= 1000:
+                answered_at_ms.append(now_ms)
                 self.answer(["* stopped"])
 
     def status(self, line: str) -> None:
-        """Answers `?`, unless an answer to an earlier one is still unsent."""
+        """Answers `?`, unless the answer to an earlier `?` is still unsent."""
         if not self._status_unsent:
             self._status_unsent = True
             self.answer([line])
 
     @property
     def unsent(self) -> bytes:
+        """The bytes to send next, in a piece that a port takes at once."""
         return bytes(self._unsent[:4096])
 
     def sent(self, count: int) -> None:
-        """The first `count` bytes of `unsent` are out."""
+        """Takes the first `count` bytes of `unsent` as sent."""
         del self._unsent[:count]
         self.has_unsent = bool(self._unsent)
         if not self._unsent:
             self._status_unsent = False
             if self._dropped:
-                self._tell_dropped()
+                self._report_dropped()
 
-    def _tell_dropped(self) -> None:
+    def _report_dropped(self) -> None:
         self._put(f"* dropped={self._dropped}\r\n".encode())
         self._dropped = 0
 
@@ -214,14 +223,15 @@ class Connection:
 
 
 def _printable(raw: bytes) -> bytes:
+    """The visible part of a line, as far as a request may be long."""
     raw = _HALF_ESCAPE.sub(b"", raw)
     return bytes(key for key in edited(raw) if 0x20 <= key <= 0x7E)[:LONGEST_LINE]
 
 
-def _retyped(shown: bytes, now: bytes) -> bytes:
-    """What turns a line on a terminal into another one: backspaces, then the new end."""
-    same = len([*takewhile(bool, map(eq, shown, now))])
-    return b"\b \b" * (len(shown) - same) + now[same:]
+def _retyped(shown: bytes, wanted: bytes) -> bytes:
+    """The bytes that turn the line on a terminal into another one: backspaces, then the new end."""
+    same = len([*takewhile(bool, map(eq, shown, wanted))])
+    return b"\b \b" * (len(shown) - same) + wanted[same:]
 
 
 def text(value: str) -> str:

@@ -1,13 +1,14 @@
-"""Bytes to lines: which bytes stop, which lines may stop, and what is left of an edited line.
+"""From bytes to lines: stop bytes, lines that may mean stop, and the text of an edited line.
 
 The same bytes are read twice, for two purposes:
 
-* `Framing.feed` runs at once on all that has arrived. It is cheap. It finds the stop bytes, `?`,
-  and the lines that end in a stop word, however much dirt lies between their letters.
-* `text_of` runs later, line by line, when the daemon has time to answer. It is strict: what it
-  gives back is a request of printable ASCII, or the reason why the line is none.
+* `Framing.feed` runs at once on all bytes that have arrived. It is fast. It finds the stop bytes,
+  `?`, and the lines that end in a stop word, even with noise between their letters.
+* `text_of` runs later, line by line, when the daemon has time to answer. It is strict: it returns
+  a request of printable ASCII, or the reason why the line is not a request.
 
-A stop therefore never waits behind a flood, and a start is always an exact line.
+So a stop never waits behind a flood, and a start is always an exact line. This module never knows
+which commands exist.
 """
 
 import re
@@ -15,28 +16,30 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 LONGEST_LINE: Final = 96
-"""Characters in a request."""
+"""Most characters in a request."""
 
 LONGEST_TAIL: Final = 1024
-"""Bytes kept of a line that has not ended. Editing keys may make a line longer than its text."""
+"""Most bytes kept of a line that has not ended. Editing keys make a line longer than its text."""
 
 STOP_BYTES: Final = b"!\x18\x03"
-# Each begins only where a line may begin: else a search of bytes without an end is quadratic.
+"""`!`, Ctrl-X and Ctrl-C."""
+# Each pattern matches only from the begin of a line. Otherwise the search through a long line
+# without an end would take quadratic time.
 _CLEARED: Final = re.compile(rb"(?:\A|(?<=[\r\n!\x18\x03]))[^\r\n!\x18\x03]*[!\x18\x03]")
-"""A stop byte, and the incomplete line before it, which it drops."""
+"""A stop byte and the incomplete line before it, which the stop byte drops."""
 _PLAIN: Final = re.compile(rb"[ -~]*")
-_DIRT: Final = bytes({*range(256)} - {*range(0x20, 0x7F)})
+_NOISE: Final = bytes({*range(256)} - {*range(0x20, 0x7F)})
 """Every byte that is not printable ASCII."""
 _LINE_END: Final = ord("\n")
 _PLAIN_LINES: Final = re.compile(rb"[ ->@-~\n]*")
-"""Lines without anything that edits them."""
-_DIRT_AND_QUESTIONS: Final = bytes({*_DIRT, ord("?")} - {_LINE_END})
-_DIRT_BUT_DELETES: Final = bytes({*_DIRT} - {0x08, 0x7F, _LINE_END})
+"""Lines without `?` and without editing keys."""
+_NOISE_AND_QUESTIONS: Final = bytes({*_NOISE, ord("?")} - {_LINE_END})
+_NOISE_BUT_DELETES: Final = bytes({*_NOISE} - {0x08, 0x7F, _LINE_END})
 _ESCAPES: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|O[@-~])")
-"""What terminals send for arrows and other keys."""
+"""The escape sequences that terminals send for arrows and other keys."""
 _CTRL_U: Final = b"\x15"
 _DROPPED: Final = re.compile(rb"(?:\A|(?<=[\r\n]))[^\r\n]*\x15")
-"""What Ctrl-U drops of its line."""
+"""The part of a line that Ctrl-U drops."""
 _DELETES: Final = b"\x08\x7f"
 _EDITED: Final = re.compile(rb"[\x08\x1b\x7f?]")
 _STOP_WORD: Final = re.compile(rb"stop|off|halt|abort", re.IGNORECASE)
@@ -49,46 +52,46 @@ TOO_LONG: Final = "too-long"
 
 
 class Line(NamedTuple):
-    """A complete line as it was received, without its end."""
+    """A complete line as received, without its line end."""
 
     raw: bytes
     arrived_at_ms: int
-    """When the loop read its last byte."""
+    """When the loop read the last byte of the line."""
     is_cut: bool = False
-    """It was longer than `LONGEST_TAIL`, and only its end was kept."""
+    """True if the line was longer than `LONGEST_TAIL`, so that only its end was kept."""
 
 
 class Arrival(NamedTuple):
-    """What `Framing.feed` found in some bytes."""
+    """The result of `Framing.feed`."""
 
     stop_bytes: int
     asks_status: bool
     suspects: Sequence[Line]
-    """Lines that end in a stop word. They stop, unless they are requests that do something else."""
+    """Lines with a stop word at an end. They stop, unless they are valid requests."""
     lines: Sequence[Line]
     """All complete lines that are not empty."""
     has_empty_line: bool
 
 
 class Flaw(NamedTuple):
-    """Why a line is no request: an error code."""
+    """Why a line is not a request: an error code."""
 
     code: str
 
 
 class Framing:
-    """Puts the lines of one connection together. Holds at most `LONGEST_TAIL` bytes."""
+    """Splits the bytes of one connection into lines. Holds at most `LONGEST_TAIL` bytes."""
 
     def __init__(self) -> None:
         self.tail = b""
-        """The incomplete line at the end, as it was received."""
+        """The start of the current incomplete line, truncated to `LONGEST_TAIL`."""
         self._is_cut = False
         self._after_cr = False
 
     def feed(self, data: bytes, now_ms: int) -> Arrival:
-        """Takes bytes as they came, cut anywhere."""
+        """Takes received bytes, split anywhere."""
         if self._after_cr and data[:1] in (b"\n", b"\0"):
-            data = data[1:]  # CR LF is one end; a telnet client sends CR NUL
+            data = data[1:]  # CR LF is one line end; a telnet client sends CR NUL
             self._after_cr = False
         if data:
             self._after_cr = data.endswith(b"\r")
@@ -102,7 +105,7 @@ class Framing:
         if _CTRL_U in whole:
             is_cut = is_cut and not _DROPPED.match(whole)
             whole = _DROPPED.sub(b"", whole)
-        # `?` between two lines belongs to neither.
+        # `?` before a line is not a part of the line.
         *ended, self.tail = (raw.lstrip(b"?") for raw in whole.replace(b"\r", b"\n").split(b"\n"))
         if not ended:
             self._keep_tail(is_cut)
@@ -115,7 +118,7 @@ class Framing:
         return Arrival(stop_bytes, asks_status, _suspects(lines), lines, len(full) < len(ended))
 
     def suspect_tail(self, now_ms: int) -> Sequence[Line]:
-        """The incomplete line, if it says stop: no end of it will come any more."""
+        """The incomplete line, if it contains a stop. For a client that has left."""
         return _suspects([Line(self.tail, now_ms, self._is_cut)]) if self.tail else ()
 
     def _keep_tail(self, is_cut: bool) -> None:
@@ -125,15 +128,16 @@ class Framing:
 
 
 def begins_like_http(line: Line) -> bool:
-    """It is the request line of a web browser, which any page can have sent to a port here.
+    """Whether the line is the request line of a web browser.
 
-    Only its end is looked at: the page chooses what stands before it, a stop byte for one.
+    Any web page can make a browser send one to a local port, and the page chooses the text before
+    ` HTTP/1.1`. So only the end of the line is checked.
     """
     return _HTTP.search(line.raw) is not None
 
 
 def text_of(line: Line) -> str | Flaw:
-    """The request that a line is, after its editing keys were applied."""
+    """The request in a line after its editing keys are applied, or why it is not a request."""
     text = edited(line.raw)
     if line.is_cut or len(text) > LONGEST_LINE:
         return Flaw(TOO_LONG)
@@ -141,7 +145,7 @@ def text_of(line: Line) -> str | Flaw:
 
 
 def edited(raw: bytes) -> bytes:
-    """Drops arrows, applies backspaces, and leaves `?` out, which is never part of a line."""
+    """Removes arrow keys and `?`, which is never part of a line, and applies backspaces."""
     if not _EDITED.search(raw):
         return raw
     return _deleted(_ESCAPES.sub(b"", raw).replace(b"?", b""))
@@ -160,11 +164,12 @@ def _deleted(raw: bytes) -> bytes:
 
 
 def _suspects(lines: Sequence[Line]) -> list[Line]:
-    """Those that say stop, in any way in which a person or a disturbed wire may say it."""
-    # All lines at once first: a look at each of a flood would take longer than a stop may wait.
+    """The lines that may mean stop, as a frightened person or a disturbed wire may write it."""
+    # First one search through all lines: in a flood, one search for each line takes longer than a
+    # stop may wait.
     if not any(map(_STOP_WORD.search, _readings(b"\n".join([line.raw for line in lines])))):
         return []
-    # Equal lines are looked at once: a flood is mostly one line again and again.
+    # Equal lines are checked once: a flood mostly repeats one line.
     return [
         line
         for line in {line.raw: line for line in lines}.values()
@@ -177,12 +182,12 @@ def _suspects(lines: Sequence[Line]) -> list[Line]:
 
 
 def _readings(raw: bytes) -> set[bytes]:
-    """What a line may have been meant to say, without all that cannot be printed.
+    """The texts that the sender of a line may have meant, in printable characters.
 
-    A backspace may have deleted dirt or a letter before it: the line is read with the editing keys
-    applied before and after the dirt is dropped.
+    A backspace may have deleted a noise byte or a letter. So the line is read in both ways: with
+    the editing keys applied before the noise is removed, and after.
     """
     if _PLAIN_LINES.fullmatch(raw):
         return {raw}
-    ways = (edited(raw), _deleted(raw), _deleted(raw.translate(None, _DIRT_BUT_DELETES)))
-    return {way.translate(None, _DIRT_AND_QUESTIONS) for way in ways}
+    texts = (edited(raw), _deleted(raw), _deleted(raw.translate(None, _NOISE_BUT_DELETES)))
+    return {text.translate(None, _NOISE_AND_QUESTIONS) for text in texts}

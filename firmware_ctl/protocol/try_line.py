@@ -1,4 +1,8 @@
-"""The line of a `try`: a target, a pattern, a level and keys, compiled into a session of 10 s."""
+"""The words of a `try`: a target, a pattern, a level and keys, compiled into a session of 10 s.
+
+A `try` goes through the same compiler as a profile, so no limit differs. This module never knows
+the session that plays the result.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,13 +16,15 @@ from firmware_ctl.timeline.model import Timeline
 from firmware_ctl.timeline.supply import fit_to_supply
 
 TRY_STEPS: Final = 5_000
-"""Most steps to see what a line of `try` draws, and to make it fit, on the loop: 410 instants of
-the reference mat each, together 5 to 10 ms where `supply.STEPS` was measured. Where the supply
-bears the starts of all motors that play, as the reference mat's does, no step is taken.
+"""Most steps to compute the current of a `try` and to fit it to the supply, on the loop.
+
+They take 5 to 10 ms on the machine on which `supply.STEPS` was measured. If the supply can start
+all motors at once, as on the reference mat, no step is taken.
 """
 
 
 def read_try(words: Sequence[str], mat: Mat) -> Play:
+    """Reads the words. Raises `CallerError` with all mistakes in one sentence."""
     target, pattern, level, *rest = words
     if not all(part.partition("=")[1] for part in rest):
         raise CallerError("bad-argument", f"after the level come key=value pairs: {' '.join(rest)}")
@@ -29,7 +35,7 @@ def read_try(words: Sequence[str], mat: Mat) -> Play:
 
 
 def try_timeline(words: Sequence[str], mat: Mat) -> Timeline:
-    """Compiles the line of a `try`; `CallerError` says what is wrong with it."""
+    """Compiles the words of a `try`. Raises `CallerError` if the supply cannot bear it."""
     play = read_try(words, mat)
     phase = Phase(TRY, limits.TRY_MS, 1, (play,))
     profile = Profile(TRY, TRY, "", (), False, (phase,))

@@ -1,7 +1,8 @@
-"""Every decision: what starts, what stops, what is refused, and what it costs of the day's time.
+"""Every decision: which request starts, stops or is refused, and how much of the day it uses.
 
-Takes an event and a time, and gives a step: what each motor should do now, what to tell, and when
-it wants to be asked again. Never does I/O, and never knows pins, ports or bytes.
+`Session.handle` takes an event and a time. It returns a step: what each motor should do now, what
+to publish, and when the session wants to be called again. This package never does I/O, and never
+knows pins, ports or bytes. Read `session` first, then `events`.
 """
 
 __all__ = [

@@ -1,4 +1,8 @@
-"""The day's account on its way to the disk: numbered, so that each answer finds its question."""
+"""The requests to write the day's account to disk, each with a number.
+
+The disk answers late, on its own thread. The number tells which request an answer belongs to. This
+module never knows the file.
+"""
 
 from firmware_ctl.session.allowance import Allowance, Spent
 from firmware_ctl.session.events import SaveLedger
@@ -8,7 +12,7 @@ class Accounts:
     def __init__(self, allowance: Allowance) -> None:
         self._allowance = allowance
         self._number = 0
-        """Of the last account that was given out."""
+        """The number of the newest request."""
         self._to_save: SaveLedger | None = None
 
     @property
@@ -17,16 +21,19 @@ class Accounts:
         return Spent(*allowance.account, allowance.may_renew, allowance.damage)
 
     def next_number(self, now_ms: int) -> int:
-        # By the clock, so that a replay that begins in the middle counts the same.
+        # The clock sets a lower bound, so that a replay that begins in the middle of a recording
+        # gives its requests the same numbers as the recording.
         return max(self._number + 1, now_ms)
 
     def save(self, unused_ms: int, now_ms: int, account_ms: int) -> int:
-        """Has the account written, less `unused_ms` that are reserved and not asked for yet.
+        """Requests a write of the account, and returns the number of the request.
 
-        `account_ms`: now, on the clock of the account. Gives the account's number.
+        `unused_ms` is the part of a reservation that no slice covers yet. The write leaves it out,
+        so that a power cut costs the person one slice at most. `account_ms` is the present time on
+        the clock of the account.
         """
         self._number = self.next_number(now_ms)
-        # An account that could not be read stays as it is until the button begins a new day.
+        # A file that could not be read stays as evidence until the button begins a new day.
         if not self._allowance.damage:
             spent = self.spent
             spent = spent._replace(used_ms=max(0, spent.used_ms - unused_ms))
@@ -34,6 +41,6 @@ class Accounts:
         return self._number
 
     def take(self) -> SaveLedger | None:
-        """What is to be written now; only the newest account counts."""
+        """The newest request that was not taken yet, or None. It replaces all older ones."""
         to_save, self._to_save = self._to_save, None
         return to_save

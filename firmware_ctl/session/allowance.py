@@ -1,6 +1,8 @@
 """How much of today's running time is left: an account of milliseconds, with time as an argument.
 
-A day begins with its first start and lasts 24 hours. Nothing here knows where the account is kept.
+A day begins with its first start and lasts 24 hours. A session reserves its whole length when it
+starts, and a session that is stopped returns the rest. So a session that starts can always end by
+itself. This module never reads a clock and never knows where the account is stored.
 """
 
 from typing import Final, NamedTuple
@@ -10,22 +12,22 @@ from firmware_ctl.limits import DAY_MS
 
 
 class Spent(NamedTuple):
-    """The day's account, and since when; times are the session's own and may lie before 0."""
+    """The day's account. Times are on the clock of the account and may be negative."""
 
     used_ms: int = 0
     day_began_at_ms: int | None = None
-    """None: no start yet."""
+    """When the day began, or None before its first start."""
     may_renew: bool = False
-    """The day may be over and no clock can say so: the button may begin a new one, once."""
+    """The day may be over, but no reliable clock can tell. The button may begin a new day, once."""
     damage: str = ""
-    """Why nothing is known of the day, so that all of it counts as used."""
+    """Why the account could not be read; empty if it could. The whole day then counts as used."""
 
 
 UNSPENT: Final = Spent()
 
 
 class Allowance:
-    """Running time of one day. What a session may use is taken at its start."""
+    """The running time of one day."""
 
     def __init__(self, daily_ms: int, spent: Spent = UNSPENT) -> None:
         self.daily_ms = daily_ms
@@ -34,14 +36,14 @@ class Allowance:
         self._used_ms = spent.used_ms
         self._day_began_at_ms = spent.day_began_at_ms
         self._is_older = spent.day_began_at_ms is not None
-        """The day began before this account was opened."""
+        """True if the day began before this object was made."""
         self._here_ms = 0
-        """So much of an older day was used here, since `_here_since_ms`."""
+        """The part of an older day that was used since `_here_since_ms`, in this process."""
         self._here_since_ms = 0
 
     @property
     def account(self) -> tuple[int, int | None]:
-        """What was used, and since when: enough to go on from it."""
+        """The used time and the begin of the day, as stored on disk."""
         return self._used_ms, self._day_began_at_ms
 
     def used_ms(self, now_ms: int) -> int:
@@ -52,19 +54,23 @@ class Allowance:
         return min(self._used_ms, self.daily_ms)  # the mat file may allow less than before
 
     def take(self, length_ms: int, now_ms: int) -> None:
-        """Reserves a whole session, or raises `CallerError` with the wait in seconds."""
+        """Reserves the length of a whole session.
+
+        Raises `CallerError` ("allowance") if the day has less left. The first word of its message
+        is the wait in seconds, or `-` if the wait is unknown.
+        """
         if self.damage:
             raise CallerError("allowance", f"- {self.damage}; {NEW_DAY}")
         used_ms = self.used_ms(now_ms)
         if used_ms + length_ms > self.daily_ms:
             began_at_ms = now_ms if self._day_began_at_ms is None else self._day_began_at_ms
             wait_s = -(-(began_at_ms + DAY_MS - now_ms) // 1000)
-            left_s = (self.daily_ms - used_ms) // 1000
-            how = f"wait, or {NEW_DAY}" if self.may_renew else "wait"
+            left_ms = self.daily_ms - used_ms
+            remedy = f"wait, or {NEW_DAY}" if self.may_renew else "wait"
             raise CallerError(
                 "allowance",
-                f"{wait_s} the session takes {length_ms // 1000} s and {left_s} s of today's "
-                f"{self.daily_ms // 1000} s are left; choose a shorter profile or {how}",
+                f"{wait_s} this session needs {_clock(length_ms)}, but only {_clock(left_ms)} of "
+                f"today's {_clock(self.daily_ms)} are left; choose a shorter profile or {remedy}",
             )
         if used_ms == 0:
             self._day_began_at_ms, self.may_renew, self._is_older = now_ms, False, False
@@ -74,20 +80,21 @@ class Allowance:
         self._here_ms += length_ms
 
     def give_back(self, unused_ms: int) -> None:
-        """Returns what a session that was stopped did not use."""
+        """Returns the part of a reservation that a stopped session did not use."""
         self._used_ms = max(0, self._used_ms - unused_ms)
         self._here_ms = max(0, self._here_ms - unused_ms)
 
     def sleep(self, for_ms: int) -> None:
-        """Time passed that this account's clock did not count."""
+        """Makes the day older by `for_ms`, which the account's clock did not count."""
         if self._day_began_at_ms is not None:
             self._day_began_at_ms -= for_ms
         self._here_since_ms -= for_ms
 
     def was_off(self, for_ms: int, now_ms: int) -> None:
-        """A clock says at last for how long nothing ran before the account was opened.
+        """Makes an older day older by the time for which the machine was off.
 
-        When that ends the older day, what was used here since is the begin of a new one.
+        The machine's clock may be synchronised only minutes after the start. If the older day turns
+        out to have ended, the time used since the start counts to a new day.
         """
         self.may_renew = False
         if not self._is_older or self._day_began_at_ms is None:
@@ -98,12 +105,18 @@ class Allowance:
             self._is_older = False
 
     def renew(self) -> bool:
-        """Begins a new day where no clock can say whether the old one is over; once."""
+        """Begins a new day if `may_renew` or `damage` allows it. Returns whether it did."""
         if not (self.may_renew or self.damage):
             return False
         self.may_renew, self.damage = False, ""
         self._used_ms, self._day_began_at_ms, self._is_older = 0, None, False
         return True
+
+
+def _clock(for_ms: int) -> str:
+    """A length of time in whole minutes and seconds, as in `12:05`."""
+    minutes, seconds = divmod(for_ms // 1000, 60)
+    return f"{minutes}:{seconds:02}"
 
 
 NEW_DAY: Final = "hold the start button for 5 s to begin a new day"

@@ -1,7 +1,8 @@
-"""The order of requests by their arrival: what arrived too early sets nothing moving.
+"""The order of requests by their arrival: a request that arrived too early moves no motor.
 
-A request may be served long after it arrived. Whether it may still move a motor is asked of the
-moment at which the loop read it, and this is the one place that decides it.
+The loop may answer a request long after it read it: a flood or a reload may be ahead of it. A start
+that was sent before a stop must not begin after that stop. So each request carries the time at
+which the loop read it, and this module alone decides whether the request may still move a motor.
 """
 
 from firmware_ctl.errors import CallerError
@@ -11,36 +12,36 @@ from firmware_ctl.limits import RESTART_MS
 class Arrivals:
     def __init__(self) -> None:
         self.early_until_ms: int | None = None
-        """What arrived until then came before the daemon was ready; None: it is not ready yet."""
+        """Requests that arrived until then are refused. None while the daemon is not ready."""
         self.stopped_at_ms: int | None = None
-        """When the last stop came, needed or not."""
-        self._calmed_at_ms = 0
+        """When the last stop arrived, whether or not a session ran."""
+        self._void_until_ms = 0
         """When the last pause or clear arrived, or a session ended."""
 
-    def calm(self, arrived_at_ms: int) -> None:
-        """A pause, a clear or the end of a session: earlier requests move nothing any more."""
-        self._calmed_at_ms = max(self._calmed_at_ms, arrived_at_ms)
+    def void_earlier(self, arrived_at_ms: int) -> None:
+        """After a pause, a clear or the end of a session, earlier requests move no motor."""
+        self._void_until_ms = max(self._void_until_ms, arrived_at_ms)
 
     def is_just_stopped(self, now_ms: int) -> bool:
         return self.stopped_at_ms is not None and now_ms - self.stopped_at_ms < RESTART_MS
 
     def refuse_early(self, arrived_at_ms: int) -> None:
-        """Raises `CallerError` with the reason why a request may set nothing moving.
+        """Raises `CallerError` if a request that arrived then may not move a motor.
 
-        The daemon was not ready yet, a stop came after the request or less than 100 ms before it,
-        or a pause, a clear or the end of a session came after it.
+        The daemon was not ready, a stop arrived after the request or less than 100 ms before it, or
+        a pause, a clear or the end of a session came after the request.
         """
         if self.early_until_ms is None or arrived_at_ms <= self.early_until_ms:
             raise CallerError("not-ready", "the daemon was not ready yet; ask again")
         stopped_at_ms = self.stopped_at_ms
         if stopped_at_ms is not None and arrived_at_ms < stopped_at_ms + RESTART_MS:
             if arrived_at_ms > stopped_at_ms:
-                raise CallerError("busy", f"stopped less than {RESTART_MS} ms before; start again")
+                raise CallerError("busy", "stopped just now; try again in a moment")
             raise CallerError("busy", "a stop overtook this request; send it again")
-        if arrived_at_ms < self._calmed_at_ms:
+        if arrived_at_ms < self._void_until_ms:
             raise CallerError("busy", "a later request overtook this one; send it again")
 
     def refuse_stronger(self, arrived_at_ms: int) -> None:
-        """Raises `CallerError` where a stop came after a request that would play more strongly."""
+        """Raises `CallerError` if a stop arrived after a request that would raise the levels."""
         if self.stopped_at_ms is not None and arrived_at_ms <= self.stopped_at_ms:
             raise CallerError("busy", "a stop overtook this request; send it again")

@@ -1,45 +1,49 @@
-"""The start button: contacts and time in, gestures out. Time is an argument.
+"""The start button: contact readings and time in, gestures out.
+
+This module knows when a contact was pressed and for how long. It never knows which pin was read,
+and never decides what a gesture does: the session does. Time is an argument.
 
 Theory of operation
 -------------------
 
-The module sees spells: edges of which each comes less than 30 ms (DEBOUNCE_MS) after the one
-before. Between two spells the contact rests. What a spell means depends on how long it lasts and on
-where the contact rests before and after it, never on how many edges it has.
+The module sees spells. A spell is a group of edges, each less than 30 ms (DEBOUNCE_MS) after the
+edge before it. Between two spells the contact rests. The meaning of a spell depends on its length
+and on where the contact rests before and after it. The number of its edges has no meaning, because
+a kernel under load loses edges.
 
     a spell                               is
     at most 30 ms, released to pressed    the bounce of a press: the press begins with its first
-                                          edge, the hold with its last one
+                                          edge, the hold with its last edge
     at most 30 ms, pressed to released    the bounce of a release: the press ends with its first
                                           edge
-    at most 30 ms, back to where it was   a glitch: a touch, and a hold begins anew
+    at most 30 ms, back to where it was   a glitch: a touch, and a hold begins again
     more than 30 ms                       noise: nothing counts until the contact has rested
                                           released for 500 ms
 
-A real contact bounces for 1 to 10 ms, when it is pressed and when it is released, after a press of
-any length. A change-over contact also travels between its sides for some milliseconds: that belongs
-to the same spell. A press needs a rest of 30 ms on pressed and then one of 30 ms on released, so a
-pulse below 30 ms is a glitch. A cable that picks up 50 or 60 Hz has an edge every 8 to 10 ms: such
-a spell never ends. Random chatter rests for 30 ms now and then, but not released for 500 ms.
+A real contact bounces for 1 to 10 ms when it is pressed and when it is released. A change-over
+contact also travels between its sides for some milliseconds, which belongs to the same spell. A
+press needs a rest of 30 ms on pressed and then a rest of 30 ms on released, so a pulse below 30 ms
+is a glitch. A cable that picks up 50 or 60 Hz has an edge every 8 to 10 ms: such a spell never
+ends. Random chatter sometimes rests for 30 ms, but never on released for 500 ms.
 
     state         what happens                            next state
     unseen        rests on released                       free          (after start-up)
     free          first edge                              press
     locked        first edge after 1.5 s on released      press
-    locked        first edge before that                  spent press; the 1.5 s begin anew
+    locked        first edge before that                  ignored press; the 1.5 s begin again
     press         rests on released                       free; SHORT if below 0.8 s on pressed
-    press         rests on pressed for 0.8 s, 3 s, 5 s    press; HELD..., each once a press
-    press         a stop, fault, clear or start-up        spent press   (`ignore_until_release`)
-    spent press   rests on released                       free or locked
+    press         rests on pressed for 0.8 s, 3 s, 5 s    press; HELD..., each once in a press
+    press         a stop, fault, clear or start-up        ignored press (`ignore_until_release`)
+    ignored press rests on released                       free or locked
     any           a spell of more than 30 ms              noise; NOISE
     noise         rests on released for 500 ms            free or locked
     noise         edges for 10 s without a rest of        noise; RESTLESS, once
                   500 ms on any side
     any           on neither or both sides for 500 ms     as before; BROKEN, once
-                  without a rest on a single one
+                  without a rest on a single side
 
-Edges count from the time at which they were, however late they are told. What a gesture does the
-session decides. TOUCH is told before any debouncing, since a touch may have to stop motors.
+An edge counts from its own time, even if the loop reads it late. TOUCH is reported before any
+debouncing, because a touch may have to stop motors: 30 ms of waiting would be 30 ms of vibration.
 """
 
 from collections.abc import Iterable, Iterator
@@ -51,11 +55,11 @@ from firmware_ctl.limits import LOCK_MS
 DEBOUNCE_MS: Final = 30
 SHORT_MS: Final = 800
 BROKEN_MS: Final = 500
-"""A change-over contact leaves both sides for a few milliseconds; longer is a broken wire."""
+"""A change-over contact leaves both sides for a few milliseconds. Longer means a broken wire."""
 NOISE_REST_MS: Final = 500
-"""After noise the contact has to rest released for this long before anything counts."""
+"""After noise the contact must rest on released for this long before a press counts."""
 NOISE_MS: Final = 10_000
-"""Noise for this long is a fault: the button cannot be relied on."""
+"""Noise for this long is a fault, because nobody can rely on such a button to stop the mat."""
 
 
 class Contact(Enum):
@@ -76,16 +80,16 @@ def contact(pressed: bool, released: bool) -> Contact:
 
 
 class Spell(NamedTuple):
-    """Edges of which each came less than DEBOUNCE_MS after the one before."""
+    """A group of edges, each less than DEBOUNCE_MS after the edge before it."""
 
     first_at_ms: int
     last_at_ms: int
     contact: Contact
-    """What the contact said after its last edge."""
+    """The contact after the last edge."""
 
 
 def spells_of(edges: Iterable[tuple[int, Contact]]) -> tuple[Spell, ...]:
-    """The spells of edges that came one after the other; each with what the contact said then."""
+    """Groups edges into spells. Each edge is its time and the contact after it, in their order."""
     spells: list[Spell] = []
     for at_ms, after in edges:
         if spells and at_ms - spells[-1].last_at_ms < DEBOUNCE_MS:
@@ -98,16 +102,16 @@ def spells_of(edges: Iterable[tuple[int, Contact]]) -> tuple[Spell, ...]:
 
 class Gesture(Enum):
     TOUCH = "touch"
-    """The contact moved, at once and whatever comes of it: it stops whatever runs."""
+    """The contact moved. Reported before debouncing; it stops whatever runs."""
     PRESS = "press"
-    """The contact leaves a rest on released, at once: a new press begins."""
+    """The contact left a rest on released: a new press begins. Reported before debouncing."""
     SHORT = "short"
     """Released within 0.8 s."""
     HELD = "held 0.8 s"
     HELD_3_S = "held 3 s"
     HELD_5_S = "held 5 s"
     NOISE = "noise"
-    """The contact has not come to rest within 30 ms."""
+    """The contact did not come to rest within 30 ms."""
     RESTLESS = "noise for 10 s"
     BROKEN = "broken"
     """The contacts rest on neither or on both sides."""
@@ -121,46 +125,49 @@ _HOLDS: Final = (
 
 
 class Button:
-    """The state machine of the tables above."""
+    """The state machine of the tables above. `sense` takes readings; `wait` lets time pass."""
 
     def __init__(self) -> None:
         self._contact: Contact | None = None
-        """What the contact said last; None: it was never read."""
+        """The last reading, or None before the first one."""
         self._edge_at_ms = 0
-        """Its last edge."""
+        """The time of the last edge."""
         self._spell_at_ms = 0
-        """The first edge of the spell that ended, or has not ended yet, with that edge."""
+        """The time of the first edge of the spell to which the last edge belongs."""
         self._spell_before_ms = (-DEBOUNCE_MS, -DEBOUNCE_MS)
-        """First and last edge of the spell before that one."""
+        """The times of the first and the last edge of the spell before that."""
         self._has_settled = False
-        """It has rested since its last edge, and `_settle` has seen it."""
+        """True if the contact has rested since the last edge and `_settle` has run for it."""
         self._rest: Contact | None = None
-        """Where it rested last."""
+        """Where the contact rested last, or None before its first rest."""
         self._is_press = False
-        """It has left a rest on released and not come to the next one."""
+        """True from the first edge of a press until the next rest on released."""
         self._is_valid_press = False
-        """This press may still do something."""
+        """True while the press may still start, select or clear something."""
         self._is_short_suppressed = False
         """This press does nothing on its release."""
         self._pressed_at_ms: int | None = None
         """Since when this press rests, or rested first, on pressed."""
-        self._holds_told = 0
+        self._holds_reported = 0
         self._locked_at_ms: int | None = None
         self._is_noisy = False
         self._noise_at_ms: int | None = None
-        """Since when it has not rested anywhere for 500 ms, where there was noise."""
+        """When the noise began. None if there was none since a rest of 500 ms on any side."""
         self._unsound_at_ms: int | None = None
-        """Since when it rests on neither or both sides and on no single one."""
+        """Since when the contact has rested on neither or both sides, and on no single side."""
         self._is_broken = False
 
     @property
     def is_released(self) -> bool:
-        """Now, before any debouncing: a request in the first 30 ms after start-up counts."""
+        """True if the last reading is released.
+
+        Without debouncing, so that a request in the first 30 ms after start-up counts.
+        """
         return self._contact is Contact.RELEASED
 
     @property
     def is_noisy(self) -> bool:
-        """There was noise, and since then the contact has not rested released for 500 ms."""
+        """True from the first noise until the contact has rested on released for 500 ms."""
         return self._is_noisy
 
     @property
@@ -170,37 +177,42 @@ class Button:
 
     @property
     def is_broken(self) -> bool:
-        """BROKEN or RESTLESS was told, and its cause is still there."""
+        """True from BROKEN or RESTLESS until the contact is sound again."""
         return self._is_broken
 
     @property
     def locked_until_ms(self) -> int:
-        """A press before then starts nothing, as things stand; 0: the button is not locked."""
+        """Presses before this time are ignored (lock after a stop). 0 if not locked."""
         if self._locked_at_ms is None:
             return 0
         return max(self._locked_at_ms, self._edge_at_ms) + LOCK_MS
 
     def lock(self, now_ms: int) -> None:
-        """Ignores the press that is going on; the next one needs 1.5 s of rest on released."""
+        """Ignores the present press. The next one counts only after 1.5 s of rest on released.
+
+        A frightened person presses several times. Without the lock the second press would start
+        what the first one stopped.
+        """
         self._locked_at_ms = now_ms
         self.ignore_until_release()
 
     def ignore_until_release(self) -> None:
-        """Whatever is pressed now does nothing more."""
+        """Ignores the rest of the present press, holds included."""
         self._is_valid_press = False
 
     def suppress_short(self) -> None:
-        """The press that is going on does nothing on its release, but its hold still counts."""
+        """Ignores the release of the present press. Its holds still count."""
         self._is_short_suppressed = True
 
     def sense(
         self, contact: Contact, now_ms: int, spells: Iterable[Spell] = ()
     ) -> Iterator[Gesture]:
-        """What follows from one look at the contact at `now_ms`.
+        """The gestures that follow from one reading of the contact at `now_ms`.
 
-        `spells` are its edges since the last look; a contact that is elsewhere without any moved
-        just now. The caller acts on each gesture before it asks for the next one: a touch that
-        stopped has spent the press that begins with it.
+        `spells` are the edges since the last reading. A contact that changed without an edge counts
+        as moved at `now_ms`. The caller must act on each gesture before it takes the next one: a
+        touch that stops a session calls `ignore_until_release`, which cancels the gestures of the
+        same press.
         """
         if self._contact is None:
             self._contact, self._edge_at_ms, self._spell_at_ms = contact, now_ms, now_ms
@@ -211,7 +223,7 @@ class Button:
         yield from self.wait(now_ms)
 
     def wait(self, now_ms: int) -> Iterator[Gesture]:
-        """The gestures that fall due as time goes by without an edge."""
+        """The gestures that fall due by time alone: holds, a release, a broken wire."""
         rested_ms = now_ms - self._edge_at_ms
         if self._contact is None or rested_ms < DEBOUNCE_MS:
             return
@@ -225,9 +237,9 @@ class Button:
         if self.is_sound:
             self._is_broken = False
         if self._contact is Contact.PRESSED and self._is_valid_press:
-            for hold_ms, gesture in _HOLDS[self._holds_told :]:
+            for hold_ms, gesture in _HOLDS[self._holds_reported :]:
                 if self._is_valid_press and rested_ms >= hold_ms:
-                    self._holds_told += 1
+                    self._holds_reported += 1
                     yield gesture
         is_due = self._unsound_at_ms is not None and now_ms - self._unsound_at_ms >= BROKEN_MS
         if is_due and not self._is_broken:
@@ -236,7 +248,7 @@ class Button:
             yield Gesture.BROKEN
 
     def wake_at_ms(self) -> int | None:
-        """When `wait` next has something to say if no edge comes before."""
+        """When `wait` has something to do next, if no edge comes before. None: never."""
         if self._contact is None:
             return None
         if not self._has_settled:
@@ -244,9 +256,9 @@ class Button:
         if (
             self._contact is Contact.PRESSED
             and self._is_valid_press
-            and self._holds_told < len(_HOLDS)
+            and self._holds_reported < len(_HOLDS)
         ):
-            return self._edge_at_ms + _HOLDS[self._holds_told][0]
+            return self._edge_at_ms + _HOLDS[self._holds_reported][0]
         if self._contact is Contact.RELEASED and self._is_noisy:
             return self._edge_at_ms + NOISE_REST_MS
         if self._unsound_at_ms is not None and not self._is_broken:
@@ -254,11 +266,12 @@ class Button:
         return None
 
     def _move(self, spell: Spell) -> Iterator[Gesture]:
-        """Takes a spell, which may be the rest of the one before."""
+        """Takes a spell, which may continue the spell before it."""
         yield from self.wait(spell.first_at_ms)
         if spell.first_at_ms < self._spell_at_ms:
             self._take_late(spell.first_at_ms)
-        if spell.last_at_ms >= self._edge_at_ms:  # else it was told that it moved since then
+        # An older spell was overtaken by a reading, which has counted as a touch already.
+        if spell.last_at_ms >= self._edge_at_ms:
             rested_at_ms = self._edge_at_ms
             first_at_ms = max(spell.first_at_ms, rested_at_ms)
             if first_at_ms - rested_at_ms >= DEBOUNCE_MS:
@@ -286,7 +299,11 @@ class Button:
             yield Gesture.RESTLESS
 
     def _take_late(self, at_ms: int) -> None:
-        """An edge from before this spell is told only now: the rest before was shorter, or none."""
+        """Corrects the last spell by an edge that the loop read late.
+
+        The edge lies between the last spell and the one before. So the rest between them was
+        shorter than it seemed, or was none, and a press that relied on this rest is not valid.
+        """
         first_ms, last_ms = self._spell_before_ms
         if at_ms <= last_ms:
             return
@@ -298,10 +315,10 @@ class Button:
             self._is_valid_press = False
 
     def _begin_press(self, at_ms: int, rested_at_ms: int) -> None:
-        """Its first edge decides whether a press counts."""
+        """Decides at the first edge of a press whether the press counts."""
         self._is_press = True
         self._pressed_at_ms = None
-        self._holds_told = 0
+        self._holds_reported = 0
         self._is_short_suppressed = False
         locked_at_ms = self._locked_at_ms
         is_free = locked_at_ms is None or at_ms - max(locked_at_ms, rested_at_ms) >= LOCK_MS
@@ -310,7 +327,7 @@ class Button:
             self._locked_at_ms = None
 
     def _settle(self, contact: Contact) -> Iterator[Gesture]:
-        """The contact has come to rest."""
+        """Takes the end of a spell: the contact has rested for DEBOUNCE_MS."""
         self._rest = contact
         if contact not in _SOUND:
             if self._unsound_at_ms is None:

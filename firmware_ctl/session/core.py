@@ -1,4 +1,9 @@
-"""What a session consists of, and the elementary changes that every decision is made of."""
+"""The state of a session, and the elementary changes from which every decision is made.
+
+`handlers` decides which changes an input makes, and `session` calls the handlers. This module knows
+the rules that hold for every change: a start is refused if the button is pressed, a stop locks the
+button, an end returns unused running time. It never knows protocol lines, pins or files.
+"""
 
 from typing import Final, NamedTuple
 
@@ -29,23 +34,30 @@ NOISY_BUTTON: Final = (
 
 
 class Waiting(NamedTuple):
-    """A start that was accepted and waits for the disk and for the motors' supply to be off."""
+    """An accepted start that waits.
+
+    Two things have to happen first. The first slice of running time has to be on disk, because a
+    power cut must not give time back. The motors' supply has to read as off, because only then is
+    it proven that the motor gate can cut it.
+    """
 
     timeline: Timeline
     entry: GoodEntry | None
-    """What is selected when it begins; None: the selection stays."""
+    """The profile to select when the session begins, or None to keep the selection."""
     number: int
-    """Of the account that has to be on disk."""
+    """The number of the account that has to be on disk."""
     until_ms: int
+    """The start is given up at this time."""
     is_proven_off: bool
-    """The supply was read as off since this start was asked for, or it cannot be read."""
+    """The supply has read as off since the start was accepted, or this mat cannot read it."""
     is_saved: bool = False
+    """The account is on disk."""
     is_pressed: bool = False
-    """The button asked for it."""
+    """The start came from the button, so a refusal is answered by a haptic."""
 
 
 class Core:
-    """Everything that a session remembers. Read it through `Session`; handlers change it."""
+    """Everything that a session remembers. Handlers change it; others read it through `Session`."""
 
     def __init__(
         self,
@@ -59,7 +71,7 @@ class Core:
         self.catalogue = catalogue
         self.speed = speed
         self.start_inhibited_because = start_inhibited_because
-        """Why no session may start on this machine; empty: it may."""
+        """Why no session may start on this machine; empty if sessions may start."""
         self.state = State.IDLE
         self.is_closed = False
         self.selected: GoodEntry | None = catalogue.first()
@@ -67,13 +79,14 @@ class Core:
         self.running: Running | None = None
         self.waiting: Waiting | None = None
         self.not_started: CallerError | None = None
-        """Why the last start that was accepted did not begin; None: it did, or it waits."""
+        """Why the last accepted start did not begin; None if it began or still waits."""
         self.started = 0
+        """How many sessions have begun."""
         self.clock = SessionClock(speed)
         self.fault: Fault | None = None
         self.fault_at_ms = 0
         self.persistent: dict[str, str] = {}
-        """The faults whose cause is still there: code to message."""
+        """The faults whose cause is still present: code to message."""
         self.allowance = Allowance(mat.limits.daily_ms, spent)
         self.accounts = Accounts(self.allowance)
         self.arrivals = Arrivals()
@@ -86,7 +99,7 @@ class Core:
 
     @property
     def profile(self) -> str:
-        """The profile of the session that is on, else the selected one."""
+        """The profile of the running or paused session, or the selected one. Empty: none."""
         if self.running is not None:
             return self.running.timeline.profile
         return self.selected.name if self.selected else ""
@@ -98,7 +111,7 @@ class Core:
         return self.selected.timeline.cert if self.selected else ""
 
     def account_ms(self, now_ms: int) -> int:
-        """Now, on the clock of the day's account, which runs faster with `speed`."""
+        """The present time on the clock of the day's account, which runs faster with `speed`."""
         return int(now_ms * self.speed + 1e-6)
 
     def publish(self, kind: str, **fields: object) -> None:
@@ -107,7 +120,7 @@ class Core:
     def accept(
         self, timeline: Timeline, entry: GoodEntry | None, arrived_at_ms: int | None, now_ms: int
     ) -> None:
-        """Accepts a start, which then waits for its first slice to be on disk."""
+        """Accepts a start, which then waits: see `Waiting`. Raises `CallerError` if it may not."""
         self.arrivals.refuse_early(now_ms if arrived_at_ms is None else arrived_at_ms)
         if self.start_inhibited_because:
             raise CallerError("not-ready", self.start_inhibited_because)
@@ -120,7 +133,7 @@ class Core:
         self.allowance.take(timeline.end_ms, self.account_ms(now_ms))
         self.not_started = None
         self.end_haptic()
-        # Without a gate the motors' supply cannot be read.
+        # A mat without a read-back of its supply cannot prove that the supply is off.
         is_proven_off = self.mat.gate is None or self.mat.gate.rail_pin is None
         number = self.accounts.next_number(now_ms)
         until_ms = now_ms + SLICE_WAIT_MS
@@ -128,6 +141,7 @@ class Core:
         self.save_account(now_ms)
 
     def begin_if_ready(self, waiting: Waiting, now_ms: int) -> None:
+        """Begins the session if nothing is left to wait for."""
         if not (waiting.is_saved and waiting.is_proven_off):
             return
         self.waiting = None
@@ -140,25 +154,26 @@ class Core:
         self.change_state(State.RUNNING)
         self.play(self.running, now_ms)
 
-    def give_up(self, why: CallerError, now_ms: int) -> None:
-        """The start that waits will not begin."""
+    def give_up(self, reason: CallerError, now_ms: int) -> None:
+        """Cancels the waiting start, and answers by a haptic if it came from the button."""
         is_pressed = self.waiting is not None and self.waiting.is_pressed
-        self.cancel(why, now_ms)
+        self.cancel(reason, now_ms)
         if is_pressed:
-            self.refuse_press(why, now_ms)
+            self.refuse_press(reason, now_ms)
 
-    def cancel(self, why: CallerError, now_ms: int) -> None:
+    def cancel(self, reason: CallerError, now_ms: int) -> None:
+        """Cancels the waiting start, if there is one, and returns its running time."""
         if self.waiting is not None:
             self.allowance.give_back(self.waiting.timeline.end_ms)
-            self.waiting, self.not_started = None, why
+            self.waiting, self.not_started = None, reason
             self.save_account(now_ms)
 
     def end(self, now_ms: int) -> None:
-        """The session is over, for whatever reason."""
+        """Ends the session, for any reason: motors off, unused time returned, button locked."""
         if self.running is not None:
             self.allowance.give_back(self.running.clock.left_ms(now_ms))
             self.clock = SessionClock(self.speed, self.running.clock.began_at_ms)
-        self.arrivals.calm(now_ms)
+        self.arrivals.void_earlier(now_ms)
         self.running = None
         self.levels_pct = self.silence
         self.button.lock(now_ms)
@@ -166,7 +181,7 @@ class Core:
         self.change_state(State.IDLE)
 
     def stop(self, now_ms: int) -> None:
-        """Off, whatever runs or is about to. Never refused."""
+        """Ends a session, a waiting start and an idle haptic. Never refused, never raises."""
         self.arrivals.stopped_at_ms = now_ms
         self.button.ignore_until_release()
         self.end_haptic()
@@ -177,7 +192,10 @@ class Core:
             self.end(now_ms)
 
     def fail(self, fault: Fault, now_ms: int) -> None:
-        """Off, and nothing starts before a clear. The first fault is the one that is shown."""
+        """Stops, and blocks every start until a clear.
+
+        A second fault is often a consequence of the first. So the first fault is the one to show.
+        """
         if fault.is_persistent:
             self.persistent[fault.code] = fault.message
         self.stop(now_ms)
@@ -193,10 +211,11 @@ class Core:
         self.publish("state", state=state.value, profile=self.profile, cert=self.cert, **fields)
 
     def begin_haptic(self, name: str, steps: Steps, now_ms: int) -> None:
-        # What inhibits starts may be that nothing ends a daemon that hangs.
+        # A haptic turns motors, too. If starts are inhibited, perhaps no dead-man would kill a
+        # daemon that hangs while they turn.
         account_ms = self.account_ms(now_ms)
         if not self.start_inhibited_because and self.haptics.begin(name, steps, now_ms, account_ms):
-            # No start of a session: a gentle first kick would outlast the pulse and not be felt.
+            # The gentle first kick of a session would outlast the pulse and not be felt.
             self.drive.begin(drive_table_of(self.mat), now_ms, is_gentle=False)
 
     def end_haptic(self) -> None:
@@ -205,7 +224,10 @@ class Core:
             self.levels_pct = self.silence
 
     def save_account(self, now_ms: int) -> int:
-        """Has the account written: of a session only what is about to be used."""
+        """Requests a write of the account, and returns its number.
+
+        Of the session's reservation only the slices asked for so far are written as used.
+        """
         unused_ms = 0
         if self.running is not None:
             unused_ms = self.running.timeline.end_ms - self.running.reservation.asked_ms
@@ -215,6 +237,7 @@ class Core:
         return self.accounts.save(unused_ms, now_ms, self.account_ms(now_ms))
 
     def play(self, running: Running, now_ms: int) -> None:
+        """Takes the levels of this moment, and asks for the next slice when it is due."""
         played_ms = running.played_ms(now_ms)
         self.levels_pct = running.playback.levels(played_ms)
         if running.reservation.is_ask_due(played_ms):
@@ -222,7 +245,9 @@ class Core:
             running.reservation.asked_as(self.save_account(now_ms))
         self.notices += running.notices()
 
-    def refuse_press(self, why: CallerError, now_ms: int) -> None:
-        self.publish("refused", code=why.code, message=why)
+    def refuse_press(self, reason: CallerError, now_ms: int) -> None:
+        """Publishes why a press started nothing, and answers the finger by a haptic."""
+        self.publish("refused", code=reason.code, message=reason)
+        # The touch of a stop must not be answered by more vibration.
         if self.waiting is None and not self.arrivals.is_just_stopped(now_ms):
             self.begin_haptic("refused", haptics.refused(), now_ms)

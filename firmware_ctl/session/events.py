@@ -1,7 +1,11 @@
-"""What goes into a session and what comes out of it: plain values, decided elsewhere.
+"""The inputs and outputs of a session, as plain frozen values without behaviour.
 
-An input is an event with what belongs to it. A `Step` is the answer: what every motor should do
-now, what to tell, and when the session wants to be asked again.
+An input is an event with its data. A `Step` is the answer to an input: what every motor should do
+now, what to publish, and when the session wants to be called again. This module knows the shapes
+of these values and none of the rules.
+
+Requests carry `arrived_at_ms`, the time at which the loop read them; None stands for the time of
+the call. `arrivals` explains why.
 """
 
 from collections.abc import Mapping
@@ -17,7 +21,7 @@ from firmware_ctl.timeline.model import Segment, Timeline
 from firmware_ctl.timeline.motor_drive import Levels
 
 TRY: Final = "try"
-"""The name of a session that plays one line; no profile file may have it."""
+"""The profile name of a session that plays one line of `try`. No profile file may have it."""
 
 
 class State(Enum):
@@ -29,7 +33,7 @@ class State(Enum):
 
 # --- inputs -----------------------------------------------------------------------------------
 
-# Data classes, not tuples: two events are equal only if they are of one kind.
+# Data classes, not named tuples, because named tuples of different kinds can compare as equal.
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,12 @@ class Wake:
 
 @dataclass(frozen=True, slots=True)
 class Contacts:
-    """One look at the start button's contact."""
+    """One reading of the start button's contact."""
 
     contact: Contact
-    """What it reads now. If that is new and no spell tells since when, the contact moved now."""
+    """The contact now. If it changed and no spell shows when, it counts as changed now."""
     spells: tuple[Spell, ...] = ()
-    """All its edges since the last look."""
+    """All edges since the last reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +56,31 @@ class Start:
     name: str | None = None
     """None: the selected profile."""
     arrived_at_ms: int | None = None
-    """When the request arrived; None: now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """Plays one line for 10 s."""
+    """Plays one line of `try` for 10 s."""
 
     timeline: Timeline
     words: tuple[str, ...] = ()
     """The line that the timeline was compiled from."""
     arrived_at_ms: int | None = None
-    """When the request arrived; None: now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Ends whatever runs or is about to. Never refused."""
+    """Ends a session, a waiting start and an idle haptic. Never refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
     arrived_at_ms: int | None = None
-    """When the request arrived; None: now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
     arrived_at_ms: int | None = None
-    """When the request arrived; None: now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +103,17 @@ class Clear:
     """Ends a fault whose cause is gone."""
 
     arrived_at_ms: int | None = None
-    """When the request arrived; None: now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something is wrong: every motor goes off, and only a clear lets the mat start again."""
+    """Something is wrong: every motor goes off, and nothing starts before a clear."""
 
     code: str
     """One of the protocol's fault codes."""
     message: str
     is_persistent: bool = False
-    """The cause stays until `FaultCleared`; a clear before that is refused."""
+    """The cause is present until `FaultCleared`. A clear before that is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,7 @@ class RailOff:
 
 @dataclass(frozen=True, slots=True)
 class LedgerSaved:
-    """The account with this number is on the disk, and with it all earlier ones."""
+    """The account with this number is on disk. It includes all earlier ones."""
 
     number: int
 
@@ -146,21 +145,22 @@ class LedgerSaveFailed:
 
 @dataclass(frozen=True, slots=True)
 class Suspended:
-    """The machine was suspended, also on the session's clock."""
+    """The machine was suspended. The session's clock did not count that time."""
 
     for_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class ClockSynchronised:
-    """A clock that can be relied on tells for how long the machine was off before it started."""
+    """The machine's clock is synchronised, so the time for which the machine was off is known."""
 
     off_ms: int
+    """From the last write of the ledger to the start of this daemon."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The daemon is ready. A press that began before now starts nothing."""
+    """The daemon is ready. A press that began earlier starts nothing."""
 
     asked_until_ms: int = -1
     """A request that arrived until then starts nothing either."""
@@ -181,35 +181,37 @@ Input = (
 
 
 class Notice(NamedTuple):
-    """Something to tell: a kind (`state phase cue signal refused fault`) and what changed."""
+    """An event to publish: its kind (`state phase cue signal refused fault`) and its fields."""
 
     kind: str
     fields: Mapping[str, str]
 
 
 class SaveLedger(NamedTuple):
-    """The day's accounts, to be written to disk: `LedgerSaved` or `LedgerSaveFailed` answers it."""
+    """A request to write the day's account. `LedgerSaved` or `LedgerSaveFailed` answers it."""
 
     number: int
     spent: Spent
     at_ms: int
-    """Now, on the clock of `spent`."""
+    """The present time on the clock of `spent`."""
 
 
 class SessionClock(NamedTuple):
-    """How far a session has come. Its own time stands still while it is paused."""
+    """The position in a session, for any real time. The session's time stops during a pause."""
 
     speed: float = 1.0
-    """Own milliseconds in a real one."""
+    """Session milliseconds in one real millisecond."""
     began_at_ms: int = 0
     anchor_at_ms: int = 0
-    """The real time at which `anchor_ms` was its own."""
+    """The real time at which the session's time was `anchor_ms`."""
     anchor_ms: int = 0
     end_ms: int = 0
+    """The length of the session."""
     runs: bool = False
+    """False while idle or paused."""
 
     def played_ms(self, now_ms: int) -> int:
-        """Time into the session, without its pauses; 0 while idle."""
+        """The time played since the start, without pauses. 0 while idle."""
         if not self.runs:
             return self.anchor_ms
         played_ms = self.anchor_ms + self._own_ms(now_ms - self.anchor_at_ms)
@@ -219,7 +221,7 @@ class SessionClock(NamedTuple):
         return self.end_ms - self.played_ms(now_ms)
 
     def since_start_ms(self, now_ms: int) -> int:
-        """Time since the last session began, pauses included: the time of a trace."""
+        """The time since the last session began, pauses included. A trace uses this time."""
         return self._own_ms(now_ms - self.began_at_ms)
 
     def _own_ms(self, real_ms: int) -> int:
@@ -227,34 +229,34 @@ class SessionClock(NamedTuple):
 
 
 class SessionStatus(NamedTuple):
-    """What a session is like after a step, for all who only watch it."""
+    """The session after a step, for watchers: traces, the live view, the LED, the watchdogs."""
 
     state: State
     profile: str = ""
-    """The profile of the session that is on, else the selected one."""
+    """The profile of the running or paused session, or the selected one."""
     cert: str = ""
     segment: Segment | None = None
-    """The phase that plays; None while idle."""
+    """The present phase; None while idle."""
     haptic: str = ""
-    """The haptic that is felt, idle or in a session; empty: none."""
+    """The name of the haptic that plays, idle or in a session. Empty: none."""
     trim_pct: int = 100
     fault: Fault | None = None
     started: int = 0
     """How many sessions have begun."""
     is_starting: bool = False
-    """A start was accepted and waits for the disk, or for the motors' supply to be off."""
+    """An accepted start waits for the disk, or for the motors' supply to read as off."""
     is_moving: bool = False
     """Motors may have a duty now or at any time."""
     is_closed: bool = False
     """The daemon ends."""
     locked_until_ms: int = 0
-    """A press that begins before then is ignored; 0: the button is not locked."""
+    """Presses before this time are ignored (lock after a stop). 0 if not locked."""
     clock: SessionClock = SessionClock()
     catalogue: Catalogue = Catalogue()
 
     @property
     def is_on(self) -> bool:
-        """A session has begun and is not over."""
+        """True while a session runs or is paused."""
         return self.segment is not None
 
     @property
@@ -266,7 +268,7 @@ class SessionStatus(NamedTuple):
         return self.segment.cue if self.segment else ""
 
     def repeat(self, now_ms: int) -> str:
-        """Which pass of how many: `2/4`; empty for a phase that plays once."""
+        """The present pass and the number of passes, as in `2/4`. Empty if the phase plays once."""
         segment = self.segment
         if segment is None or segment.repeat == 1:
             return ""
@@ -275,15 +277,17 @@ class SessionStatus(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What the world should look like now, and when the session wants to be asked again."""
+    """The answer to an input: what motors should do now, and when to call the session again."""
 
     level_pct: Levels
     duty_pct: Levels
     kicks: tuple[int, ...]
-    """The motors that are in their kick, by their index."""
+    """The indices of the motors that get their starting kick."""
     wake_at_ms: int | None
+    """When to send the next `Wake`. None: not before another input."""
     status: SessionStatus
     notices: tuple[Notice, ...] = ()
     refusal: CallerError | None = None
-    """Why the input was not done; None: it was, or waits for the disk."""
+    """Why the input was refused. None: it was accepted, though a start may still wait."""
     save: SaveLedger | None = None
+    """The account to write to disk, if it changed."""

@@ -1,6 +1,8 @@
-"""What each input does to a session: one function for a kind of input.
+"""The effect of each input on a session: one function for each kind of input.
 
-A handler may refuse a request by raising `CallerError`. `Session.admit` has asked the table before.
+A handler runs only after `Session.admit` has found the input admissible in the present state. It
+changes the `Core`, and raises `CallerError` to refuse a request for another reason. A handler never
+reads a clock: `now_ms` is an argument.
 """
 
 from collections.abc import Callable, Mapping
@@ -57,7 +59,7 @@ def _stop(core: Core, _: Stop, now_ms: int) -> None:
 
 
 def _pause(core: Core, event: Pause, now_ms: int) -> None:
-    core.arrivals.calm(now_ms if event.arrived_at_ms is None else event.arrived_at_ms)
+    core.arrivals.void_earlier(now_ms if event.arrived_at_ms is None else event.arrived_at_ms)
     if core.running is not None and core.state is State.RUNNING:
         core.running.pause(now_ms)
         core.levels_pct = core.silence
@@ -105,17 +107,17 @@ def _clear(core: Core, event: Clear, now_ms: int) -> None:
         return
     arrived_at_ms = now_ms if event.arrived_at_ms is None else event.arrived_at_ms
     if arrived_at_ms < core.fault_at_ms:
-        # Whoever sent the clear had not heard of this fault.
-        raise CallerError("fault", f"{core.fault.code}: {core.fault.message}; then clear")
+        # The sender of this clear cannot have known of this fault.
+        raise CallerError("fault", f"{core.fault.code}: {core.fault.message}; then clear the fault")
     if core.button.is_broken or (core.fault.code == "button" and not core.button.is_sound):
         message = NOISY_BUTTON if core.button.is_noisy else BROKEN_BUTTON
         raise CallerError("fault", f"button: {message}")
     for code, message in core.persistent.items():
         raise CallerError("fault", f"{code}: {message}")
     core.fault = None
-    # A press counts only if it began when it could start something, and this one did not.
+    # The present press began during the fault, when no press could start anything.
     core.button.ignore_until_release()
-    core.arrivals.calm(arrived_at_ms)
+    core.arrivals.void_earlier(arrived_at_ms)
     core.change_state(State.IDLE, fault="")
 
 
@@ -129,7 +131,7 @@ def _fault_cleared(core: Core, event: FaultCleared, _: int) -> None:
 
 def _suspended(core: Core, event: Suspended, now_ms: int) -> None:
     core.allowance.sleep(event.for_ms)
-    core.button.ignore_until_release()  # nobody saw what the contacts did meanwhile
+    core.button.ignore_until_release()  # the contacts may have changed during the suspend
     core.end_haptic()
     if core.running is not None or core.waiting is not None:
         slept_s = event.for_ms // 1000
@@ -162,8 +164,8 @@ def _ledger_saved(core: Core, event: LedgerSaved, now_ms: int) -> None:
 def _ledger_save_failed(core: Core, event: LedgerSaveFailed, now_ms: int) -> None:
     if core.waiting is not None:
         if event.number >= core.waiting.number:
-            why = CallerError("not-ready", f"{event.why}; no session can start")
-            core.give_up(why, now_ms)
+            reason = CallerError("not-ready", f"{event.why}; no session can start")
+            core.give_up(reason, now_ms)
     elif core.running is not None:
         core.running.reservation.fail(event.number, core.running.played_ms(now_ms))
 
@@ -176,10 +178,15 @@ def _rail_off(core: Core, _: RailOff, now_ms: int) -> None:
 
 def _contacts(core: Core, event: Contacts, now_ms: int) -> None:
     for gesture in core.button.sense(event.contact, now_ms, event.spells):
-        gesture_did(core, gesture, now_ms)
+        apply_gesture(core, gesture, now_ms)
 
 
-def gesture_did(core: Core, gesture: Gesture, now_ms: int) -> None:
+def apply_gesture(core: Core, gesture: Gesture, now_ms: int) -> None:
+    """Applies one gesture of the start button: the one table of what a press does.
+
+    A touch stops before anyone knows whether it becomes a press, a glitch or noise: to stop
+    needlessly is harmless, and to stop late is not.
+    """
     if gesture is Gesture.BROKEN:
         core.fail(Fault("button", BROKEN_BUTTON), now_ms)
     elif gesture is Gesture.RESTLESS:
@@ -225,7 +232,7 @@ def _select_next(core: Core, now_ms: int) -> None:
 
 
 def _wake(core: Core, event: Wake, now_ms: int) -> None:
-    """Only time has passed."""
+    """Nothing: `Session._advance` has done already what fell due."""
 
 
 HANDLERS: Final[Mapping[type[object], Callable[[Core, Any, int], None]]] = {

@@ -1,6 +1,7 @@
-"""Short pulses that the mat answers with while no session runs: which profile, refused, new day.
+"""Short pulses that answer the button while no session runs: profile number, refused, new day.
 
-Motors turn outside of any session here, so an account bounds it: 60 s in any hour.
+These pulses turn motors outside of a session, so no daily limit counts them. A limit of their own
+bounds them: 60 s in any hour, one zone, 30 % level. This module never knows why a pulse plays.
 """
 
 from collections import deque
@@ -14,12 +15,12 @@ from firmware_ctl.timeline.steps import Steps
 
 
 class IdleHaptic(NamedTuple):
-    """Pulses that are felt now."""
+    """The pulses that play now."""
 
     name: str
     steps: Steps
-    most_pct: Levels
-    """No motor gets more than its figure here."""
+    max_pct: Levels
+    """The highest level of each motor. 0 for motors outside of the zone."""
     began_at_ms: int
 
     @property
@@ -28,33 +29,36 @@ class IdleHaptic(NamedTuple):
 
     def levels(self, now_ms: int) -> Levels:
         level, _ = self.steps.at(now_ms - self.began_at_ms)
-        return tuple(min(level, most) for most in self.most_pct)
+        return tuple(min(level, max_pct) for max_pct in self.max_pct)
 
     def changes_at_ms(self, now_ms: int) -> int:
         return self.began_at_ms + self.steps.at(now_ms - self.began_at_ms)[1]
 
 
 class IdleHaptics:
-    """Pulses play in the zone with the most motors, while the hour's account lasts."""
+    """Plays pulses in the zone with the most motors, up to 60 s in any hour."""
 
     def __init__(self, mat: Mat) -> None:
         zones = [zone for zone in mat.zones if zone.present]
         zone = max(zones, key=lambda zone: len(zone.motors), default=None)
-        self._most_pct: Sequence[int] | None = zone and tuple(
+        self._max_pct: Sequence[int] | None = zone and tuple(
             zone.cap_pct if motor.zone == zone.name else 0 for motor in mat.motors
         )
         self._played: deque[tuple[int, int]] = deque()
-        """When each of the last hour's began, and its length."""
+        """Begin and length of each haptic of the last hour."""
         self.now: IdleHaptic | None = None
 
     def begin(self, name: str, steps: Steps, now_ms: int, account_ms: int) -> bool:
-        """`account_ms`: now, on the clock of the account. False: there is no zone or no time."""
+        """Begins to play. Returns False if the mat has no zone or the hour has no time left.
+
+        `account_ms` is the present time on the clock of the account.
+        """
         played, length_ms = self._played, steps.cycle_ms
         while played and account_ms - played[0][0] >= HOUR_MS:
             played.popleft()
         used_ms = sum(length_ms for _, length_ms in played)
-        if used_ms + length_ms > SIGNALS_HOURLY_MS or self._most_pct is None:
+        if used_ms + length_ms > SIGNALS_HOURLY_MS or self._max_pct is None:
             return False
         played.append((account_ms, length_ms))
-        self.now = IdleHaptic(name, steps, tuple(self._most_pct), now_ms)
+        self.now = IdleHaptic(name, steps, tuple(self._max_pct), now_ms)
         return True

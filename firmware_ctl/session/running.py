@@ -1,7 +1,8 @@
-"""A session that was started: its own clock, what it plays, and the running time it may use.
+"""A session that has begun: its clock, its playback, and the running time it may use.
 
-The clock counts the milliseconds that the session has played. It stands still during a pause, and
-runs faster than real time where `speed` is above 1, on a laptop.
+The session's clock counts the milliseconds that were played. It stops during a pause, and runs
+faster than real time if `speed` is above 1, as in a simulation. This module never decides whether a
+session may start or has to stop.
 """
 
 from bisect import bisect_right
@@ -22,10 +23,12 @@ from firmware_ctl.timeline.playback import Playback
 
 
 class Reservation:
-    """Running time is written to disk as used before it is played.
+    """The running time that is recorded on disk as used before it is played.
 
-    Power may fail at any moment, so a session plays no further than what is on disk. It asks for
-    the next slice early enough for a slow disk. Times are the session's own.
+    Power may fail at any moment. If time were recorded after it was played, each power cut would
+    give running time back, and the daily limit would not hold. So a session never plays beyond the
+    time on disk. It asks for the next slice 30 s ahead, for a slow disk. All times are the
+    session's.
     """
 
     def __init__(self, end_ms: int, speed: float) -> None:
@@ -33,40 +36,41 @@ class Reservation:
         self._ahead_ms = max(SLICE_AGAIN_MS, int(SLICE_DISK_MS * speed + 1e-6))
         self._slice_ms = self._ahead_ms + SLICE_MS - SLICE_AGAIN_MS
         self.saved_ms = self.asked_ms = min(self._slice_ms, end_ms)
-        """Recorded as used on disk, and asked to be recorded. The first slice is recorded before
-        the session begins."""
+        """`saved_ms`: the running time already recorded on disk. `asked_ms`: the time that the
+        last request asks to record. The first slice is on disk before the session begins."""
         self._ask_at_ms = self.saved_ms - self._ahead_ms
         self._number = 0
-        """Of the account that was asked for last."""
+        """The number of the account that was asked for last."""
 
     def is_ask_due(self, played_ms: int) -> bool:
         is_answered = self.asked_ms == self.saved_ms
         return played_ms >= self._ask_at_ms and is_answered and self.saved_ms < self._end_ms
 
     def ask(self, played_ms: int) -> None:
+        """Extends the time to record by a slice, up to the end of the session."""
         self.asked_ms = min(played_ms + self._slice_ms, self._end_ms)
 
     def asked_as(self, number: int) -> None:
-        """The account that holds what was asked for has this number."""
+        """Notes the number of the account that was asked for."""
         self._number = number
 
     def save(self, number: int) -> None:
-        """The account with this number is on disk."""
+        """Takes the answer that the account with this number is on disk."""
         if number >= self._number:
             self.saved_ms = self.asked_ms
             self._ask_at_ms = self.saved_ms - self._ahead_ms
 
     def fail(self, number: int, played_ms: int) -> None:
-        """The account with this number could not be written: it is asked for again later."""
+        """Takes the answer that the write failed, and plans to ask again."""
         if number >= self._number:
             self.asked_ms = self.saved_ms
             self._ask_at_ms = played_ms + SLICE_RETRY_MS
 
     def due_ms(self) -> int | None:
-        """When the session next asks, or has played all that is on disk; None: never."""
+        """When the session asks next, or has played all that is on disk. None: never."""
         if self.saved_ms == self._end_ms:
             return None
-        # An ask that is tried again may lie behind the end of what is on disk.
+        # After a failed write the next ask may come later than the end of the time on disk.
         if self.asked_ms == self.saved_ms:
             return min(self._ask_at_ms, self.saved_ms)
         return self.saved_ms
@@ -82,15 +86,15 @@ class Running:
         self.haptics = [(cue.begin_ms, cue.end_ms, cue.name) for cue in timeline.haptic_cues]
         self._speed = speed
         self._began_at_ms = self._anchor_at_ms = now_ms
-        """`_anchor_at_ms`: the real time at which `_played_ms` was right."""
+        """`_anchor_at_ms`: the real time at which the session's time was `_played_ms`."""
         self._played_ms = 0
         self._is_paused = False
         self._pauses_ms = 0
         self._segment: Segment | None = None
-        """The phase that was published last."""
+        """The phase that was published last, or None."""
         ends_ms = {segment.end_ms for segment in timeline.segments}
         self._marks_ms = sorted(ends_ms.union(*(cue[:2] for cue in self.haptics)))
-        """When more than levels may change, in its own time; the last is its end."""
+        """The times in the session at which more than levels may change. The last is its end."""
 
     @property
     def clock(self) -> SessionClock:
@@ -110,7 +114,7 @@ class Running:
         return min(played_ms, self.timeline.end_ms)
 
     def levels(self, now_ms: int) -> Levels:
-        """The fast path of a tick: the levels now, without a look at anything else."""
+        """The present levels. The fast path of a tick, which reads nothing else."""
         played_ms = self._played_ms + int((now_ms - self._anchor_at_ms) * self._speed + 1e-6)
         return self.playback.levels(played_ms)
 
@@ -125,12 +129,12 @@ class Running:
         self.playback.restart(self._played_ms)
 
     def pause_ends_at_ms(self, now_ms: int) -> int:
-        """When a pause has lasted for so long that the session ends."""
+        """When the session ends because its pauses have used up `PAUSES_MS`."""
         left_ms = PAUSES_MS - self._pauses_ms - self._own_ms(now_ms - self._anchor_at_ms)
         return now_ms + ceil(left_ms / self._speed)
 
     def due_at_ms(self, now_ms: int) -> int:
-        """When more than levels may change."""
+        """When more than levels may change: a phase, a cue, a slice or the end."""
         marks_ms = self._marks_ms
         mark_ms = marks_ms[bisect_right(marks_ms, self.played_ms(now_ms), hi=len(marks_ms) - 1)]
         due_ms = self.reservation.due_ms()
@@ -141,7 +145,7 @@ class Running:
         return self._real_at_ms(self.timeline.end_ms if until_ms is None else until_ms)
 
     def haptic(self, played_ms: int) -> str:
-        """The name of the haptic cue that is felt; empty: none."""
+        """The name of the haptic cue that plays at this time. Empty: none."""
         for begin_ms, end_ms, name in self.haptics:
             if played_ms < begin_ms:
                 break
@@ -150,7 +154,7 @@ class Running:
         return ""
 
     def notices(self) -> Iterator[Notice]:
-        """A phase that has begun, and its cue, once."""
+        """The notices of a phase that has begun, and of its cue, once each."""
         segment, before = self.playback.segment, self._segment
         if segment is before:
             return
@@ -163,5 +167,5 @@ class Running:
         return int(real_ms * self._speed + 1e-6)
 
     def _real_at_ms(self, at_ms: int) -> int:
-        """The real time at which its own clock shows `at_ms`."""
+        """The real time at which the session's time is `at_ms`, rounded up."""
         return self._anchor_at_ms + ceil((at_ms - self._played_ms) / self._speed)

@@ -1,34 +1,39 @@
-"""What the mat does: the states, who may start what, and when it all ends.
+"""The state machine of the mat: its states, which input is allowed in which, and when it all ends.
 
 Theory of operation
 -------------------
 
-An input and the time go in. A `Step` comes out: what every motor should do now, what to publish,
-and when the session wants to be asked again. Nothing here reads a clock, opens a file or knows a
-pin, so half an hour plays in milliseconds in a test, by the very code that plays on the mat.
+The caller passes an input and the time. The session returns a `Step`: what every motor should do
+now, what to publish, and when to call the session again. The session never reads a clock, opens a
+file or knows a pin. So a test plays half an hour in milliseconds, with the same code that plays on
+the mat.
 
-    idle        nothing plays. Idle haptics (which profile, refused, new day) may be felt.
-    running     a session plays its levels.
-    paused      the session waits, motors off; after 10 minutes of pauses it ends.
-    fault       something is wrong; motors are off until a clear.
+    idle        No session. Idle haptics may play: profile number, refused, new day.
+    running     A session plays its levels.
+    paused      The session waits with motors off. It ends after 5 minutes of pauses in all.
+    fault       Something is wrong. Motors are off until a clear.
 
-Two things overlay a state. While idle a start that was accepted may wait (`is_starting`): its first
-slice of running time has to be on disk, and the motors' supply has to read as off. And once the
-session is closed, no input does anything more.
+Two conditions overlay a state. While idle, an accepted start may wait (`is_starting`), because its
+first slice of running time has to be on disk and the motors' supply has to read as off. After
+`Close`, no input has an effect.
 
-1.  `TABLE` says for each input and each state what the next state is, or with which code the input
-    is refused. What a handler refuses beyond that, its text says.
-2.  A stop is never refused and needs nothing. Every motor has duty 0 in the step that answers it.
-3.  A request that would set a motor moving counts from its arrival: see `arrivals`.
-4.  A session starts from a released button only, and never while its contacts are noisy.
+1.  `TABLE` gives for each input and each state the next state, or the code of the refusal. A
+    handler may refuse for further reasons, such as a used-up day.
+2.  A stop is never refused and has no precondition. The step that answers it has duty 0 for every
+    motor. To stop is the one thing that must work in any state.
+3.  A request that would move a motor is judged by the time of its arrival, not of its answer: see
+    `arrivals`.
+4.  A session starts only while the button is released and its contacts are not noisy. Otherwise
+    nobody could stop the session by the button.
 5.  Running time is recorded on disk before it is played: see `running.Reservation`.
-6.  A motor that rested starts as at a session's start, whatever it rested for: one `MotorDrive`
-    in real time outlasts pauses, sessions, haptics and faults.
-7.  A fault whose cause is still there cannot be cleared.
-8.  A session ends by itself, at the end of its profile at the latest.
+6.  A motor that has rested gets its starting kick, whatever the reason for the rest. So a single
+    `MotorDrive` in real time serves pauses, sessions, haptics and faults.
+7.  A fault whose cause is still present cannot be cleared.
+8.  Every session ends by itself, at the end of its profile at the latest.
 
-Two clocks run: real milliseconds for the button, the restart lock and the motors, and the session's
-own, which a pause stops and `speed` makes faster on a laptop.
+There are two clocks. Real milliseconds serve the button, the restart lock and the motors. The
+session's own clock serves the profile and the daily limit: a pause stops it, and `speed` makes it
+faster in a simulation.
 """
 
 from collections.abc import Mapping
@@ -66,7 +71,7 @@ from firmware_ctl.session.events import (
     Try,
     Wake,
 )
-from firmware_ctl.session.handlers import HANDLERS, gesture_did
+from firmware_ctl.session.handlers import HANDLERS, apply_gesture
 from firmware_ctl.session.running import Running
 from firmware_ctl.timeline.catalogue import Catalogue, GoodEntry
 from firmware_ctl.timeline.motor_drive import Levels
@@ -75,7 +80,7 @@ SLOW_DISK: Final = (
     "the disk does not take the record of today's running time; see whether it is full or failing"
 )
 
-STUCK_RAIL: Final = "the motors' supply does not go off before the start; have the gate mended"
+STUCK_RAIL: Final = "the motors' supply does not go off before the start; have the gate fixed"
 
 _I, _R, _P, _F = State
 
@@ -102,17 +107,18 @@ TABLE: Final[Mapping[type[object], tuple[State | str, ...]]] = {
     Ready:             (_I,            _R,      _P,     _F),
     Close:             (_I,            _I,      _I,     _F),
 }  # fmt: skip
-"""By an input's kind: the next state in each state, or the error code with which it is refused.
+"""For each kind of input: the next state in each state, or the error code of the refusal.
 
-Start names another profile than the one that runs: "busy". A start waits in `idle` until its first
-slice is on disk. Contacts lead on as the gestures that they make: see `Session._gesture`.
+Three entries need a note. `Start` with the name of another profile than the running one is refused
+as "busy". An accepted start stays in `idle` until its first slice is on disk. `Contacts` changes
+the state by the gestures that follow from it: see `handlers.apply_gesture`.
 """
 
 _COLUMN: Final = {state: n for n, state in enumerate(State)}
 
 
 class Session:
-    """`handle` is the one way in; everything else only reads."""
+    """`handle` is the only method that changes a session. All others read."""
 
     def __init__(
         self,
@@ -122,25 +128,29 @@ class Session:
         spent: Spent = UNSPENT,
         start_inhibited_because: str = "",
     ) -> None:
-        """`start_inhibited_because`: why no session may start on this machine; empty: it may."""
+        """`start_inhibited_because`: why no session may start on this machine; empty if it may.
+
+        `speed` is above 1 in simulations only. `spent` is the day's account from the disk.
+        """
         self._core = Core(mat, catalogue, speed, spent, start_inhibited_because)
         self._button_at_ms: int | None = None
-        """When the button next has something to say without an edge."""
+        """When the button has a gesture next, if no edge comes before. None: never."""
         self._quiet_until_ms = 0
-        """Until then a session that runs plays its levels, and nothing else falls due."""
+        """Until then nothing but levels can change while a session runs. 0: see `_advance`."""
         self._duties = self._core.drive.duties(self._core.silence, 0)
         self.status = self._status("")
-        """What the session is like after the last step."""
+        """The session after the last step."""
 
     def handle(self, event: Input, now_ms: int) -> Step:
-        """Takes one input at `now_ms`, which never goes back. Never raises for any input."""
+        """Takes one input. `now_ms` must not decrease. Never raises: a refusal is in the step."""
         core = self._core
         if now_ms < self._quiet_until_ms and core.running is not None and type(event) is Wake:
             return self._play_on(core.running, now_ms)
         if core.is_closed:
             return Step(core.silence, core.silence, (), None, self.status)
-        # Contacts may tell that the button did not rest, so its time is not advanced before them.
-        self._advance(now_ms, asks_button=type(event) is not Contacts)
+        # `Contacts` may bring edges that end a rest of the button. So the button's time must not
+        # advance before them: a hold would be reported that the finger has ended already.
+        self._advance(now_ms, waits_for_button=type(event) is not Contacts)
         refusal = None
         try:
             self.admit(type(event))
@@ -158,12 +168,14 @@ class Session:
         if outcome == "not-running":
             raise CallerError(outcome, "no session is running; start one first")
         if core.fault is not None:
-            raise CallerError(outcome, f"{core.fault.code}: {core.fault.message}; then clear")
+            raise CallerError(
+                outcome, f"{core.fault.code}: {core.fault.message}; then clear the fault"
+            )
         if core.state is State.PAUSED:
             raise CallerError(outcome, f"{core.profile} is paused; resume or stop it first")
         raise CallerError(outcome, f"{core.profile} is running; stop it first")
 
-    # --- what is read from outside ---
+    # --- read-only access ---
 
     @property
     def mat(self) -> Mat:
@@ -215,7 +227,7 @@ class Session:
 
     @property
     def not_started(self) -> CallerError | None:
-        """Why the last start that was accepted did not begin; None: it did, or it waits."""
+        """Why the last accepted start did not begin; None if it began or still waits."""
         return self._core.not_started
 
     @property
@@ -223,7 +235,7 @@ class Session:
         return self._core.levels_pct
 
     def used_ms(self, now_ms: int) -> int:
-        """Running time of today; of a session that plays, what it has played so far."""
+        """Today's running time. Of a running session it counts the time played, not reserved."""
         core = self._core
         reserved_ms = core.clock.left_ms(now_ms)
         if core.waiting is not None:
@@ -232,18 +244,18 @@ class Session:
 
     # --- time ---
 
-    def _advance(self, now_ms: int, asks_button: bool) -> None:
-        """Lets everything happen that is due by itself."""
+    def _advance(self, now_ms: int, waits_for_button: bool) -> None:
+        """Does everything that fell due by time alone: gestures, ends, slices."""
         core = self._core
-        if asks_button and self._button_at_ms is not None and now_ms >= self._button_at_ms:
+        if waits_for_button and self._button_at_ms is not None and now_ms >= self._button_at_ms:
             for gesture in core.button.wait(now_ms):
-                gesture_did(core, gesture, now_ms)
+                apply_gesture(core, gesture, now_ms)
         if core.haptics.now is not None and now_ms >= core.haptics.now.end_ms:
             core.end_haptic()
         waiting = core.waiting
         if waiting is not None and now_ms >= waiting.until_ms:
-            why = STUCK_RAIL if waiting.is_saved else SLOW_DISK
-            core.give_up(CallerError("not-ready", why), now_ms)
+            reason = STUCK_RAIL if waiting.is_saved else SLOW_DISK
+            core.give_up(CallerError("not-ready", reason), now_ms)
         running = core.running
         if running is None:
             return
@@ -260,7 +272,10 @@ class Session:
             core.end(now_ms)
 
     def _play_on(self, running: Running, now_ms: int) -> Step:
-        """The fast path of a tick, in which nothing but the levels can have changed."""
+        """The fast path of a tick, in which nothing but the levels can have changed.
+
+        Decision record 0012 has the figures, and a test compares it with the slow path.
+        """
         core = self._core
         core.levels_pct = levels = running.levels(now_ms)
         self._duties = duty_pct, kicks, drive_until_ms = core.drive.duties(levels, now_ms)
@@ -272,6 +287,7 @@ class Session:
         return Step(levels, duty_pct, kicks, wake_at_ms, self.status)
 
     def _step(self, now_ms: int, refusal: CallerError | None) -> Step:
+        """The slow path: gathers everything that a step holds."""
         core = self._core
         running = core.running
         haptic = ""
@@ -312,6 +328,7 @@ class Session:
         )
 
     def _wake_at_ms(self, now_ms: int) -> int | None:
+        """When something falls due next. Sets the limit of the fast path as well."""
         core = self._core
         self._button_at_ms = core.button.wake_at_ms()
         wakes = [] if self._button_at_ms is None else [self._button_at_ms]

@@ -1,4 +1,7 @@
-"""Time that jumps: an inbox whose waiting takes none, so that half an hour is over at once."""
+"""A clock that jumps: a `Poller` that never waits, so half an hour plays in milliseconds.
+
+It knows simulated time and a script of calls. It never reads a real clock or a descriptor.
+"""
 
 import heapq
 from collections.abc import Callable, Collection
@@ -8,29 +11,29 @@ from typing import NamedTuple
 from firmware_ctl.daemon.interfaces import Link, Source
 
 
-class _Due(NamedTuple):
-    """Something that the script does, dressed as a source that became readable."""
+class _ScriptedCall(NamedTuple):
+    """A call of the script, in the form of a source that has become readable."""
 
-    do: Callable[[], object]
+    call: Callable[[], object]
 
     def fileno(self) -> int:
         return -1
 
     def ready(self) -> None:
-        self.do()
+        self.call()
 
 
 class VirtualPoller:
-    """The daemon's inbox on a clock of its own. What happens from outside is scripted by `at`."""
+    """Implements `Poller` on simulated time. `at` scripts what happens from outside."""
 
     def __init__(self) -> None:
         self._now_ms = 0
         self._script: list[tuple[int, int, Callable[[], object]]] = []
         self._numbers = count()
 
-    def at(self, at_ms: int, do: Callable[[], object]) -> None:
-        """Calls at a time; what is due together keeps its order."""
-        heapq.heappush(self._script, (at_ms, next(self._numbers), do))
+    def at(self, at_ms: int, call: Callable[[], object]) -> None:
+        """Schedules a call. Calls with the same time keep their order."""
+        heapq.heappush(self._script, (at_ms, next(self._numbers), call))
 
     def now_ms(self) -> int:
         return self._now_ms
@@ -41,9 +44,10 @@ class VirtualPoller:
     def wait(
         self, until_ms: int, readers: Collection[Link | Source], writers: Collection[Link]
     ) -> Collection[Link | Source]:
+        """Jumps to `until_ms`, or to the next scripted call if that is earlier."""
         if not self._script or self._script[0][0] > until_ms:
             self._now_ms = max(self._now_ms, until_ms)
             return ()
-        at_ms, _, do = heapq.heappop(self._script)
+        at_ms, _, call = heapq.heappop(self._script)
         self._now_ms = max(self._now_ms, at_ms)
-        return (_Due(do),)
+        return (_ScriptedCall(call),)

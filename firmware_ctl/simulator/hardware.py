@@ -1,4 +1,8 @@
-"""A mat that is not there, as one `Hardware` value: gpiozero's own classes on simulated pins."""
+"""A simulated mat as one `Hardware` value, the counterpart of `hardware.pi`.
+
+It uses the classes of `hardware.gpio` on simulated pins, so a mock runs the code that drives real
+motors. It knows which devices a mat has. It never knows how a pin or a motor is simulated.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,11 +18,16 @@ class SimulatedMat(NamedTuple):
     board: Board
     """What the pins drive: the motors' power, the gate, the stop switch."""
     factory: Any
-    """gpiozero's factory of the simulated pins."""
+    """gpiozero's pin factory for the simulated pins."""
 
 
 def simulated(mat: Mat, now_ms: Callable[[], int], wake: Callable[[], None]) -> SimulatedMat:
-    """`wake` is called, on any thread, at each edge of the simulated button."""
+    """Makes the simulated mat, with all motor pins low.
+
+    `now_ms`: the loop's clock. `wake`: called on any thread at each edge of the simulated button,
+    so that the loop ticks.
+    """
+    # gpiozero takes a quarter of a second to load on a small Pi, so it is imported on use.
     from firmware_ctl.hardware import gpio
     from firmware_ctl.simulator import pins
 

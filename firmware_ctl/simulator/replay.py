@@ -1,7 +1,8 @@
-"""`simulate --replay`: plays an incident again through the session and compares every line.
+"""`simulate --replay`: plays a recorded incident through a new session and compares every step.
 
-The file may come from a stranger or be damaged. It is text, every value of it is checked before
-anything plays, and a mistake is reported with its line.
+It knows the incident format and the inputs of a session. It never knows pins: nothing moves. The
+file may be damaged, or come from a stranger, so every value is checked before anything plays, and a
+mistake is reported with its line.
 """
 
 import gzip
@@ -40,27 +41,28 @@ from firmware_ctl.timeline.catalogue import BadEntry, Catalogue, read_entry
 from firmware_ctl.timeline.motor_drive import Levels
 
 BYTES_MAX: Final = 32 * 1024 * 1024
-"""More than any ring holds."""
+"""Unpacked size of the largest file that is read: more than any flight recorder keeps."""
 
 AT_MS_MAX: Final = 10**13
+"""The latest time that a line may have, some 300 years."""
 WAKES_MAX: Final = 10**6
-"""No line counts more wakes at once."""
+"""The most wakes that one entry of a line may count."""
 
 RESULTS: Final = frozenset(
     ("at_ms", "event", "wakes", "state", "level_pct", "duty_pct", "kicks", "notices")
 )
-"""What a line holds beside the fields of its input."""
+"""The keys of a line that are not fields of its input."""
 
 
 class Outcome(NamedTuple):
-    """What is compared of a step."""
+    """The part of a step that is compared."""
 
     state: State
     level_pct: Levels
     duty_pct: Levels
     kicks: tuple[int, ...]
     notices: tuple[str, ...] = ()
-    """The kinds of its notices. What they say may name the machine that recorded them."""
+    """The kinds of its notices. Their texts may name the machine that recorded them."""
 
     def __str__(self) -> str:
         lists = (self.level_pct, self.duty_pct, self.kicks)
@@ -70,30 +72,34 @@ class Outcome(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A line: an input, the wakes since the row before, and the step that followed."""
+    """A line of the file: an input, the wakes before it, and the outcome of its step."""
 
     line: int
     at_ms: int
     words: str
+    """The input as text, for people."""
     event: Input
     wakes: tuple[tuple[int, int], ...]
-    """How many, and by how many ms each came later than the session had asked for."""
+    """Wakes since the row before: a count, and by how many ms each of them was late."""
     outcome: Outcome
 
 
 class Incident(NamedTuple):
     program: str
+    """The version of firmware-ctl that recorded it."""
     why: str
+    """Why it was kept, in words."""
     session: Session | None
-    """As it was before the first row. None: not all is there, and nothing can be played again."""
+    """In the state before the first row. None: the recorder had dropped its beginning, so the rows
+    can be shown but not played."""
     rows: Sequence[Row]
 
 
 def replay(path: str) -> int:
-    """Plays a kept incident again. 0 the same steps, 1 others, or not all is there.
+    """Plays an incident and prints its steps.
 
-    Raises `AuthorError` with the place where the file is damaged, `DeviceError` where it cannot be
-    read.
+    Exit code 0: this version gives the same steps; 1: it gives others, or the record is incomplete.
+    Raises `AuthorError` with the damaged line, `DeviceError` if the file cannot be read.
     """
     incident = read_incident(path)
     path = printable(path)
@@ -119,7 +125,11 @@ def replay(path: str) -> int:
 
 
 def _first_difference(session: Session, rows: Sequence[Row]) -> str | None:
-    """Plays all rows and prints each step; a sentence about the first one that differs."""
+    """Plays all rows and prints each step. Returns a sentence about the first that differs.
+
+    None: no step differs. Recorded wakes are only counted, not stored with their times. Each came
+    at the time that the session had asked for, plus its lateness, so it can be computed here.
+    """
     now_ms, due_ms = 0, None
     for row in rows:
         for count, late_ms in row.wakes:
@@ -147,7 +157,7 @@ def _first_difference(session: Session, rows: Sequence[Row]) -> str | None:
 
 
 def _sentences(step: Step) -> list[str]:
-    """What a step had to say."""
+    """The notices of a step as lines of the protocol, and its refusal."""
     sentences = [commands.event(notice).removeprefix("* ") for notice in step.notices]
     if step.refusal is not None:
         sentences.append(f"refused: {json.dumps(str(step.refusal))}")
@@ -160,9 +170,9 @@ def _print_step(at_ms: int, words: str, sentences: Sequence[str]) -> None:
 
 
 def read_incident(path: str) -> Incident:
-    """Reads and checks the whole file."""
-    lines = _lines(path)
-    with _line(path, 1):
+    """Reads and checks the whole file. Raises `AuthorError` or `DeviceError`."""
+    lines = _read_lines(path)
+    with _at_line(path, 1):
         begin = json.loads(lines[0])
         program, version = _short(begin["program"]), _whole(begin["incident"], 0, 1_000_000)
     if version != FORMAT:
@@ -170,25 +180,26 @@ def read_incident(path: str) -> Incident:
         raise AuthorError(
             [Mistake(path, 1, 1, f"recorded by firmware-ctl {program} in {sentence}")]
         )
-    with _line(path, len(lines)):
+    with _at_line(path, len(lines)):
         end = json.loads(lines[-1])
         why, can_replay = _short(end["why"]), bool(end["whole"])
         if end["lines"] != len(lines) - 1:
             raise ValueError
     session, first_at_ms = None, 0
-    with _line(path, 1):
+    with _at_line(path, 1):
         mat = read_mat(begin["mat"].encode(), os.path.join(path, "mat.yaml"))
         if can_replay:
             session = _session(path, begin, mat)
             first_at_ms = begin["since_ms"] + (DEBOUNCE_MS if begin["is_released"] else 0)
     rows: list[Row] = []
     for number, line in enumerate(lines[1:-1], 2):
-        with _line(path, number):
+        with _at_line(path, number):
             record = json.loads(line)
             if "incident" in record:
-                continue  # the second half's snapshot: the session plays on
-            before = rows[-1].outcome if rows else None
-            row = _row(path, number, record, mat, before)
+                # The recorder's second half begins with a snapshot, which replay does not need.
+                continue
+            previous = rows[-1].outcome if rows else None
+            row = _row(path, number, record, mat, previous)
             _whole(row.at_ms, rows[-1].at_ms if rows else first_at_ms, AT_MS_MAX)
             rows.append(row)
             if record.get("profiles", {}) is None:
@@ -198,9 +209,10 @@ def read_incident(path: str) -> Incident:
     return Incident(program, why, session, rows)
 
 
-def _lines(path: str) -> list[bytes]:
+def _read_lines(path: str) -> list[bytes]:
+    """The unpacked lines of the file, not more than `BYTES_MAX` in all."""
     try:
-        with open(open_regular(path, os.O_RDONLY), "rb") as kept, gzip.open(kept) as file:
+        with open(open_regular(path, os.O_RDONLY), "rb") as packed, gzip.open(packed) as file:
             data = file.read(BYTES_MAX + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise AuthorError(
@@ -215,8 +227,11 @@ def _lines(path: str) -> list[bytes]:
 
 
 @contextmanager
-def _line(path: str, number: int) -> Iterator[None]:
-    """Gives every error of the block this line as its place, unless it has one of its own."""
+def _at_line(path: str, number: int) -> Iterator[None]:
+    """Turns every error of the block into an `AuthorError` at this line.
+
+    An `AuthorError` passes, because it names a more exact place.
+    """
     try:
         yield
     except AuthorError:
@@ -229,7 +244,7 @@ def _line(path: str, number: int) -> Iterator[None]:
 
 
 def _session(path: str, begin: Any, mat: Mat) -> Session:
-    """A session in the condition of the snapshot."""
+    """A session in the state of the recorded snapshot, reached by inputs alone."""
     since_ms = _time(begin["since_ms"])
     speed = begin["speed"]
     if not isinstance(speed, float | int) or not 0.1 <= speed <= 1000:
@@ -269,10 +284,10 @@ def _catalogue(path: str, mat: Mat, profiles: Any) -> Catalogue:
     return Catalogue(tuple(entries))
 
 
-def _row(path: str, number: int, record: Any, mat: Mat, before: Outcome | None) -> Row:
-    """A line that was read. Of the outcome it holds what differs from the line before it."""
+def _row(path: str, number: int, record: Any, mat: Mat, previous: Outcome | None) -> Row:
+    """Checks one record. It names only those parts of its outcome that differ from `previous`."""
     values = {name: value for name, value in record.items() if name not in RESULTS}
-    known = {} if before is None else before._asdict()
+    known = {} if previous is None else previous._asdict()
 
     def percents(name: str) -> Levels:
         numbers = record[name] if name in record else known[name]
@@ -318,7 +333,7 @@ def _spell(first_at_ms: Any, last_at_ms: Any, contact: Any) -> Spell:
 
 
 def _words(kind: str, values: Mapping[str, Any]) -> str:
-    """The input for a reader. Values from outside are shown as JSON, harmless to a terminal."""
+    """The input as text. Values are written as JSON, which no terminal takes for a command."""
     shown = values.values() if kind != "reload" else ()
     return " ".join([kind, *(json.dumps(value) for value in shown if value)])
 
@@ -356,7 +371,7 @@ def _fault_code(value: Any) -> str:
 
 
 def _printable(value: Any) -> str:
-    """Text from outside that may be shown: it holds nothing that a terminal acts on."""
+    """Checks that a text from outside has no characters that control a terminal."""
     if not (isinstance(value, str) and value.isascii() and value.isprintable()):
         raise ValueError
     return value
@@ -382,4 +397,4 @@ CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {
     "off_ms": _time,
     "asked_until_ms": lambda value: _whole(value, -1, AT_MS_MAX),
 }
-"""What the fields of an input may hold. `contacts`, `try` and `reload` have checks of their own."""
+"""Field of an input → the check of its value. `contacts`, `try` and `reload` have their own."""

@@ -69,7 +69,7 @@ from tests.support.worlds import (
     entry,
     steady,
 )
-from tests.unit.protocol.test_connection import BYTES, cut, requests
+from tests.unit.protocol.byte_streams import BYTES, cut, requests
 
 DAILY_MS = 20_000
 KICKING = tuple(

@@ -40,7 +40,7 @@ def moved(bench: Bench, since_ms: int = 0) -> bool:
         (b"start\rstop\r", [BUSY, "ok"]),
         (b"stop\rstart\r", ["ok", BUSY]),
         (b"start\rSTOP\rstart\r", [BUSY, "ok", BUSY]),
-        (b"sta!rt\r", ["* stopped", "err unknown-command rt is no command; try help"]),
+        (b"sta!rt\r", ["* stopped", "err unknown-command unknown command rt; try help"]),
         (b"try all steady 30\r!", ["* stopped", BUSY]),
         (b"press\r!", ["* stopped", BUSY]),
         (b"select quick\r!", ["* stopped", "ok profile=quick"]),

@@ -124,3 +124,15 @@ def test_mat_file_in_the_document_is_valid() -> None:
     )
     mat = read_mat(text.encode(), "mat.yaml")
     assert [motor.pin for motor in mat.motors] == [17, 27]
+
+
+def test_picture_of_the_documents_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    mpl = pytest.importorskip("matplotlib", reason="matplotlib is not installed; extra plot")
+    if mpl.__version__ != "3.11.2":
+        pytest.skip("another release of matplotlib draws with other bytes")
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import make_pictures
+
+    for path, content in make_pictures.pictures().items():
+        assert len(content) < 300_000
+        assert path.read_bytes() == content, f"{path.name}: run docs/make_pictures.py"

@@ -2,17 +2,35 @@
 
 import gzip
 import json
+import os
 import random
+import tempfile
 import threading
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
+from firmware_ctl.cli.main import main
 from firmware_ctl.config.mat import read_mat
 from firmware_ctl.daemon.loop import IDLE_SAMPLE_MS
 from firmware_ctl.limits import TICK_MS
+from firmware_ctl.protocol.try_line import try_timeline
 from firmware_ctl.session.button import Contact
-from firmware_ctl.session.events import Contacts, Input, LedgerSaved, Ready, State, Wake
+from firmware_ctl.session.events import (
+    Contacts,
+    Fault,
+    Input,
+    LedgerSaved,
+    Ready,
+    Reload,
+    Select,
+    Start,
+    State,
+    Try,
+    Wake,
+)
 from firmware_ctl.session.session import Session
 from firmware_ctl.simulator.replay import Outcome
 from firmware_ctl.storage.disk_writer import Disk
@@ -131,3 +149,34 @@ def changes(steps: Sequence[tuple[int, Outcome]]) -> list[tuple[int, Outcome]]:
     return [
         (at_ms, outcome) for (_, before), (at_ms, outcome) in pairwise(steps) if outcome != before
     ]
+
+
+def played(data: bytes) -> int:
+    """Exit code of the whole command on this file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "incident.jsonl.gz")
+        Path(path).write_bytes(data)
+        with pytest.raises(SystemExit) as end:
+            main(["simulate", "--replay", path])
+        assert isinstance(end.value.code, int)
+        return end.value.code
+
+
+def packed(records: list[object]) -> bytes:
+    return gzip.compress(b"".join(json.dumps(record).encode() + b"\n" for record in records))
+
+
+def incident(folder: Path) -> bytes:
+    """The file of an incident with inputs of many kinds and with wakes."""
+    world = World(folder)
+    world.do(Contacts(Contact.RELEASED))
+    world.wait(100)
+    world.do(Select("taps"))
+    world.do(Start("alternates"))
+    world.wait(400)
+    world.do(Try(try_timeline(TRY_WORDS, MAT), TRY_WORDS))
+    world.do(Reload(FEW))
+    world.do(Fault("internal", "x"))
+    path = world.keep()
+    assert any("wakes" in line for line in lines_of(path))
+    return Path(path).read_bytes()

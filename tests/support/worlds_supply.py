@@ -1,11 +1,19 @@
-"""Mats with a tight supply and profiles that strain it, for the tests of the supply's proof."""
+"""Mats with a tight supply, profiles that strain it, and a count of every frame, for the tests of the supply."""
 
 from hypothesis import strategies as st
 
 from firmware_ctl.config.mat import Mat, MatLimits, Motor, Zone
 from firmware_ctl.config.patterns import PATTERNS, Side
-from firmware_ctl.config.profile import Phase, Play, Profile
-from tests.support.worlds_timeline import keyframes, phase, play, profile
+from firmware_ctl.config.profile import Level, Phase, Play, Profile
+from firmware_ctl.timeline.model import Timeline
+from tests.support.worlds_timeline import (
+    Frame,
+    FramePlayback,
+    keyframes,
+    phase,
+    play,
+    profile,
+)
 
 SIDES: tuple[Side, ...] = ("left", "right")
 
@@ -94,3 +102,77 @@ def strained(draw: st.DrawFn) -> tuple[Mat, Profile]:
     if draw(st.integers(0, 4)) == 0:
         drawn.append(phase(301_000, play("neck", "tap", 30, taps=2, tap_for=150, rest=700)))
     return mat, profile(*drawn)
+
+
+def frames(timeline: Timeline) -> list[tuple[int, Frame, float]]:
+    """Every frame of an undisturbed session, with its time and its current in mA."""
+    return counted(timeline)[0]
+
+
+def counted(timeline: Timeline, limited: bool = True) -> tuple[list[tuple[int, Frame, float]], int]:
+    """Every frame, and the longest time that a start waits."""
+    playback = FramePlayback(timeline, limited)
+    rows = []
+    now_ms: int | None = 0
+    while now_ms is not None:
+        frame = playback.at(now_ms)
+        rows.append((now_ms, frame, playback.drive.draws_ma(now_ms)))
+        now_ms = frame.until_ms
+    return rows, playback.drive.longest_wait_ms
+
+
+def line(target: str, pattern: str, level: tuple[int, int], after_ms: int = 0, **keys: int) -> Play:
+    return Play(target, pattern, Level(*level), tuple(keys.items()), after_ms=after_ms)
+
+
+TARGETS = ("neck.left", "neck.right", "lower_back.left", "lower_back.right", "hips.left")
+"""Five of the motors of the shipped mat."""
+
+
+def waves(for_ms: int, count: int = 5) -> tuple[Play, ...]:
+    """A wave for each side, with periods that never meet again."""
+    return tuple(
+        line(side, "wave", (60, 60), 200 * n, period=period_ms)
+        for n, (side, period_ms) in enumerate(
+            zip(TARGETS[:count], (1_009, 1_013, 1_019, 1_021, 1_031), strict=False)
+        )
+        if 200 * n < for_ms
+    )
+
+
+def taps(at_ms: int) -> tuple[Play, ...]:
+    """Fast taps on each side, with a rest of its own."""
+    keys = {"taps": 10, "tap_for": 10}
+    return tuple(
+        line(side, "tap", (40, 60), n, rest=at_ms + 2 * n, **keys) for n, side in enumerate(TARGETS)
+    )
+
+
+def key_frames(count: int) -> tuple[Play, ...]:
+    frames = tuple((10 * n, 1 + n % 40) for n in range(count))
+    level = Level(40, 40)
+    return tuple(
+        Play(side, "keyframes", level, frames=frames, after_ms=200 * n)
+        for n, side in enumerate(TARGETS)
+    )
+
+
+HOSTILE = {
+    "waves that never meet again": [Phase("a", 890_000, 1, waves(890_000), place=(7, 5))],
+    "such waves in many phases": [
+        Phase(f"p{n}", 11_000, 1, waves(11_000), place=(7 + n, 5)) for n in range(80)
+    ],
+    "such waves in short passes": [
+        Phase(f"p{n}", 1_100, 100, waves(1_100), place=(7 + n, 5)) for n in range(8)
+    ],
+    "taps": [Phase("a", 890_000, 1, taps(11), place=(7, 5))],
+    "taps with a cue in each pass": [Phase("a", 8_900, 100, taps(11), "KI3", place=(7, 5))],
+    "key frames": [Phase("a", 14_000, 30, key_frames(1_300), place=(7, 5))],
+    "many phases of one pass": [
+        Phase(f"p{n}", 1_100, 1, waves(1_100, 1 + n % 5), place=(7 + n, 5)) for n in range(500)
+    ],
+    "a travel of all": [
+        Phase("a", 890_000, 1, (line("all", "travel", (1, 60), period=211),), place=(7, 5))
+    ],
+}
+"""Phases that would make a proof without a bound take hours."""

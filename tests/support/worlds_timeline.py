@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from firmware_ctl.config.mat import ButtonPins, Mat, MatLimits, Motor, Zone
 from firmware_ctl.config.patterns import PATTERNS, Side
 from firmware_ctl.config.profile import Level, Phase, Play, Profile
+from firmware_ctl.timeline.compiler import motors_of
 from firmware_ctl.timeline.model import Timeline
 from firmware_ctl.timeline.motor_drive import Levels, MotorDrive
 from firmware_ctl.timeline.playback import Playback
@@ -155,3 +156,18 @@ def phases(draw: st.DrawFn) -> Phase:
 
 PROFILES = st.lists(phases(), min_size=1, max_size=4).map(lambda drawn: profile(*drawn))
 MATS = st.builds(make_mat, st.integers(1, 50), st.sampled_from(("", "neck")))
+
+
+def duties(profile: Profile, timeline: Timeline, mat: Mat) -> list[tuple[str, str, int]]:
+    """For every line of play and zone the highest compiled duty, without kicks."""
+    rows = []
+    for phase, segment in zip(profile.phases, timeline.segments, strict=True):
+        for play in phase.play:
+            _, dot, side = play.target.partition(".")
+            for zone in mat.zones:
+                motors = [i for i in motors_of(play.target, mat) if mat.motors[i].zone == zone.name]
+                if motors:
+                    curves = timeline.drive_table.curves
+                    duty = max(curves[i].duty_pct[segment.high_pct[i]] for i in motors)
+                    rows.append((phase.name, zone.name + dot + side, duty))
+    return rows

@@ -92,7 +92,7 @@ def test_documented_answers_are_those_of_a_mock(mock: Mock) -> None:
 
 def final_line(asked: Client, request: str) -> str:
     """Asked again while a start is refused because it came too soon after a stop."""
-    while (line := asked.ask(request)[-1]).startswith("err busy stopped less than"):
+    while (line := asked.ask(request)[-1]).startswith("err busy stopped just now"):
         pass
     return line
 

@@ -78,7 +78,7 @@ def successor_is_idle_and_the_slice_counts(mock: Mock, played_s: float) -> None:
     assert second.rows() == []
 
 
-@pytest.mark.parametrize(("fault", "where"), [("hang", "_hang"), ("gil", "_gil")])
+@pytest.mark.parametrize(("fault", "where"), [("hang", "_cause_hang"), ("gil", "_cause_gil")])
 def test_fault_02_a_loop_that_hangs_is_gone_in_time_and_says_where(
     fault: str, where: str, tmp_path: Path, watch: Watch
 ) -> None:
@@ -127,7 +127,13 @@ def test_fault_02_under_the_live_view_the_terminal_is_restored_and_the_stacks_sh
         terminal.see("The mat is ready.")
         terminal.type(" ")
         for words in (
-            *("running", "\x1b[?1049l", "--inject hang: ", "most recent call first", "in _hang"),
+            *(
+                "running",
+                "\x1b[?1049l",
+                "--inject hang: ",
+                "most recent call first",
+                "in _cause_hang",
+            ),
             "firmware-ctl: the daemon was killed by signal 9 (SIGKILL) while a session ran, "
             "as its dead-man does when it hangs or is stopped.",
         ):

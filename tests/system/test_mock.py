@@ -382,7 +382,7 @@ BAD_MAT = "name: x\npwm_hz: 2\n"
         (["--trace", "missing/t.jsonl"], "the trace missing/t.jsonl cannot be written: "),
         (["--trace", "bad.yaml"], "bad.yaml: a trace ends in .jsonl"),
         (["--state", "bad.yaml"], "the state folder bad.yaml cannot be used: "),
-        (["--socket", "bad.yaml"], "bad.yaml is in the way and is no socket; name another with"),
+        (["--socket", "bad.yaml"], "bad.yaml is in the way and is not a socket; name another with"),
         (["--link", "missing/link"], "the link missing/link cannot be made: "),
         (["--nonsense"], "unrecognized arguments: --nonsense"),
     ],
@@ -444,7 +444,7 @@ def test_commands_and_their_exit_codes(shared: Mock, client: Client) -> None:
     assert ask("send", "?")[1].startswith("* status state=idle ")
     assert ask("send", "nonsense") == (
         1,
-        "err unknown-command nonsense is no command; try help\n",
+        "err unknown-command unknown command nonsense; try help\n",
         "",
     )
     assert ask("try", "hips", "wave", "30", "period=1") == (0, "ok left=10\n", "")

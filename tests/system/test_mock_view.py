@@ -113,7 +113,7 @@ def test_a_mistake_is_said_on_the_restored_terminal(tmp_path: Path) -> None:
     (tmp_path / "s").write_text("no socket")
     terminal = Terminal(tmp_path)
     try:
-        terminal.see(f"{tmp_path}/s is in the way and is no socket; name another with --socket")
+        terminal.see(f"{tmp_path}/s is in the way and is not a socket; name another with --socket")
         assert terminal.view.wait(PATIENCE_S) == 2
         assert termios.tcgetattr(terminal.slave) == terminal.before
         assert b"Traceback" not in terminal.shown

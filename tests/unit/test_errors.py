@@ -35,14 +35,14 @@ def _run(*words: str) -> int:
 
 
 @given(st.text())
-def test_printable_any_text_becomes_one_harmless_line(text: str) -> None:
+def test_printable_turns_any_text_into_one_harmless_line(text: str) -> None:
     shown = printable(text)
     assert shown.isprintable()
     assert printable(shown) == shown
     shown.encode()  # without half a surrogate pair, as a name that is not UTF-8 has
 
 
-def test_printable_spells_what_cannot_be_shown_and_leaves_the_rest() -> None:
+def test_printable_escapes_only_unprintable_characters() -> None:
     assert printable("Zwölf \u2013 30 %") == "Zwölf \u2013 30 %"
     assert printable("a\x1b[2J\nb\xa0\udce9\u202e") == r"a\x1b[2J\nb\xa0\udce9\u202e"
 
@@ -62,7 +62,7 @@ def test_error_as_text_is_printable(error: FirmwareError) -> None:
     assert "owned" in str(error)
 
 
-def test_author_error_has_a_line_a_mistake() -> None:
+def test_author_error_has_one_line_for_each_mistake() -> None:
     error = AuthorError([Mistake("p", 2, 1, "b\n"), Mistake("p", 1, 1, "a")])
     assert str(error) == "p:1:1: a\np:2:1: b\\n"
     assert error.summary().isprintable()
@@ -99,18 +99,18 @@ def hostile(tmp_path: Path) -> Path:
     ],
     ids=" ".join,
 )
-def test_command_with_hostile_names_writes_nothing_that_a_terminal_acts_on(
+def test_command_with_hostile_names_writes_only_printable_text(
     words: list[str], hostile: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _run(*(word.replace("FOLDER", str(hostile)) for word in words))
-    said = capsys.readouterr()
-    shown = (said.out + said.err).split("\n")
+    printed = capsys.readouterr()
+    shown = (printed.out + printed.err).split("\n")
     assert r"\x1b" in "".join(shown)
     assert all(line.isprintable() for line in shown)
     assert not any(line.startswith("* ready") for line in shown)
 
 
-def test_client_shows_a_daemons_answer_printable(
+def test_client_shows_answers_of_a_daemon_as_printable_text(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Stream:
@@ -132,7 +132,7 @@ def test_client_shows_a_daemons_answer_printable(
     assert capsys.readouterr().err == "firmware-ctl: busy: \\x1b]0;owned\\x07\n"
 
 
-def test_replay_of_an_input_that_no_recorder_writes_is_refused_and_not_shown(
+def test_replay_of_an_unknown_input_is_refused_and_not_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mat = Path(shipped.mat_file()).read_text()
@@ -143,6 +143,6 @@ def test_replay_of_an_input_that_no_recorder_writes_is_refused_and_not_shown(
     path = tmp_path / "i.jsonl.gz"
     path.write_bytes(gzip.compress("".join(f"{json.dumps(line)}\n" for line in lines).encode()))
     assert _run("simulate", "--replay", str(path)) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err == f"{path}:2:1: the incident is damaged: no recorder writes this line\n"
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == f"{path}:2:1: the incident is damaged: no recorder writes this line\n"

@@ -44,13 +44,13 @@ NUMBERS = {
 }
 
 
-def test_the_numbers_are_those_of_the_safety_concept() -> None:
+def test_limits_equal_the_safety_concept() -> None:
     assert {name: own for name, (own, _) in NUMBERS.items()} == {
         name: told for name, (_, told) in NUMBERS.items()
     }
 
 
-def test_what_must_come_before_what() -> None:
+def test_limits_are_in_their_necessary_order() -> None:
     """A pass of the loop, its complaint, the stacks, the kill; a slice before it is used up."""
     times_ms = (limits.TICK_MS, 100, limits.TICK_LATE_MS, limits.DEADMAN_KILL_MS, 500)
     assert list(times_ms) == sorted(set(times_ms))
@@ -82,7 +82,7 @@ def test_invariant_02_every_limit_can_only_lower_a_level(
         assert lower.level_pct <= level
 
 
-def test_the_last_limit_that_lowered_a_level_is_named() -> None:
+def test_resolve_names_the_last_limit_that_lowered_the_level() -> None:
     assert [
         tuple(resolve(*asked))
         for asked in (

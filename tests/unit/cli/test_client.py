@@ -141,11 +141,11 @@ def test_status_answered_err_prints_it_on_stderr_and_exits_1(
     answering: Callable[..., Answers],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    answering("err unknown-command selstatus is no command; try help\r\n")
+    answering("err unknown-command unknown command selstatus; try help\r\n")
     assert _run("status", *options) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err == "firmware-ctl: unknown-command: selstatus is no command; try help\n"
+    assert printed.err == "firmware-ctl: unknown-command: unknown command selstatus; try help\n"
 
 
 @pytest.mark.parametrize("lines", [[""], ["ok prof"], ["- half\r\n", ""]])
@@ -173,7 +173,7 @@ def test_status_watch_of_a_daemon_that_ends_exits_3(
 
 # --- a start right after a stop ---
 
-STOPPED = "err busy stopped less than 100 ms ago; start again\r\n"
+STOPPED = "err busy stopped just now; try again in a moment\r\n"
 
 
 class Time:
@@ -218,7 +218,7 @@ def test_start_that_stays_refused_fails_after_a_short_time(
     assert 1 < stream.sent.count(b"start\n") < 20
     assert time.now_s - 1000 < AGAIN_S + 0.1
     error = capsys.readouterr().err
-    assert error == "firmware-ctl: busy: stopped less than 100 ms ago; start again\n"
+    assert error == "firmware-ctl: busy: stopped just now; try again in a moment\n"
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ from firmware_ctl.timeline.folder import (
     read_file,
     write_new,
 )
-from tests.support.process import SHORT, Mock, call
+from tests.support.process import SHORT
+from tests.support.wrong_endings import sentences, write_profiles
 
 SHIPPED = sorted(path.stem for path in Path(shipped.profiles_dir()).glob("*.yaml"))
 
@@ -37,23 +38,7 @@ def _run(*words: str) -> int:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a good profile, and three that a daemon ignores for their ending."""
-    folder = tmp_path / "profiles"
-    folder.mkdir()
-    for name in ("noon.yaml", "noon.yml", "evening.yml", "morning.YAML", ".hidden.yml"):
-        (folder / name).write_text(SHORT)
-    return folder
-
-
-WRONG_ENDINGS = {"evening.yml": "yml", "morning.YAML": "YAML", "noon.yml": "yml"}
-
-
-def _sentences(folder: Path) -> list[str]:
-    return [
-        f"{folder}/{name}:1:1: a daemon leaves this file out; rename it to end in .yaml, "
-        f"not .{ending}"
-        for name, ending in WRONG_ENDINGS.items()
-    ]
+    return write_profiles(tmp_path / "profiles")
 
 
 def test_check_of_a_folder_names_each_file_with_a_wrong_ending(
@@ -63,7 +48,7 @@ def test_check_of_a_folder_names_each_file_with_a_wrong_ending(
     printed = capsys.readouterr()
     assert printed.out.startswith(f"{folder}/noon.yaml: valid\n")
     assert printed.out.count(": valid") == 1
-    assert printed.err.splitlines() == _sentences(folder)
+    assert printed.err.splitlines() == sentences(folder)
 
 
 def test_check_of_a_file_with_a_wrong_ending_reports_that_and_its_mistakes(
@@ -73,7 +58,7 @@ def test_check_of_a_file_with_a_wrong_ending_reports_that_and_its_mistakes(
     path.write_text(SHORT.replace("level: 40%", "levle: 40%"))
     assert _run("check", str(path)) == 1
     first, *others = capsys.readouterr().err.splitlines()
-    assert first == _sentences(folder)[0]
+    assert first == sentences(folder)[0]
     assert any("levle" in line for line in others)
 
 
@@ -83,24 +68,13 @@ def test_profiles_names_each_file_with_a_wrong_ending(
     assert _run("profiles", "--profiles", str(folder)) == 1
     printed = capsys.readouterr()
     assert [line.split()[0] for line in printed.out.splitlines()] == ["noon"]
-    assert printed.err.splitlines()[:3] == _sentences(folder)
+    assert printed.err.splitlines()[:3] == sentences(folder)
 
 
 def test_file_with_a_wrong_ending_does_not_replace_a_shipped_profile(tmp_path: Path) -> None:
     (tmp_path / "neck.yml").write_text("rubbish")
     catalogue = read_catalogue([shipped.profiles_dir(), str(tmp_path)], load_mat(None))
     assert [entry.name for entry in catalogue.good] == SHIPPED
-
-
-def test_daemon_names_files_with_a_wrong_ending_at_start_and_reload(
-    tmp_path: Path, folder: Path
-) -> None:
-    with Mock(tmp_path, "--profiles", str(folder)) as mock:
-        log = [line for line in mock.log.found if "leaves this file out" in line]
-        assert log == _sentences(folder)
-        (folder / "night.yml").write_text(SHORT)
-        assert call(tmp_path, "send", "reload", "--socket", mock.socket).stdout == "ok count=1\n"
-        mock.log.until(lambda line: line.startswith(f"{folder}/night.yml:1:1: a daemon leaves"))
 
 
 # --- profiles by name or by file ---
@@ -329,4 +303,4 @@ def test_check_without_arguments_checks_what_a_daemon_serves(
 ) -> None:
     monkeypatch.setattr(paths, "profile_folders", lambda: [str(folder)])
     assert _run("check") == 1
-    assert capsys.readouterr().err.splitlines() == _sentences(folder)
+    assert capsys.readouterr().err.splitlines() == sentences(folder)

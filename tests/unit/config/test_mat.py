@@ -1,9 +1,7 @@
 """Every rule of a mat file, each with all mistakes that breaking it is reported as."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 
-from firmware_ctl import limits
 from firmware_ctl.config.mat import (
     ButtonPins,
     Gate,
@@ -15,7 +13,6 @@ from firmware_ctl.config.mat import (
     read_mat,
 )
 from firmware_ctl.errors import AuthorError
-from tests.support.strategies import damaged, mat_documents
 
 GOOD = """\
 name: m
@@ -311,33 +308,3 @@ def test_read_mat_with_mistakes_reports_each_with_its_place(
     with pytest.raises(AuthorError) as error:
         read_mat(text.encode(), "m.yaml")
     assert str(error.value).split("\n") == [f"m.yaml:{mistake}" for mistake in mistakes]
-
-
-@given(mat_documents().flatmap(damaged))
-@settings(max_examples=200, suppress_health_check=list(HealthCheck), deadline=None)
-def test_read_mat_damaged_file_is_read_or_reported_with_places(data: bytes) -> None:
-    try:
-        mat = read_mat(data, "mat.yaml")
-    except AuthorError as error:
-        assert_reported_with_places(data, error)
-    else:
-        assert_within_limits(mat)
-
-
-def assert_reported_with_places(data: bytes, error: AuthorError) -> None:
-    lines = data.decode().split("\n")
-    assert error.mistakes
-    for mistake in error.mistakes:
-        assert 1 <= mistake.line <= len(lines)
-        assert 1 <= mistake.column <= len(lines[mistake.line - 1]) + 1
-        assert str(mistake).isprintable()
-
-
-def assert_within_limits(mat: Mat) -> None:
-    pins = [motor.pin for motor in mat.motors]
-    assert sorted(set(pins)) == sorted(pins)
-    assert set(pins) <= set(range(9, 28)) - {14, 15}
-    for motor in mat.motors:
-        assert 0 < motor.hold_pct <= motor.start_pct <= motor.cap_pct
-        assert motor.hold_pct < motor.cap_pct <= mat.limits.duty_pct <= limits.DUTY_PCT
-        assert 0 < motor.run_ma <= motor.start_ma <= mat.max_ma

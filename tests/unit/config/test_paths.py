@@ -3,8 +3,6 @@
 import argparse
 import os
 import socket
-import subprocess
-import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -18,11 +16,9 @@ from firmware_ctl.cli.client import NoDaemonError
 from firmware_ctl.config import paths
 from firmware_ctl.daemon import links
 from firmware_ctl.errors import DeviceError
-from tests.support.process import Mock, call, command, environment
 
 STRANGER = 65534
 NAME = "firmware-ctl-mock.sock"
-NOT_OWN = "is not a folder that only this user can use (mode 0700); remove it, "
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 
@@ -126,34 +122,6 @@ def test_mock_socket_where_the_folder_is_not_closed_to_others_is_refused(
     made(fallback)
     with pytest.raises(DeviceError, match="only this user can use"):
         paths.mock_socket(make)
-
-
-@needs_root
-def test_mock_in_a_folder_that_a_stranger_made_first_is_refused_by_daemon_and_client() -> None:
-    with tempfile.TemporaryDirectory() as folder:  # a socket's path is 108 bytes at most
-        _refused_by_daemon_and_client(Path(folder))
-
-
-def _refused_by_daemon_and_client(tmp_path: Path) -> None:
-    folder = tmp_path / "firmware-ctl-0"
-    of_a_stranger(folder)
-    folder.chmod(0o777)
-    env = environment(tmp_path) | {"TMPDIR": str(tmp_path)}
-    del env["XDG_RUNTIME_DIR"]
-
-    def run(*words: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(command(*words), env=env, capture_output=True, text=True, timeout=20)
-
-    daemon = run("mock", "--no-view")
-    assert (daemon.returncode, NOT_OWN in daemon.stderr) == (2, True)
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(folder / NAME))
-        listener.listen()
-        stop = run("stop")
-        listener.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            listener.accept()
-    assert (stop.returncode, NOT_OWN in stop.stderr, stop.stdout) == (3, True, "")
 
 
 # --- who answers
@@ -289,26 +257,6 @@ def test_listen_control_by_two_daemons_over_a_dead_socket_lets_one_in(
     (listener,) = (outcome for outcome in outcomes if isinstance(outcome, links.Listener))
     assert Path(path).is_socket()
     listener.close()
-
-
-def test_link_that_is_another_daemons_or_the_users_own_is_neither_replaced_nor_removed(
-    tmp_path: Path,
-) -> None:
-    mine, port = tmp_path / "mine", tmp_path / "port"
-    mine.symlink_to("/etc")
-    with Mock(tmp_path / "a", "--link", str(port)) as mock:
-        for link, target in ((mine, "/etc"), (port, mock.port)):
-            refused = call(tmp_path, "mock", "--no-view", "--socket", "s", "--link", str(link))
-            assert (refused.returncode, refused.stderr) == (
-                2,
-                f"firmware-ctl: {link} is a link to {target} already; remove it, or name another "
-                "with --link\n",
-            )
-            assert os.readlink(link) == target
-        port.unlink()
-        port.symlink_to("/dev/pts/x")
-        assert mock.end() == (0, "")
-    assert (os.readlink(mine), os.readlink(port)) == ("/etc", "/dev/pts/x")
 
 
 def test_link_that_a_killed_mock_left_is_replaced(tmp_path: Path) -> None:

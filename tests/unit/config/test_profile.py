@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 from firmware_ctl.config.mat import Mat, read_mat
 from firmware_ctl.config.patterns import PATTERNS
@@ -12,8 +11,6 @@ from firmware_ctl.config.profile import Level, Phase, Play, Profile, read_play, 
 from firmware_ctl.config.shipped import mat_file
 from firmware_ctl.errors import AuthorError, CallerError
 from tests.support.process import ROOT
-from tests.support.strategies import damaged, mats_and_profiles, profile_documents
-from tests.unit.config.test_mat import assert_reported_with_places, assert_within_limits
 
 MAT = read_mat(Path(mat_file()).read_bytes(), "mat.yaml")
 
@@ -281,32 +278,3 @@ def test_read_play_with_mistakes_raises_one_sentence(
 def test_read_play_reads_every_pattern(pattern: str) -> None:
     keys = {key.name: "3" for key in PATTERNS[pattern].keys}
     assert read_play("all", pattern, "20", keys, MAT).pattern == pattern
-
-
-@given(profile_documents(MAT).flatmap(damaged))
-@settings(max_examples=200, suppress_health_check=list(HealthCheck), deadline=None)
-def test_read_profile_damaged_file_is_read_or_reported_with_places(data: bytes) -> None:
-    try:
-        profile = read_profile(data, "p.yaml", MAT)
-    except AuthorError as error:
-        assert_reported_with_places(data, error)
-    else:
-        assert 0 < profile.length_ms <= MAT.limits.session_ms
-
-
-@given(mats_and_profiles())
-@settings(max_examples=100, suppress_health_check=list(HealthCheck), deadline=None)
-def test_read_profile_levels_and_times_are_within_the_mats_limits(
-    pair: tuple[Mat, Profile],
-) -> None:
-    mat, profile = pair
-    assert_within_limits(mat)
-    caps = {zone.name: zone.cap_pct for zone in mat.zones}
-    caps["all"] = min(zone.cap_pct for zone in mat.zones if zone.present)
-    for phase in profile.phases:
-        for play in phase.play:
-            cap_pct = caps[play.target.partition(".")[0]]
-            asked = [play.level.from_pct, play.level.to_pct, *(level for _, level in play.frames)]
-            assert all(0 <= level_pct <= cap_pct for level_pct in asked)
-            assert play.after_ms < phase.for_ms
-            assert all(play.after_ms + at_ms <= phase.for_ms for at_ms, _ in play.frames)

@@ -6,16 +6,14 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from firmware_ctl.config.mat import Mat, read_mat
+from firmware_ctl.config.mat import read_mat
 from firmware_ctl.config.patterns import PATTERNS
 from firmware_ctl.config.profile import read_profile
 from firmware_ctl.config.schema import schema
 from firmware_ctl.config.shipped import mat_file, profiles_dir
 from firmware_ctl.errors import AuthorError
-from tests.support.strategies import Document, mat_documents, mats, profile_documents, to_yaml
+from tests.support.strategies import Document, to_yaml
 
 MAT = read_mat(Path(mat_file()).read_bytes(), "mat.yaml")
 
@@ -68,21 +66,6 @@ def test_schema_offers_zones_sides_patterns_and_points() -> None:
     assert [part["properties"]["pattern"]["enum"] for part in patterns] == [[p] for p in PATTERNS]
     assert phase["points"]["items"]["enum"] == ["BL23", "GB30"]
     assert phase["cue"]["examples"] == ["KI3", "LI4"]
-
-
-@given(mats().flatmap(lambda mat: st.tuples(st.just(mat), profile_documents(mat))))
-@settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
-def test_schema_accepts_every_profile_that_the_reader_accepts(pair: tuple[Mat, Document]) -> None:
-    mat, document = pair
-    assert read_profile(to_yaml(document), "p.yaml", mat).title == document["title"]
-    jsonschema.validate(document, schema("profile"))
-
-
-@given(mat_documents())
-@settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
-def test_schema_accepts_every_mat_that_the_reader_accepts(document: Document) -> None:
-    assert read_mat(to_yaml(document), "m.yaml").name == document["name"]
-    jsonschema.validate(document, schema("mat"))
 
 
 @pytest.mark.parametrize(

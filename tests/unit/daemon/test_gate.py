@@ -1,4 +1,4 @@
-"""The motor gate in the loop: the heartbeat, the read-back, and what the electrical model says."""
+"""The motor gate in the loop: the heartbeat, the read-back, and the power of the electrical model."""
 
 from collections.abc import Callable, Collection
 
@@ -37,8 +37,8 @@ class World:
         factory = mock_factory(self.board, self.poller.now_ms)
         gate = GpioGate(GATED.gate, factory)  # type: ignore[arg-type]
         self.session = Session(GATED, CATALOGUE)
-        self.said: list[str] = []
-        self.told: list[tuple[int, str]] = []
+        self.log: list[str] = []
+        self.states: list[tuple[int, str]] = []
         self.daemon = Daemon(
             self.session,
             self.poller,
@@ -46,7 +46,7 @@ class World:
             None,
             NoLedger(),
             lambda done: pytest.fail("nobody reloads here"),
-            self.said.append,
+            self.log.append,
             [self],
             [TickLate(), Rail(gate.is_rail_on)],
             [gate],
@@ -55,8 +55,8 @@ class World:
     def step(self, event: Input, step: Step, now_ms: int) -> None:
         status = step.status
         word = status.fault.code if status.fault else status.state.value
-        if not self.told or self.told[-1][1] != word:
-            self.told.append((now_ms, word))
+        if not self.states or self.states[-1][1] != word:
+            self.states.append((now_ms, word))
 
     def at(self, at_ms: int, do: Callable[[Daemon], object]) -> None:
         self.poller.at(at_ms, lambda: do(self.daemon))
@@ -64,7 +64,7 @@ class World:
     def run(self, until_ms: int) -> list[tuple[int, str]]:
         self.at(until_ms, lambda daemon: daemon.step(Close()))
         self.daemon.run()
-        return self.told
+        return self.states
 
     def power(self) -> int:
         return max(self.board.power_at(motor, self.poller.now_ms()) for motor in GATED.motors)
@@ -72,27 +72,27 @@ class World:
 
 def powers_at(world: World, times_ms: Collection[int]) -> list[bool]:
     """Whether any motor had power at these times."""
-    found: list[bool] = []
+    has_power: list[bool] = []
     for at_ms in times_ms:
-        world.at(at_ms, lambda _: found.append(world.power() > 0))
+        world.at(at_ms, lambda _: has_power.append(world.power() > 0))
     world.run(max(times_ms) + 1)
-    return found
+    return has_power
 
 
-def test_the_rail_is_on_while_a_session_runs_and_off_soon_after() -> None:
+def test_rail_is_on_while_a_session_runs_and_off_soon_after() -> None:
     world = World()
     world.at(1_000, lambda daemon: daemon.act(Start("calm")))
     world.at(5_000, lambda daemon: daemon.step(Stop()))
     rails: list[bool] = []
     for at_ms in (999, 1_040, 3_000, 4_999, 5_450, 6_000):
         world.at(at_ms, lambda _: rails.append(world.board.rail_at(world.poller.now_ms())))
-    told = world.run(7_000)
+    states = world.run(7_000)
 
     assert rails == [False, True, True, True, False, False]
-    assert told == [(0, "idle"), (1_020, "running"), (5_000, "idle")]
+    assert states == [(0, "idle"), (1_020, "running"), (5_000, "idle")]
 
 
-def test_a_loop_that_beats_no_more_loses_the_rail_by_itself() -> None:
+def test_rail_falls_by_itself_without_heartbeats() -> None:
     world = World()
     world.at(1_000, lambda daemon: daemon.act(Start("calm")))
     world.run(5_000)  # the process ends here with its pins as they are: no beat after this
@@ -100,21 +100,21 @@ def test_a_loop_that_beats_no_more_loses_the_rail_by_itself() -> None:
     assert [world.board.rail_at(at_ms) for at_ms in (5_001, 5_401)] == [True, False]
 
 
-def test_the_stop_switch_pressed_while_it_runs_is_a_fault_and_no_clear_starts_it_again() -> None:
+def test_stop_switch_while_running_is_a_fault_and_a_clear_starts_nothing() -> None:
     world = World()
     world.at(1_000, lambda daemon: daemon.act(Start("calm")))
     world.at(3_000, lambda _: world.board.stop_switch(True))
     world.at(4_000, lambda daemon: daemon.step(Clear()))
     world.at(5_000, lambda daemon: daemon.act(Start("calm")))
-    told = world.run(6_000)
+    states = world.run(6_000)
 
-    assert told[:2] == [(0, "idle"), (1_020, "running")]
-    assert told[2][1] == "rail"
-    assert 3_000 <= told[2][0] <= 3_020
-    assert [word for _, word in told[3:]] == ["idle", "running", "rail"]
+    assert states[:2] == [(0, "idle"), (1_020, "running")]
+    assert states[2][1] == "rail"
+    assert 3_000 <= states[2][0] <= 3_020
+    assert [word for _, word in states[3:]] == ["idle", "running", "rail"]
 
 
-def test_a_rail_that_stays_on_is_a_fault_that_lasts_until_it_is_off() -> None:
+def test_rail_that_stays_on_is_a_persistent_fault_until_it_is_off() -> None:
     world = World()
     world.board.is_rail_shorted = True
     refused: list[bool] = []
@@ -125,36 +125,36 @@ def test_a_rail_that_stays_on_is_a_fault_that_lasts_until_it_is_off() -> None:
     world.at(2_000, clear)
     world.at(3_000, lambda _: setattr(world.board, "is_rail_shorted", False))
     world.at(4_000, clear)
-    told = world.run(5_000)
+    states = world.run(5_000)
 
     assert refused == [True, False]
-    assert [word for _, word in told] == ["idle", "rail", "idle"]
+    assert [word for _, word in states] == ["idle", "rail", "idle"]
 
 
-def test_a_start_soon_after_a_stop_waits_until_the_rail_is_proven_off() -> None:
+def test_start_soon_after_a_stop_waits_until_the_rail_reads_off() -> None:
     world = World()
     world.at(1_000, lambda daemon: daemon.act(Start("calm")))
     world.at(2_000, lambda daemon: daemon.step(Stop()))
     world.at(2_150, lambda daemon: daemon.act(Start("calm")))
     world.at(9_000, lambda daemon: daemon.step(Trim(90)))
-    told = world.run(10_000)
+    states = world.run(10_000)
 
-    (stopped_ms, _), (began_ms, _) = told[-3:-1] if told[-1][1] == "idle" else told[-2:]
+    (stopped_ms, _), (began_ms, _) = states[-3:-1] if states[-1][1] == "idle" else states[-2:]
     assert stopped_ms == 2_000
     assert 2_400 <= began_ms <= 2_440  # the stage holds the rail for 400 ms after the last beat
     assert world.session.state is State.IDLE
 
 
-def test_a_shorted_rail_at_the_start_moves_nothing() -> None:
+def test_rail_that_is_shorted_at_boot_moves_nothing() -> None:
     world = World()
     world.board.is_rail_shorted = True
     world.at(100, lambda daemon: daemon.act(Start("calm")))
     assert powers_at(world, [4_000]) == [False]
-    assert "rail" in [word for _, word in world.told]
+    assert "rail" in [word for _, word in world.states]
 
 
 @pytest.mark.parametrize("ticks", [1, 2, 7, 8])
-def test_heartbeat_is_left_low_whenever_nothing_moves(ticks: int) -> None:
+def test_heartbeat_is_low_whenever_nothing_moves(ticks: int) -> None:
     """Left high it would need one more edge to be seen, and a stuck stage would look alive."""
     board = Board(GATED)
     gate = GpioGate(GATED.gate, mock_factory(board, lambda: 0))  # type: ignore[arg-type]
@@ -173,8 +173,8 @@ def test_heartbeat_is_low_after_a_session_however_many_ticks_it_had(stop_at_ms: 
     world = World()
     world.at(1_000, lambda daemon: daemon.act(Start("calm")))
     world.at(stop_at_ms, lambda daemon: daemon.act(Stop()))
-    found: list[Line] = []
+    lines: list[Line] = []
     for at_ms in (900, stop_at_ms + 50, stop_at_ms + 300):
-        world.at(at_ms, lambda _: found.append(world.board.line(26)))
+        world.at(at_ms, lambda _: lines.append(world.board.line(26)))
     world.run(stop_at_ms + 400)
-    assert found == [Line(0)] * 3
+    assert lines == [Line(0)] * 3

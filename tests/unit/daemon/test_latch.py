@@ -1,4 +1,4 @@
-"""The latch: what reaches the pins, when the dead-man is armed, and what gets it out of a trip."""
+"""The latch: which duties reach the pins, when the dead-man is armed, and how a trip ends."""
 
 import pytest
 
@@ -12,7 +12,7 @@ Call = tuple[str, *tuple[object, ...]]
 
 
 class Bench:
-    """Pins and a dead-man that write down what they are told; both may fail."""
+    """Pins and a dead-man that record their calls. Both may fail."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -38,23 +38,28 @@ class Bench:
     def disarm(self) -> None:
         self.calls.append(("disarm",))
 
-    def told(self) -> list[Call]:
+    def take_calls(self) -> list[Call]:
         calls, self.calls = self.calls, []
         return calls
 
 
-def test_duties_go_out_once_each_behind_an_armed_deadman() -> None:
+def test_latch_writes_each_duty_once_after_arming_the_deadman() -> None:
     bench = Bench()
     for duties in (SILENCE, (0, 40, 0), (0, 40, 0), (0, 41, 0), SILENCE):
         bench.latch.apply(duties)
 
-    assert bench.told() == [("arm",), ("apply", 0, 40, 0), ("apply", 0, 41, 0), ("apply", 0, 0, 0)]
+    assert bench.take_calls() == [
+        ("arm",),
+        ("apply", 0, 40, 0),
+        ("apply", 0, 41, 0),
+        ("apply", 0, 0, 0),
+    ]
     assert (bench.latch.is_armed, bench.latch.is_tripped, bench.latch.fault) == (True, False, None)
 
 
-def test_a_checked_tick_arms_anew_while_something_moves_or_may_and_disarms_after() -> None:
+def test_checked_tick_arms_again_while_motors_may_move_and_disarms_after() -> None:
     bench = Bench()
-    told = []
+    calls = []
     for duties, is_moving in (
         (SILENCE, False),
         (SILENCE, True),  # nothing was ever written: nothing to be killed for
@@ -65,15 +70,15 @@ def test_a_checked_tick_arms_anew_while_something_moves_or_may_and_disarms_after
         (SILENCE, False),
     ):
         bench.latch.apply(duties)
-        bench.told()
+        bench.take_calls()
         bench.latch.checked(is_moving)
-        told.append(bench.told())
+        calls.append(bench.take_calls())
 
-    assert told == [[], [], [("arm",)], [("arm",)], [("arm",)], [("low",), ("disarm",)], []]
+    assert calls == [[], [], [("arm",)], [("arm",)], [("arm",)], [("low",), ("disarm",)], []]
 
 
 @pytest.mark.parametrize("motor", range(3))
-def test_a_duty_above_its_motors_cap_never_goes_out(motor: int) -> None:
+def test_duty_above_the_cap_of_its_motor_is_never_written(motor: int) -> None:
     bench = Bench()
     duties = tuple(91 if i == motor else 0 for i in range(3))
     with pytest.raises(
@@ -81,14 +86,14 @@ def test_a_duty_above_its_motors_cap_never_goes_out(motor: int) -> None:
     ):
         bench.latch.apply(duties)
 
-    assert bench.told() == [("low",)]
+    assert bench.take_calls() == [("low",)]
     assert bench.latch.is_tripped
     whole = Bench()
     whole.latch.apply((90, 90, 90))
-    assert whole.told() == [("arm",), ("apply", 90, 90, 90)]
+    assert whole.take_calls() == [("arm",), ("apply", 90, 90, 90)]
 
 
-def test_tripped_it_lets_nothing_out_until_it_is_reset() -> None:
+def test_latch_while_tripped_writes_nothing_until_reset() -> None:
     bench = Bench()
     bench.latch.apply((0, 40, 0))
     bench.latch.trip()
@@ -99,7 +104,7 @@ def test_tripped_it_lets_nothing_out_until_it_is_reset() -> None:
     bench.latch.apply(SILENCE)
     bench.latch.apply((0, 10, 0))
 
-    assert bench.told() == [
+    assert bench.take_calls() == [
         ("arm",),
         ("apply", 0, 40, 0),
         ("low",),
@@ -109,33 +114,33 @@ def test_tripped_it_lets_nothing_out_until_it_is_reset() -> None:
 
 
 @pytest.mark.parametrize("error", [DeviceError("motor left cannot be used"), OSError(5, "a fault")])
-def test_a_write_that_fails_trips_and_names_the_pin(error: Exception) -> None:
+def test_write_that_fails_trips_the_latch_and_names_the_pin(error: Exception) -> None:
     bench = Bench()
     bench.error = error
     bench.latch.apply((0, 40, 0))
 
-    assert bench.told() == [("arm",), ("apply", 0, 40, 0), ("low",)]
+    assert bench.take_calls() == [("arm",), ("apply", 0, 40, 0), ("low",)]
     assert bench.latch.fault == Fault("pin-write", str(error), is_persistent=True)
     assert bench.latch.is_tripped
     bench.latch.checked(True)
-    assert bench.told() == [("low",), ("arm",)]
+    assert bench.take_calls() == [("low",), ("arm",)]
     assert bench.latch.fault is None  # all are low: nothing is wrong any more
     assert bench.latch.is_tripped
 
 
-def test_a_deadman_that_cannot_be_armed_lets_nothing_out() -> None:
+def test_deadman_that_cannot_be_armed_lets_no_duty_out() -> None:
     bench = Bench()
     bench.unarmed = OSError(22, "Invalid argument")
     bench.latch.apply((0, 40, 0))
 
-    assert bench.told() == [("arm",), ("low",)]
+    assert bench.take_calls() == [("arm",), ("low",)]
     assert bench.latch.fault == Fault(
         "pin-write", "[Errno 22] Invalid argument", is_persistent=True
     )
     assert (bench.latch.is_armed, bench.latch.is_tripped) == (False, True)
 
 
-def test_a_pin_that_stays_up_is_tried_at_every_tick_and_keeps_the_deadman() -> None:
+def test_pin_that_stays_up_is_retried_every_tick_and_keeps_the_deadman_armed() -> None:
     """Its process may be killed for it: then the kernel or `off` has a try."""
     bench = Bench()
     bench.latch.apply((0, 40, 0))
@@ -143,66 +148,66 @@ def test_a_pin_that_stays_up_is_tried_at_every_tick_and_keeps_the_deadman() -> N
     bench.latch.trip()
     both = Fault("pin-write", "; ".join(bench.stuck), is_persistent=True)
     assert bench.latch.fault == both
-    bench.told()
-    told = []
+    bench.take_calls()
+    calls = []
     for stuck in (bench.stuck, bench.stuck[:1], []):
         bench.stuck = stuck
         bench.latch.checked(False)
-        told.append((bench.told(), bench.latch.fault and bench.latch.fault.message))
+        calls.append((bench.take_calls(), bench.latch.fault and bench.latch.fault.message))
 
-    assert told == [
+    assert calls == [
         ([("low",), ("arm",)], both.message),
         ([("low",), ("arm",)], "motor left cannot be driven low"),
         ([("low",), ("low",), ("disarm",)], None),
     ]
 
 
-def test_after_a_pin_stayed_up_the_next_zeros_are_written_though_none_was_told() -> None:
+def test_zeros_after_a_pin_stayed_up_are_written() -> None:
     bench = Bench()
     bench.latch.apply((0, 40, 0))
     bench.stuck = ["motor left cannot be driven low"]
     bench.latch.trip()
     bench.latch.reset()
-    bench.told()
+    bench.take_calls()
     bench.latch.apply(SILENCE)
-    assert bench.told() == [("apply", 0, 0, 0)]
+    assert bench.take_calls() == [("apply", 0, 0, 0)]
 
 
 @pytest.mark.parametrize(
-    ("moved", "stuck", "told"),
+    ("moved", "stuck", "calls"),
     [
         (False, [], [("low",)]),
         (True, [], [("low",), ("disarm",)]),
         (True, ["motor left cannot be driven low"], [("low",)]),
     ],
 )
-def test_closing_is_all_low_and_ends_the_deadman_only_if_they_are(
-    moved: bool, stuck: list[str], told: list[Call]
+def test_close_drives_all_low_and_disarms_the_deadman_only_if_they_are(
+    moved: bool, stuck: list[str], calls: list[Call]
 ) -> None:
     bench = Bench()
     if moved:
         bench.latch.apply((0, 40, 0))
-        bench.told()
+        bench.take_calls()
     bench.stuck = stuck
     bench.latch.close()
-    assert bench.told() == told
+    assert bench.take_calls() == calls
     assert bench.latch.is_armed == bool(stuck)
     bench.latch.close()  # can be repeated
-    assert bench.told() == [("low",)]
+    assert bench.take_calls() == [("low",)]
     bench.latch.apply((0, 40, 0))
-    assert bench.told() == []
+    assert bench.take_calls() == []
 
 
-def test_without_a_deadman_all_else_is_the_same() -> None:
+def test_latch_without_a_deadman_works_the_same() -> None:
     bench = Bench()
     latch = Latch(MAT, bench, NoDeadman())
     latch.apply((0, 40, 0))
     latch.checked(True)
     latch.close()
-    assert bench.told() == [("apply", 0, 40, 0), ("low",)]
+    assert bench.take_calls() == [("apply", 0, 40, 0), ("low",)]
 
 
-def test_while_a_pin_is_stuck_the_dead_man_stays_armed() -> None:
+def test_deadman_stays_armed_while_a_pin_is_stuck() -> None:
     class Stuck:
         is_stuck = False
 

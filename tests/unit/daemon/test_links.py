@@ -1,4 +1,4 @@
-"""Bytes to and from clients, on real sockets and terminals: what blocks, what ends, who may ask."""
+"""Bytes to and from clients, on real sockets and terminals: what blocks, what ends a link, and who may connect."""
 
 import os
 import socket
@@ -29,7 +29,7 @@ class Owner:
 
     def __init__(self) -> None:
         self.links: list[Link] = []
-        self.said: list[str] = []
+        self.lines: list[str] = []
         self.sources: list[Source] = []
         self.timers: list[tuple[int, Callable[[], object]]] = []
 
@@ -40,7 +40,7 @@ class Owner:
         self.links.append(link)
 
     def log(self, line: str) -> None:
-        self.said.append(line)
+        self.lines.append(line)
 
     def later(self, after_ms: int, call: Callable[[], object]) -> None:
         self.timers.append((after_ms, call))
@@ -74,7 +74,7 @@ def pair() -> Iterator[tuple[SocketLink, socket.socket]]:
     theirs.close()
 
 
-def test_socket_link_reads_what_came_and_does_not_wait(
+def test_socket_link_read_returns_received_bytes_without_waiting(
     pair: tuple[SocketLink, socket.socket],
 ) -> None:
     link, client = pair
@@ -95,7 +95,7 @@ def test_socket_link_has_ended_when_all_was_read(pair: tuple[SocketLink, socket.
     assert link.ended
 
 
-def test_socket_link_of_a_client_that_never_reads_takes_what_fits_and_does_not_wait(
+def test_socket_link_of_a_client_that_never_reads_does_not_wait(
     pair: tuple[SocketLink, socket.socket],
 ) -> None:
     _fill(pair[0])
@@ -146,7 +146,7 @@ def test_control_socket_replaces_a_dead_one_and_nothing_else(tmp_path: Path) -> 
         client.connect(str(path))
     listener.close()
     path.write_text("a file of the user's own")
-    with pytest.raises(DeviceError, match="is in the way and is no socket"):
+    with pytest.raises(DeviceError, match="is in the way and is not a socket"):
         listen_control(str(path))
     assert path.read_text() == "a file of the user's own"
 
@@ -160,7 +160,7 @@ def test_listener_without_a_client_does_not_wait(tmp_path: Path, context: Owner)
     listener.close()
 
 
-def test_listener_takes_clients_that_came_at_once_one_after_the_other(
+def test_listener_accepts_simultaneous_clients_one_after_the_other(
     context: Owner,
 ) -> None:
     listener = listen_tcp("127.0.0.1", 0)
@@ -203,7 +203,7 @@ def test_serial_port_has_the_mats_speed_and_blocks_neither_way(
 ) -> None:
     SerialPorts(context, context).open(_port(wire[1], 57_600))  # type: ignore[arg-type]
     (link,) = context.links
-    assert context.said == [f"{wire[1]} is open at 57600 baud"]
+    assert context.lines == [f"{wire[1]} is open at 57600 baud"]
     assert termios.tcgetattr(link.fileno())[4:6] == [termios.B57600] * 2
     assert not os.get_blocking(link.fileno())
     os.write(wire[0], b"stop\n")
@@ -213,7 +213,7 @@ def test_serial_port_has_the_mats_speed_and_blocks_neither_way(
     _fill(link)
 
 
-def test_serial_port_that_is_not_there_is_told_once_and_tried_again_until_it_is(
+def test_serial_port_that_is_missing_is_logged_once_and_retried(
     tmp_path: Path, wire: tuple[int, str], context: Owner
 ) -> None:
     path = tmp_path / "port"
@@ -223,14 +223,14 @@ def test_serial_port_that_is_not_there_is_told_once_and_tried_again_until_it_is(
         context.timers.clear()
         assert after_ms == REOPEN_MS
         again()
-    assert [line.startswith(f"{path} cannot be opened yet (") for line in context.said] == [True]
+    assert [line.startswith(f"{path} cannot be opened yet (") for line in context.lines] == [True]
     path.symlink_to(wire[1])
     context.timers[0][1]()
     assert len(context.links) == 1
-    assert context.said[-1] == f"{path} is open at 115200 baud"
+    assert context.lines[-1] == f"{path} is open at 115200 baud"
 
 
-def test_serial_port_that_is_pulled_has_ended_and_is_opened_again(
+def test_serial_port_that_is_unplugged_ends_and_is_opened_again(
     wire: tuple[int, str], context: Owner
 ) -> None:
     class Pulled:
@@ -252,7 +252,7 @@ def test_serial_port_that_is_pulled_has_ended_and_is_opened_again(
     assert link.read() == b""
     assert link.ended
     link.close()
-    assert context.said[1:] == [f"{wire[1]} is gone; it is opened again as soon as it is back"]
+    assert context.lines[1:] == [f"{wire[1]} is gone; it is opened again as soon as it is back"]
     ((after_ms, again),) = context.timers
     assert after_ms == REOPEN_MS
     again()
@@ -272,7 +272,7 @@ def pty(context: Owner) -> Iterator[tuple[PtyLink, int]]:
     link.close()
 
 
-def test_pty_gives_and_takes_bytes_as_they_are(pty: tuple[PtyLink, int]) -> None:
+def test_pty_passes_bytes_unchanged(pty: tuple[PtyLink, int]) -> None:
     link, client = pty
     data = b"\x03\x04\x11\x13\x15\x1a\x7f\r\n!?stop\n\xff\x00"
     os.write(client, data)
@@ -296,6 +296,6 @@ def test_listener_takes_loopback_addresses_only(host: str) -> None:
         listen_tcp(host, 0)
 
 
-def test_listener_on_a_name_that_is_unknown_says_so() -> None:
+def test_listener_on_an_unknown_host_is_an_error() -> None:
     with pytest.raises(DeviceError, match=r"^cannot listen on no\.such\.host\.invalid:7: \w+"):
         listen_tcp("no.such.host.invalid", 7)

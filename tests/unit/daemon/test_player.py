@@ -1,4 +1,4 @@
-"""The one way from an input to the pins: times, order, and what a tick tells whom."""
+"""The one way from an input to the pins: times, and the order of the calls in a step and in a tick."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,14 +29,14 @@ from tests.support.worlds import CATALOGUE, MAT, SILENCE
 
 @dataclass(eq=False)
 class World:
-    """A player whose parts note, in one list, what they are told."""
+    """A player whose parts record their calls in one list."""
 
-    found: Fault | RailOff | None = None
-    """What the sentry finds."""
+    fault: Fault | RailOff | None = None
+    """The result of the watchdog."""
     trouble: str | None = None
-    """What the disk says of a save; None: nothing yet."""
+    """The answer of the disk to a save. None: no answer yet."""
     now_ms: int = 0
-    told: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
     times_ms: list[int] = field(default_factory=list)
     events: list[Input] = field(default_factory=list)
     written: list[Levels] = field(default_factory=list)
@@ -56,7 +56,7 @@ class World:
     def apply(self, duty_pct: Levels) -> None:
         if self.stuck and any(duty_pct):
             raise DeviceError("motor left on GPIO 22 cannot be used")
-        self.told.append("pins")
+        self.calls.append("pins")
         self.written.append(duty_pct)
 
     def all_low(self) -> list[str]:
@@ -66,35 +66,35 @@ class World:
     # dead-man
 
     def arm(self) -> None:
-        self.told.append("armed")
+        self.calls.append("armed")
 
     def disarm(self) -> None:
-        self.told.append("disarmed")
+        self.calls.append("disarmed")
 
-    # watcher, sentry, proof, ledger
+    # watcher, watchdog, heartbeat, ledger
 
     def step(self, event: Input, step: Step, now_ms: int) -> None:
-        self.told.append("watcher")
+        self.calls.append("watcher")
         self.events.append(event)
         self.times_ms.append(now_ms)
 
     def check(self, now_ms: int, is_moving: bool) -> Fault | RailOff | None:
-        self.told.append("sentry")
-        return self.found
+        self.calls.append("watchdog")
+        return self.fault
 
     def beat(self, now_ms: int, is_moving: bool) -> None:
-        self.told.append(f"proof {'moving' if is_moving else 'still'}")
+        self.calls.append(f"heartbeat {'moving' if is_moving else 'still'}")
 
     def save(self, keep: SaveLedger, done: Callable[[str], object]) -> None:
         if self.trouble is not None:
             done(self.trouble)
 
     def at(self, now_ms: int, *events: Input) -> list[str]:
-        """One tick; what was told, in order."""
-        self.told.clear()
+        """One tick. Returns the calls in their order."""
+        self.calls.clear()
         self.now_ms = now_ms
         self.player.tick(events)
-        return list(self.told)
+        return list(self.calls)
 
     def start(self) -> None:
         """A session that has run for a second."""
@@ -113,14 +113,14 @@ def test_step_counts_from_now() -> None:
     assert world.times_ms == [1_000, 1_010]
 
 
-def test_step_writes_the_pins_before_it_tells_anyone() -> None:
+def test_step_writes_the_pins_before_any_watcher() -> None:
     world = World()
     world.start()
-    assert world.at(2_020, Stop())[:3] == ["sentry", "pins", "watcher"]
+    assert world.at(2_020, Stop())[:3] == ["watchdog", "pins", "watcher"]
     assert world.written[-1] == SILENCE
 
 
-def test_fault_trips_the_latch_with_the_step_that_tells_it_and_a_clear_resets_it() -> None:
+def test_fault_trips_the_latch_in_its_own_step_and_a_clear_resets_it() -> None:
     world = World()
     world.start()
     world.at(2_020, Fault("rail", "the rail is off"))
@@ -148,7 +148,7 @@ def test_fault_lets_no_duty_out_though_the_session_asks_for_one(
     assert set(world.written[before:]) == {SILENCE}
 
 
-def test_pin_that_takes_no_write_is_a_fault_before_the_step_returns() -> None:
+def test_pin_that_cannot_be_written_is_a_fault_before_the_step_returns() -> None:
     world = World()
     world.start()
     world.player.step(Trim(50))
@@ -161,31 +161,31 @@ def test_pin_that_takes_no_write_is_a_fault_before_the_step_returns() -> None:
     assert [type(event).__name__ for event in world.events[-3:]] == ["Wake", "Fault", "LedgerSaved"]
 
 
-def test_tick_is_proven_after_sentries_events_and_the_latch() -> None:
+def test_tick_beats_after_watchdogs_events_and_the_latch() -> None:
     world = World()
     world.start()
-    told = world.at(2_020, Trim(90))
-    assert told[0] == "sentry"
-    assert told[-2:] == ["armed", "proof moving"]
-    assert "watcher" in told[1:-2]
-    assert world.at(2_040, Stop())[-1] == "proof still"
+    calls = world.at(2_020, Trim(90))
+    assert calls[0] == "watchdog"
+    assert calls[-2:] == ["armed", "heartbeat moving"]
+    assert "watcher" in calls[1:-2]
+    assert world.at(2_040, Stop())[-1] == "heartbeat still"
 
 
-def test_tick_of_what_a_sentry_finds_comes_before_what_has_come() -> None:
-    world = World(found=Fault("rail", "the rail is off"))
+def test_tick_handles_watchdog_faults_before_events() -> None:
+    world = World(fault=Fault("rail", "the rail is off"))
     world.at(1_000, Start("calm"))
     assert [type(event) for event in world.events] == [Fault, Start]
     assert world.session.state is State.FAULT
 
 
 @pytest.mark.parametrize("is_persistent", [True, False])
-def test_sentry_fault_is_told_once_and_only_one_that_lasts_is_told_gone(
+def test_watchdog_fault_is_passed_on_once_and_its_end_only_if_persistent(
     is_persistent: bool,
 ) -> None:
-    world = World(found=Fault("rail", "the rail is off", is_persistent))
+    world = World(fault=Fault("rail", "the rail is off", is_persistent))
     for now_ms in (1_000, 1_020, 1_040):
         world.at(now_ms)
-    world.found = None
+    world.fault = None
     for now_ms in (1_060, 1_080):
         world.at(now_ms)
     assert [type(event).__name__ for event in world.events] == ["Fault"] + [
@@ -193,8 +193,8 @@ def test_sentry_fault_is_told_once_and_only_one_that_lasts_is_told_gone(
     ] * is_persistent
 
 
-def test_rail_that_is_off_is_told_only_to_a_session_that_waits_for_it() -> None:
-    world = World(found=RailOff())
+def test_rail_off_is_passed_only_to_a_session_that_waits_for_it() -> None:
+    world = World(fault=RailOff())
     world.at(1_000)
     assert world.events == []
     world.at(1_020, Start("calm"))  # the disk has not answered yet
@@ -210,7 +210,7 @@ def test_save_that_fails_refuses_the_start() -> None:
     assert world.session.state is State.IDLE
 
 
-def test_must_tick_while_something_moves_is_about_to_or_has_only_just_ended() -> None:
+def test_must_tick_while_motors_move_or_are_about_to_or_have_just_stopped() -> None:
     world = World()
     world.at(980)
     assert not world.player.must_tick
@@ -225,7 +225,7 @@ def test_must_tick_while_something_moves_is_about_to_or_has_only_just_ended() ->
     assert not world.player.must_tick
 
 
-def test_must_tick_until_a_dead_man_that_is_armed_has_been_disarmed() -> None:
+def test_must_tick_until_the_deadman_is_disarmed() -> None:
     world = World()
     world.start()
     world.now_ms = 2_020

@@ -1,4 +1,4 @@
-"""The real inbox: one select over everything, and what wakes it."""
+"""The real poller: one select over all descriptors, and what wakes it."""
 
 import os
 import select
@@ -37,9 +37,7 @@ def pipe() -> Iterator[Any]:
     pipe.close()
 
 
-def test_a_loop_that_always_finds_something_sleeps_now_and_then(
-    pipe: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wait_in_a_flood_sleeps_once_a_second(pipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     now_ns = 0
     slept: list[float] = []
     monkeypatch.setattr(poller, "_monotonic_ns", lambda: now_ns)
@@ -50,7 +48,7 @@ def test_a_loop_that_always_finds_something_sleeps_now_and_then(
     assert slept == [REST_S] * 2
 
 
-def test_a_loop_that_waits_does_not_sleep_besides(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wait_that_slept_does_not_sleep_again(monkeypatch: pytest.MonkeyPatch) -> None:
     now_ns = 0
     slept: list[float] = []
     monkeypatch.setattr(poller, "_monotonic_ns", lambda: now_ns)
@@ -73,19 +71,19 @@ class Clocks:
         self.held_up_ns = 0
         """Between the reading of the two."""
         monkeypatch.setattr(poller, "_monotonic_ns", self._monotonic)
-        monkeypatch.setattr(poller, "_counting_ns", self._counting)
+        monkeypatch.setattr(poller, "_clock_gettime_ns", self._boottime)
 
     def _monotonic(self) -> int:
         self.monotonic_ns += self.held_up_ns
         return self.monotonic_ns
 
-    def _counting(self, clock: int) -> int:
+    def _boottime(self, clock: int) -> int:
         assert clock == time.CLOCK_BOOTTIME
         self.monotonic_ns += self.held_up_ns
         return self.monotonic_ns + self.suspended_ns
 
 
-def test_suspend_is_noticed_once_and_for_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slept_ms_reports_a_suspend_once_with_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
     clocks = Clocks(monkeypatch)
     box = SelectPoller()
     assert box.slept_ms() == 0
@@ -96,14 +94,14 @@ def test_suspend_is_noticed_once_and_for_how_long(monkeypatch: pytest.MonkeyPatc
     assert box.slept_ms() == 1_500
 
 
-def test_being_held_up_between_two_clocks_is_no_suspend(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slept_ms_with_a_delay_between_the_clocks_is_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     clocks = Clocks(monkeypatch)
     box = SelectPoller()
     clocks.held_up_ns = 10_000_000_000
     assert box.slept_ms() == 0
 
 
-def test_now_is_the_monotonic_time_since_the_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_now_ms_is_monotonic_time_since_the_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     clocks = Clocks(monkeypatch)
     box = SelectPoller()
     assert (box.now_ms(), box.origin_ms) == (0, 5_000)
@@ -111,9 +109,9 @@ def test_now_is_the_monotonic_time_since_the_begin(monkeypatch: pytest.MonkeyPat
     assert box.now_ms() == 1_234
 
 
-def test_the_clocks_are_those_that_nobody_can_set() -> None:
+def test_clocks_cannot_be_set() -> None:
     assert poller._monotonic_ns is time.monotonic_ns
-    assert poller._COUNTING == time.CLOCK_BOOTTIME
+    assert poller._BOOTTIME == time.CLOCK_BOOTTIME
 
 
 # --- waiting ---
@@ -133,7 +131,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return asked
 
 
-def test_wait_lasts_until_its_time_and_not_at_all_when_that_is_past(
+def test_wait_lasts_until_its_time_and_not_beyond(
     waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clocks = Clocks(monkeypatch)
@@ -144,7 +142,7 @@ def test_wait_lasts_until_its_time_and_not_at_all_when_that_is_past(
     assert waits == [0.02, 0, 0]
 
 
-def test_wait_looks_at_readers_that_are_new(pipe: Any) -> None:
+def test_wait_watches_new_readers(pipe: Any) -> None:
     box = SelectPoller()
     nobody: list[Any] = []
     assert box.wait(0, nobody, []) == []
@@ -154,18 +152,18 @@ def test_wait_looks_at_readers_that_are_new(pipe: Any) -> None:
     assert box.wait(0, readers, []) == [pipe]
 
 
-def test_wait_comes_back_for_who_can_be_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wait_returns_when_a_writer_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = socket.socketpair()
-    found: list[Any] = []
+    results: list[Any] = []
     real = select.select
 
     def selected(readers: Any, writers: Any, errors: Any, for_s: float) -> Any:
-        found.append(real(readers, writers, errors, 0))
-        return found[-1]
+        results.append(real(readers, writers, errors, 0))
+        return results[-1]
 
     monkeypatch.setattr(select, "select", selected)
     assert SelectPoller().wait(10**6, [], cast(Any, [ours])) == []
-    assert found[0][1] == [ours]
+    assert results[0][1] == [ours]
     ours.close()
     theirs.close()
 
@@ -178,13 +176,13 @@ class CommandContext:
 
     def __init__(self) -> None:
         self.steps: list[object] = []
-        self.said: list[str] = []
+        self.lines: list[str] = []
 
     def step(self, event: object) -> None:
         self.steps.append(event)
 
     def say(self, line: str) -> None:
-        self.said.append(line)
+        self.lines.append(line)
 
     @property
     def daemon(self) -> Daemon:
@@ -203,7 +201,7 @@ def waker() -> Iterator[Waker]:
     made._sender.close()
 
 
-def test_waker_wakes_the_loop_which_then_makes_every_call_that_was_posted(waker: Waker) -> None:
+def test_waker_wakes_the_loop_which_makes_every_posted_call(waker: Waker) -> None:
     calls: list[int] = []
     assert not _is_ready(waker)
     for number in range(3):
@@ -215,7 +213,7 @@ def test_waker_wakes_the_loop_which_then_makes_every_call_that_was_posted(waker:
     assert not _is_ready(waker)
 
 
-def test_waker_takes_more_edges_than_the_loop_looks_at(waker: Waker) -> None:
+def test_waker_called_more_often_than_read_does_not_block(waker: Waker) -> None:
     for _ in range(10_000):
         waker()  # a test that hangs or raises here has failed
     assert _is_ready(waker)
@@ -252,7 +250,7 @@ def test_signal_that_comes_before_the_loop_waits_for_it(signals: Callable[..., S
     assert sorted(numbers) == [signal.SIGUSR1, signal.SIGTERM]
 
 
-def test_signals_more_than_the_loop_looks_at_hold_nothing_up(
+def test_signals_more_than_the_loop_reads_do_not_block(
     signals: Callable[..., Signals],
 ) -> None:
     numbers: list[signal.Signals] = []

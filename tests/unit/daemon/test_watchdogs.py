@@ -1,4 +1,4 @@
-"""The sentries: what each is told at every look, and when it speaks."""
+"""The watchdogs: their results in each tick."""
 
 import pytest
 
@@ -8,25 +8,25 @@ from firmware_ctl.limits import RAIL_OFF_MS, RAIL_ON_MS, TICK_LATE_MS, UNDER_VOL
 from firmware_ctl.session.events import Fault, RailOff
 
 
-def looks(watchdog: Watchdog, *seen: tuple[int, bool]) -> list[str]:
-    found = [watchdog.check(at_ms, is_moving) for at_ms, is_moving in seen]
-    return [fault.code if isinstance(fault, Fault) else "" for fault in found]
+def checks(watchdog: Watchdog, *seen: tuple[int, bool]) -> list[str]:
+    findings = [watchdog.check(at_ms, is_moving) for at_ms, is_moving in seen]
+    return [fault.code if isinstance(fault, Fault) else "" for fault in findings]
 
 
-def test_a_tick_is_late_after_250_ms_and_only_while_something_moves() -> None:
+def test_tick_late_after_250_ms_only_while_motors_move() -> None:
     late = TICK_LATE_MS + 1
-    assert looks(TickLate(), (0, True), (TICK_LATE_MS, True), (TICK_LATE_MS + late, True)) == [
+    assert checks(TickLate(), (0, True), (TICK_LATE_MS, True), (TICK_LATE_MS + late, True)) == [
         "",
         "",
         "tick-late",
     ]
-    assert looks(TickLate(), (9_000, True)) == [""]
-    assert looks(TickLate(), (0, False), (late, True), (late + 20, False)) == [""] * 3
-    assert looks(TickLate(), (0, True), (late, False)) == ["", "tick-late"]
-    assert looks(TickLate(), (0, True), (20, False), (9_000, False), (18_000, True)) == [""] * 4
+    assert checks(TickLate(), (9_000, True)) == [""]
+    assert checks(TickLate(), (0, False), (late, True), (late + 20, False)) == [""] * 3
+    assert checks(TickLate(), (0, True), (late, False)) == ["", "tick-late"]
+    assert checks(TickLate(), (0, True), (20, False), (9_000, False), (18_000, True)) == [""] * 4
 
 
-def test_a_late_tick_says_by_how_much_and_does_not_last() -> None:
+def test_tick_late_reports_the_delay_and_is_not_persistent() -> None:
     watchdog = TickLate()
     watchdog.check(0, True)
     assert watchdog.check(1_234, True) == Fault(
@@ -48,14 +48,14 @@ class Supply:
 
 
 @pytest.mark.parametrize("is_moving", [True, False])
-def test_a_single_sag_warns_and_one_that_goes_on_is_a_fault_until_it_ends(is_moving: bool) -> None:
+def test_under_voltage_warns_for_a_single_sag_and_is_a_fault_if_it_lasts(is_moving: bool) -> None:
     supply = Supply()
-    found = []
+    findings = []
     for at_ms in range(0, 12_000, 100):
         supply.sags = 1_000 <= at_ms < 3_000 or 5_000 <= at_ms < 9_000
-        found.append((at_ms, supply.watchdog.check(at_ms, is_moving)))
+        findings.append((at_ms, supply.watchdog.check(at_ms, is_moving)))
 
-    faults = [(at_ms, fault) for at_ms, fault in found if fault is not None]
+    faults = [(at_ms, fault) for at_ms, fault in findings if fault is not None]
     first_ms = 5_000 + UNDER_VOLTAGE_MS + 100
     assert [at_ms for at_ms, _ in faults] == list(range(first_ms, 9_000, 100))
     assert {fault for _, fault in faults} == {
@@ -69,13 +69,13 @@ def test_a_single_sag_warns_and_one_that_goes_on_is_a_fault_until_it_ends(is_mov
     assert supply.reads == 24  # twice a second: the kernel asks its firmware no more often
 
 
-def test_a_rail_must_be_on_in_time_while_something_moves() -> None:
+def test_rail_must_be_on_in_time_while_motors_move() -> None:
     on = False
     watchdog = Rail(lambda: on)
-    found = [watchdog.check(at_ms, True) for at_ms in (0, RAIL_ON_MS - 1, RAIL_ON_MS)]
+    findings = [watchdog.check(at_ms, True) for at_ms in (0, RAIL_ON_MS - 1, RAIL_ON_MS)]
     on = True
-    found.append(watchdog.check(RAIL_ON_MS + 20, True))
-    assert found == [
+    findings.append(watchdog.check(RAIL_ON_MS + 20, True))
+    assert findings == [
         None,
         None,
         Fault("rail", "the motors have no supply: is the stop switch pressed, or a fuse blown?"),
@@ -83,30 +83,30 @@ def test_a_rail_must_be_on_in_time_while_something_moves() -> None:
     ]
 
 
-def test_a_rail_must_be_off_in_time_while_nothing_moves() -> None:
+def test_rail_must_be_off_in_time_while_nothing_moves() -> None:
     on = True
     watchdog = Rail(lambda: on)
-    found = [watchdog.check(at_ms, False) for at_ms in (0, RAIL_OFF_MS - 1, RAIL_OFF_MS)]
+    findings = [watchdog.check(at_ms, False) for at_ms in (0, RAIL_OFF_MS - 1, RAIL_OFF_MS)]
     on = False
-    found.append(watchdog.check(RAIL_OFF_MS + 20, False))
-    assert found == [
+    findings.append(watchdog.check(RAIL_OFF_MS + 20, False))
+    assert findings == [
         None,
         None,
         Fault(
             "rail",
             "the motors' supply is on while nothing runs: press the stop switch, "
-            "and have the motor gate mended",
+            "and have the motor gate fixed",
             is_persistent=True,
         ),
         RailOff(),
     ]
 
 
-def test_each_change_between_moving_and_not_gives_the_rail_its_time_anew() -> None:
+def test_rail_gets_its_time_again_at_each_change() -> None:
     off_ms, on_ms = 1_020 + RAIL_OFF_MS, 9_000 + RAIL_ON_MS
-    assert looks(
+    assert checks(
         Rail(lambda: True), (1_000, True), (1_020, False), (off_ms - 1, False), (off_ms, False)
     ) == ["", "", "", "rail"]
-    assert looks(
+    assert checks(
         Rail(lambda: False), (1_000, False), (9_000, True), (on_ms - 1, True), (on_ms, True)
     ) == ["", "", "", "rail"]

@@ -3,8 +3,6 @@
 import argparse
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +11,6 @@ import pytest
 from firmware_ctl.doctor import command
 from firmware_ctl.doctor.command import examine, lines_of, summary
 from firmware_ctl.doctor.finding import Finding
-from tests.support import process
 from tests.support.machines import (
     BCM2835,
     CONFIG,
@@ -180,18 +177,3 @@ def test_process_name_with_escapes_is_printed_escaped(machine: Make) -> None:
     text = " ".join(lines_of(examine(here)))
     assert "\x1b" not in text
     assert "\\x1b[2Jcat (process 9)" in text
-
-
-def test_doctor_on_this_machine_loads_no_library_for_pins_and_ports(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", *process.command("doctor")[1:]],
-        env=process.environment(tmp_path),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode in (0, 1)
-    assert done.stdout.startswith("machine ")
-    names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "firmware_ctl.doctor.machine" in names
-    assert not names & {"gpiozero", "serial", "rich", "lgpio"}

@@ -52,6 +52,12 @@ DROP_IN_FIX = f"remove the line that changes it from {DROP_IN}, then `sudo syste
         ),
         pytest.param(
             {},
+            {"run": Commands(UNIT | {"ExecStopPost": "{ path=/opt/x/python3 ; argv[]=/opt/x/python3 -I -S /opt/x/off.py /var/lib ; ignore_errors=no }"})},
+            [f"BAD it leaves the pins as they are after a crash: /opt/x/off.py is gone > {INSTALL}"],
+            id="the script of an older version",
+        ),
+        pytest.param(
+            {},
             {"run": lambda *words: ""},
             [
                 "note systemd does not answer: neither the service nor the watchdog was checked > `systemctl show firmware-ctl` says why",

@@ -1,4 +1,4 @@
-"""The start button's contacts on a fake kernel: what is asked of it, and what its events say."""
+"""The start button's contacts on a fake kernel: its requests, and the events it sends."""
 
 import errno
 import fcntl
@@ -26,13 +26,13 @@ AT_RELEASED, AT_PRESSED, AT_NEITHER, AT_BOTH = 0b01, 0b10, 0b11, 0b00
 
 
 class Kernel:
-    """Gives out a pipe for a request of lines; `levels` are those of the last request's."""
+    """Answers a request for lines with a pipe of events. `levels`: those of the last request."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[tuple[int, ...], int]] = []
-        self.busy: int | None = None
+        self.requests: list[tuple[tuple[int, ...], int]] = []
+        self.busy_pin: int | None = None
         self.levels = AT_RELEASED
-        self.told = -1
+        self.event_fd = -1
         self.now_ms = 0.0
 
     def now_ns(self) -> int:
@@ -45,17 +45,17 @@ class Kernel:
             return Struct("=QQ").pack(self.levels & mask, mask)
         assert isinstance(data, bytearray)
         *offsets, _, flags, _, _, _, _, _, count, _, _ = emergency_off.LINE_REQUEST.unpack(data)
-        self.asked.append((tuple(offsets[:count]), flags))
-        if self.busy in offsets[:count]:
+        self.requests.append((tuple(offsets[:count]), flags))
+        if self.busy_pin in offsets[:count]:
             raise OSError(errno.EBUSY, "Device or resource busy")
-        given, self.told = os.pipe()
-        data[-4:] = given.to_bytes(4, "little")
+        read_fd, self.event_fd = os.pipe()
+        data[-4:] = read_fd.to_bytes(4, "little")
         return b""
 
-    def tells(self, *edges: tuple[float, int, int]) -> None:
-        """Events of (ms, edge, pin), in the order in which the kernel's queue has them."""
+    def send(self, *edges: tuple[float, int, int]) -> None:
+        """Queues events of (ms, edge, pin), in this order."""
         for at_ms, edge, pin in edges:
-            os.write(self.told, EVENT.pack(ORIGIN_NS + int(at_ms * MS), edge, pin))
+            os.write(self.event_fd, EVENT.pack(ORIGIN_NS + int(at_ms * MS), edge, pin))
 
 
 @pytest.fixture
@@ -66,15 +66,15 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     return made
 
 
-def test_both_contacts_are_asked_for_together_with_edges_and_pull_ups(kernel: Kernel) -> None:
+def test_both_lines_are_requested_together_with_edges_and_pull_ups(kernel: Kernel) -> None:
     KernelContacts(os.devnull, ButtonPins(5, 6), 0)
     flags = INPUT_BOTH_EDGES_PULL_UP
-    assert kernel.asked == [((5,), flags), ((6,), flags), ((5, 6), flags)]
+    assert kernel.requests == [((5,), flags), ((6,), flags), ((5, 6), flags)]
 
 
 @pytest.fixture
 def button(kernel: Kernel) -> KernelContacts:
-    """A change-over contact at rest on released, read once."""
+    """A change-over contact that rests on released and was read once."""
     made = KernelContacts(os.devnull, ButtonPins(5, 6), ORIGIN_NS)
     assert made.read() == Contacts(R, ())
     kernel.now_ms = 100
@@ -85,91 +85,87 @@ PRESS = [(90.0, RISING, 6), (92.5, FALLING, 5)]
 RELEASE = [(190.0, RISING, 5), (193.9, FALLING, 6)]
 
 
-def test_read_with_the_edges_of_a_press_tells_one_spell(
+def test_read_with_the_edges_of_a_press_gives_one_spell(
     kernel: Kernel, button: KernelContacts
 ) -> None:
-    kernel.tells(*PRESS)
+    kernel.send(*PRESS)
     kernel.levels = AT_PRESSED
     assert button.read() == Contacts(P, ((90, 92, P),))
     assert button.read() == Contacts(P, ())
 
 
-def test_read_of_a_plain_contact_tells_a_tap_that_is_over(kernel: Kernel) -> None:
+def test_read_of_a_plain_contact_gives_a_tap_that_is_over(kernel: Kernel) -> None:
     kernel.levels = 0b1
     button = KernelContacts(os.devnull, ButtonPins(5, None), ORIGIN_NS)
     kernel.now_ms = 100
-    kernel.tells((90, FALLING, 5), (90.4, RISING, 5))
+    kernel.send((90, FALLING, 5), (90.4, RISING, 5))
     assert button.read() == Contacts(R, ((90, 90, R),))
 
 
-def test_read_after_the_loop_was_held_up_tells_a_whole_press(
-    kernel: Kernel, button: KernelContacts
-) -> None:
+def test_read_after_a_delay_gives_a_whole_press(kernel: Kernel, button: KernelContacts) -> None:
     kernel.now_ms = 400
-    kernel.tells(*PRESS, *RELEASE)
+    kernel.send(*PRESS, *RELEASE)
     assert button.read() == Contacts(R, ((90, 92, P), (190, 193, R)))
 
 
-def test_read_takes_any_number_of_edges_that_follow_each_other_as_one_spell(
+def test_read_of_many_edges_in_a_row_gives_one_spell(
     kernel: Kernel, button: KernelContacts
 ) -> None:
-    kernel.tells(*[(50 + n / 2, (RISING, FALLING)[n % 2], 6) for n in range(MOST_EDGES - 2)])
+    kernel.send(*[(50 + n / 2, (RISING, FALLING)[n % 2], 6) for n in range(MOST_EDGES - 2)])
     assert button.read() == Contacts(R, ((50, 80, R),))
 
 
-def test_read_with_a_level_without_its_edge_tells_a_movement_of_now(
+def test_read_of_a_level_without_its_edge_gives_a_movement_of_now(
     kernel: Kernel, button: KernelContacts
 ) -> None:
     kernel.levels = AT_PRESSED
     assert button.read() == Contacts(P, ((100, 100, P),))
-    kernel.tells((110, FALLING, 5))
+    kernel.send((110, FALLING, 5))
     kernel.now_ms, kernel.levels = 120, AT_BOTH
     assert button.read() == Contacts(BOTH, ((110, 120, BOTH),))
 
 
-def test_read_of_an_edge_told_late_tells_its_own_time(
-    kernel: Kernel, button: KernelContacts
-) -> None:
-    """A look has told the level before, and the level that the edge names may be an old one."""
-    kernel.tells(*PRESS)
+def test_read_of_a_late_edge_gives_its_own_time(kernel: Kernel, button: KernelContacts) -> None:
+    """An earlier read has reported the level, and the level in the event may be an old one."""
+    kernel.send(*PRESS)
     kernel.levels = AT_PRESSED
     button.read()
     kernel.now_ms, kernel.levels = 200, AT_RELEASED
     assert button.read() == Contacts(R, ((200, 200, R),))
     kernel.now_ms = 300
-    kernel.tells(*RELEASE, (195, RISING, 6), (196, FALLING, 6))
+    kernel.send(*RELEASE, (195, RISING, 6), (196, FALLING, 6))
     assert button.read() == Contacts(R, ((190, 196, R),))
-    kernel.tells((299, FALLING, 6))
+    kernel.send((299, FALLING, 6))
     assert button.read() == Contacts(R, ((299, 299, R),))
 
 
 @pytest.mark.parametrize("edge", [RISING, FALLING])
-def test_read_of_an_edge_to_any_level_tells_that_the_contact_moved(
+def test_read_of_an_edge_to_any_level_gives_a_movement(
     kernel: Kernel, button: KernelContacts, edge: int
 ) -> None:
-    """The kernel reads the level late: a blink of a few microseconds names the level after it."""
-    kernel.tells((99, edge, 6))
+    """The kernel reads the level late, so the event of a very short pulse has the level after it."""
+    kernel.send((99, edge, 6))
     if edge == FALLING:
         assert button.read() == Contacts(R, ((99, 99, R),))
     else:
         assert button.read() == Contacts(R, ((99, 100, R),))
 
 
-def test_read_of_a_full_queue_tells_a_spell_since_the_last_look(
+def test_read_of_a_full_queue_gives_a_spell_since_the_last_read(
     kernel: Kernel, button: KernelContacts
 ) -> None:
-    """The kernel has dropped what came before, so the contact may never have rested."""
+    """The kernel has dropped earlier edges, so the contact may never have rested."""
     button.read()
     kernel.now_ms = 900
-    kernel.tells(*[(890 + n / 10, (FALLING, RISING)[n % 2], 5) for n in range(MOST_EDGES)])
+    kernel.send(*[(890 + n / 10, (FALLING, RISING)[n % 2], 5) for n in range(MOST_EDGES)])
     assert button.read() == Contacts(R, ((100, 896, R),))
-    kernel.tells((899, FALLING, 5), (899, RISING, 5))
+    kernel.send((899, FALLING, 5), (899, RISING, 5))
     assert button.read() == Contacts(R, ((899, 899, R),))
 
 
 @pytest.mark.parametrize("pin", [5, 6])
-def test_a_line_that_another_holds_is_named(kernel: Kernel, pin: int) -> None:
-    kernel.busy = pin
+def test_line_held_by_another_program_is_named(kernel: Kernel, pin: int) -> None:
+    kernel.busy_pin = pin
     with pytest.raises(DeviceError) as error:
         KernelContacts(os.devnull, ButtonPins(5, 6), 0)
     assert str(error.value) == (
@@ -178,7 +174,7 @@ def test_a_line_that_another_holds_is_named(kernel: Kernel, pin: int) -> None:
     )
 
 
-def test_no_command_presses_a_real_button(kernel: Kernel) -> None:
-    with pytest.raises(CallerError, match="a hand has to do it") as refusal:
+def test_press_of_a_real_button_is_refused(kernel: Kernel) -> None:
+    with pytest.raises(CallerError, match="press the real button by hand") as refusal:
         KernelContacts(os.devnull, ButtonPins(5, 6), 0).press(True)
     assert refusal.value.code == "not-here"

@@ -1,4 +1,4 @@
-"""The kernel's timers: which, when, and that a doubt is a doubt. Who dies is a forked child."""
+"""The dead-man's kernel timers, and the trial that proves them on a forked child."""
 
 import ctypes
 import faulthandler
@@ -11,61 +11,67 @@ from collections.abc import Callable
 import pytest
 
 from firmware_ctl.hardware import deadman
-from firmware_ctl.hardware.deadman import DeadmanTrial, KernelDeadman, _Timer, _Times, lock_memory
+from firmware_ctl.hardware.deadman import (
+    DeadmanTrial,
+    KernelDeadman,
+    _Timer,
+    _TimerSpec,
+    lock_memory,
+)
 from firmware_ctl.limits import DEADMAN_DUMP_MS, DEADMAN_KILL_MS
 
 
 @pytest.fixture
-def done(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
-    """What is asked of faulthandler and of the timers, in order."""
-    calls: list[tuple[object, ...]] = []
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+    """The calls of faulthandler and of the timers, in order."""
+    recorded: list[tuple[object, ...]] = []
 
     class Timer:
         def __init__(self, number: int) -> None:
             self._name = signal.Signals(number).name
 
         def set(self, after_ms: int) -> None:
-            calls.append((self._name, after_ms))
+            recorded.append((self._name, after_ms))
 
-    def register(number: int, **how: object) -> None:
-        calls.append((signal.Signals(number).name, how))
+    def register(number: int, **options: object) -> None:
+        recorded.append((signal.Signals(number).name, options))
 
     monkeypatch.setattr(deadman, "_Timer", Timer)
     monkeypatch.setattr(faulthandler, "register", register)
-    return calls
+    return recorded
 
 
-def test_deadman_shows_every_stack_and_then_kills_unless_it_is_armed_again(
-    done: list[tuple[object, ...]],
+def test_deadman_dumps_every_stack_and_then_kills(
+    calls: list[tuple[object, ...]],
 ) -> None:
     dead_man = KernelDeadman()
-    assert done == [("SIGUSR2", {"file": 2, "all_threads": True, "chain": False})]
+    assert calls == [("SIGUSR2", {"file": 2, "all_threads": True, "chain": False})]
     for _ in range(2):
-        done.clear()
+        calls.clear()
         dead_man.arm()
-        assert sorted(done) == [("SIGKILL", DEADMAN_KILL_MS), ("SIGUSR2", DEADMAN_DUMP_MS)]
-    done.clear()
+        assert sorted(calls) == [("SIGKILL", DEADMAN_KILL_MS), ("SIGUSR2", DEADMAN_DUMP_MS)]
+    calls.clear()
     dead_man.disarm()
-    assert sorted(done) == [("SIGKILL", 0), ("SIGUSR2", 0)]
+    assert sorted(calls) == [("SIGKILL", 0), ("SIGUSR2", 0)]
 
 
 def _left_ms(timer: _Timer) -> float:
-    """Until it expires; 0: never."""
-    times = _Times()
+    """Time until the timer expires. 0: never."""
+    times = _TimerSpec()
     assert timer._libc.timer_gettime(timer._timer, ctypes.byref(times)) == 0
     assert (times.every_s, times.every_ns) == (0, 0)
     return float(times.s * 1000 + times.ns / 1e6)
 
 
 @pytest.mark.parametrize("after_ms", [60_000, 100_400, 999_999])
-def test_timer_is_set_again_and_ended_to_the_millisecond(after_ms: int) -> None:
-    timer = _Timer(signal.SIGCHLD)  # which nobody minds
+def test_timer_set_again_and_cleared_is_exact_to_the_millisecond(after_ms: int) -> None:
+    timer = _Timer(signal.SIGCHLD)  # ignored by default, should it expire
     for _ in range(2):
         before_ns = time.monotonic_ns()
         timer.set(after_ms)
         left_ms = _left_ms(timer)
-        took_ms = (time.monotonic_ns() - before_ns) / 1e6
-        assert after_ms - took_ms <= left_ms <= after_ms
+        elapsed_ms = (time.monotonic_ns() - before_ns) / 1e6
+        assert after_ms - elapsed_ms <= left_ms <= after_ms
     timer.set(0)
     assert _left_ms(timer) == 0
     timer.set(after_ms)
@@ -73,16 +79,16 @@ def test_timer_is_set_again_and_ended_to_the_millisecond(after_ms: int) -> None:
     timer.set(0)
 
 
-def test_timer_that_cannot_be_set_is_told() -> None:
+def test_timer_that_cannot_be_set_raises() -> None:
     with pytest.raises(OSError, match="Invalid argument"):
         _Timer(signal.SIGCHLD).set(-1)
 
 
-def test_timer_runs_on_the_clock_that_nobody_can_set() -> None:
+def test_timer_runs_on_the_monotonic_clock() -> None:
     assert time.CLOCK_MONOTONIC == deadman._CLOCK_MONOTONIC
 
 
-def test_proof_is_a_child_that_its_own_timer_killed() -> None:
+def test_trial_whose_child_is_killed_by_its_timer_succeeds() -> None:
     assert DeadmanTrial().verify() == ""
 
 
@@ -96,18 +102,18 @@ def test_proof_is_a_child_that_its_own_timer_killed() -> None:
     ],
     ids=["exit 0", "exit 1", "SIGTERM", "SIGABRT"],
 )
-def test_proof_child_that_ends_in_another_way_is_a_doubt(
+def test_trial_whose_child_ends_otherwise_fails(
     end: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Other:
+    class EndingTimer:
         def __init__(self, number: int) -> None:
             assert number == signal.SIGKILL
 
         def set(self, after_ms: int) -> None:
-            signal.signal(signal.SIGABRT, signal.SIG_DFL)  # pytest's own would dump the stacks
+            signal.signal(signal.SIGABRT, signal.SIG_DFL)  # pytest's handler would dump the stacks
             end()
 
-    monkeypatch.setattr(deadman, "_Timer", Other)
+    monkeypatch.setattr(deadman, "_Timer", EndingTimer)
     assert DeadmanTrial().verify() == "a kernel timer did not kill the process that it was tried on"
 
 
@@ -119,10 +125,10 @@ def test_proof_child_that_ends_in_another_way_is_a_doubt(
         (8 << 20, 1000, []),
     ],
 )
-def test_memory_is_locked_in_two_calls_and_only_where_all_of_it_may_be(
+def test_lock_memory_makes_two_calls_and_only_without_a_limit(
     limit: int, user: int, locked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What no thread touches yet is left out: MCL_FUTURE with MCL_ONFAULT, never MCL_FUTURE alone."""
+    """Never MCL_FUTURE without MCL_ONFAULT, which would lock pages that no thread uses."""
     calls: list[int] = []
 
     class Libc:

@@ -1,4 +1,4 @@
-"""What systemd hears, on a socket as systemd makes one."""
+"""The messages to systemd, on a socket like systemd's own."""
 
 import os
 import socket
@@ -12,20 +12,20 @@ from firmware_ctl.limits import PING_MS
 
 
 class Manager:
-    """The end that systemd holds."""
+    """systemd's end of the socket."""
 
     def __init__(self, address: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(address)
         self.socket.setblocking(False)
 
-    def heard(self) -> list[bytes]:
-        found = []
+    def received(self) -> list[bytes]:
+        messages = []
         try:
             while True:
-                found.append(self.socket.recv(100))
+                messages.append(self.socket.recv(100))
         except BlockingIOError:
-            return found
+            return messages
 
 
 @pytest.fixture
@@ -46,12 +46,12 @@ def _systemd(path: str, **environ: str) -> Systemd:
 
 @pytest.fixture(autouse=True)
 def _closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The program keeps its socket to the end; here it is closed after each test."""
+    """Closes the sockets after each test. The daemon keeps its socket to the end."""
     made: list[socket.socket] = []
     real = socket.socket
 
-    def make(*how: int) -> socket.socket:
-        made.append(real(*how))
+    def make(*arguments: int) -> socket.socket:
+        made.append(real(*arguments))
         return made[-1]
 
     monkeypatch.setattr(socket, "socket", make)
@@ -60,26 +60,26 @@ def _closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         sock.close()
 
 
-def test_checked_ticks_ping_the_watchdog_again_and_again(path: str, manager: Manager) -> None:
+def test_beat_pings_the_watchdog_once_in_ping_ms(path: str, manager: Manager) -> None:
     systemd = _systemd(path, WATCHDOG_USEC="2000000")
-    heard = {}
+    received = {}
     for now_ms in (0, 20, PING_MS - 1, PING_MS, PING_MS + 20, 2 * PING_MS, 10 * PING_MS):
         systemd.beat(now_ms, is_moving=False)
-        heard[now_ms] = manager.heard()
-    pings = [now_ms for now_ms, words in heard.items() if words]
+        received[now_ms] = manager.received()
+    pings = [now_ms for now_ms, messages in received.items() if messages]
     assert pings == [0, PING_MS, 2 * PING_MS, 10 * PING_MS]
-    assert all(words in ([], [b"WATCHDOG=1"]) for words in heard.values())
+    assert all(messages in ([], [b"WATCHDOG=1"]) for messages in received.values())
 
 
-def test_ready_and_stopping_are_told_in_systemds_words(path: str, manager: Manager) -> None:
+def test_ready_and_stopping_send_their_messages(path: str, manager: Manager) -> None:
     systemd = _systemd(path)
     systemd.ready()
     systemd.stopping()
-    assert manager.heard() == [b"READY=1", b"STOPPING=1"]
+    assert manager.received() == [b"READY=1", b"STOPPING=1"]
 
 
 @pytest.mark.parametrize(
-    ("environ", "is_promised"),
+    ("environ", "has_watchdog"),
     [
         ({"WATCHDOG_USEC": "2000000"}, True),
         ({"WATCHDOG_USEC": "2000000", "WATCHDOG_PID": "7"}, True),
@@ -89,34 +89,34 @@ def test_ready_and_stopping_are_told_in_systemds_words(path: str, manager: Manag
         ({}, False),
     ],
 )
-def test_watchdog_of_another_process_or_of_no_time_is_none(
-    environ: dict[str, str], is_promised: bool, path: str, manager: Manager
+def test_watchdog_of_another_process_or_without_a_time_is_no_watchdog(
+    environ: dict[str, str], has_watchdog: bool, path: str, manager: Manager
 ) -> None:
     systemd = _systemd(path, **environ)
     systemd.beat(0, is_moving=True)
-    assert manager.heard() == [b"WATCHDOG=1"] * is_promised
-    assert bool(systemd.start_inhibited_because) is not is_promised
+    assert manager.received() == [b"WATCHDOG=1"] * has_watchdog
+    assert bool(systemd.start_inhibited_because) is not has_watchdog
 
 
-def test_abstract_socket_is_reached() -> None:
+def test_ready_reaches_an_abstract_socket() -> None:
     name = f"firmware-ctl-test-{os.getpid()}"
     manager = Manager(f"\0{name}")
     _systemd(f"@{name}").ready()
-    assert manager.heard() == [b"READY=1"]
+    assert manager.received() == [b"READY=1"]
 
 
-def test_manager_that_does_not_read_or_is_gone_holds_nothing_up(
+def test_beat_to_a_manager_that_does_not_read_or_is_gone_does_not_block(
     path: str, manager: Manager
 ) -> None:
     systemd = _systemd(path, WATCHDOG_USEC="2000000")
     for tick in range(1_000):  # more than any queue takes; a test that hangs here has failed
         systemd.beat(tick * PING_MS, is_moving=True)
-    assert 0 < len(manager.heard()) < 1_000
+    assert 0 < len(manager.received()) < 1_000
     manager.socket.close()
     systemd.stopping()
 
 
-def test_where_nobody_listens_nothing_is_told_and_nothing_doubted() -> None:
+def test_without_systemd_nothing_is_sent_and_starts_are_allowed() -> None:
     systemd = Systemd({"WATCHDOG_USEC": "2000000"}, process=7)
     assert systemd.start_inhibited_because == ""
     systemd.ready()

@@ -7,7 +7,7 @@ from firmware_ctl.limits import DAY_MS
 from firmware_ctl.session.allowance import Allowance, Spent
 
 
-def test_a_day_begins_with_its_first_start() -> None:
+def test_day_begins_with_its_first_start() -> None:
     account = Allowance(1_000_000)
     account.take(400_000, 5_000)
     account.take(600_000, 900_000)
@@ -16,7 +16,7 @@ def test_a_day_begins_with_its_first_start() -> None:
     assert used == [1_000_000, 1_000_000, 0]
 
 
-def test_a_refusal_takes_nothing_and_its_first_word_is_the_wait() -> None:
+def test_refused_take_reserves_nothing_and_names_the_wait() -> None:
     account = Allowance(1_000_000)
     account.take(400_000, 5_000)
     with pytest.raises(CallerError) as refused:
@@ -24,13 +24,13 @@ def test_a_refusal_takes_nothing_and_its_first_word_is_the_wait() -> None:
 
     assert refused.value.code == "allowance"
     assert str(refused.value) == (
-        "86399 the session takes 600 s and 600 s of today's 1000 s are left; "
+        "86399 this session needs 10:00, but only 10:00 of today's 16:40 are left; "
         "choose a shorter profile or wait"
     )
     assert account.used_ms(6_500) == 400_000
 
 
-def test_what_a_stopped_session_did_not_use_returns() -> None:
+def test_give_back_returns_unused_time() -> None:
     account = Allowance(1_000_000)
     account.take(400_000, 0)
     account.give_back(150_000)
@@ -39,7 +39,7 @@ def test_what_a_stopped_session_did_not_use_returns() -> None:
     assert account.used_ms(0) == 0
 
 
-def test_a_new_day_owes_nothing_to_the_old_one() -> None:
+def test_new_day_begins_with_the_whole_allowance() -> None:
     account = Allowance(1_000_000)
     account.take(1_000_000, 0)
     account.take(1_000_000, DAY_MS)
@@ -47,20 +47,20 @@ def test_a_new_day_owes_nothing_to_the_old_one() -> None:
     assert account.used_ms(2 * DAY_MS - 1) == 1_000_000
 
 
-def test_a_mat_that_allows_less_than_was_used_has_nothing_left_and_not_less() -> None:
+def test_allowance_lowered_below_the_used_time_has_nothing_left() -> None:
     account = Allowance(1_000_000, Spent(used_ms=1_800_000, day_began_at_ms=-1))
     assert account.used_ms(0) == 1_000_000
-    with pytest.raises(CallerError, match="0 s of today's 1000 s are left"):
+    with pytest.raises(CallerError, match="0:00 of today's 16:40 are left"):
         account.take(1_000, 0)
     assert account.account == (1_800_000, -1)
 
 
 HOUR_MS = 3_600_000
 OLDER = Spent(used_ms=600_000, day_began_at_ms=-HOUR_MS, may_renew=True)
-"""Ten minutes of a day that began an hour before; no clock said how long the machine was off."""
+"""Ten minutes of a day that began an hour before; no clock knows how long the machine was off."""
 
 
-def test_time_off_told_late_ends_the_older_day_and_what_was_used_since_begins_a_new_one() -> None:
+def test_was_off_that_ends_the_older_day_moves_recent_use_to_a_new_day() -> None:
     account = Allowance(1_800_000, OLDER)
     account.take(300_000, 5_000)
     account.give_back(100_000)
@@ -72,7 +72,7 @@ def test_time_off_told_late_ends_the_older_day_and_what_was_used_since_begins_a_
     assert not account.may_renew
 
 
-def test_time_off_that_does_not_end_the_older_day_makes_it_older() -> None:
+def test_was_off_within_the_older_day_makes_it_older() -> None:
     account = Allowance(1_800_000, OLDER)
     account.take(300_000, 5_000)
     account.was_off(22 * HOUR_MS, 60_000)
@@ -80,7 +80,7 @@ def test_time_off_that_does_not_end_the_older_day_makes_it_older() -> None:
     assert account.account == (900_000, -23 * HOUR_MS)
 
 
-def test_time_off_is_nothing_to_a_day_that_began_here() -> None:
+def test_was_off_does_not_change_a_day_that_began_here() -> None:
     fresh, renewed = Allowance(1_800_000), Allowance(1_800_000, OLDER)
     assert renewed.renew()
     for account in (fresh, renewed):
@@ -89,7 +89,7 @@ def test_time_off_is_nothing_to_a_day_that_began_here() -> None:
         assert account.account == (300_000, 5_000)
 
 
-def test_a_new_day_by_the_button_is_one_and_begins_with_its_first_start() -> None:
+def test_renew_works_once_and_the_day_begins_with_its_first_start() -> None:
     account = Allowance(1_800_000, OLDER)
     assert (account.renew(), account.renew()) == (True, False)
     assert account.account == (0, None)
@@ -100,7 +100,7 @@ def test_a_new_day_by_the_button_is_one_and_begins_with_its_first_start() -> Non
     assert (damaged.damage, damaged.used_ms(0)) == ("", 0)
 
 
-def test_a_suspend_makes_the_day_older() -> None:
+def test_sleep_makes_the_day_older() -> None:
     account = Allowance(1_800_000, OLDER)
     account.take(300_000, 5_000)
     account.sleep(HOUR_MS)

@@ -43,10 +43,10 @@ def alive(mat: Mat, until_ms: int, stage_ms: int = STAGE_MS[1]) -> Board:
 
 def dark_after_ms(board: Board, from_ms: int) -> int | None:
     """How long it takes until no motor has power any more; None: longer than `LOOK_MS`."""
-    lit_ms = [t for t in range(LOOK_MS) if any(powers(board, from_ms + t))]
-    if not lit_ms:
-        return 0
-    return lit_ms[-1] + 1 if lit_ms[-1] + 1 < LOOK_MS else None
+    for t in reversed(range(LOOK_MS)):
+        if any(board.power_at(motor, from_ms + t) for motor in MOTORS):
+            return t + 1 if t + 1 < LOOK_MS else None
+    return 0
 
 
 # --- lines and gates ---

@@ -1,54 +1,31 @@
-"""The state folder: links and FIFOs in it that others may have put there, and killed mocks."""
+"""The state folder: links and FIFOs in it that others may have put there, and the folders of mocks."""
 
 import os
-import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from firmware_ctl.commissioning import terminal
+from firmware_ctl.commissioning import wiring
 from firmware_ctl.commissioning.first_evening import Progress
-from firmware_ctl.commissioning.questions import Tuned
+from firmware_ctl.commissioning.questions import MeasuredDuties
 from firmware_ctl.config import shipped
-from firmware_ctl.config.paths import ring_file
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.storage import flight_recorder
 from firmware_ctl.storage.disk_writer import Disk
 from firmware_ctl.storage.ledger import Ledger
-from firmware_ctl.storage.ring import half_paths
 from firmware_ctl.storage.state_folder import StateFolder, temporary_folder
 from firmware_ctl.timeline.folder import load_mat
-from tests.support.process import PATIENCE_S, Lines, call, command, environment
+from tests.support.traps import fifo, hard_link, link, untouched
 from tests.support.worlds_disk import NEW, OLD, THEN, AtOnce, written
 
 STRANGER = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 
 
-def link(path: Path, target: Path) -> None:
-    path.symlink_to(target)
-
-
-def hard_link(path: Path, target: Path) -> None:
-    path.hardlink_to(target)
-
-
-def fifo(path: Path, _: Path) -> None:
-    os.mkfifo(path)
-
-
 @pytest.fixture
 def private_file(tmp_path: Path) -> Iterator[Path]:
-    """A file that no command may touch."""
-    path = tmp_path / "roots"
-    path.write_text("root's own")
-    path.chmod(0o600)
-    before = path.stat()
-    yield path
-    assert path.read_text() == "root's own"
-    assert (path.stat().st_uid, path.stat().st_mode) == (before.st_uid, before.st_mode)
+    yield from untouched(tmp_path / "roots")
 
 
 @pytest.mark.parametrize("put", [link, hard_link, fifo])
@@ -121,7 +98,7 @@ def test_mat_file_with_new_duties_replaces_a_link_or_fifo_and_not_its_target(
     mat = load_mat(str(path))
     for name in ("mat.yaml.before", "mat.yaml.part"):
         put(tmp_path / name, private_file)
-    terminal.write(str(path), mat, {mat.motors[0].name: Tuned(33, 22)})
+    wiring.write_duties(str(path), mat, {mat.motors[0].name: MeasuredDuties(33, 22)})
     assert load_mat(str(path)).motors[0].start_pct == 33
     assert (tmp_path / "mat.yaml.before").read_bytes() == mat.source
 
@@ -144,50 +121,7 @@ def test_incident_replaces_a_link_or_fifo_and_not_its_target(
     assert os.listdir(state) == ["incident-now-why.jsonl.gz"]
 
 
-@pytest.mark.parametrize("put", [link, fifo])
-def test_replay_of_a_link_or_fifo_is_refused_at_once(
-    put: Callable[[Path, Path], None], private_file: Path, tmp_path: Path
-) -> None:
-    put(tmp_path / "incident.jsonl.gz", private_file)
-    refused = call(tmp_path, "simulate", "--replay", str(tmp_path / "incident.jsonl.gz"))
-    assert refused.returncode == 2
-    assert f"the incident {tmp_path}/incident.jsonl.gz cannot be read: " in refused.stderr
-
-
-def test_trace_that_is_a_link_or_fifo_is_refused_at_once(
-    private_file: Path, tmp_path: Path
-) -> None:
-    for put in (link, hard_link, fifo):
-        path = tmp_path / "t.jsonl"
-        put(path, private_file)
-        refused = call(tmp_path, "mock", "--no-view", "--trace", str(path))
-        assert refused.returncode == 2
-        assert f"the trace {path} cannot be written: " in refused.stderr
-        path.unlink()
-
-
 # --- a mock without --state
-
-
-def start_and_kill_mock(env: dict[str, str]) -> None:
-    process = subprocess.Popen(
-        command("mock", "--no-view"), env=env, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
-    )
-    assert process.stdout is not None
-    Lines(process.stdout.fileno()).until(lambda line: line.startswith("* ready"))
-    process.kill()
-    assert process.wait(PATIENCE_S) == -signal.SIGKILL
-    process.stdout.close()
-
-
-def test_mock_that_is_killed_leaves_no_shared_memory_and_the_next_removes_its_folder(
-    tmp_path: Path,
-) -> None:
-    env = environment(tmp_path) | {"TMPDIR": str(tmp_path)}
-    for _ in range(2):
-        start_and_kill_mock(env)
-        (folder,) = tmp_path.glob("firmware-ctl-mock-*")
-        assert not any(map(os.path.exists, half_paths(ring_file(str(folder)))))
 
 
 def test_temporary_folder_that_cannot_be_made_gives_a_sentence(

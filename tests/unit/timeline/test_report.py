@@ -5,24 +5,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
 
 from firmware_ctl.cli.authoring import certificate_lines
 from firmware_ctl.cli.main import main
 from firmware_ctl.config import shipped
-from firmware_ctl.config.mat import Mat
-from firmware_ctl.config.profile import Profile
-from firmware_ctl.errors import AuthorError
 from firmware_ctl.limits import resolve
 from firmware_ctl.timeline import report
 from firmware_ctl.timeline.catalogue import GoodEntry, read_entry
-from firmware_ctl.timeline.compiler import motors_of
 from firmware_ctl.timeline.folder import load_mat, read_catalogue
-from firmware_ctl.timeline.model import MotorCourse, Timeline
+from firmware_ctl.timeline.model import MotorCourse
 from firmware_ctl.timeline.report import ZoneProof, certify, explain
 from firmware_ctl.timeline.steps import Steps
-from firmware_ctl.timeline.supply import PeakCurrent, fit_to_supply
-from tests.support.strategies import mats_and_profiles
+from firmware_ctl.timeline.supply import PeakCurrent
+from tests.support.worlds_timeline import duties
 
 MAT = load_mat(shipped.mat_file())
 CATALOGUE = read_catalogue([shipped.profiles_dir()], MAT)
@@ -62,39 +57,12 @@ def test_new_with_a_name_that_looks_like_an_option_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def duties(profile: Profile, timeline: Timeline, mat: Mat) -> list[tuple[str, str, int]]:
-    """For every line of play and zone the highest compiled duty, without kicks."""
-    rows = []
-    for phase, segment in zip(profile.phases, timeline.segments, strict=True):
-        for play in phase.play:
-            _, dot, side = play.target.partition(".")
-            for zone in mat.zones:
-                motors = [i for i in motors_of(play.target, mat) if mat.motors[i].zone == zone.name]
-                if motors:
-                    curves = timeline.drive_table.curves
-                    duty = max(curves[i].duty_pct[segment.high_pct[i]] for i in motors)
-                    rows.append((phase.name, zone.name + dot + side, duty))
-    return rows
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_explain_of_a_shipped_profile_gives_the_compiled_duties(name: str) -> None:
     entry = CATALOGUE.valid(name)
     rows = explain(entry.profile, entry.budget, MAT)
     explained = [(row.phase, row.zone, row.duty_pct) for row in rows]
     assert explained == duties(entry.profile, entry.timeline, MAT)
-
-
-@given(mats_and_profiles())
-def test_explain_of_any_profile_gives_the_compiled_duties(both: tuple[Mat, Profile]) -> None:
-    mat, profile = both
-    try:
-        timeline, budget = fit_to_supply(profile, mat)
-    except AuthorError:
-        return
-    rows = explain(profile, budget, mat)
-    explained = [(row.phase, row.zone, row.duty_pct) for row in rows]
-    assert explained == duties(profile, timeline, mat)
 
 
 def test_certify_of_a_session_with_many_cycles_draws_one_a_course(

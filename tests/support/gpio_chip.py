@@ -1,0 +1,77 @@
+"""A fake GPIO chip for `emergency_off`. The structs are linux/gpio.h's in the compiler's layout."""
+
+import ctypes
+import os
+from collections.abc import Iterator
+from errno import EBUSY, EINVAL
+from pathlib import Path
+
+from firmware_ctl.hardware import emergency_off
+
+
+class Attribute(ctypes.Structure):
+    _fields_ = (
+        ("id", ctypes.c_uint32),
+        ("padding", ctypes.c_uint32),
+        ("values", ctypes.c_uint64),
+        ("mask", ctypes.c_uint64),
+    )
+
+
+class LineRequest(ctypes.Structure):
+    _fields_ = (
+        ("offsets", ctypes.c_uint32 * 64),
+        ("consumer", ctypes.c_char * 32),
+        ("flags", ctypes.c_uint64),
+        ("num_attrs", ctypes.c_uint32),
+        ("config_padding", ctypes.c_uint32 * 5),
+        ("attrs", Attribute * 10),
+        ("num_lines", ctypes.c_uint32),
+        ("event_buffer_size", ctypes.c_uint32),
+        ("padding", ctypes.c_uint32 * 5),
+        ("fd", ctypes.c_int32),
+    )
+
+
+def ioctl_number(direction: int, number: int, size: int) -> int:
+    return direction << 30 | size << 16 | 0xB4 << 8 | number
+
+
+class GpioChip:
+    """A GPIO chip that records requests. `held`: which process holds which line."""
+
+    def __init__(self, chip: Path) -> None:
+        self.chip = "/dev/gpiochip0"
+        self.file = str(chip)
+        self.requests: list[list[int]] = []
+        self.data: list[bytes] = []
+        self.line_fds: list[int] = []
+        self.held: dict[int, int] = {}
+        """Lines and the processes that hold them; 0: the kernel itself."""
+        self.lines = 54
+        chip.touch()
+
+    def ioctl(self, fd: int, number: int, data: bytearray) -> None:
+        assert os.readlink(f"/proc/self/fd/{fd}") == self.file
+        assert number == emergency_off.GET_LINE
+        self.data.append(bytes(data))
+        request = LineRequest.from_buffer(data)
+        pins = list(request.offsets[: request.num_lines])
+        self.requests.append(pins)
+        if max(pins) >= self.lines:
+            raise OSError(EINVAL, "Invalid argument")
+        if any(self.is_held(pin) for pin in pins):
+            raise OSError(EBUSY, "Device or resource busy")
+        request.fd = os.open(os.devnull, os.O_RDWR)
+        self.line_fds.append(request.fd)
+
+    def is_held(self, pin: int) -> bool:
+        pid = self.held.get(pin)
+        return pid is not None and (pid in (0, 1) or os.waitid(os.P_PID, pid, GONE) is None)
+
+    def holders(self, chip: str) -> Iterator[tuple[int, int]]:
+        assert chip == self.chip
+        return ((pin, pid) for pin, pid in self.held.items() if pid and self.is_held(pin))
+
+
+GONE = os.WEXITED | os.WNOHANG | os.WNOWAIT

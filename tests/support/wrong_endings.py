@@ -1,0 +1,23 @@
+"""Profiles whose names have endings that a daemon ignores."""
+
+from pathlib import Path
+
+from tests.support.process import SHORT
+
+WRONG_ENDINGS = {"evening.yml": "yml", "morning.YAML": "YAML", "noon.yml": "yml"}
+
+
+def sentences(folder: Path) -> list[str]:
+    return [
+        f"{folder}/{name}:1:1: a daemon leaves this file out; rename it to end in .yaml, "
+        f"not .{ending}"
+        for name, ending in WRONG_ENDINGS.items()
+    ]
+
+
+def write_profiles(folder: Path) -> Path:
+    """Makes the folder with a good profile, and three that a daemon ignores for their ending."""
+    folder.mkdir()
+    for name in ("noon.yaml", "noon.yml", "evening.yml", "morning.YAML", ".hidden.yml"):
+        (folder / name).write_text(SHORT)
+    return folder

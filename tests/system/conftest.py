@@ -1,0 +1,29 @@
+"""A fake GPIO chip for `emergency_off`, and a process that may be killed."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from firmware_ctl.hardware import emergency_off
+from tests.support.gpio_chip import GpioChip
+
+
+@pytest.fixture
+def gpio_chip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GpioChip:
+    chip = GpioChip(tmp_path / "gpiochip0")
+    monkeypatch.setattr(emergency_off, "_ioctl", chip.ioctl)
+    monkeypatch.setattr(emergency_off, "open_chip", lambda _: os.open(chip.file, os.O_RDWR))
+    monkeypatch.setattr(emergency_off, "_holders", chip.holders)
+    return chip
+
+
+@pytest.fixture
+def child() -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield process
+    process.kill()
+    process.communicate()

@@ -1,0 +1,183 @@
+"""Clients of the daemon: leases, floods, events, and clients that leave."""
+
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from firmware_ctl.daemon.clients import READY
+from firmware_ctl.daemon.links import SocketLink
+from firmware_ctl.limits import TICK_MS
+from firmware_ctl.session.events import (
+    Input,
+    Start,
+    State,
+    Step,
+    Stop,
+)
+from tests.support.daemon import Daemon
+from tests.unit.daemon.loop_world import (
+    Wire,
+    World,
+)
+
+
+def test_clients_get_a_watchers_lines_with_the_same_tick() -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    answers: list[list[str]] = []
+
+    class View:
+        def step(self, event: Input, step: Step, now_ms: int) -> None:
+            wire.connection.answer([f"at {now_ms}"])
+
+    world.daemon.player._watchers.append(View())
+    world.at(700, lambda daemon: daemon.act(Start("alpha")))
+    world.at(1_010, lambda _: answers.append(wire.answers))
+    world.run(1_100)
+    assert answers[0][-2:] == ["at 980", "at 1000"]
+
+
+def lease_script(world: World, script: list[tuple[int, bytes]]) -> Wire:
+    wire = Wire(world.daemon)
+    for at_ms, data in script:
+        world.at(at_ms, lambda _, data=data: wire.receive(data))
+    return wire
+
+
+@pytest.mark.parametrize(
+    ("script", "stops_at_ms"),
+    [
+        ([(700, b"lease 2\nstart beta\n")], 2_700),
+        ([(700, b"start beta\nlease 2\n")], 2_700),
+        ([(700, b"lease 2\nstart beta\n"), (2_000, b"ping\n")], 4_000),
+        ([(700, b"lease 2\nstart beta\n"), (2_000, b"?")], 4_000),
+        ([(700, b"lease 2\nstart beta\n"), (2_000, b"nonsense\n")], 2_700),
+        ([(700, b"lease 2\nstart beta\n"), (2_000, b"half a li")], 2_700),
+        ([(700, b"lease 2\nstart beta\n"), (2_000, b"lease 0\n")], None),
+        ([(700, b"start beta\n")], None),
+    ],
+)
+def test_lease_without_a_valid_request_stops_the_session(
+    script: list[tuple[int, bytes]], stops_at_ms: int | None
+) -> None:
+    world = World()
+    lease_script(world, script)
+    world.run(10_000)
+    assert world.offs_at_ms() == [stops_at_ms or 10_000]
+
+
+def test_lease_of_another_connection_stops_nothing() -> None:
+    world = World()
+    lease_script(world, [(600, b"lease 1\n")])
+    lease_script(world, [(700, b"start beta\n")])
+    world.run(5_000)
+    assert world.offs_at_ms() == [5_000]
+
+
+def test_lease_after_the_end_of_its_session_stops_nothing() -> None:
+    """A stop would bar a start for a moment, and end a press that is going on."""
+    world = World()
+    wire = Wire(world.daemon)
+    stops: list[int] = []
+    world.at(1_000, lambda _: wire.receive(b"lease 5\nstart\n"))
+    step = world.daemon.player.step
+
+    def watched(event: Input) -> Step:
+        if isinstance(event, Stop):
+            stops.append(world.poller.now_ms())
+        return step(event)
+
+    world.daemon.player.step = watched  # type: ignore[method-assign]
+    world.run(10_000)
+    assert world.session.status.started == 1
+    assert stops == []
+
+
+def test_lease_that_ends_with_the_job_that_would_begin_its_session_begins_none() -> None:
+    """What a source of the loop brings in that round comes after the lease."""
+    world = World()
+    lease_script(world, [(700, b"lease 1\nstart beta\n")])
+    saved: list[Callable[[str], object]] = []
+    world.daemon.player._ledger.save = lambda save, done: saved.append(done)  # type: ignore[method-assign]
+    world.at(1_700, lambda _: saved[0](""))
+    world.run(5_000)
+    assert saved
+    assert world.session.status.started == 0
+
+
+@pytest.mark.parametrize(("lease", "stops_at_ms"), [(b"lease 60\n", 3_000), (b"", 5_000)])
+def test_link_that_ends_is_closed_once_and_its_lease_ends(lease: bytes, stops_at_ms: int) -> None:
+    world = World()
+    wire = lease_script(world, [(700, lease + b"start beta\n"), (3_000, b"")])
+    world.run(5_000)
+    assert wire.closed == 1
+    assert world.daemon.links == []
+    assert world.offs_at_ms() == [stops_at_ms]
+
+
+def test_client_that_left_without_reading_is_closed_and_its_lease_ends() -> None:
+    world = World()
+    client, ours = socket.socketpair()
+    link = SocketLink(ours)
+    world.daemon.join(link)
+
+    def come_and_go(daemon: Daemon) -> None:
+        client.sendall(b"lease 60\nstart beta\n" + b"help\n" * 50)
+        client.close()
+        daemon.clients.receive([link])
+
+    world.at(700, come_and_go)
+    world.at(701, lambda daemon: daemon.clients.receive([link]))
+    world.run(5_000)
+    assert world.daemon.links == []
+    assert link.fileno() == -1
+    assert world.session.status.started == 1
+    assert not any(state is State.RUNNING for at_ms, state, *_ in world.rows if at_ms > TICK_MS)
+
+
+def test_flood_is_answered_in_order_and_delays_no_tick() -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    world.at(700, lambda _: wire.receive(b"start beta\n" + b"ping\n" * 500 + b"status\n"))
+    world.run(2_000)
+    assert wire.answers[1:502] == ["ok profile=beta left=60", *["ok"] * 500]
+    assert wire.answers[502].startswith("ok state=running")
+    assert len(wire.answers) == 503
+
+
+def test_client_that_reads_slowly_gets_every_answer() -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    wire.takes = 3
+    world.at(700, lambda _: wire.receive(b"help\nhello\n"))
+    world.run(400_000)
+    assert wire.answers[0] == READY
+    assert wire.answers[-2] == "ok"
+    assert wire.answers[-1].startswith("ok firmware-ctl ")
+
+
+def test_events_go_to_connections_that_asked() -> None:
+    world = World()
+    eager, other = Wire(world.daemon), Wire(world.daemon)
+    world.at(600, lambda _: eager.receive(b"events on\n"))
+    world.at(700, lambda _: other.receive(b"start alpha\n"))
+    world.run(3_000)
+    assert other.answers[1:] == ["ok profile=alpha left=1"]
+    assert [line.split()[1] for line in eager.answers[2:]] == [
+        "event=state",
+        "event=phase",
+        "event=state",
+    ]
+
+
+def test_client_with_a_lease_that_leaves_ends_its_waiting_start() -> None:
+    world = World()
+    leaves, stays = Wire(world.daemon), Wire(world.daemon)
+    world.at(650, lambda _: stays.receive(b"events on\n"))
+    world.at(700, lambda _: leaves.receive(b"lease 60\nstart alpha\n"))
+    world.at(900, lambda _: leaves.receive(b""))
+    answers: list[list[str]] = []
+    world.at(930, lambda _: answers.append(stays.answers))
+    world.run(1_000)
+    assert answers[0][-1].startswith("* event=state state=idle"), answers

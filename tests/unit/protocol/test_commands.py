@@ -1,0 +1,128 @@
+"""The table of commands: its words, `help` and `caps`, and commands with an answer of their own."""
+
+import json
+
+import pytest
+
+from firmware_ctl import limits
+from firmware_ctl.protocol.commands import COMMANDS
+from firmware_ctl.protocol.connection import (
+    ERROR_CODES,
+    FAULT_CODES,
+)
+from tests.support.worlds import Bench, RealButton
+from tests.unit.protocol.byte_streams import (
+    answers,
+)
+
+CONTRACT = {
+    "help", "hello", "caps", "profiles", "select", "start", "stop", "pause", "resume", "trim",
+    "try", "status", "limits", "explain", "events", "echo", "lease", "ping", "press", "reload", "clear",
+}  # fmt: skip
+
+ERRORS = {
+    "unknown-command", "bad-argument", "unknown-profile", "invalid-profile", "busy", "not-running",
+    "not-ready", "allowance", "fault", "too-long", "overflow", "not-text", "not-here",
+}  # fmt: skip
+
+FAULTS = {"tick-late", "pin-write", "rail", "button", "under-voltage", "suspend", "internal"}
+
+
+def test_commands_equal_the_contract_and_fill_help_and_caps() -> None:
+    assert set(COMMANDS) == CONTRACT
+    *lines, ok = answers(b"help")
+    assert [line.split()[1].rstrip(":") for line in lines] == list(COMMANDS)
+    assert ok == "ok"
+    (line, ok) = answers(b"caps")
+    caps = json.loads(line.removeprefix("- "))
+    assert (list(caps["verbs"]), caps["errors"], caps["faults"], ok) == (
+        list(COMMANDS),
+        list(ERROR_CODES),
+        list(FAULT_CODES),
+        "ok",
+    )
+
+
+def test_codes_equal_the_contract() -> None:
+    assert (set(ERROR_CODES), set(FAULT_CODES)) == (ERRORS, FAULTS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_command_checks_its_number_of_words_and_ignores_case(name: str) -> None:
+    verb = COMMANDS[name]
+    used = f"err bad-argument usage: {name} {verb.usage}".rstrip()
+
+    if name == "stop":  # never refused, whatever stands behind it
+        assert answers(b"Stop it now please") == ["ok"]
+        return
+    too_many = answers(f"{name.upper()} {'x ' * (verb.most + 1)}".encode())
+    too_few = answers(f"{name.title()} {'x ' * (verb.least - 1)}".encode()) if verb.least else used
+    assert (too_many, too_few) == ([used], [used] if verb.least else used)
+
+
+@pytest.mark.parametrize(
+    ("word", "taken"),
+    [("10", True), ("100", True), ("55%", True), ("9", False), ("101", False), ("-50", False),
+     ("5e1", False), ("50.0", False), ("+50", False), ("999999999999", False), ("nan", False)],
+)  # fmt: skip
+def test_trim_accepts_whole_percents_from_10_to_100(word: str, taken: bool) -> None:
+    (answer,) = answers(f"trim {word}".encode())
+    assert answer.startswith("ok trim=") is taken
+
+
+@pytest.mark.parametrize(
+    ("word", "ms"),
+    [("", 100), ("short", 100), ("LONG", 1_000), ("0.01", 10), ("10", 10_000), ("0.5s", 500),
+     ("0", None), ("10.1", None), ("-1", None), ("nan", None), ("inf", None), ("1e99", None)],
+)  # fmt: skip
+def test_press_lasts_as_long_as_requested(word: str, ms: int | None) -> None:
+    bench = Bench()
+    moved_at_ms: list[int] = []
+    press = bench.finger.press
+
+    def pressed(is_down: bool) -> None:
+        moved_at_ms.append(bench.poller.now_ms())
+        press(is_down)
+
+    bench.finger.press = pressed  # type: ignore[method-assign]
+    bench.send(100, f"press {word}\r".encode())
+    bench.run(12_000)
+
+    assert moved_at_ms == ([] if ms is None else [100, 100 + ms])
+    assert bench.wires[0].lines()[1] == (
+        "ok" if ms else "err bad-argument a press is short, long, or 0.01 to 10 seconds"
+    )
+
+
+def test_press_of_a_real_button_is_refused() -> None:
+    bench = Bench(button=RealButton())
+    assert answers(b"press", bench=bench) == [
+        "err not-here the start button of this mat is a real one"
+    ]
+
+
+def test_reload_answers_later_and_keeps_the_order_of_answers() -> None:
+    bench = Bench()
+    bench.reloads.append("the folder /profiles cannot be read: No such file or directory")
+    bench.send(100, b"reload\rping\r", b"select bad\r")
+    bench.send(100, b"hello\r", wire=1)
+    bench.run(150)
+
+    assert bench.wires[0].lines()[1:] == [
+        "err not-ready the folder /profiles cannot be read: No such file or directory",
+        "ok",
+        "err invalid-profile bad.yaml:3:7: level: 140% is above the most, 100%",
+    ]
+    assert len(bench.wires[1].lines()) == 2
+
+
+def test_caps_limits_equal_the_code() -> None:
+    (line, _) = answers(b"caps")
+    assert json.loads(line.removeprefix("- "))["limits"] == {
+        "session": 900,
+        "daily": 720,
+        "duty": 80,
+        "rise": 50,
+        "trim": list(limits.TRIM_PCT),
+        "pauses": 300,
+    }

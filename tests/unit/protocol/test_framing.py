@@ -1,0 +1,189 @@
+"""Framing: lines and stops in any bytes, split anywhere."""
+
+import re
+import time
+from itertools import zip_longest
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from firmware_ctl.config.profile import Phase
+from firmware_ctl.protocol import connection as connection_module
+from firmware_ctl.protocol.connection import (
+    Connection,
+    Dropped,
+)
+from firmware_ctl.protocol.framing import LONGEST_LINE, Line
+from firmware_ctl.session.events import Reload
+from firmware_ctl.timeline.catalogue import Catalogue
+from tests.support.worlds import CATALOGUE, Bench, entry, steady
+from tests.unit.protocol.byte_streams import BYTES, cut, final_lines, requests, waiting
+
+
+@given(cut(BYTES))
+@example([b"sta", b"rt\r"])
+@example([b"STOP\rstop it\rstopping\r"])
+@example([b"x" * 97 + b"\r" + b"y" * 96 + b"\r"])
+@example([b"\x1b[", b"Astart\r"])
+@example([b"pinx\x08", b"g\r\0ping\r"])
+@example([b"pi\x15ping\rok\r- x\r* y\r"])
+def test_framing_of_bytes_split_anywhere_equals_the_contract(chunks: list[bytes]) -> None:
+    connection = Connection()
+    stop_bytes = sum(connection.receive(chunk, 0).stop_bytes for chunk in chunks)
+
+    data = b"".join(chunks)
+    assert waiting(connection) == [
+        line if line is None or len(line) <= LONGEST_LINE else None for line in requests(data)
+    ]
+    assert stop_bytes == len(re.findall(rb"[!\x18\x03]", data))
+
+
+STOPS = st.sampled_from([b"stop", b" Stop", b"stop it", b"stopp", b"ping", b"", b"  ", b"x" * 97])
+
+FLOODS = st.lists(
+    st.one_of(
+        st.tuples(STOPS, st.sampled_from([b"\r", b"\n", b"\r\n"])).map(b"".join),
+        st.sampled_from([b"!", b"?", b"st", b"op", b"\xff", b"!stop\n"]),
+    ),
+    max_size=40,
+).map(b"".join)
+
+
+@given(cut(FLOODS), st.integers(1, 6), st.integers(1, 60), st.lists(st.integers(0, 4), max_size=8))
+@settings(max_examples=300)
+def test_lines_beyond_the_buffer_are_counted_and_their_stops_found(
+    chunks: list[bytes], room: int, room_bytes: int, served: list[int]
+) -> None:
+    """After each chunk some of what waits is answered."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection_module, "MOST_WAITING", room)
+        patch.setattr(connection_module, "MOST_WAITING_BYTES", room_bytes)
+        connection, roomy = Connection(), Connection()
+        answered = 0
+        stops, stops_with_room = [], []
+        for chunk, most in zip_longest(chunks, served[: len(chunks)], fillvalue=9):
+            assert isinstance(chunk, bytes)
+            stops.append(connection.receive(chunk, 0)[:3])
+            for _ in range(min(most, len(connection.waiting))):
+                item = connection.next()
+                answered += item.lines if isinstance(item, Dropped) else 1
+            assert sum(isinstance(item, Line) for item in connection.waiting) <= room
+            assert len(connection.waiting) <= 2 * room + 1
+        while connection.waiting:
+            item = connection.next()
+            answered += item.lines if isinstance(item, Dropped) else 1
+    for chunk in chunks:
+        stops_with_room.append(roomy.receive(chunk, 0)[:3])
+
+    assert answered == len(roomy.waiting)
+    assert stops == stops_with_room
+
+
+@pytest.mark.parametrize("sizes", [(3_276,) * 6, (3_800,) * 6, (4_500,) * 5])
+def test_stop_line_after_a_flood_acts_and_is_answered(sizes: tuple[int, ...]) -> None:
+    bench = Bench()
+    bench.send(1_000, b"start calm\n")
+    bench.send(2_000, *(b"ping\n" * size for size in sizes))
+    bench.send(9_000, b"stop\n")
+    bench.run(9_100)
+
+    answered = final_lines(bench.wires[0])
+    dropped = sum(int(line.partition("=")[2]) for line in answered if "overflow" in line)
+    ok = sum(line.startswith("ok") for line in answered)
+    assert (dropped + ok, answered[-1]) == (2 + sum(sizes), "ok")
+    assert dropped > 0
+    assert 9_000 in [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
+
+
+def test_stop_line_within_a_flood_acts_at_once() -> None:
+    bench = Bench()
+    bench.send(1_000, b"start calm\n")
+    bench.send(2_000, *[b"ping\n" * 3_276] * 6, b"stop\n")
+    bench.run(2_500)
+
+    assert 2_000 in [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"!" + b"a" * 40_000, b"\x15" + b"a" * 40_000, b"a!" * 20_000, b"\x08" * 40_000,
+        b"a\x15" * 20_000, b"\x1b[" * 20_000, b"stop " * 8_000, b"\xff\n" * 20_000,
+        b"s\x7f\n" * 13_000, b"stop;" * 8_000, b"?" * 40_000, b"\r\0" * 20_000,
+    ],
+)  # fmt: skip
+def test_framing_reads_each_byte_a_bounded_number_of_times(data: bytes) -> None:
+    """Four times as many bytes take some four times as long, not sixteen times: compared by the
+    quickest of several, in processor time."""
+
+    def quickest_ns(data: bytes) -> int:
+        times_ns = []
+        for _ in range(5):
+            connection = Connection()
+            begin_ns = time.process_time_ns()
+            connection.receive(data, 0)
+            times_ns.append(time.process_time_ns() - begin_ns)
+        return min(times_ns)
+
+    assert quickest_ns(data) < 9 * quickest_ns(data[:10_000]) + 2_000_000
+
+
+@pytest.mark.parametrize("last", [b"stop\x08\x08\x08\x08", b"off\x7f\x7f\x7f", b"x\x08", b"\x1b[A"])
+@pytest.mark.parametrize("behind", [b"", b"reload\n"])
+def test_line_deleted_by_backspaces_does_nothing(last: bytes, behind: bytes) -> None:
+    """Also where it is looked at for a lease, while it waits."""
+    bench = Bench()
+    bench.reload_ms = 8_000
+    bench.send(1_000, b"lease 2\nstart calm\n" + behind + last + b"\n")
+    bench.run(9_500)
+
+    assert bench.session.status.started == 1
+    assert not [line for line in bench.said if "fault" in line]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"stop\n", b"STOP\r", b"  stop  now\r\n", b"\0stop\n", b"\xffstop\n", b"stop\t\n", b"stop.\n",
+        b"stop;\n", b"stop?\n", b"ping\r\0stop\r\0", b"stpo\x7f\x7fop\n", b"stpo\x08\x08op\n",
+        b"\x1b[Astop\n", b"stop\x1b[D\n", b"\x1bOAstop\n", b"\xef\xbb\xbfstop\n", b"stastop\n", b"off\n",
+        b"halt\n", b"Abort!\n", b"lease off\n", b"start stop\n", b"st\xc3\xb6\x08op\n", b"s\0t\0o\0p\0\n",
+        b"sto\0\x7fp\n", b"x" * 5_000 + b"stop\n", b"x" * 90 + b"stop-\n", b"\x15stop\n", b"sto\x1bp\n",
+        b"try all steady off\n", b"help halt\n", b"'stop'\r", b"emergency off\n", b"ok stop\n",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("size", [1, 2, 10_000])
+def test_line_with_any_form_of_a_stop_word_stops(data: bytes, size: int) -> None:
+    bench = Bench()
+    bench.send(1_000, b"start calm\n")
+    bench.send(2_000, *[data[i : i + size] for i in range(0, len(data), size)])
+    bench.run(3_000)
+
+    assert bench.session.status.started == 1
+    assert 2_000 in [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
+    heard = bench.wires[0].lines()
+    assert ("* stopped" in heard) is (heard[-1] != "ok")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"events off\n", b"echo off\n", b"help stop\n", b"stop\x15\n", b"stop it not\x15ping\n", b"offer\n",
+        b"stopped\n", b"select off\n", b"select stop-it\n", b"nonstopper\n", b"ping\n", b"zz\n", b"stop",
+        b"x" * 9_000 + b"\n", b"\xff\xfe\n", b"sto\n", b"help off\x15\n",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("size", [1, 2, 10_000])
+def test_line_without_a_stop_word_stops_nothing(data: bytes, size: int) -> None:
+    bench = Bench()
+    off = entry("off", Phase("rest", 10_000, 1, (steady("all", 40),)))
+    stop_it = entry("stop-it", Phase("rest", 10_000, 1, (steady("all", 40),)))
+    reloaded = Catalogue((*CATALOGUE.entries, off, stop_it))
+    bench.at(500, lambda daemon: daemon.step(Reload(reloaded)))
+    bench.send(1_000, b"start calm\n")
+    bench.send(3_000, *[data[i : i + size] for i in range(0, len(data), size)])
+    bench.run(4_000)
+
+    low_at_ms = [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
+    assert min(at_ms for at_ms in low_at_ms if at_ms > 1_500) == 4_000
