@@ -1,7 +1,7 @@
 """People at a keyboard: the commands of `firmware-ctl`, and the live view of a mock.
 
-Each module loads what its own commands need, when they run. Knows no rules: it asks the daemon, or
-the rooms below.
+Each module loads what its commands need when they run. The package has no rules of its own: it asks
+the daemon or the packages that it imports.
 """
 
 __all__ = [

@@ -44,7 +44,7 @@ def ports(args: argparse.Namespace) -> list[SerialPort]:
 
 
 class Profiles:
-    """The folders of profiles. Read once here, and by `read` again in another process."""
+    """The folders of profiles. They are read once here, and again by `read`, in another process."""
 
     def __init__(self, folder: str | None, mat: Mat, log: Log) -> None:
         """`folder` is the only folder to read. None: the usual ones. Mistakes go to the log."""
@@ -87,7 +87,8 @@ def open_trace(args: argparse.Namespace, storage: Storage) -> list[Watcher]:
 
 
 def catch_signals() -> Signals:
-    """From now on a signal waits for the loop. Before any pin is taken."""
+    """Makes signals wait for the loop. To be called before any pin is taken, so that no signal ends
+    the process while it holds pins."""
     return Signals((signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1))
 
 
@@ -154,7 +155,7 @@ def _check_clock(daemon: Daemon, storage: Storage) -> None:
 def _warm_up() -> None:
     """Does slow work while the button settles, before anything can move.
 
-    Imports what a reload needs. Then takes all present objects out of garbage collection, which
+    Imports what a reload needs. Then excludes all present objects from garbage collection, which
     would spend milliseconds on them between two ticks.
     """
     from firmware_ctl.daemon import profile_reader  # noqa: F401

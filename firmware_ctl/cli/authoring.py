@@ -79,7 +79,7 @@ def profiles(args: argparse.Namespace) -> int:
 
 
 def explain(args: argparse.Namespace) -> int:
-    """Shows how each level becomes a duty, and what limits it. Exit code 1 if it is invalid."""
+    """Shows how each level becomes a duty, and its limits. Exit code 1: the profile is invalid."""
     mat = load_mat(args.mat)
     entry = load_entry(args.profile, mat, args.profiles)
     if isinstance(entry, BadEntry):

@@ -1,4 +1,4 @@
-"""The builder's commands, `wiring` and `setup`, with what they are given of the other commands."""
+"""The builder's commands `wiring` and `setup`, and the other commands that these two use."""
 
 import argparse
 from contextlib import suppress

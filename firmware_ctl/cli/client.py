@@ -18,6 +18,7 @@ from firmware_ctl.limits import RESTART_MS
 from firmware_ctl.protocol import connection
 
 ANSWER_S: Final = 5.0
+"""How long to wait for an answer, and for a place in the daemon's queue of new clients."""
 CONNECT_AGAIN_S: Final = 0.01
 
 AT_ONCE: Final = {"!": "* stopped", "?": "* status "}
@@ -264,13 +265,14 @@ def ask(args: argparse.Namespace, request: str) -> int:
 
 
 JUST_STOPPED: Final = "err busy stopped "
-"""How the refusal of a start begins that came within `RESTART_MS` after a stop.
+"""The beginning of the answer to a start that came within `RESTART_MS` after a stop.
 
-The answer to a start that a stop overtook is `err busy`, too. The client never sends such a start
-again, because the stop came after it.
+The client sends only such a start again. A start that a stop overtook is refused with another `err
+busy`, and is not sent again: the stop came later and must win.
 """
 
 AGAIN_S: Final = 2 * RESTART_MS / 1000
+"""For how long such a start is sent again."""
 
 
 def _refuse(final: str) -> None:

@@ -1,6 +1,6 @@
-"""The daemon's side of the live view: reports each change to it as one JSON object a line.
+"""The daemon's side of the live view: reports each change to the view, as a line of JSON.
 
-The lines share the link with the protocol's own; `view_picture` reads them.
+The link of the view carries these lines beside those of the protocol. `view_picture` reads them.
 """
 
 import json
@@ -14,7 +14,7 @@ from firmware_ctl.timeline.motor_drive import Levels
 
 
 def _report(status: SessionStatus, now_ms: int) -> dict[str, object]:
-    """What changes at events only, by the names that the view knows."""
+    """The part of a status that changes only at events, by the names that the view knows."""
     return {
         "state": status.state.value,
         "profile": status.profile,
@@ -58,7 +58,7 @@ class Feed:
         self._last_catalogue: Catalogue | None = None
 
     def step(self, event: Input, step: Step, now_ms: int) -> None:
-        """Report what this step has changed."""
+        """Reports what this step has changed."""
         catalogue, clock = step.status.catalogue, step.status.clock
         if catalogue is not self._last_catalogue:
             self._last_catalogue = catalogue

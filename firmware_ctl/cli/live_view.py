@@ -1,7 +1,7 @@
-"""The live view of `firmware-ctl mock`: the process between the daemon, its child, and a person.
+"""The live view of `firmware-ctl mock`: a process between a person and the daemon, its child.
 
-One select over keys, the daemon's channel and signals. `view_picture` decides what is shown and
-what a key sends, `view_layout` how it looks, `view_terminal` writes it.
+It waits in one select for keys, for the daemon's channel and for signals. `view_picture` decides
+what is shown and what a key sends, `view_layout` makes lines of it, `view_terminal` writes them.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from firmware_ctl.cli.view_picture import REDRAW_MS, STOP, Picture
 from firmware_ctl.cli.view_terminal import TERMINAL_ERRORS, Terminal
 
 END_MS: Final = 2_000
-"""How long the daemon may take to end by itself once its channel is closed."""
+"""How long the daemon may take to end after its channel is closed, before it is killed."""
 
 _ENDING: Final = frozenset((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT))
 _CAUGHT: Final = (
@@ -32,7 +32,7 @@ _CAUGHT: Final = (
     signal.SIGCHLD,
 )
 
-# The terminal sends no signals for keys while the view has it; these are what it would send.
+# While the view has the terminal, Ctrl-C and Ctrl-Z arrive as these characters, not as signals.
 _QUIT_KEYS: Final = "q\x03"
 _SUSPEND_KEY: Final = "\x1a"
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-9;?]*[@-~]|O[A-Za-z])")
@@ -44,23 +44,23 @@ def run(
     first_line: str,
     last_words: Callable[[], str] = lambda: "",
 ) -> int:
-    """Show the daemon `child_pid` until it ends; returns its exit code, 1 if it was killed.
+    """Shows the daemon `child_pid` until it ends. Returns its exit code, or 1 if it was killed.
 
-    `channel` is this side of the pair whose other end the child alone holds. Standard input and
-    output are a terminal; it is restored on every way out. `last_words` is called once the daemon
-    has ended and returns what it wrote to stderr.
+    `channel` is one end of a socket pair; only the child holds the other end. Standard input and
+    output must be a terminal, which is restored on every way out. `last_words` is called after the
+    daemon has ended, and returns what the daemon wrote to stderr.
     """
     print(first_line, flush=True)
     with contextlib.closing(channel), _signals() as signals_fd, Terminal() as terminal:
         code, reason = _Loop(channel, child_pid, terminal, signals_fd).run()
-    sys.stderr.write(last_words())  # before the reason, which a page of stacks would push away
+    sys.stderr.write(last_words())  # the reason comes last, so that pages of stacks do not hide it
     if reason:
         print(f"firmware-ctl: {reason}", file=sys.stderr)
     return code
 
 
 class _Loop:
-    """Keys to the daemon, its lines to the picture, and the picture to the terminal when due."""
+    """Passes keys to the daemon, the daemon's lines to the picture, the picture to the terminal."""
 
     def __init__(
         self, channel: socket.socket, child_pid: int, terminal: Terminal, signals_fd: int
@@ -71,16 +71,18 @@ class _Loop:
         self._signals_fd = signals_fd
         self._picture = Picture()
         self._unsent: deque[bytes] = deque()
-        """Requests for which a busy daemon's channel has no room yet."""
+        """Requests for which the channel of a busy daemon has no room yet."""
         self._half_line = b""
         self._drawn_at_ms = 0
         self._draw_at_ms: int | None = 0
+        """When to draw next. None: not before something changes."""
         self._kill_at_ms: int | None = None
-        """Not None: the view is leaving and listens to signals only."""
+        """When to kill the daemon. None: the view stays. A view that leaves reads only signals."""
         self._is_overdue = False
+        """True if the view has killed the daemon."""
 
     def run(self) -> tuple[int, str]:
-        """The exit code, and the reason why the daemon ended; empty if it ended in order."""
+        """The exit code, and why the daemon ended. The reason is empty if it ended in order."""
         self._terminal.take()
         self._channel.setblocking(False)
         self._send(self._picture.request("events on", ""))
@@ -142,7 +144,7 @@ class _Loop:
             self._leave()
         elif signal.SIGTSTP in numbers:
             self._suspend()
-        elif signal.SIGCONT in numbers:  # after a SIGSTOP, which no program can see coming
+        elif signal.SIGCONT in numbers:  # after a SIGSTOP, which no program can catch
             self._continue()
 
     def _read_keys(self, now_ms: int) -> None:
@@ -157,7 +159,7 @@ class _Loop:
                 self._leave()
             elif key == _SUSPEND_KEY:
                 self._suspend()
-                break  # what was typed meanwhile was for the shell
+                break  # the keys typed after Ctrl-Z were for the shell
             else:
                 self._send(self._picture.press(key, now_ms))
         # A key also repairs a screen on which another program has written.
@@ -179,10 +181,10 @@ class _Loop:
     # --- out ---
 
     def _send(self, request: bytes) -> None:
-        """Send a request now, or as soon as a busy daemon reads; none is lost."""
+        """Sends a request now, or as soon as a busy daemon reads. No request is lost."""
         if request == STOP and self._unsent:
-            # A stop overtakes what waits, and stands behind it too: nothing typed before it starts
-            # the mat after it.
+            # The stop goes before the waiting requests, to act at once, and again behind them: a
+            # start among them must not start the mat after the stop.
             self._unsent.appendleft(STOP)
         if request:
             self._unsent.append(request)
@@ -191,12 +193,12 @@ class _Loop:
     def _send_unsent(self) -> None:
         try:
             while self._unsent:
-                # The kernel takes so few bytes whole or not at all.
+                # A request is so short that the kernel takes all of its bytes or none.
                 self._channel.send(self._unsent[0])
                 self._unsent.popleft()
         except BlockingIOError:
             pass
-        except OSError:  # the daemon has ended, which reading the channel will tell
+        except OSError:  # the daemon has ended; the next read of the channel finds that
             self._unsent.clear()
 
     def _draw(self, now_ms: int) -> None:
@@ -206,7 +208,7 @@ class _Loop:
         self._draw_at_ms = None if after_ms is None else now_ms + after_ms
 
     def _with_terminal(self, act: Callable[[], object]) -> None:
-        """A terminal that has closed ends the view in order."""
+        """Calls `act`. If the terminal has closed, the view ends in order."""
         try:
             act()
         except TERMINAL_ERRORS:
@@ -215,30 +217,31 @@ class _Loop:
     # --- the ways out ---
 
     def _suspend(self) -> None:
-        """Stop the mat, give the terminal to the shell, and take it again after `fg`.
+        """Stops the mat, gives the terminal to the shell, and takes it back after `fg`.
 
-        The mat stops because a suspended view passes no stop key on.
+        The mat must stop, because a suspended view cannot pass on a stop key.
         """
         if self._kill_at_ms is not None:
             return
         self._send(STOP)
         self._terminal.give_back()
-        # The terminal is the shell's: meanwhile every signal does what it does to any program.
+        # While the shell has the terminal, every signal acts as on a program that catches none.
         with _handlers(_CAUGHT, signal.SIG_DFL):
-            # The whole job, which a wrapper may have started; the daemon is in a session of its
-            # own. Where no shell could continue the job the kernel ignores this signal.
+            # To the whole process group, so that a wrapper that started the view stops, too. The
+            # daemon is in a session of its own. If no shell could continue the group, the kernel
+            # ignores this signal.
             os.killpg(0, signal.SIGTSTP)
         self._continue()
 
     def _continue(self) -> None:
-        """Take the terminal, however the shell has left it."""
-        with _handlers(_CAUGHT, signal.SIG_DFL):  # a caught signal would end the waiting
+        """Takes the terminal back, whatever mode the shell has left it in."""
+        with _handlers(_CAUGHT, signal.SIG_DFL):  # a caught signal would end the wait
             self._with_terminal(self._terminal.await_foreground)
         self._terminal.give_back()
         self._with_terminal(self._terminal.take)
 
     def _leave(self) -> None:
-        """Stop the mat and wait for the daemon, which ends when its channel does."""
+        """Stops the mat and closes the channel, at which the daemon ends. Does not wait for it."""
         if self._kill_at_ms is None:
             self._kill_at_ms = _now_ms() + END_MS
             self._send(STOP)
@@ -278,8 +281,8 @@ def describe_end(
 ) -> tuple[int, str]:
     """The view's exit code for how the daemon ended, and the sentence that says why.
 
-    `fault`: the last fault that it reported. `overdue`: the view has killed it. `running`: a
-    session ran when it was last heard.
+    `fault`: the last fault that the daemon reported. `overdue`: the view has killed it. `running`:
+    a session ran at its last report.
     """
     code = os.waitstatus_to_exitcode(wait_status)
     if overdue and code == -signal.SIGKILL:

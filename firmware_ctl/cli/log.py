@@ -1,9 +1,9 @@
 """The daemon's log: lines on standard output. A line that cannot be written at once is dropped.
 
-The log must never delay the loop, so every write is non-blocking. To set the flag on standard
-output itself would change it for every other program with the same terminal or pipe. So the output
-is opened a second time, with a flag of its own. `select` is no help: it reports a terminal as ready
-that has less room than the line needs. The journal is a socket, which takes a flag for each write.
+The log must never delay the loop, so every write is non-blocking. O_NONBLOCK on standard output
+itself would act on every other program with the same terminal or pipe, so the output is opened a
+second time, with a flag of its own. `select` is no help: it reports a terminal as ready that has
+less room than the line needs. The journal is a socket, which takes a flag for each write.
 """
 
 import os

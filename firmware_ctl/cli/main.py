@@ -11,7 +11,7 @@ from firmware_ctl.cli.parser import COMMANDS, make_parser
 from firmware_ctl.errors import printable
 
 GC_THRESHOLD = 10_000
-"""New objects per garbage collection. With Python's default of 700 the imports cause thirty."""
+"""New objects per garbage collection. Python's default of 700 makes thirty during the imports."""
 
 WIDTH = 78
 """Columns of the list of commands and of usage lines. The help of a command fits the terminal."""
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         try:
             print(flush=True)
         except BrokenPipeError:
-            pass  # the reader of the output has enough
+            pass  # the reader of the output has closed it, as `head` does
         except OSError:
             print(f"firmware-ctl: the output cannot be written: {error.strerror}", file=sys.stderr)
             exit_code = 1

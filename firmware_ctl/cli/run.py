@@ -40,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
         systemd = Systemd()
         pi = Pi(state, "`firmware-ctl mock` plays the same without pins", stack)
         mat = load_mat(args.mat)
-        # Time begins here: the day's account counts from when it is read.
+        # The loop's time 0 comes just before the ledger is read, because the times of the day's
+        # account are relative to that moment.
         poller, waker = SelectPoller(), Waker()
         storage = Storage(state, log, waker.post, stack)
         trace = assembly.open_trace(args, storage)

@@ -1,6 +1,6 @@
 """`service`: installs and removes the systemd service, and prints every file and line it changes.
 
-Knows where the files go and which commands make them take effect. Their text is in `systemd/`.
+It knows where the files go and which commands make them take effect. Their text is in `systemd/`.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """The live view's layout: the model of the mat as lines of text for a terminal of any size.
 
-Pure: it reads a `Picture` and a time, and knows how wide and high the terminal is; it never writes.
+It reads a `Picture`, a time and the size of the terminal. It never writes.
 """
 
 import math
@@ -43,7 +43,7 @@ _HAPTICS: Final[Mapping[str, str]] = {
     "five-minutes-left": "five gaps, five minutes left",
     "refused": "a long pulse, refused",
 }
-"""How a haptic feels and what it means; `profile-N` needs no words."""
+"""How a haptic feels and what it means. `profile-N` is shown by its own name."""
 
 _STATE_STYLES: Final[Mapping[str, str]] = {
     "idle": "bold",
@@ -51,7 +51,7 @@ _STATE_STYLES: Final[Mapping[str, str]] = {
     "paused": "bold reverse",
     "fault": "bold reverse red",
 }
-"""The terminal's own colours; bold and reverse, so that a terminal without colours shows them."""
+"""Bold and reverse besides a colour, so that the states differ on a terminal without colours."""
 
 _LEGEND: Final = "bars: modelled amplitude   ▲ kick"
 
@@ -71,7 +71,7 @@ class Frame:
             yield from line.render(console, end="\n")
 
     def __eq__(self, other: object) -> bool:
-        """Both look the same. rich's own `==` of two texts leaves out the style of each."""
+        """True if both look the same. rich's own `==` of two texts ignores their styles."""
         return isinstance(other, Frame) and self._look() == other._look()
 
     def _look(self) -> list[tuple[str, object, list[Span]]]:
@@ -93,7 +93,8 @@ def render(
 
 
 def sentence(picture: Picture, *, ascii_only: bool = False) -> str:
-    """One line for a terminal that cannot move its cursor; nothing in it counts time."""
+    """One line for a terminal that cannot move its cursor. It has no clock, so that it stays equal
+    until something happens."""
     status = picture.status
     parts = (status.state, status.profile, status.phase_label, _callout(status)[0])
     line = f"{', '.join(filter(None, parts))} | {picture.message}".rstrip(" |")
@@ -101,7 +102,7 @@ def sentence(picture: Picture, *, ascii_only: bool = False) -> str:
 
 
 def _to_ascii(text: str) -> str:
-    """As many characters as before, so that every column stays where it is."""
+    """The text in ASCII, with as many characters, so that every column stays where it is."""
     return text.translate(_ASCII).encode("ascii", "replace").decode()
 
 
@@ -153,7 +154,7 @@ def _pct(values: list[int], index: int) -> int:
 
 
 def _small(picture: Picture, width: int, now_ms: int) -> list[Text]:
-    """The same facts, in the order in which a person needs them; what does not fit is cut off."""
+    """The facts of the whole picture, the most urgent first. What does not fit is cut off."""
     status = picture.status
     callout, style = _callout(status)
     lines = [
@@ -198,7 +199,7 @@ def _title(picture: Picture, width: int) -> Text:
 
 
 def _addresses(picture: Picture, width: int) -> list[Text]:
-    """Where other programs reach the daemon; paths are folded, never cut, so that they copy."""
+    """Where other programs reach the daemon. Paths are folded, never cut: people copy them."""
     lines = []
     for label, path in (("serial port", picture.hello.serial), ("socket", picture.hello.socket)):
         parts = textwrap.wrap(path, width - 15, break_on_hyphens=False) or [""]
@@ -229,7 +230,7 @@ def _session(picture: Picture, width: int, moments: list[Moment], now_ms: int) -
 
 
 def _current(picture: Picture, width: int, moments: list[Moment]) -> Text:
-    """The motors' current now, beside what the supply gives; and the session's peak."""
+    """The motors' current now, the limit of the supply, and the highest current of the session."""
     ma, max_ma = sum(moment.current_ma for moment in moments), picture.hello.max_ma
     figures = f"{ma:.0f} of {max_ma} mA".ljust(18)
     peak = f" most so far {picture.peak_ma:4.0f} mA"
@@ -271,7 +272,7 @@ def _body(picture: Picture, width: int, room: int, moments: list[Moment]) -> lis
 
 
 def _profiles(picture: Picture, width: int, room: int) -> list[Text]:
-    """The part of the list around the chosen profile that has room."""
+    """The list of profiles, or the `room` lines of it around the chosen one."""
     chosen_name = picture.status.profile
     names = [profile.name for profile in picture.hello.profiles]
     chosen = names.index(chosen_name) if chosen_name in names else 0
@@ -289,7 +290,7 @@ def _profiles(picture: Picture, width: int, room: int) -> list[Text]:
 
 
 def _mat(picture: Picture, width: int, room: int, moments: list[Moment]) -> list[Text]:
-    """A line a pair of motors, head first; an empty one between zones where there is room."""
+    """One line for each pair of motors, head first. Zones are set apart if there is room."""
     cells = _bar_cells(width)
     zones = []
     for zone in picture.hello.zones:
@@ -317,7 +318,7 @@ def _mat(picture: Picture, width: int, room: int, moments: list[Moment]) -> list
 
 
 def _bar_cells(width: int) -> int:
-    """How many cells each of the two bars of a line of the mat has."""
+    """The length of a motor's bar, in cells. A line of the mat has two bars."""
     return max(4, min(24, (width - 11 - 2 * 11 - 3 - 1) // 2))
 
 
@@ -339,7 +340,7 @@ def _motor(
 
 
 def _bar(amplitude: float, cells: int, *, mirrored: bool) -> Text:
-    """Grows away from the spine in half cells; the smallest amplitude shows as one."""
+    """A bar that grows away from the spine in half cells. It has one for the least amplitude."""
     halves = min(round(amplitude * 2 * cells), 2 * cells)
     full, half = divmod(max(halves, int(amplitude > 0)), 2)
     rest = "·" * (cells - full - half)

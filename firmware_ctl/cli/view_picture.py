@@ -1,9 +1,9 @@
-"""The live view's model: what the daemon's feed and a person's keys make of the picture.
+"""The live view's model: the picture, as the daemon's reports and a person's keys change it.
 
-Knows the feed's objects and the protocol's lines. Pure: it knows no terminal, no socket and no
-clock; every time is an argument, in milliseconds on the monotonic clock that view and daemon share.
-It decides nothing about the mat: each key becomes the same bytes that any client could send.
-Between two reports of the feed the motors are formulas.
+It knows the objects of `feed` and the lines of the protocol. It knows no terminal, socket or clock:
+every time is an argument, in ms on the monotonic clock that view and daemon share. It decides
+nothing about the mat: each key becomes bytes that any client could send. Between two reports it
+computes the motors by their models.
 """
 
 import contextlib
@@ -24,6 +24,7 @@ from firmware_ctl.simulator.erm import Erm, Moment
 REDRAW_MS: Final = 100
 """The shortest time between two pictures."""
 MESSAGE_MS: Final = 10_000
+"""How long a message is shown."""
 SETTLING_MS: Final = 500
 """A motor that spins up or down is drawn anew for this long after its duty has changed."""
 
@@ -117,9 +118,9 @@ class Picture:
         self.has_power = True
         """False: motors have a duty and the rail gives none of them power."""
         self.peak_ma = 0.0
-        """The highest current of this session."""
+        """The highest current of this session, in mA."""
         self.message = ""
-        """The last sentence for the person, however old; `message_at` lets it expire."""
+        """The last sentence for the person. `message_at` hides it after `MESSAGE_MS`."""
         self._message_until_ms = 0
         self._status_at_ms = 0
         self._erms: list[Erm] = []
@@ -130,7 +131,7 @@ class Picture:
     # --- from the daemon ---
 
     def feed(self, line: str, now_ms: int) -> None:
-        """Take one line of the daemon, without its end. An unreadable line changes nothing."""
+        """Takes one line of the daemon, without its end. An unreadable line changes nothing."""
         if line.startswith("{"):
             # A defect of the feed must not end the view: the person would lose the stop key.
             with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
@@ -147,7 +148,7 @@ class Picture:
             self._feed_motors(fields)
 
     def _feed_hello(self, hello: Hello, now_ms: int) -> None:
-        # The daemon says hello again when it reads its profiles anew; the motors go on turning.
+        # The daemon sends `hello` again after a reload. The models of the motors must go on then.
         if hello.motors != self.hello.motors:
             self._erms = [Erm(motor) for motor in hello.motors]
         has_new_refusals = hello.refused != self.hello.refused
@@ -208,7 +209,7 @@ class Picture:
     # --- from the person ---
 
     def request(self, line: str, reply: str) -> bytes:
-        """The bytes of a request; `reply` is shown once the daemon answers it with ok."""
+        """The bytes of a request. `reply` is shown when the daemon answers `ok`."""
         self._replies.append(reply)
         return f"{line}\r\n".encode("ascii", "replace")
 
@@ -264,13 +265,13 @@ class Picture:
         return [erm.at(at_ms) for erm in self._erms]
 
     def _model_ms(self, at_ms: int) -> int:
-        """The models' time runs at the session's speed, so that each kick has its full effect."""
+        """Time for the models, at the session's speed: so each kick has its full effect."""
         return int(at_ms * self.hello.speed)
 
     def times_s(self, now_ms: int) -> tuple[float, float]:
-        """Seconds of the session elapsed and left; for an idle mat those of the chosen profile.
+        """Seconds of the session that have passed and that are left. Idle: of the chosen profile.
 
-        Between two reports of a running session both go on at the daemon's speed.
+        While a session runs, both go on between two reports, at the daemon's speed.
         """
         status = self.status
         if status.state not in ("running", "paused"):
@@ -283,7 +284,7 @@ class Picture:
         return status.t + since_s, status.left - since_s
 
     def redraw_after_ms(self, now_ms: int) -> int | None:
-        """When the picture changes by itself, without another line; None: never."""
+        """After how many ms the picture changes without another line of the daemon. None: never."""
         if now_ms < self._settled_at_ms:
             return REDRAW_MS
         if self.status.state == "running":
@@ -336,7 +337,7 @@ def _read_status(fields: dict[str, Any]) -> Status:
 
 
 def _refusal_of_event(fields: str) -> str:
-    """The message among the fields of an event; the fields themselves where there is none."""
+    """The message in the fields of an event. If there is none: the fields themselves."""
     match = re.fullmatch(r'code=(\S+) message=("(?:[^"\\]|\\.)*")', fields)
     return _refusal(f"{match[1]} {json.loads(match[2])}") if match else fields
 

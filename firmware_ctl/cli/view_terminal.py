@@ -1,6 +1,6 @@
-"""The live view's terminal: single keys, pictures by rich, and the way back to the shell.
+"""The live view's terminal: single keys, pictures by rich, and the return to the shell.
 
-Knows the modes of a terminal and the thread that writes to it; nothing of the daemon.
+It knows the modes of a terminal and the thread that writes to it. It knows nothing of the daemon.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from firmware_ctl.cli.view_layout import HEIGHT, WIDTH, Frame, render, sentence
 from firmware_ctl.cli.view_picture import Picture
 
 TERMINAL_ERRORS: Final = (OSError, termios.error)
-"""How a terminal that has closed shows itself; `termios.error` is not an `OSError`."""
+"""The errors of a terminal that has closed. `termios.error` is not an `OSError`."""
 
 _INPUT_FLAGS: Final = 0
 _LOCAL_FLAGS: Final = 3
@@ -25,10 +25,10 @@ _LOCAL_FLAGS: Final = 3
 
 
 class Terminal:
-    """Standard input and output, which must be a terminal; as a context, given back at its end.
+    """Standard input and output, which must be a terminal. A `with` block gives it back at its end.
 
-    A terminal may take its output as slowly as it likes, or not at all: Ctrl-S somewhere on the
-    way, a stalled ssh. One thread writes the pictures, so that keys reach the daemon meanwhile.
+    A terminal may take output slowly or not at all, for example over a stalled ssh. A thread writes
+    the pictures, so that keys, a stop among them, reach the daemon meanwhile.
     """
 
     def __init__(self) -> None:
@@ -58,23 +58,24 @@ class Terminal:
 
     @property
     def is_writing(self) -> bool:
-        """The terminal has not taken the last picture yet."""
+        """True if the terminal has not taken the last picture yet."""
         return self._writing is not None and not self._writing.done()
 
     def take(self) -> None:
-        """Single keys without echo, and the alternate screen. Raises one of `TERMINAL_ERRORS`."""
+        """Sets single keys, no echo, and the alternate screen. Raises one of `TERMINAL_ERRORS`."""
         self._writer = ThreadPoolExecutor(1, "view-writer")
         modes = [*self._shell_modes]
         modes[_INPUT_FLAGS] &= ~termios.IXON  # Ctrl-S would freeze the picture
         modes[_LOCAL_FLAGS] &= ~(termios.ICANON | termios.ECHO | termios.ISIG)
-        # Flushed on the way in and out: no key typed ahead starts the mat, none reaches the shell.
+        # TCSAFLUSH, here and in `give_back`, discards the keys typed before: such a key must
+        # neither start the mat nor reach the shell.
         termios.tcsetattr(self._keys_fd, termios.TCSAFLUSH, modes)
         self._console.set_alt_screen(True)
         self._console.show_cursor(False)
 
     def give_back(self) -> None:
-        """The shell's screen, cursor and modes. Waits until the last picture has been written."""
-        if self._writer is None:  # the shell has it
+        """Restores the shell's screen, cursor and modes, after the last picture is written."""
+        if self._writer is None:  # the shell has the terminal
             return
         self._writer.shutdown()
         self._writer = self._writing = self._frame = None
@@ -85,18 +86,20 @@ class Terminal:
             termios.tcsetattr(self._keys_fd, termios.TCSAFLUSH, self._shell_modes)
 
     def await_foreground(self) -> None:
-        """Be stopped by the kernel until the shell has this job in the foreground.
+        """Waits until the shell has this job in the foreground: the kernel stops it until then.
 
         Raises one of `TERMINAL_ERRORS`.
         """
-        # No mode changes. Whoever sets modes in the background gets SIGTTOU.
+        # This sets the modes that the terminal has already, only because the kernel stops a process
+        # that sets modes in the background (SIGTTOU).
         modes = termios.tcgetattr(self._keys_fd)
         termios.tcsetattr(self._keys_fd, termios.TCSANOW, modes)
 
     def draw(self, picture: Picture, now_ms: int) -> None:
-        """Begin to write the picture, unless the terminal shows it already.
+        """Begins to write the picture, unless the terminal shows it already.
 
-        Not while `is_writing`. Raises the error that ended the writing of the last picture.
+        Not to be called while `is_writing`. Raises the error that ended the writing of the last
+        picture.
         """
         if self._writing is not None:
             self._writing.result()
@@ -108,16 +111,16 @@ class Terminal:
             self._writing = self._writer.submit(self._write, frame)
 
     def forget_frame(self) -> None:
-        """Write the next screen even if it is the last one: something may have damaged that."""
-        if not self._console.is_dumb_terminal:  # lines stay as they are
+        """Makes `draw` write the next picture even if equal: the screen may be damaged."""
+        if not self._console.is_dumb_terminal:  # it shows lines of text, which stay intact
             self._frame = None
 
     def _frame_of(self, picture: Picture, now_ms: int) -> Frame | str:
-        """A screen; for a terminal that cannot move its cursor a line."""
+        """A whole screen, or one line of text if the terminal cannot move its cursor."""
         if self._console.is_dumb_terminal:
             return sentence(picture, ascii_only=self._ascii_only)
         width, height = os.get_terminal_size(sys.stdout.fileno())
-        if not (width and height):  # a serial line has no size until somebody sets one
+        if not (width and height):  # a serial line has no size until someone sets it
             width, height = WIDTH, HEIGHT
         # Otherwise rich believes COLUMNS and LINES of the environment, which may be 0.
         self._console.size = ConsoleDimensions(width, height)
@@ -128,8 +131,8 @@ class Terminal:
             print(frame, flush=True)
         else:
             # `rich.live.Live` would lay each picture out twice: 2.8 % of a core instead of 2.4 %
-            # while a session plays. It writes a screen as one text, which a terminal that is being
-            # resized breaks up; this places each line.
+            # while a session plays. It also writes a screen as one text, which breaks up while the
+            # terminal is resized. `update_screen_lines` places each line.
             self._console.update_screen_lines(self._console.render_lines(frame))
 
 

@@ -45,12 +45,13 @@ class Client(Protocol):
 
 
 class Commands(NamedTuple):
-    """Functions of the command line, which this package may not import."""
+    """Functions of the package `cli`, which this package may not import."""
 
     guarded: Callable[[Callable[[], int]], int]
     connect: Callable[[str], AbstractContextManager[Client] | None]
     """Connects to a control socket. None: no daemon answers there."""
     install_service: Callable[[], int]
+    """Runs `service install`. Returns the exit code."""
 
 
 class Step(NamedTuple):
@@ -220,7 +221,8 @@ def _ask_key(prompt: str) -> str:
 
 
 def _wait_for_key(terminal: Terminal, prompt: str, wait_s: float | None = None) -> str:
-    """One key. Every key that leaves counts as q. Empty: no key was pressed within `wait_s`."""
+    """One key. Each of `LEAVE_KEYS` counts as q. Empty: no key within `wait_s`. With None it
+    waits until a key is pressed."""
     terminal.show((), prompt)
     if not select.select((0,), (), (), wait_s)[0]:
         return ""

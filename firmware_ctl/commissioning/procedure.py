@@ -145,14 +145,14 @@ class Question(NamedTuple):
     keys: str
     """The keys that answer the question, one character each."""
     motor: int | None = None
-    """Index of the motor that `drive` runs. It is off before the next question is put."""
+    """Index of the motor that `drive` runs. The motor is off before the next question is put."""
     drive: Drive | None = None
     contact: Contact | None = None
     """A reading of the start button's contacts that also answers the question."""
     expects_rail_off: bool = False
     """A motor supply that is switched off also answers the question, and is not a fault."""
     for_ms: int | None = None
-    """The question ends after this time. For questions without a drive."""
+    """A question without a drive ends after this time. None: it waits for an answer."""
 
 
 Result = TypeVar("Result")
@@ -175,6 +175,7 @@ class Procedure(Generic[Result]):
         self._count = len(mat.motors)
         self._highest_duty_pct = [highest_duty_pct(motor, mat) for motor in mat.motors]
         self._ran_ms = [0] * self._count
+        """How long each motor has run in this procedure."""
         self._asked_at_ms = 0
         self._contact: Contact | None = None
         self._last_key = Key("")
@@ -191,7 +192,7 @@ class Procedure(Generic[Result]):
         return self.question is not None and self.question.drive is not None and not self.closed
 
     def handle(self, event: Input | Key, now_ms: int) -> Step:
-        """Takes one input at `now_ms`, which never goes back."""
+        """Takes one input. `now_ms` never decreases. Returns the duties and the lines to show."""
         self._lines = []
         # A fault lasts for one step: long enough for the latch to trip, and to be reset by the
         # next step. The stop switch is pressed on purpose here, and the procedure goes on.

@@ -30,14 +30,14 @@ BETWEEN_MS: Final = 1_000
 """Pause between two measurements, long enough for the rotor to come to rest."""
 
 LEAD_PCT: Final = 10
-"""The finer ramps begin this far below the first start and this far above the first stop."""
+"""In duty percent: the finer ramps begin so far below the first start and above the first stop."""
 
 AGREE_PCT: Final = 6
 """Two measurements that differ by more than this are both discarded."""
 
 HOLD_MARGIN_PCT: Final = 3
-"""Added to the measured stop: one step for a slow finger, two for a cold day. The motor must not
-stall at level 1."""
+"""Added to the measured stop, so that the motor does not stall at level 1: one percent for a slow
+finger, two for a cold day."""
 
 
 def _present_motors(mat: Mat) -> list[tuple[int, Motor]]:
@@ -72,7 +72,7 @@ def _ask_while_running(question: Question, mat: Mat, motor: int) -> Questions[An
 
 
 def check_motors(mat: Mat) -> Questions[Mapping[str, bool]]:
-    """Runs every motor of the present zones gently. The result: motor name → was it felt there?"""
+    """Runs every motor of the present zones gently. Result: motor name → felt in its place."""
     motors = _present_motors(mat)
     intro = (
         f"Motors to run: {len(motors)}, one after another, gently, each for at most "
@@ -174,7 +174,7 @@ def calibrate(mat: Mat, zone: str) -> Questions[Mapping[str, MeasuredDuties]]:
 
 
 def _measure(i: int, highest_pct: int) -> Questions[MeasuredDuties | str]:
-    """Measures motor `i`, coarsely and then finely. A string: why there is no result."""
+    """Measures the motor of index `i`, coarsely and then finely. A text: why there is no result."""
     starts_pct: list[int] = []
     stops_pct: list[int] = []
     for by_pct, every_ms in ((2, 400), (1, 500)):
@@ -232,9 +232,9 @@ def _comparison(mat: Mat, measured: Mapping[str, MeasuredDuties]) -> list[str]:
 
 
 def check_stop_switch(mat: Mat) -> Questions[bool]:
-    """Does the stop switch stop a running motor, and does the motor run again after its release?
+    """True if the stop switch stops a running motor, and the motor runs again after its release.
 
-    With a rail pin the read-back answers the first question; otherwise the person does.
+    With a read-back the rail shows that the motor has stopped; without one the person answers.
     """
     i, motor = _present_motors(mat)[0]
     has_read_back = mat.gate is not None and mat.gate.rail_pin is not None
@@ -274,7 +274,7 @@ _STOP_FAILS: Final = (
 
 
 def check_start_button(mat: Mat) -> Questions[bool]:
-    """Do the contacts read released, pressed and released again, on both wires if it has two?"""
+    """True if the contacts read released, pressed and released again, or there is no button."""
     pins = mat.button
     if pins is None:
         yield from _show("The mat file has no start button.")

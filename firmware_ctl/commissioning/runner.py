@@ -172,7 +172,7 @@ def run_procedure(context: Context, mat: Mat, questions: Questions[Result]) -> R
 
 
 def _stop_signals(player: Player, stack: ExitStack) -> Signals:
-    """A source that ends the procedure at a signal. The old handlers return with the stack."""
+    """A source that ends the procedure at a signal. The stack restores the old handlers."""
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     for number in numbers:
         stack.callback(signal.signal, number, signal.getsignal(number))
@@ -183,7 +183,7 @@ def _stop_signals(player: Player, stack: ExitStack) -> Signals:
 
 
 def _open_pi(state_folder: str, mat: Mat, origin_ns: int, stack: ExitStack) -> Hardware:
-    """Opens this machine's pins. The locked state folder keeps every daemon off them meanwhile."""
+    """Opens this machine's pins. The lock of the state folder keeps a daemon off them."""
     pi = Pi(state_folder, "`--mock` runs the same without pins", stack)
     try:
         stack.callback(StateFolder(state_folder).close)
@@ -200,9 +200,9 @@ def _open_pi(state_folder: str, mat: Mat, origin_ns: int, stack: ExitStack) -> H
 def run_in_child(context: Context, step: Callable[[], int]) -> int:
     """Runs a step in a child process and returns its exit code, 0 or 1.
 
-    If the child is killed, by the dead-man for one, this process drives its motor pins low: the
-    kernel may keep a dead process's outputs high. A service has `ExecStopPost=` for that. A mock
-    has no pins and needs no child.
+    If the child is killed, for example by the dead-man, this process drives the motor pins low: the
+    kernel may keep the outputs of a dead process high. The service has `ExecStopPost=` and the pin
+    guard for that. A mock has no pins and needs no child.
     """
     if context.is_mock:
         return step()
@@ -233,7 +233,7 @@ def run_in_child(context: Context, step: Callable[[], int]) -> int:
 
 
 def _drive_pins_low(state_folder: str) -> list[str]:
-    """Drives the pins low that the child wrote down in the state folder; the outcome in words."""
+    """Drives the pins low that the child wrote into the state folder. Returns sentences."""
     try:
         chip, pins = emergency_off.read_lines(state_folder)
     except (OSError, ValueError) as error:

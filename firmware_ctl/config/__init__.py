@@ -1,11 +1,13 @@
-"""What people write: profiles and mat files, and the paths of both.
+"""The files that people write: profiles and mat files, and where they are.
 
-Reads YAML text into frozen values, and reports every mistake of an author with its place. Never
-knows time, and never touches a pin: `timeline` turns a profile into what motors do.
+This package reads YAML text into frozen values, and reports every mistake of an author with its
+line and column. It never knows time, and never touches a pin: `timeline` turns a profile into what
+motors do.
 
-`yaml_tree` reads nodes, `fields` reads typed values from nodes; `mat` and `profile` (with its
-tables in `profile_fields`, `patterns` and `points`) are the two files; `mat_edit` changes a mat
-file's text; `schema` describes both files to editors; `paths` and `shipped` say where files are.
+`yaml_tree` reads nodes, and `fields` reads typed values from nodes. `mat` reads a mat file, and
+`profile` reads a profile by the tables in `profile_fields`, `patterns` and `points`. `mat_edit`
+changes the text of a mat file, `schema` describes both kinds of file to editors, and `paths` and
+`shipped` give the paths.
 """
 
 __all__ = [

@@ -1,7 +1,8 @@
-"""The kinds of value in a file, and the tables of fields made from them.
+"""The kinds of value in a file, and the tables of fields made from kinds.
 
-A kind reads a value from its node, and describes it in a schema for editors. Every mistake goes
-into the report with its place, and the reading goes on. Knows neither profiles nor mats.
+A kind reads a value from its node, and describes the value in a JSON Schema for editors. Every
+mistake goes into the report with its line and column, and the reading goes on, so that an author
+gets all mistakes at once. This module knows neither profiles nor mats.
 """
 
 import re
@@ -47,10 +48,10 @@ def in_units(duration_ms: int) -> str:
 
 
 class Kind(NamedTuple):
-    """How a value is read, what its schema is, and how an author writes it.
+    """How a value is read, what its schema is, and how an author writes the value.
 
-    `read(node, key, report)` returns the value, or reports the mistake and returns None; its
-    sentence begins with `key`.
+    `read(node, key, report)` returns the value, or reports a mistake and returns None. The sentence
+    of the mistake begins with `key`. `show` writes a value as an author would.
     """
 
     read: Callable[[Node, str, Report], Any]
@@ -59,7 +60,7 @@ class Kind(NamedTuple):
 
 
 def scalar_text(node: Node, key: str, report: Report) -> str | None:
-    """The text of a scalar that is not empty; None after reporting anything else."""
+    """The text of a scalar. None if the node is empty or not a scalar, which is reported."""
     if not isinstance(node, ScalarNode):
         written = "a list" if isinstance(node, SequenceNode) else "a block of keys"
         report.add(node, f"{key}: one value belongs here, not {written}")
@@ -93,7 +94,11 @@ def plain_text(length_max: int) -> Kind:
 
 
 def identifier(letters: str, letters_shown: str, length_max: int = 32) -> Kind:
-    """A name made of `letters`, which is the inside of a character class such as `a-z0-9`."""
+    """A name of 1 to `length_max` characters out of `letters`.
+
+    `letters` is the inside of a character class, such as `a-z0-9`. `letters_shown` is its wording
+    for an author.
+    """
     pattern = f"[{letters}]{{1,{length_max}}}"
 
     def read(node: Node, key: str, report: Report) -> str | None:
@@ -108,7 +113,7 @@ def identifier(letters: str, letters_shown: str, length_max: int = 32) -> Kind:
 
 
 def choice(known: Iterable[str], noun: str) -> Kind:
-    """One of the known words. `noun` names them in the sentence for any other word."""
+    """One of the known words. `noun` is the word for them in a mistake: "unknown pattern ..."."""
     names = tuple(known)
 
     def read(node: Node, key: str, report: Report) -> str | None:
@@ -137,15 +142,15 @@ def boolean() -> Kind:
     return Kind(read, {"type": "boolean"}, lambda value: "true" if value else "false")
 
 
-# At most 30 digits and 9 decimals: Python refuses to convert thousands of digits to an int.
+# At most 30 digits and 9 decimals: Python raises ValueError for an int of thousands of digits.
 _QUANTITY: Final = re.compile(r"(-?)(0|[1-9][0-9]{0,29})(?:\.([0-9]{1,9}))?([a-z%/]*)")
 
 
 class _Quantity(NamedTuple):
-    """Reads a number with its unit as a count of the smallest unit, which comes first."""
+    """Reads a number with a unit as a whole number of the smallest unit: `1.5s` as 1500 (ms)."""
 
     units: dict[str, int]
-    """Each unit, in smallest units."""
+    """Unit → its size in smallest units. The smallest unit is the first key."""
     least: int
     most: int
     limit: str
@@ -182,7 +187,7 @@ class _Quantity(NamedTuple):
         return None
 
     def _units_in_range(self, number: int, scale: int) -> Iterable[str]:
-        """The units with which `number / scale` is allowed, or all units if there is none."""
+        """The units with which `number / scale` lies in the range, or all units if none fits."""
         return [
             unit
             for unit, size in self.units.items()
@@ -191,7 +196,10 @@ class _Quantity(NamedTuple):
 
 
 def integer(least: int, most: int, unit: str = "", limit: str = "the most,") -> Kind:
-    """A whole number with its unit. `limit` tells an author where the highest value comes from."""
+    """A whole number with its unit. `unit` empty: the number stands alone.
+
+    `limit` tells an author where the highest value comes from, as in "the code's own limit of".
+    """
 
     def show(value: int) -> str:
         return f"{value}{unit}"
@@ -207,7 +215,7 @@ def integer(least: int, most: int, unit: str = "", limit: str = "the most,") -> 
 
 
 def duration(least_ms: int, most_ms: int, limit: str = "the most,") -> Kind:
-    """A duration in milliseconds, written with its unit: 500ms, 2s, 1.5min."""
+    """A duration, read as milliseconds and written with its unit: 500ms, 2s, 1.5min."""
     schema = {
         "type": "string",
         "pattern": r"^(0|[1-9][0-9]*)(\.[0-9]+)?(ms|s|min)$",
@@ -223,7 +231,7 @@ def duration(least_ms: int, most_ms: int, limit: str = "the most,") -> Kind:
 
 
 def list_of(kind: Kind, least: int = 0, unique: bool = False) -> Kind:
-    """A list as a tuple, which holds None for each item with a mistake."""
+    """A list of at least `least` items, read as a tuple. An item with a mistake becomes None."""
 
     def read(node: Node, key: str, report: Report) -> tuple[Any, ...] | None:
         if not isinstance(node, SequenceNode):
@@ -244,7 +252,7 @@ def list_of(kind: Kind, least: int = 0, unique: bool = False) -> Kind:
 
 
 def pair_of(first: Kind, second: Kind) -> Kind:
-    """A list of exactly two values as a tuple; None if one of them has a mistake."""
+    """A list of exactly two values, read as a tuple. None if one of the values has a mistake."""
 
     def read(node: Node, key: str, report: Report) -> tuple[Any, Any] | None:
         if not isinstance(node, SequenceNode) or len(node.nodes) != 2:
@@ -264,10 +272,11 @@ def pair_of(first: Kind, second: Kind) -> Kind:
 # ---- blocks of keys
 
 REQUIRED: Final = object()
+"""The default of a field that an author has to write. None is a real default: "not given"."""
 
 
 class Field(NamedTuple):
-    """One key of a block: a row of the table that reader and schema share."""
+    """One key of a block. The reader and the schema are made from the same fields."""
 
     key: str
     kind: Kind
@@ -276,21 +285,22 @@ class Field(NamedTuple):
 
 
 class Block(dict[str, Any]):
-    """A block as it was read: every key of its table with its value, or None after a mistake."""
+    """A block as read: each key of its table with a value. The value is None after a mistake, and
+    may be None by default."""
 
     def __init__(self, node: MappingNode) -> None:
         super().__init__()
         self.node = node
         self.is_valid = True
-        """No key is missing, unknown or has a mistake. Rules between keys are not checked."""
+        """True if no key is missing, unknown or has a mistake. Rules between keys do not count."""
 
     def at(self, key: str) -> Node:
-        """The node of a key's value, or of the block if the key is not written."""
+        """The node of a key's value. The node of the block if the author did not write the key."""
         return self.node.pairs[key][1] if key in self.node.pairs else self.node
 
 
 def table(title: str, *fields: Field) -> Kind:
-    """A block with the keys in `fields`, read as a Block."""
+    """A block with the keys in `fields`, read as a `Block`. `title` names it in mistakes."""
     by_key = {field.key: field for field in fields}
 
     def read(node: Node, key: str, report: Report) -> Block | None:
@@ -345,9 +355,10 @@ def scalar_or_block(scalar: Kind, block: Kind) -> Kind:
 def named_blocks(
     plural: str, example: str, name: Kind, block: Kind, special: Mapping[str, Kind] | None = None
 ) -> Kind:
-    """A block whose keys are names, read as a dict from each name to its key's node and its value.
+    """A block whose keys are names: name → (node of the key, value). A bad value is None.
 
-    Values are read with `block`, or with the kind that `special` holds for their name.
+    The value of a name is read with the kind in `special`, or else with `block`. `plural` and
+    `example` tell an author what belongs here.
     """
 
     def read(node: Node, key: str, report: Report) -> dict[str, tuple[ScalarNode, Any]] | None:

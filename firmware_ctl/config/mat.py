@@ -1,6 +1,6 @@
 """A mat as frozen values: zones, motors, pins, supply and limits, read from the text of a mat file.
 
-Knows nothing of time, and opens no file.
+This module never knows time, and opens no file.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,12 +34,13 @@ from firmware_ctl.config.yaml_tree import (
 
 
 class Motor(NamedTuple):
-    """One motor. Duties are whole percents of the pin's full duty; currents are at the cap."""
+    """One motor. Duties are whole percents of the time that the pin is on."""
 
     name: str
     zone: str
     side: Side
     pin: int
+    """GPIO number (BCM)."""
     start_pct: int
     """The duty that starts the motor from rest."""
     hold_pct: int
@@ -47,13 +48,17 @@ class Motor(NamedTuple):
     cap_pct: int
     """The highest duty; level 100 maps onto it. At most the limit of the mat and of the code."""
     kick_ms: int
+    """How long the motor gets its highest duty when it starts from rest. 0: it needs no kick."""
     run_ma: int
+    """Current of the turning motor at its cap."""
     start_ma: int
+    """Current of the motor at its cap while it starts from rest."""
 
 
 class Zone(NamedTuple):
     name: str
     present: bool
+    """False while the zone's part of the mat is not plugged in: its motors stay silent."""
     cap_pct: int
     """The highest level that a profile may ask of the zone."""
     motors: tuple[Motor, ...]
@@ -62,7 +67,8 @@ class Zone(NamedTuple):
 class ButtonPins(NamedTuple):
     """The pins of the start button.
 
-    With `released_pin` it is a change-over contact, on which a broken wire is detected.
+    `released_pin` belongs to a change-over contact, where a broken wire shows: neither pin then
+    reads as joined. None for a plain contact, whose broken wire reads as released.
     """
 
     pressed_pin: int
@@ -70,8 +76,12 @@ class ButtonPins(NamedTuple):
 
 
 class Gate(NamedTuple):
+    """The pins of the motor gate."""
+
     heartbeat_pin: int
+    """The gate cuts the motors' rail unless this pin toggles."""
     rail_pin: int | None
+    """The read-back of the rail. None: the mat cannot tell whether the gate works."""
 
 
 class SerialPort(NamedTuple):
@@ -80,7 +90,7 @@ class SerialPort(NamedTuple):
 
 
 class MatLimits(NamedTuple):
-    """The limits of this mat. None is above the code's own limit."""
+    """The limits of this mat. Each is at most the limit in the code (`firmware_ctl.limits`)."""
 
     session_ms: int
     daily_ms: int
@@ -89,26 +99,29 @@ class MatLimits(NamedTuple):
 
 
 class Mat(NamedTuple):
+    """A whole mat. `button`, `led_pin` and `gate` are None if the mat does not have the part."""
+
     name: str
     zones: tuple[Zone, ...]
     pwm_hz: int
     max_ma: int
+    """The most current that the supply gives for all motors together."""
     limits: MatLimits
     button: ButtonPins | None
     led_pin: int | None
     gate: Gate | None
     ports: tuple[SerialPort, ...]
     source: bytes = b""
-    """The text of the file that the mat was read from."""
+    """The bytes of the file that the mat was read from."""
 
     @property
     def motors(self) -> tuple[Motor, ...]:
-        """Every motor in the order of the file, which is the order of levels, duties and traces."""
+        """Every motor in the order of the file. Levels, duties and traces have the same order."""
         return tuple(motor for zone in self.zones for motor in zone.motors)
 
     @property
     def power_pins(self) -> tuple[int, ...]:
-        """Every motor's pin and the gate's heartbeat: while all are low, no motor turns."""
+        """The pins of all motors and of the gate's heartbeat. No motor turns while all are low."""
         gate = (self.gate.heartbeat_pin,) if self.gate else ()
         return (*(motor.pin for motor in self.motors), *gate)
 
@@ -130,7 +143,10 @@ def _read_zone_name(node: Node, key: str, report: Report) -> str | None:
 
 
 def _pin(least: int, why_not_lower: str) -> Kind:
-    """A GPIO number (BCM) from `least` to 27, without 14 and 15, which are the serial port."""
+    """A GPIO number (BCM) from `least` to 27, without 14 and 15, which are the serial port.
+
+    `why_not_lower` is the sentence for a lower number, with `{}` in the place of the number.
+    """
     number = integer(0, 27)
 
     def read(node: Node, key: str, report: Report) -> int | None:
@@ -235,7 +251,10 @@ FILE: Final = table(
 
 
 def read_mat(data: bytes, path: str) -> Mat:
-    """The mat in this file. Raises AuthorError with every mistake in it; `path` is for them."""
+    """The mat in the text of a mat file. Raises AuthorError with every mistake in the file.
+
+    `path` is only for the mistakes; no file is opened.
+    """
     report = Report(path)
     file: Block | None = FILE.read(parse(data, report), "the file", report)
     if file is not None:

@@ -1,7 +1,8 @@
 """Changes `start` and `hold` of motors in the text of a mat file, and keeps all other bytes.
 
-The reader gives the places, only the scalars there are replaced, and the result is read again. A
-change that cannot be made so is refused with a sentence. Opens no file.
+The reader of mat files finds the line and column of each value, and only those values are replaced.
+The new text is read again, to prove that nothing else has changed; otherwise the change is refused.
+This module opens no file.
 """
 
 import re
@@ -17,15 +18,16 @@ from firmware_ctl.errors import AuthorError, DeviceError, Mistake
 
 _LINE_END: Final = re.compile("\r\n|\r|\n")
 _KEY: Final = r"""(?:{0}|"{0}"|'{0}')\s*:\s*"""
-# A percentage with or without quotes, or an alias.
+# A percentage with or without quotes, or a YAML alias such as `*duty`.
 _VALUE: Final = re.compile(r"""(?P<quote>["']?)[0-9.]+%(?P=quote)|\*[^\s,\[\]{}]+""")
 
 
 def with_duties(mat: Mat, path: str, duties: Mapping[str, tuple[int, int]]) -> bytes:
-    """The text of the mat's file with a new (`start`, `hold`) for each motor in `duties`.
+    """The bytes of the mat's file with new values for the motors in `duties`.
 
-    Both are duties in percent. Raises AuthorError if the result is not a valid mat file, or if the
-    text of a value cannot be replaced alone; DeviceError if other values would change with it.
+    `duties` holds (`start`, `hold`) in percent for each motor's name. Raises AuthorError if the
+    result is not a valid mat file, or if the text of a value cannot be replaced alone. Raises
+    DeviceError if another value would change as well, because both use one YAML anchor.
     """
     bom = b"\xef\xbb\xbf" if mat.source.startswith(b"\xef\xbb\xbf") else b""
     text = mat.source.removeprefix(bom).decode()

@@ -1,6 +1,6 @@
 """The paths of the mat file, the profiles, the state folder and the control socket.
 
-Checks who owns a folder if that matters for safety. Reads no file.
+This module checks the owner of a folder if another user could misuse it. It reads no file.
 """
 
 import os
@@ -16,6 +16,7 @@ SERVICE_PROFILES: Final = "/etc/firmware-ctl/profiles"
 SERVICE_STATE: Final = "/var/lib/firmware-ctl"
 SERVICE_SOCKET: Final = "/run/firmware-ctl/control.sock"
 SHARED_MEMORY: Final = "/dev/shm"
+"""A file system in memory, so that a write never waits for a disk."""
 
 
 def mat_file() -> str:
@@ -24,15 +25,18 @@ def mat_file() -> str:
 
 
 def profile_folders() -> list[str]:
-    """The shipped profiles and the service's own, which replace shipped ones of the same name."""
+    """The folders of profiles. A later folder replaces profiles of the same name: the service's own
+    folder comes after the shipped one."""
     own = [SERVICE_PROFILES] if os.path.isdir(SERVICE_PROFILES) else []
     return [shipped.profiles_dir(), *own]
 
 
 def ring_file(state: str) -> str:
-    """Where the flight recorder of a state folder writes while its daemon runs.
+    """The path to which the flight recorder writes while the daemon of this state folder runs.
 
-    In shared memory where the machine has it: a write to a disk that hangs would hold up the loop.
+    The file is in shared memory if the machine has it, because a write to a disk that hangs would
+    hold up the loop. The folder's device and inode are in the name, so that each state folder has a
+    file of its own, whatever path leads to the folder.
     """
     if not os.access(SHARED_MEMORY, os.W_OK):
         return os.path.join(state, "ring")
@@ -43,8 +47,8 @@ def ring_file(state: str) -> str:
 def mock_socket(make: bool = False) -> str:
     """The control socket of the user's mock, in a folder that only this user can use.
 
-    With `make`, makes the folder if it is missing, for a daemon. Raises DeviceError if the folder
-    belongs to another user or is open to others: they could answer in the daemon's place.
+    `make` True: makes the folder if it is missing, which only a daemon needs. Raises DeviceError if
+    the folder belongs to another user or is open to others, who could answer in the daemon's place.
     """
     folder = os.environ.get("XDG_RUNTIME_DIR", "")
     if not _is_own(folder):
@@ -54,7 +58,7 @@ def mock_socket(make: bool = False) -> str:
         if make:
             with suppress(FileExistsError):
                 os.mkdir(folder, 0o700)
-        with suppress(FileNotFoundError):  # Without the folder no mock runs.
+        with suppress(FileNotFoundError):  # A client whose daemon does not run finds no folder.
             status = os.lstat(folder)
             # Only the file type and the permissions: a folder inherits the setgid bit.
             mode = stat.S_IFMT(status.st_mode) | status.st_mode & 0o777

@@ -1,7 +1,8 @@
 """The table of patterns: the keys of each, and its course over time.
 
-A course is what one motor does in one cycle, as shares of the phase's level. The reader, the
-schema, the documents and the compiler use this table. Knows neither zones nor files.
+A course is what one motor does in one cycle, in shares (0.0 to 1.0) of the level that the profile
+asks for. The reader, the schema, the documents and the compiler use this table. This module knows
+neither zones nor files.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +11,9 @@ from typing import Final, Literal, NamedTuple
 Side = Literal["left", "right"]
 
 SHORTEST_MS: Final = 10
+"""The shortest phase, part of a pattern, and distance of two keyframes."""
 LONGEST_MS: Final = 30 * 60_000
+"""The longest phase or part of a pattern: no session may last longer (`SESSION_GATED_MS`)."""
 
 
 class Piece(NamedTuple):
@@ -38,16 +41,17 @@ class Key(NamedTuple):
 
 
 class Position(NamedTuple):
-    """The position of a motor among those that a pattern plays on, in the order of the mat file."""
+    """The position of a motor among the motors of a target, in the order of the mat file."""
 
     motor_index: int
-    """From 0. Not `index`, which is a method of every tuple."""
+    """Counts from 0. The name `index` is taken: it is a method of every tuple."""
     motor_count: int
-    """How many motors the pattern plays on."""
+    """How many motors the target has."""
     side: Side
 
 
 Course = Callable[[Mapping[str, int], Position], tuple[Piece, ...]]
+"""From the values of a pattern's keys and a motor's position to the pieces of one cycle."""
 
 
 class PatternKind(NamedTuple):
@@ -55,7 +59,8 @@ class PatternKind(NamedTuple):
     about: str
     keys: tuple[Key, ...]
     course: Course | None
-    """One cycle, which repeats. None if the profile's own frames are the course, played once."""
+    """Makes one cycle, which repeats. None for keyframes: the profile's frames are the course, and
+    play once in each pass."""
 
 
 def _on(length_ms: int) -> Piece:
@@ -167,4 +172,4 @@ PATTERNS: Final[Mapping[str, PatternKind]] = {
 }
 
 AFTER: Final = Key("after", "silence before the pattern begins", default=0, least=0)
-"""A key that every pattern has."""
+"""The key that every pattern has in addition to its own."""

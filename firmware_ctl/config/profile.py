@@ -1,6 +1,7 @@
 """A profile as frozen values, read from YAML text or from the words of the command `try`.
 
-Every mistake is reported with its place. Knows the mat's zones and caps, never pins.
+Every mistake is reported with its line and column. This module knows the mat's zones and caps, and
+never its pins.
 """
 
 from collections.abc import Iterable, Mapping
@@ -46,12 +47,14 @@ class Play(NamedTuple):
     """A zone, a side of a zone, or every zone: `hips`, `hips.left`, `all`."""
     pattern: str
     level: Level
-    """For keyframes: the highest level of any frame, from and to."""
+    """For keyframes, `from_pct` and `to_pct` are both the highest level of any frame."""
     keys: tuple[tuple[str, int], ...] = ()
     """Every key of the pattern with its value or default, in the order of the pattern's table."""
     frames: tuple[tuple[int, int], ...] = ()
-    """For keyframes only: pairs of (at_ms, level_pct)."""
+    """Pairs of (at_ms, level_pct) for keyframes, with `at_ms` from the end of `after_ms`. Empty for
+    all other patterns."""
     after_ms: int = 0
+    """Length of the silence at the begin of each pass."""
 
 
 class Phase(NamedTuple):
@@ -61,10 +64,11 @@ class Phase(NamedTuple):
     repeat: int
     play: tuple[Play, ...]
     cue: str | None = None
-    """The name of a point, or free text."""
+    """The name of a point, or free text. None: the phase has no cue."""
     points: tuple[str, ...] = ()
+    """The names of the points that the mat presses in this phase."""
     place: tuple[int, int] = (1, 1)
-    """Line and column in the file."""
+    """Line and column in the file, from 1, for mistakes that are found later."""
 
 
 class Profile(NamedTuple):
@@ -72,7 +76,9 @@ class Profile(NamedTuple):
     title: str
     about: str
     needs: tuple[str, ...]
+    """The zones without which the profile does not start."""
     strict: bool
+    """True: too much current is a mistake. False: starts, kicks and levels are changed to fit."""
     phases: tuple[Phase, ...]
 
     @property
@@ -84,7 +90,10 @@ class Profile(NamedTuple):
 
 
 def read_profile(data: bytes, path: str, mat: Mat) -> Profile:
-    """The profile in this file. Raises AuthorError with every mistake in it."""
+    """The profile in the text of a file. Raises AuthorError with every mistake in the file.
+
+    `path` is for the mistakes and for the profile's name; no file is opened.
+    """
     report = Report(path)
     root = parse(data, report)
     if isinstance(root, MappingNode) and "zones" in root.pairs and "phases" not in root.pairs:
@@ -118,7 +127,7 @@ def read_profile(data: bytes, path: str, mat: Mat) -> Profile:
 
 
 def _items(block: Block, key: str) -> Iterable[tuple[Node, Any]]:
-    """The nodes of a list with their values; nothing if the key holds no list."""
+    """The nodes of a list with their values. Empty if the key does not hold a list."""
     node = block.at(key)
     nodes = node.nodes if isinstance(node, SequenceNode) else ()
     return zip(nodes, block[key] or (), strict=True)
@@ -180,7 +189,7 @@ def _check_overlaps(
     nodes: Mapping[str, ScalarNode], targets: Mapping[str, Target], report: Report
 ) -> None:
     """Reports each target that shares motors with targets before it."""
-    owners: dict[str, str] = {}  # from a motor to the last target with it
+    owners: dict[str, str] = {}  # motor → the last target that has the motor
     for name, node in nodes.items():
         motors = targets[name].motors
         others = sorted({owners[motor] for motor in motors if motor in owners})
@@ -242,9 +251,10 @@ def _check_frames(block: Block, room_ms: int, report: Report) -> None:
 
 
 def read_play(target: str, pattern: str, level: str, keys: Mapping[str, str], mat: Mat) -> Play:
-    """One line of play from words: a bare number is percent for the level, else seconds.
+    """One line of `play` from words. `keys` are the words `key=value` after the level.
 
-    Raises CallerError (bad-argument) with every mistake in one sentence.
+    A number without a unit counts as percent for the level, and as seconds for a duration. Raises
+    CallerError ("bad-argument") with all mistakes in one sentence.
     """
     report = Report("try")
     targets = targets_of(mat)

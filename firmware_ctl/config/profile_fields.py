@@ -1,6 +1,6 @@
-"""The tables of a profile file: its keys, what each may hold on a mat, and their schema.
+"""The tables of a profile file: its keys, the values that a mat allows for each, and the schema.
 
-Rules between keys are in `profile`.
+`profile` has the rules between keys.
 """
 
 from collections.abc import Iterable, Mapping
@@ -39,16 +39,17 @@ class Target(NamedTuple):
 
     motors: frozenset[str]
     cap_pct: int
-    """The highest level that a profile may ask of it."""
+    """The highest level that a profile may ask of the target."""
     cap_of: str
-    """Where the cap comes from, in the words of a sentence: "the neck zone's cap of"."""
+    """Where the cap comes from, as a mistake words it: "the neck zone's cap of"."""
 
 
 @lru_cache(maxsize=4)
 def targets_of(mat: Mat) -> Mapping[str, Target]:
-    """Every target of the mat by its name.
+    """Name → target, for every target of the mat.
 
-    Absent zones are targets, too: a profile may play on them, and nothing happens there.
+    Zones that are not present are targets as well: a profile may name them, and they stay silent.
+    So one profile serves mats with and without a part.
     """
     lowest = min((zone for zone in mat.zones if zone.present), key=lambda zone: zone.cap_pct)
     every = frozenset(motor.name for motor in mat.motors)
@@ -108,7 +109,7 @@ def _pattern_block(pattern: str, cap_pct: int, cap_of: str) -> Kind:
 
 
 def play_kind(cap_pct: int, cap_of: str) -> Kind:
-    """What a target does: the block of a pattern, or a level alone, which means `steady`."""
+    """The value of a line of `play`: the block of a pattern, or a level alone for `steady`."""
 
     def read(node: Node, key: str, report: Report) -> Block | None:
         if isinstance(node, ScalarNode):
@@ -127,7 +128,7 @@ def play_kind(cap_pct: int, cap_of: str) -> Kind:
         if pattern is not None:
             block: Block | None = _pattern_block(pattern, cap_pct, cap_of).read(node, key, report)
             return block
-        if "level" in node.pairs:  # A mistake in the level is one with every pattern.
+        if "level" in node.pairs:  # The rules for a level are the same in all patterns.
             percent = integer(0, cap_pct, "%", cap_of)
             _level_or_ramp(percent).read(node.pairs["level"][1], "level", report)
         return None
@@ -136,7 +137,7 @@ def play_kind(cap_pct: int, cap_of: str) -> Kind:
 
 
 ANY_PLAY: Final = play_kind(100, _MOST)
-"""On a target that the mat does not have, so that other mistakes in its line are found, too."""
+"""Reads the line of a target that the mat does not have, to find the other mistakes in the line."""
 
 
 def play_schema() -> Json:
@@ -154,7 +155,7 @@ _BY_MAT: Final = choice([point.name for point in POINTS.values() if not point.by
 
 
 def _known_on_mat(known: Iterable[str], noun: str, pattern: str) -> Kind:
-    """A name that the mat knows, with '-' or '_'; read as the code spells it."""
+    """A name that the mat knows. The author may write '-' for '_'; the value has '_'."""
     names = tuple(known)
 
     def read(node: Node, key: str, report: Report) -> str | None:

@@ -1,6 +1,6 @@
-"""The JSON Schemas that editors use for completion, made from the tables that readers use.
+"""The JSON Schemas that editors use for completion, made from the tables of the readers.
 
-A schema allows more than a reader: limits that depend on the mat, and rules between keys, are only
+A schema allows more than the reader does, because limits of the mat and rules between keys are only
 in the reader.
 """
 

@@ -1,7 +1,7 @@
 """YAML text to a tree of nodes, each with its line and column.
 
-Every scalar stays text: `fields` gives it its type, so YAML's own booleans, octals and dates do not
-exist here. Whatever the bytes are, the answer is a tree or sentences with their places.
+Every scalar stays text until `fields` reads it by its type. So YAML's own booleans, octals and
+dates cannot surprise an author. Any bytes give either a tree, or mistakes with line and column.
 """
 
 import re
@@ -20,22 +20,27 @@ from yaml.events import (
 from firmware_ctl.errors import AuthorError, Mistake
 
 BYTES_MAX: Final = 64 * 1024
+"""The largest file. It bounds the time to read one."""
 DEPTH_MAX: Final = 16
+"""The deepest nesting. It bounds the recursion of the tree builder."""
 ALIASED_MAX: Final = 5_000
-"""The most nodes that all aliases of a file together may stand for."""
+"""The most nodes that all aliases of a file together may stand for. Without it, aliases of aliases
+would make a few lines stand for billions of nodes."""
 MISTAKES_MAX: Final = 1_000
-"""A file of 64 KiB can hold thirty thousand mistakes, and the sentence for one takes up to 0.2 ms
-on a Pi Zero 2.
+"""The most mistakes in a report. A file of 64 KiB can hold thirty thousand, and the sentence for
+one takes up to 0.2 ms on a Pi Zero 2, so all of them would take 6 s.
 """
 FASTEST_PARSER: Final[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-"""libyaml if PyYAML was built with it: it takes an eighth of the time of the parser in Python."""
+"""The parser of libyaml if PyYAML was built with it. It takes an eighth of the time of the Python
+parser."""
 
 _LINE_END: Final = re.compile("\r\n|\r|\n")
-# NEL, LS and PS end a line in YAML and in no editor, so every place after one would be wrong.
+# Characters that a file may not hold. Among them, NEL, LS and PS end a line in YAML but not in an
+# editor, so each later line number would be wrong.
 _FORBIDDEN: Final = frozenset(
     map(chr, (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF))
 ) - set("\t\n\r")
-# These characters look like a space or like nothing, and arrive with text pasted from a web page.
+# Characters that look like a space or like nothing. They come with text pasted from a web page.
 # YAML reads them as letters, and then complains about a colon or the indentation.
 _INVISIBLE: Final = re.compile(
     "[\u00a0\u00ad\u1680\u2000-\u200f\u202a-\u202f\u205f-\u2064\u2066-\u206f\u3000]"
@@ -54,7 +59,7 @@ _ADVICE: Final = (
 
 
 class Node:
-    """A place in the file: line and column from 1. `size` counts this node and all inside it."""
+    """A node with its line and column, both from 1. `size` counts the node and all nodes inside."""
 
     __slots__ = ("column", "line", "size")
 
@@ -85,7 +90,7 @@ class SequenceNode(Node):
 
 
 class MappingNode(Node):
-    """`pairs`: from the text of a key to the key's node and the value's node."""
+    """A block of keys. `pairs`: text of a key → (node of the key, node of the value)."""
 
     __slots__ = ("pairs",)
 
@@ -95,14 +100,14 @@ class MappingNode(Node):
 
 
 class Report:
-    """The mistakes of one file. The same mistake, met again through an alias, counts once."""
+    """The mistakes of one file. A mistake that is found again through an alias counts once."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.mistakes: set[Mistake] = set()
 
     def add(self, node: Node, sentence: str) -> None:
-        """Raises AuthorError with all mistakes when there are more than MISTAKES_MAX."""
+        """Adds a mistake at a node. Raises AuthorError if there are more than MISTAKES_MAX."""
         is_full = len(self.mistakes) >= MISTAKES_MAX
         if is_full:
             sentence = f"more than {MISTAKES_MAX} mistakes; the file was not read further"
@@ -111,7 +116,7 @@ class Report:
             raise self.error()
 
     def give_up(self, line: int, column: int, sentence: str) -> NoReturn:
-        """Raises AuthorError with this mistake and all others: nothing more can be read."""
+        """Raises AuthorError with this mistake and all earlier ones: no tree can be read."""
         self.add(Node(line, column), sentence)
         raise self.error()
 
@@ -123,13 +128,16 @@ class Report:
 
 
 def shown(text: str) -> str:
-    """The text as a sentence quotes it: short, printable, in quotes unless it is one word."""
+    """The text for use in a sentence: short, printable, and in quotes unless it is one word.
+
+    The first invisible character in the text is named.
+    """
     match = _INVISIBLE.search(text)
     return quoted(text) + (f" (with {_invisible(match[0])} in it)" if match else "")
 
 
 def quoted(text: str) -> str:
-    """Like `shown`, without a word about invisible characters."""
+    """Like `shown`, but does not name invisible characters."""
     text = text if len(text) <= 40 else text[:37] + "..."
     return text if text and " " not in text and text.isprintable() else repr(text)
 
@@ -148,8 +156,8 @@ def duplicate(noun: str, text: str, first: Node) -> str:
 def parse(data: bytes, report: Report, parser: Any = FASTEST_PARSER) -> Node:
     """The root node of the file's one document.
 
-    Raises AuthorError if there is no tree. Duplicate keys, keys that are not scalars, and tags only
-    go into the report, so that the reader of the tree finds the other mistakes, too.
+    Raises AuthorError if the text cannot be read as a tree. Duplicate keys, keys that are not
+    scalars, and tags are only reported, so that the reader of the tree can find more mistakes.
     """
     text = _decoded(data, report)
     try:
@@ -158,11 +166,13 @@ def parse(data: bytes, report: Report, parser: Any = FASTEST_PARSER) -> Node:
         raise
     except yaml.MarkedYAMLError as error:
         if "nesting depth" in (error.problem or "") and parser is not yaml.BaseLoader:
-            # libyaml 0.2.6 gives up while it looks ahead, before it reports the place.
+            # libyaml 0.2.6 refuses deep nesting while it looks ahead, and gives no useful place.
+            # The parser in Python reads as far as the node that exceeds DEPTH_MAX.
             return parse(data, report, yaml.BaseLoader)
         _give_up_at_mark(error, text, report)
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        # For some escapes in tags and quoted scalars PyYAML raises what its Python code meets.
+        # PyYAML does not check some escapes in tags and quoted scalars, so that a call inside it
+        # raises ValueError or OverflowError.
         report.give_up(1, 1, f"this is not YAML: {shown(str(error))}")
 
 
@@ -187,11 +197,14 @@ def _place_after(text: str) -> tuple[int, int]:
 
 
 def _give_up_at_mark(error: yaml.MarkedYAMLError, text: str, report: Report) -> NoReturn:
-    """Raises AuthorError that names the cause instead of the parser's own words, if known."""
+    """Raises AuthorError at the place of a syntax error.
+
+    The sentence gives a known cause and its remedy, or else the parser's own words.
+    """
     mark = error.problem_mark or error.context_mark
     lines = _LINE_END.split(text)
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    if line > len(lines):  # where libyaml places what is missing at the end of the file
+    if line > len(lines):  # libyaml places a missing end after the last line
         line, column = len(lines), len(lines[-1]) + 1
     for number, written in enumerate(lines[:line], 1):
         if match := _INVISIBLE.search(_COMMENT.sub("", written)):
@@ -253,7 +266,7 @@ class _TreeBuilder:
             self._fill_mapping(node, depth + 1)
         elif type(node) is SequenceNode:
             self._fill_sequence(node, depth + 1)
-        # Only now, so that a node cannot hold itself through an alias.
+        # The anchor is known only after its node is complete, so that no node can contain itself.
         if event.anchor:
             self._anchors[event.anchor] = node
         return node
@@ -278,7 +291,7 @@ class _TreeBuilder:
             mapping.size += key.size + value.size
 
     def _aliased_node(self, anchor: str, line: int, column: int) -> Node:
-        """The node that an alias stands for. Counts it, so that few bytes cannot ask for much."""
+        """The node that an alias stands for. Counts its size against ALIASED_MAX."""
         name = shown(anchor)
         if anchor not in self._anchors:
             self._report.give_up(line, column, f"no anchor &{name} ends before this alias")

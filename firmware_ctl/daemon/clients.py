@@ -27,7 +27,7 @@ SERVE_MS: Final = 5
 """Requests are answered for this long in a round. Then the loop checks button and ports again."""
 
 GUESTS_MAX: Final = 64
-"""Most clients on sockets. For a further one, the client that was silent longest is closed."""
+"""Most clients on sockets. One more client closes the one that was silent longest."""
 
 RECEIVE_MS: Final = 5
 """Links are read for this long in a round. Links that were not read come first in the next one."""
@@ -36,7 +36,7 @@ FULL_READ_BYTES: Final = 1024
 """A link that returns this many bytes in one read may have more."""
 
 LEAVING_MS: Final = 10_000
-"""The bytes that the kernel holds of a closed client are read for stops for this long at most."""
+"""A client that is being closed is read for this long at most. It may have sent a stop."""
 
 READY: Final = f"* ready firmware-ctl {__version__} protocol={PROTOCOL}"
 
@@ -58,7 +58,7 @@ class Clients:
         self._unread: list[Link] = []
         """Links that were readable in the last round, but not read for lack of time."""
         self._leaving: dict[Link, int] = {}
-        """Clients that are being closed, and until when they are read for stops at most."""
+        """Clients that are being closed → the time until which they are read for stops, in ms."""
         self._requests = Requests(session, loop, read_profiles, log)
         self._owner = self._requests.owner
         self._deferred = self._requests.deferred
@@ -86,7 +86,7 @@ class Clients:
         return self._owner.lease_ends_at_ms()
 
     def receive(self, readable: Collection[Link]) -> None:
-        """Reads links in turn, full ones repeatedly, for `RECEIVE_MS` or one link at least."""
+        """Reads links in turn, and full ones repeatedly, for `RECEIVE_MS`; at least one link."""
         until_ms = self.now_ms() + RECEIVE_MS
         links = sorted(readable, key=lambda link: link not in self._unread)
         self._has_received |= bool(links)
@@ -99,7 +99,8 @@ class Clients:
                 links.append(link)
         for link in [*self._leaving]:
             self._receive_leaving(link)
-        # Before a finished job can begin a session whose owner's lease is over.
+        # The loop runs finished jobs after this, and a saved ledger begins a waiting session. The
+        # session must not begin if its owner's lease is over.
         owner = self._owner.connection
         if owner is not None and self._owner.is_lease_over(self.now_ms()):
             self._end_lease(owner)
@@ -226,14 +227,14 @@ class Clients:
             if commands.stops(line, self.session):
                 self._player.step(Stop())
                 if not commands.is_request(line, self.session):
-                    # Later the line itself is answered by an error, since it is not a request.
+                    # The line is not a request. Its own answer, an error, comes in its turn.
                     connection.answer_stopped(1, self.now_ms())
                 return
 
     # --- answering ---
 
     def _answer_some(self) -> None:
-        """Answers clients in turn, for `SERVE_MS`. The last one served comes last next time."""
+        """Answers clients in turn, for `SERVE_MS`. A client that was served moves to the end."""
         waiting = [link for link in self.links if not link.connection.is_served]
         until_ms = self.now_ms() + SERVE_MS
         for link in waiting:
@@ -290,7 +291,7 @@ class Clients:
                 if connection.has_unsent:
                     self.writers.append(link)
                 elif link.ended:
-                    self._is_behind = True  # the link can be let go
+                    self._is_behind = True  # the next round removes the link
             if not connection.is_served:
                 self._has_unserved = True
                 if connection not in self._deferred:

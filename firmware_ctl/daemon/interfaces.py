@@ -56,7 +56,9 @@ class Deadman(Protocol):
         """The kernel kills this process unless `arm` is called again within 0.35 s."""
 
     def disarm(self) -> None:
-        """Only when every motor is off: a daemon that hangs lives on from here."""
+        """Ends the watch. To be called only when every motor is off: from then on the kernel does
+        not kill a daemon that hangs.
+        """
 
 
 class Watcher(Protocol):
@@ -67,12 +69,15 @@ class Watcher(Protocol):
 
 class Watchdog(Protocol):
     def check(self, now_ms: int, is_moving: bool) -> Fault | RailOff | None:
-        """The fault that is present now, or None. Called in every tick, so it must not wait."""
+        """The fault that is present now, or None. `RailOff`: the rail has no power, as it should.
+
+        Called in every tick, so it must not wait.
+        """
 
 
 class Heartbeat(Protocol):
     def beat(self, now_ms: int, is_moving: bool) -> None:
-        """Receives a heartbeat after every completed tick (motor gate, systemd)."""
+        """Tells the motor gate or systemd that a tick is complete. Called after each tick."""
 
 
 class Ledger(Protocol):
@@ -181,7 +186,8 @@ class Job(Source, Protocol):
 
 
 ReadProfiles = Callable[[Callable[[Catalogue | str], None]], Job]
-"""Begins to read all profiles in another process. Calls back with them, or with the failure."""
+"""Begins to read all profiles in another process. The callback gets them, or the
+reason of a failure."""
 
 # --- all of the hardware ----------------------------------------------------------------------
 

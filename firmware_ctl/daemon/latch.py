@@ -39,9 +39,10 @@ class Latch:
     def apply(self, duty_pct: Levels) -> None:
         """Writes the duties to the pins.
 
-        While tripped it writes nothing: the pins are low already. It trips, and the pins go low, if
-        a write fails. A duty above its motor's cap is a mistake in the program: the latch trips and
-        raises `AssertionError`, which ends the daemon.
+        While tripped the latch writes nothing: the pins are low already. If a write fails, the
+        latch trips, which drives all pins low. A duty above its motor's cap is a mistake in the
+        program, whose other duties may be wrong as well: the latch trips and raises
+        `AssertionError`, which ends the daemon.
         """
         if duty_pct == self._duties or self.is_tripped:
             return
@@ -52,6 +53,7 @@ class Latch:
             if not self.is_armed:
                 self._deadman.arm()
                 self.is_armed = True
+            # Noted before the write, because a write that fails half-way has moved some pins.
             self._duties = duty_pct
             self._motors.apply(duty_pct)
         except (DeviceError, OSError) as error:
@@ -95,10 +97,11 @@ class Latch:
         Called once in each tick, after all checks. So a loop that skips a check is killed.
         """
         if self.fault is not None:
-            self.trip()  # the pin may accept a write again
+            self.trip()  # tries again: the pin may accept a write now
         if not self.is_armed:
             return
         is_over = not (is_moving or any(self._duties) or self.fault is not None)
+        # All pins are driven low once more: only proven zeros may disarm the dead-man.
         if is_over and self._drive_low():
             self._deadman.disarm()
             self.is_armed = False

@@ -65,7 +65,7 @@ class SocketLink:
         except BlockingIOError:
             return 0
         except OSError:
-            # Nobody can read these bytes. But received bytes may still hold a stop.
+            # Nobody can read these bytes. But the link goes on: received bytes may hold a stop.
             return len(data)
 
     def close(self) -> None:
@@ -250,13 +250,14 @@ class Listener:
 
     def close(self) -> None:
         self._give_reserve()
-        # First, because the socket's file is recognised by its inode number. The kernel may give
-        # the number to another file after the socket is closed.
+        # Before the socket closes, because `before_close` recognises the socket's file by its inode
+        # number. After the close the kernel may give that number to another file.
         self._before_close()
         self._socket.close()
 
 
 def listen_tcp(host: str, port: int) -> Listener:
+    """Opens a TCP port. Raises `DeviceError`, also if other machines could reach the port."""
     try:
         if not ipaddress.ip_address(socket.gethostbyname(host)).is_loopback:
             raise DeviceError(
@@ -308,7 +309,8 @@ def _folder_lock(folder: str) -> Iterator[None]:
     """Keeps other daemons from replacing a socket in this folder at the same time.
 
     Two daemons could find the same dead socket, and the second would remove the live socket of the
-    first. Any program that may read the folder can hold this lock, so the wait for it is bounded.
+    first. Any program that may read the folder can hold this lock, so the wait is bounded:
+    after `LOCK_WAIT_S` the block runs without the lock.
     """
     import fcntl
 

@@ -56,7 +56,7 @@ class NoPeers:
 
 
 class Loop:
-    """`when_ready` is called once, when the button has come to rest after the start."""
+    """`when_ready`: called once, when the button has been read for `SETTLE_MS` after the start."""
 
     def __init__(self, player: Player, poller: Poller, button: StartButton | None) -> None:
         self.player = player
@@ -141,7 +141,7 @@ class Loop:
         if self._button is not None:
             reading = self._button.read()
             if not self.is_ready:
-                # Without its edges a press that ends before the daemon is ready starts nothing.
+                # Without edges: a press that ends before the daemon is ready starts nothing.
                 reading = Contacts(reading.contact)
             # An unchanged contact is just a tick, for which the session has a fast path.
             if reading.spells or reading.contact is not self._contact:
@@ -196,7 +196,7 @@ class Loop:
         if sources or not readable or self.now_ms() >= tick_at_ms:
             self.tick()
         peers.receive(sending)
-        # A timer that falls due from here on waits for the tick of the next round.
+        # A timer that falls due after this moment waits for the next round.
         now_ms = self.now_ms()
         while self._timers and self._timers[0][0] <= now_ms:
             heapq.heappop(self._timers)[2]()

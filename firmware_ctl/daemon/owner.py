@@ -1,7 +1,8 @@
 """The owner of a session: the connection whose request started it, its late answer and its lease.
 
-A lease stops only the session of its own connection. So the owner is known by connection and by the
-number of its session. This module never decides what a lease that ends does.
+The owner is known by its connection and by the number of its session: a lease that ends must not
+stop a later session, which someone else has started. This module never decides what happens when a
+lease ends.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from firmware_ctl.protocol.framing import Line
 from firmware_ctl.session.session import Session
 
 Lines = Callable[[], list[str]]
-"""Makes the lines of an answer at the time of the answer."""
+"""A function that makes the lines of an answer. It is called when the answer is sent."""
 
 
 class SessionOwner:
@@ -21,8 +22,9 @@ class SessionOwner:
         self._owner: tuple[Connection, int] | None = None
         """The connection and the number of its session, or None."""
         self._unanswered: tuple[Connection, Lines] | None = None
-        """The connection whose accepted start waits, and its answer."""
+        """The connection whose accepted start waits, and its answer. None: no start waits."""
         self._started_before = 0
+        """How many sessions had begun before the last request for a start."""
 
     def before_start(self) -> None:
         """To be called before a start is passed to the session."""
@@ -68,7 +70,7 @@ class SessionOwner:
         return connection if status.is_on and number == status.started else None
 
     def lease_ends_at_ms(self) -> int | None:
-        """When the owner's lease ends the session, if it sends nothing. None: never."""
+        """When the lease stops the session, unless the owner sends a request. None: never."""
         owner = self.connection
         return owner.lease_ends_at_ms if owner is not None and owner.lease_s else None
 

@@ -44,7 +44,8 @@ class Player:
         self.now_ms = now_ms
         self.latch = latch
         self.on_step: list[Callable[[Step], None]] = []
-        """Called after each step, before the faults and the accounts that result from it."""
+        """Called after each step, before its ledger is saved and before a fault of the latch is
+        passed to the decider."""
         self._ledger = ledger
         self._watchers = list(watchers)
         self._watchdogs = list(watchdogs)
@@ -75,6 +76,7 @@ class Player:
         if fault is not None and not latch.is_tripped:
             latch.trip()
         latch.apply(step.duty_pct)
+        # The fault has ended, in a session by a clear. Duties go out again from the next step on.
         if latch.is_tripped and latch.fault is None and fault is None:
             latch.reset()
         for watcher in self._watchers:
@@ -90,7 +92,8 @@ class Player:
     def tick(self, events: Iterable[Input]) -> None:
         """One complete round of checks: watchdogs, inputs, latch, heartbeats, in this order.
 
-        The heartbeats come last, so that the motor gate keeps its supply only if every check ran.
+        Watchdogs come before inputs, so that a start meets the faults of this moment. Heartbeats
+        come last, so that the motor gate keeps the rail on only if every check has run.
         """
         decider, latch = self.decider, self.latch
         now_ms, is_moving = self.now_ms(), decider.status.is_moving
@@ -98,7 +101,8 @@ class Player:
         for watchdog in self._watchdogs:
             finding = watchdog.check(now_ms, is_moving)
             if isinstance(finding, RailOff):
-                # Only a start that waits needs to know, and this is read in every idle tick.
+                # A start that waits needs the proof that the gate can cut the rail. Nothing else
+                # does, and a step for it in every idle tick would cost time.
                 if decider.status.is_starting:
                     self.step(finding)
                 finding = None

@@ -110,7 +110,7 @@ class Waker:
 
 
 class Signals:
-    """Signals as a source of the loop, from when this is made: one that comes earlier waits."""
+    """Signals as a source of the loop. A signal that arrives before the loop runs waits for it."""
 
     def __init__(self, numbers: Iterable[int]) -> None:
         self._receiver, sender = socket.socketpair()
@@ -118,7 +118,7 @@ class Signals:
         sender.setblocking(False)
         self._sender = sender
         self.on_signal: Callable[[signal.Signals], object] = lambda number: None
-        """Called on the loop, once for a signal however often it came."""
+        """Called on the loop. A signal that arrived several times in one round counts once."""
         signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
         for number in numbers:
             signal.signal(number, lambda *_: None)

@@ -38,9 +38,10 @@ The loop needs Python's global lock for every tick, and the thread must not hold
 
 FAILED: Final = "the profiles could not be read"
 _GREATEST: Final = 1 << 53
+"""The greatest whole number that a line of the child may have."""
 
 _reading: Final = Lock()
-"""Held while a thread reads, so that there is one at most.
+"""Held while a thread reads, so that no second thread reads.
 
 A disk that hangs blocks the thread and the child even after they were given up. Without this lock
 each further reload would add another blocked pair.
@@ -48,12 +49,14 @@ each further reload would add another blocked pair.
 
 
 class Reader:
-    """One reading. `done` is called on the loop, with the catalogue or the reason of a failure."""
+    """Reads all profiles once. `done` gets the catalogue or a failure's reason, on the loop."""
 
     def __init__(
         self, folders: Sequence[str], mat: Mat, done: Callable[[Catalogue | str], None]
     ) -> None:
-        """Raises `CallerError` if an earlier reading has not ended, or without pipe or thread."""
+        """Begins to read. Raises `CallerError` if an earlier reading has not ended, or if the
+        system gives no pipe or thread.
+        """
         self._mat = mat
         self._done = done
         self._process: subprocess.Popen[bytes] | None = None
@@ -218,7 +221,7 @@ def _result(output: IO[bytes], mat: Mat) -> Catalogue | str:
                     entries.append(_entry(message[kind], tuple(segments), mat))
                     segments.clear()
                 case "end":
-                    # Otherwise a line was lost.
+                    # If the numbers differ, a line was lost.
                     _require(message[kind] == len(entries) and not segments)
                     return Catalogue(tuple(entries))
                 case "why":

@@ -30,6 +30,7 @@ class Requests:
         self._read_profiles = read_profiles
         self._log = log
         self._reloading: Connection | None = None
+        """The connection that asked for the reload that runs. None: no reload runs."""
 
     def act(self, event: Input) -> None:
         self._loop.catch_up()

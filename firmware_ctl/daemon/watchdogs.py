@@ -12,12 +12,14 @@ from firmware_ctl.limits import RAIL_OFF_MS, RAIL_ON_MS, TICK_LATE_MS, UNDER_VOL
 from firmware_ctl.session.events import Fault, RailOff
 
 _READ_AGAIN_MS: Final = 500
+"""How often the under-voltage alarm is read."""
 
 
 class TickLate:
     """Checks that ticks come in time while motors move.
 
-    A late loop also reads the button late. A person who pressed it must not wait longer than this.
+    A late loop also reads the button late, and a person who presses it wants the motors off. So
+    more than `TICK_LATE_MS` between two ticks is a fault.
     """
 
     def __init__(self) -> None:
@@ -68,7 +70,8 @@ class Rail:
     """Checks the motors' supply behind the motor gate. `is_on` reads it back.
 
     While motors run, a missing supply means the stop switch or a fuse. While nothing runs, a
-    present supply means that the gate no longer protects anyone.
+    present supply means that the gate no longer protects anyone. After a change the gate gets
+    `RAIL_ON_MS` or `RAIL_OFF_MS` to follow.
     """
 
     def __init__(self, is_on: Callable[[], bool]) -> None:

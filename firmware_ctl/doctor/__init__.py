@@ -1,7 +1,7 @@
 """`doctor`: finds what makes the mat unsafe or unable to run on this machine, and names the fixes.
 
-Knows how a Raspberry Pi is set up. Knows no session and no profile. `command` hands out the
-command; the other modules are its checks.
+It knows how a Raspberry Pi is set up. It knows no session and no profile. `command` is the command,
+`host`, `pins` and `ports` are its checks, and `machine` reads the facts.
 """
 
 __all__ = [

@@ -52,7 +52,7 @@ class Check(NamedTuple):
     subject: str
     find: Callable[[Machine, Mat], Findings]
     only_on_a_pi: bool = True
-    """On another machine the fix could not be carried out."""
+    """On any other machine the check is left out, because its fix cannot be carried out there."""
     needs_mat: bool = False
     """The check is left out if the mat file cannot be read."""
 
@@ -74,6 +74,7 @@ CHECKS: Final = (
     Check("state", host.state),
     Check("clock", host.clock),
 )
+# For the checks that need no mat file, if that cannot be read.
 NO_MAT: Final = Mat("", (), 0, 0, MatLimits(0, 0, 0, 0), None, None, None, ())
 
 

@@ -1,4 +1,4 @@
-"""What a check finds: a sentence on what and why, and the fix. Knows no machine."""
+"""What a check finds: a sentence on what and why, and the fix. It knows no machine."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal, NamedTuple
@@ -22,7 +22,9 @@ class Finding(NamedTuple):
     word: Word
     sentence: str
     fix: str = ""
+    """What a person can do. Empty: nothing, or only `edit`."""
     edit: Edit | None = None
+    """Lines that doctor can add itself. None: there are none."""
 
 
 Findings = Iterator[Finding]

@@ -34,15 +34,16 @@ def add_lines(machine: Machine, edits: list[Edit], ask: Callable[[str], str]) ->
 def _add(machine: Machine, edit: Edit) -> str:
     """Adds the lines. Returns where the backup is, for the message. Raises OSError.
 
-    A power cut leaves the old file or the new one, never a part of config.txt: the Pi would not
-    boot.
+    The file is replaced as a whole: with only a part of config.txt, after a power cut, the Pi would
+    not boot.
     """
     path = machine.at(edit.path)
     old = path.read_bytes() if path.exists() else b""
     backup = path.with_name(path.name + BACKUP)
     if old and not backup.exists():
         backup.write_bytes(old)
-    # The lines must apply to every board, and an included file may end inside a filter.
+    # The lines must apply to every board. The old text may end inside a filter such as [pi4], and
+    # so may an included file, so [all] comes first.
     scopes = re.findall(rb"^\s*(\[.+?\]|include )", old, re.MULTILINE)
     is_filtered = path.name == "config.txt" and scopes and scopes[-1] != b"[all]"
     added = ["[all]"] * bool(is_filtered) + [*edit.lines]

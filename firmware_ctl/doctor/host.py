@@ -23,9 +23,11 @@ from firmware_ctl.doctor.machine import Machine, seconds
 
 WATCHDOG_S: Final = 10
 WATCHDOG_MAX_S: Final = 15
-"""The longest time of the Pi's timer; with a longer one none may be armed (systemd #27427)."""
+"""The longest time that the Pi's timer can count. With a longer setting systemd may arm no timer at
+all (systemd #27427)."""
 
-# The last name wins: Raspberry Pi OS sets its value in 40- or 70-rpi-enable-watchdog.conf.
+# Of several files systemd takes the value of the last name. Raspberry Pi OS sets its value in 40-
+# or 70-rpi-enable-watchdog.conf.
 WATCHDOG_FILE: Final = "/etc/systemd/system.conf.d/zz-firmware-ctl.conf"
 
 FREE_MIB: Final = 16
@@ -186,7 +188,7 @@ def state(machine: Machine, mat: Mat) -> Findings:
 
 
 def clock(machine: Machine, mat: Mat) -> Findings:
-    """Only the network counts: anyone can set a real-time clock."""
+    """Only time from the network counts: anyone can set a real-time clock."""
     if machine.calls.clock_is_kept():
         yield ok("set over the network")
     else:

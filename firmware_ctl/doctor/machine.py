@@ -1,6 +1,6 @@
 """Reads facts about this machine: files under a root folder, and a few system calls.
 
-Judges nothing and changes nothing. A test gives another root folder and other calls.
+It judges nothing and changes nothing. A test gives another root folder and other calls.
 """
 
 import importlib.util
@@ -111,9 +111,10 @@ class Machine:
         return self.may("/proc/1/fd", os.R_OK)
 
     def changed_since_start(self, path: str) -> bool:
-        """Whether a file, or one of its kind in its folder, was changed after the last boot.
+        """Whether a file, or one with its ending in its folder, was changed after the last boot.
 
-        A time in the future counts as unchanged: another machine may have written the card.
+        config.txt may include the others. A time in the future counts as unchanged: another machine
+        may have written the card.
         """
         boot = re.search(r"^btime (\d+)", self.text("/proc/stat"), re.MULTILINE)
         boot_s = int(boot[1]) if boot else 0
@@ -128,8 +129,8 @@ class Machine:
     def fix(self, edit: Edit, otherwise: str) -> tuple[str, Edit | None]:
         """The fix of a finding: its sentence, and the lines to add if the file does not have them.
 
-        If it has them and was changed after the last boot, the sentence proposes a reboot, else it
-        is `otherwise`.
+        If the file has them, the sentence is `otherwise`, or proposes a reboot if the file was
+        changed after the last boot.
         """
         if edit.path == self.boot_file("config.txt"):
             lines = [line.text for line in self.config if line.applies]
@@ -154,7 +155,7 @@ class Machine:
 
     @property
     def family(self) -> str:
-        """The digit of the filter `[pi4]`: 4 for a Pi 4, 400 or Compute Module 4, 0 for a Zero."""
+        """The digit of the filter `[pi4]`. 4: a Pi 4, 400 or Compute Module 4; 0: Zero; else 1."""
         match = re.match(r"Raspberry Pi (?:Compute Module )?(Zero|\d)", self.model)
         return match[1].replace("Zero", "0") if match else "1"
 
@@ -197,7 +198,8 @@ class Machine:
             own = int(serial or "0", 16)
             scopes["serial"] = int(name, 16) in (own, own & 0xFFFFFFFF) if serial else None
         elif model := re.match(r"(?:pi|cm)(\d)", name):
-            # Within the family of this board doctor does not distinguish `[cm4]` or `[pi3+]`.
+            # `[cm4]` and `[pi3+]` name some boards of a family. Doctor cannot tell whether this is
+            # one.
             is_family = name == f"pi{self.family}"
             scopes["model"] = (is_family or None) if model[1] == self.family else False
         else:

@@ -134,8 +134,8 @@ def kept_outputs(machine: Machine, mat: Mat) -> Findings:
 def boot_levels(machine: Machine, mat: Mat) -> Findings:
     """Levels by the `gpio=` lines of config.txt. A later line overrides an earlier one.
 
-    The firmware applies them some seconds after power-on (Raspberry Pi's documentation of GPIO
-    control). No file of the kernel shows them.
+    The firmware applies the lines some seconds after power-on (Raspberry Pi's documentation of GPIO
+    control). No file of the kernel shows their effect.
     """
     settings: dict[tuple[int, str], str] = {}
     for text, applies in machine.config:
@@ -146,7 +146,8 @@ def boot_levels(machine: Machine, mat: Mat) -> Findings:
             settings |= {(pin, KINDS.get(word, "function")): word for pin in pins for word in words}
         elif applies is not False and text.startswith(("gpio=", "include ")):
             kinds = ("function", *KINDS.values())
-            # In backticks: the line may set these pins, but doctor cannot tell.
+            # Doctor cannot tell whether the line sets these pins. The line in backticks, in the
+            # place of a word, marks the pins as doubtful.
             settings |= {(pin, kind): f"`{text}`" for pin in pins for kind in kinds}
     high, doubtful, floating = [], set(), []
     for motor in mat.motors:

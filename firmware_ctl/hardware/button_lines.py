@@ -79,11 +79,11 @@ class KernelContacts:
             os.close(chip_fd)
         os.set_blocking(self._fd, False)
         self._is_closed = self._read_levels()
-        """Pin → is its contact closed."""
+        """Pin → True if its contact is closed."""
         now_ns = monotonic_ns()
         self._read_at_ns = now_ns
         self._reported_until_ns = now_ns
-        """`read` has reported every movement up to this time."""
+        """`read` has reported every movement up to this time, in ns on the monotonic clock."""
 
     def fileno(self) -> int:
         return self._fd
@@ -118,7 +118,7 @@ class KernelContacts:
         spells = spells_of(edges)
         if len(edges) >= MOST_EDGES:
             # The queue was full, and the kernel may have dropped edges at any time since the last
-            # read. So the contact cannot be said to have rested at all in that time.
+            # read. So all of that time counts as one movement, in which the contact never rested.
             since_ms = self._loop_ms(self._read_at_ns)
             spells = (Spell(since_ms, self._loop_ms(reported_until_ns), self._contact()),)
         self._read_at_ns, self._reported_until_ns = now_ns, reported_until_ns
@@ -128,7 +128,7 @@ class KernelContacts:
         return (at_ns - self._origin_ns) // 1_000_000
 
     def _read_levels(self) -> dict[int, bool]:
-        """Pin → is its contact closed now."""
+        """Pin → True if its contact is closed now."""
         levels = fcntl.ioctl(self._fd, _GET_VALUES, _VALUES.pack(0, (1 << len(self._pins)) - 1))
         bits, _ = _VALUES.unpack(levels)
         return {pin: not bits >> n & 1 for n, pin in enumerate(self._pins)}

@@ -29,7 +29,7 @@ IDLE_WITHIN_S = 0.2
 FREED_WITHIN_S = 0.5
 """How long to wait until the kernel has freed a killed process's lines. A few ms are usual."""
 
-AGAIN_S = 0.005
+AGAIN_S = 0.005  # the pause between two attempts
 
 LISTENS = 1 << 16
 """A flag in /proc/net/unix: __SO_ACCEPTCON of linux/net.h."""
@@ -46,8 +46,8 @@ GET_LINE = 0xC250B407
 """GPIO_V2_GET_LINE_IOCTL: _IOWR(0xB4, 0x07, struct gpio_v2_line_request)."""
 BUTTON_NAME = b"firmware-ctl button"
 """The consumer of the start button's lines. `button_lines` sets it, `doctor` recognises it."""
-OUTPUT_FLAG = 1 << 3
-OUTPUT_VALUES = 2
+OUTPUT_FLAG = 1 << 3  # GPIO_V2_LINE_FLAG_OUTPUT
+OUTPUT_VALUES = 2  # GPIO_V2_LINE_ATTR_ID_OUTPUT_VALUES
 
 # struct gpiochip_info: the name, the label, the number of lines.
 CHIP_INFO = struct.Struct("=32s32sI")
@@ -377,7 +377,7 @@ def _ioctl(fd: int, number: int, data: bytearray) -> None:
 
 
 def _holders(chip: str) -> "Iterator[tuple[int, int]]":
-    """The held lines of a chip: (line, process id). Linux tells them from 6.1 on.
+    """The held lines of a chip: (line, process id). Linux names them since 6.1.
 
     Processes that this user may not look into are left out.
     """

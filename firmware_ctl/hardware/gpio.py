@@ -183,8 +183,8 @@ def _no_header() -> str:
     forbidden = [chip for chip in chips if not os.access(chip, os.R_OK | os.W_OK)]
     if forbidden:
         return (
-            f"this user may not open {forbidden[0]}; use sudo, or join the group: "
-            "`sudo usermod -aG gpio $USER`, then log in again"
+            f"this user has no permission to open {forbidden[0]}; use sudo, or join the group: "
+            "`sudo usermod -aG gpio $USER`, then log out and in"
         )
     return f"no GPIO chip here ({', '.join(chips)}) drives the header of a Raspberry Pi"
 

@@ -35,7 +35,7 @@ from firmware_ctl.timeline.report import explain
 
 
 class CommandContext(Protocol):
-    """The daemon, as far as a command may use it."""
+    """The part of the daemon that a command may use."""
 
     session: Session
 
@@ -132,15 +132,15 @@ def is_request(line: Line, session: Session) -> bool:
 
 
 def stops(line: Line, session: Session) -> bool:
-    """Whether a line with a stop word stops the mat. Valid requests do not, as `events off`.
+    """Whether a line with a stop word stops the mat. A valid request such as `events off` does not.
 
-    Garbled lines do, because a person may have typed them in panic.
+    A garbled line does, because a person may have typed it in panic.
     """
     text = text_of(line)
     if isinstance(text, Flaw):
         return True
     name = text.lower().split()[:1]
-    # No other command accepts a stop word. To read a `try` takes time, and a stop must not wait.
+    # No other command accepts a stop word, and to read a `try` would delay the stop.
     return name not in ENDS_LIKE_A_STOP or not is_request(line, session)
 
 
@@ -149,12 +149,12 @@ ENDS_LIKE_A_STOP: Final = [["help"], ["select"], ["start"], ["explain"], ["event
 
 
 def asks_status(line: Line) -> bool:
-    """Whether the line holds `?`. The status has answered it already, and it is not executed."""
+    """Whether the line holds `?`. Such a line got the status on arrival, and is not executed."""
     return b"?" in line.raw
 
 
 def is_answer(text: str) -> bool:
-    """Whether the line begins like an answer: an echo of it, whose answer would be echoed again."""
+    """Whether the line looks like an echoed answer. To answer an echo would never end."""
     return text.startswith(("*", "-")) or text.split(None, 1)[0] in ("ok", "err")
 
 
@@ -170,7 +170,7 @@ def event(notice: Notice) -> str:
 
 
 def status(session: Session, now_ms: int) -> str:
-    """The fields of the status: all of them, always, in this order."""
+    """The fields of the status. The number and the order of the fields never change."""
     status = session.status
     highest_pct = dict.fromkeys((zone.name for zone in session.mat.zones), 0)
     for motor, level_pct in zip(session.mat.motors, session.levels_pct, strict=True):
@@ -273,8 +273,8 @@ def _start(context: CommandContext, request: Request) -> Iterable[str] | None:
 
 
 def _stop(context: CommandContext, request: Request) -> Iterable[str]:
-    # The stop has acted when its bytes arrived. To act again would end a session that was started
-    # after it.
+    # The line stopped the mat when its bytes arrived. A second stop now would end a session that
+    # was started after the line.
     stopped_at_ms = context.session.arrivals.stopped_at_ms
     if stopped_at_ms is None or stopped_at_ms < request.arrived_at_ms:
         context.act(Stop())

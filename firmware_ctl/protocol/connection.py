@@ -23,7 +23,8 @@ MOST_WAITING_BYTES: Final = 128 * 1024
 MOST_UNSENT: Final = 64 * 1024
 """Most bytes of answers that the client has not taken. Further answers are dropped and counted."""
 STOPPED_A_SECOND: Final = 10
-"""Most answers to stop bytes in a second. Every stop byte still acts."""
+"""Most answers to stop bytes in a second: a flood may hold thousands. Every stop byte still
+acts."""
 
 _HALF_ESCAPE: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|O)?\Z")
 """The begin of an escape sequence whose rest has not arrived."""
@@ -71,15 +72,16 @@ class Connection:
         self.events = False
         self.lease_s = 0
         self.received_at_ms = 0
-        """When bytes last arrived."""
+        """When bytes last arrived, on the caller's clock. 0: never."""
         self.renewed_at_ms = 0
         """When a valid request or `?` last arrived, which renews the lease."""
         self.has_asked = False
-        """True from the first line or `?`. Before that an empty line is greeted."""
+        """True from the first line or `?`. Before it, an empty line gets the greeting: a person at
+        a serial terminal presses Enter to see who answers."""
         self.has_answered = False
         """True from the first answered line."""
         self.waiting: deque[Line | Dropped] = deque()
-        """The lines without an answer. Beyond `MOST_WAITING` it ends with one `Dropped`."""
+        """The lines without an answer. A `Dropped` stands for lines beyond `MOST_WAITING`."""
         self._waiting_bytes = 0
         self._framing = Framing()
         self._unsent = bytearray()
@@ -139,7 +141,7 @@ class Connection:
         return not self.waiting
 
     def suspect_tail(self, now_ms: int) -> Sequence[Line]:
-        """The incomplete last line, if it contains a stop."""
+        """The incomplete last line, if it may mean stop. Empty if not."""
         return self._framing.suspect_tail(now_ms)
 
     def forget(self) -> None:
@@ -174,7 +176,10 @@ class Connection:
     # --- out ---
 
     def answer(self, lines: Iterable[str]) -> None:
-        """Queues an answer. It is sent as a whole, or dropped as a whole and counted."""
+        """Queues an answer. If it does not fit, the whole answer is dropped and counted.
+
+        An answer always fits into an empty buffer, even if it is longer than `MOST_UNSENT`.
+        """
         data = "\r\n".join([*lines, ""]).encode("ascii", "backslashreplace")
         if self._unsent and len(self._unsent) + len(data) > MOST_UNSENT:
             self._dropped += 1
@@ -200,7 +205,7 @@ class Connection:
 
     @property
     def unsent(self) -> bytes:
-        """The bytes to send next, in a piece that a port takes at once."""
+        """The bytes to send next: at most the first 4 KiB. The port may take fewer, see `sent`."""
         return bytes(self._unsent[:4096])
 
     def sent(self, count: int) -> None:
@@ -223,13 +228,16 @@ class Connection:
 
 
 def _printable(raw: bytes) -> bytes:
-    """The visible part of a line, as far as a request may be long."""
+    """The visible part of a line, cut to the length of the longest request."""
     raw = _HALF_ESCAPE.sub(b"", raw)
     return bytes(key for key in edited(raw) if 0x20 <= key <= 0x7E)[:LONGEST_LINE]
 
 
 def _retyped(shown: bytes, wanted: bytes) -> bytes:
-    """The bytes that turn the line on a terminal into another one: backspaces, then the new end."""
+    """The bytes that change the line on a terminal from `shown` to `wanted`.
+
+    Backspaces delete the part that differs, and the new end follows.
+    """
     same = len([*takewhile(bool, map(eq, shown, wanted))])
     return b"\b \b" * (len(shown) - same) + wanted[same:]
 

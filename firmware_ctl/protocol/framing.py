@@ -38,6 +38,7 @@ _NOISE_BUT_DELETES: Final = bytes({*_NOISE} - {0x08, 0x7F, _LINE_END})
 _ESCAPES: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|O[@-~])")
 """The escape sequences that terminals send for arrows and other keys."""
 _CTRL_U: Final = b"\x15"
+"""The key by which a terminal clears the line."""
 _DROPPED: Final = re.compile(rb"(?:\A|(?<=[\r\n]))[^\r\n]*\x15")
 """The part of a line that Ctrl-U drops."""
 _DELETES: Final = b"\x08\x7f"
@@ -49,6 +50,7 @@ _BEGINS_WITH_STOP: Final = re.compile(rb"[^0-9A-Za-z]*stop(?![0-9A-Za-z])", re.I
 
 NOT_TEXT: Final = "not-text"
 TOO_LONG: Final = "too-long"
+"""Error codes of the protocol: see `connection.ERROR_CODES`."""
 
 
 class Line(NamedTuple):
@@ -65,9 +67,11 @@ class Arrival(NamedTuple):
     """The result of `Framing.feed`."""
 
     stop_bytes: int
+    """How many stop bytes arrived. Each stops at once, in the middle of a line as well."""
     asks_status: bool
+    """True if a `?` arrived, anywhere."""
     suspects: Sequence[Line]
-    """Lines with a stop word at an end. They stop, unless they are valid requests."""
+    """Lines that begin or end with a stop word. They stop, unless they are valid requests."""
     lines: Sequence[Line]
     """All complete lines that are not empty."""
     has_empty_line: bool
@@ -84,12 +88,13 @@ class Framing:
 
     def __init__(self) -> None:
         self.tail = b""
-        """The start of the current incomplete line, truncated to `LONGEST_TAIL`."""
+        """The current incomplete line. Of a line longer than `LONGEST_TAIL` only the end is kept,
+        because a stop word may stand there."""
         self._is_cut = False
         self._after_cr = False
 
     def feed(self, data: bytes, now_ms: int) -> Arrival:
-        """Takes received bytes, split anywhere."""
+        """Takes the next received bytes, which may begin and end anywhere in a line."""
         if self._after_cr and data[:1] in (b"\n", b"\0"):
             data = data[1:]  # CR LF is one line end; a telnet client sends CR NUL
             self._after_cr = False
@@ -118,7 +123,8 @@ class Framing:
         return Arrival(stop_bytes, asks_status, _suspects(lines), lines, len(full) < len(ended))
 
     def suspect_tail(self, now_ms: int) -> Sequence[Line]:
-        """The incomplete line, if it contains a stop. For a client that has left."""
+        """The incomplete line, if it may mean stop. Empty if not. For a client that has left: its
+        line will not end any more."""
         return _suspects([Line(self.tail, now_ms, self._is_cut)]) if self.tail else ()
 
     def _keep_tail(self, is_cut: bool) -> None:
@@ -165,8 +171,8 @@ def _deleted(raw: bytes) -> bytes:
 
 def _suspects(lines: Sequence[Line]) -> list[Line]:
     """The lines that may mean stop, as a frightened person or a disturbed wire may write it."""
-    # First one search through all lines: in a flood, one search for each line takes longer than a
-    # stop may wait.
+    # One search through all lines comes first, because almost always no line has a stop word. In a
+    # flood, a search for each line takes longer than a stop may wait.
     if not any(map(_STOP_WORD.search, _readings(b"\n".join([line.raw for line in lines])))):
         return []
     # Equal lines are checked once: a flood mostly repeats one line.

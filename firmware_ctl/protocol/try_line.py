@@ -18,8 +18,9 @@ from firmware_ctl.timeline.supply import fit_to_supply
 TRY_STEPS: Final = 5_000
 """Most steps to compute the current of a `try` and to fit it to the supply, on the loop.
 
-They take 5 to 10 ms on the machine on which `supply.STEPS` was measured. If the supply can start
-all motors at once, as on the reference mat, no step is taken.
+They take 5 to 10 ms on the machine on which `supply.STEPS` was measured: up to 150 ms on a Pi, in
+which the loop does nothing else. If the supply can start all motors at once, as on the reference
+mat, the proof takes no step.
 """
 
 

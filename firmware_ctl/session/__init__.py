@@ -1,7 +1,7 @@
-"""Every decision: which request starts, stops or is refused, and how much of the day it uses.
+"""Every decision: which input starts, stops or is refused, and how much running time is left.
 
-`Session.handle` takes an event and a time. It returns a step: what each motor should do now, what
-to publish, and when the session wants to be called again. This package never does I/O, and never
+`Session.handle` takes an input and the time of the input. It returns a `Step`: the duty of each
+motor, the notices to publish, and the time of the next call. This package never does I/O, and never
 knows pins, ports or bytes. Read `session` first, then `events`.
 """
 

@@ -1,7 +1,7 @@
 """The requests to write the day's account to disk, each with a number.
 
-The disk answers late, on its own thread. The number tells which request an answer belongs to. This
-module never knows the file.
+The disk is written by a thread of its own, so the answer to a request comes later. The number tells
+to which request an answer belongs. This module never knows the file.
 """
 
 from firmware_ctl.session.allowance import Allowance, Spent
@@ -17,6 +17,7 @@ class Accounts:
 
     @property
     def spent(self) -> Spent:
+        """The account as it is now, with whole reservations counted as used."""
         allowance = self._allowance
         return Spent(*allowance.account, allowance.may_renew, allowance.damage)
 
@@ -33,7 +34,8 @@ class Accounts:
         the clock of the account.
         """
         self._number = self.next_number(now_ms)
-        # A file that could not be read stays as evidence until the button begins a new day.
+        # A damaged file is not overwritten: a person can look at it until the button begins a new
+        # day.
         if not self._allowance.damage:
             spent = self.spent
             spent = spent._replace(used_ms=max(0, spent.used_ms - unused_ms))
@@ -41,6 +43,6 @@ class Accounts:
         return self._number
 
     def take(self) -> SaveLedger | None:
-        """The newest request that was not taken yet, or None. It replaces all older ones."""
+        """The newest request, or None if it was taken already. It replaces all older requests."""
         to_save, self._to_save = self._to_save, None
         return to_save

@@ -1,8 +1,10 @@
 """How much of today's running time is left: an account of milliseconds, with time as an argument.
 
 A day begins with its first start and lasts 24 hours. A session reserves its whole length when it
-starts, and a session that is stopped returns the rest. So a session that starts can always end by
-itself. This module never reads a clock and never knows where the account is stored.
+starts, and returns the unused part when it is stopped. So the day's limit never cuts a session that
+has started. This module never reads a clock and never knows where the account is stored.
+
+The clock of the account is the daemon's monotonic clock times `speed`.
 """
 
 from typing import Final, NamedTuple
@@ -12,15 +14,19 @@ from firmware_ctl.limits import DAY_MS
 
 
 class Spent(NamedTuple):
-    """The day's account. Times are on the clock of the account and may be negative."""
+    """The day's account. Times are on the clock of the account.
+
+    A time is negative if it lies before the machine was switched on.
+    """
 
     used_ms: int = 0
     day_began_at_ms: int | None = None
     """When the day began, or None before its first start."""
     may_renew: bool = False
-    """The day may be over, but no reliable clock can tell. The button may begin a new day, once."""
+    """True if the day may be over, but no reliable clock can tell. The button may then begin a new
+    day, once."""
     damage: str = ""
-    """Why the account could not be read; empty if it could. The whole day then counts as used."""
+    """Why the account could not be read. The whole day then counts as used. Empty: it was read."""
 
 
 UNSPENT: Final = Spent()
@@ -38,7 +44,8 @@ class Allowance:
         self._is_older = spent.day_began_at_ms is not None
         """True if the day began before this object was made."""
         self._here_ms = 0
-        """The part of an older day that was used since `_here_since_ms`, in this process."""
+        """The running time that this process took, since `_here_since_ms`. If the older day turns
+        out to have ended, only this time counts: see `was_off`."""
         self._here_since_ms = 0
 
     @property
@@ -47,17 +54,18 @@ class Allowance:
         return self._used_ms, self._day_began_at_ms
 
     def used_ms(self, now_ms: int) -> int:
+        """Today's running time, with whole reservations. A damaged account counts as a full day."""
         if self.damage:
             return self.daily_ms
         if self._day_began_at_ms is None or now_ms - self._day_began_at_ms >= DAY_MS:
             return 0
-        return min(self._used_ms, self.daily_ms)  # the mat file may allow less than before
+        return min(self._used_ms, self.daily_ms)  # the mat file may now allow less
 
     def take(self, length_ms: int, now_ms: int) -> None:
         """Reserves the length of a whole session.
 
-        Raises `CallerError` ("allowance") if the day has less left. The first word of its message
-        is the wait in seconds, or `-` if the wait is unknown.
+        Raises `CallerError` ("allowance") if less running time is left. The first word of the
+        message is the wait in seconds, or `-` if the wait is unknown.
         """
         if self.damage:
             raise CallerError("allowance", f"- {self.damage}; {NEW_DAY}")
@@ -85,16 +93,17 @@ class Allowance:
         self._here_ms = max(0, self._here_ms - unused_ms)
 
     def sleep(self, for_ms: int) -> None:
-        """Makes the day older by `for_ms`, which the account's clock did not count."""
+        """Makes the day older by the time of a suspend, which the account's clock did not count."""
         if self._day_began_at_ms is not None:
             self._day_began_at_ms -= for_ms
         self._here_since_ms -= for_ms
 
     def was_off(self, for_ms: int, now_ms: int) -> None:
-        """Makes an older day older by the time for which the machine was off.
+        """Adds the time for which the machine was off to the age of a day that began before.
 
-        The machine's clock may be synchronised only minutes after the start. If the older day turns
-        out to have ended, the time used since the start counts to a new day.
+        The machine's clock may be synchronised only minutes after the daemon's start, and sessions
+        may have run in between. If the older day turns out to have ended, the running time since
+        the daemon's start counts to a new day.
         """
         self.may_renew = False
         if not self._is_older or self._day_began_at_ms is None:

@@ -70,10 +70,12 @@ class Contact(Enum):
 
 
 _SOUND: Final = (Contact.PRESSED, Contact.RELEASED)
+"""The contact is on one of its sides. NEITHER and BOTH for long mean a broken wire."""
 
 
 def contact(pressed: bool, released: bool) -> Contact:
-    """Reads a change-over contact. A plain one has `released == not pressed`."""
+    """The contact for the readings of its two sides. A plain contact has only one side: pass
+    `released=not pressed` for it."""
     if pressed:
         return Contact.BOTH if released else Contact.PRESSED
     return Contact.RELEASED if released else Contact.NEITHER
@@ -89,7 +91,7 @@ class Spell(NamedTuple):
 
 
 def spells_of(edges: Iterable[tuple[int, Contact]]) -> tuple[Spell, ...]:
-    """Groups edges into spells. Each edge is its time and the contact after it, in their order."""
+    """Groups edges into spells. An edge is (time in ms, contact after the edge), oldest first."""
     spells: list[Spell] = []
     for at_ms, after in edges:
         if spells and at_ms - spells[-1].last_at_ms < DEBOUNCE_MS:
@@ -135,7 +137,7 @@ class Button:
         self._spell_at_ms = 0
         """The time of the first edge of the spell to which the last edge belongs."""
         self._spell_before_ms = (-DEBOUNCE_MS, -DEBOUNCE_MS)
-        """The times of the first and the last edge of the spell before that."""
+        """The times of the first and the last edge of the spell before the last one."""
         self._has_settled = False
         """True if the contact has rested since the last edge and `_settle` has run for it."""
         self._rest: Contact | None = None
@@ -145,23 +147,25 @@ class Button:
         self._is_valid_press = False
         """True while the press may still start, select or clear something."""
         self._is_short_suppressed = False
-        """This press does nothing on its release."""
+        """True if the release of the present press does nothing."""
         self._pressed_at_ms: int | None = None
-        """Since when this press rests, or rested first, on pressed."""
+        """When the press first came to rest on pressed. None: it has not rested there yet."""
         self._holds_reported = 0
+        """How many entries of `_HOLDS` this press has reported."""
         self._locked_at_ms: int | None = None
+        """When the button was last locked (`lock`). None: the lock is over."""
         self._is_noisy = False
         self._noise_at_ms: int | None = None
         """When the noise began. None if there was none since a rest of 500 ms on any side."""
         self._unsound_at_ms: int | None = None
-        """Since when the contact has rested on neither or both sides, and on no single side."""
+        """Since when the contact rests on neither or both sides. None: it rests on one side."""
         self._is_broken = False
 
     @property
     def is_released(self) -> bool:
         """True if the last reading is released.
 
-        Without debouncing, so that a request in the first 30 ms after start-up counts.
+        The reading is not debounced, because a request may come in the first 30 ms after start-up.
         """
         return self._contact is Contact.RELEASED
 
@@ -270,7 +274,8 @@ class Button:
         yield from self.wait(spell.first_at_ms)
         if spell.first_at_ms < self._spell_at_ms:
             self._take_late(spell.first_at_ms)
-        # An older spell was overtaken by a reading, which has counted as a touch already.
+        # A spell that ended before the last edge is not new: a reading has shown the contact's
+        # movement already, and was reported as a touch.
         if spell.last_at_ms >= self._edge_at_ms:
             rested_at_ms = self._edge_at_ms
             first_at_ms = max(spell.first_at_ms, rested_at_ms)
@@ -301,8 +306,8 @@ class Button:
     def _take_late(self, at_ms: int) -> None:
         """Corrects the last spell by an edge that the loop read late.
 
-        The edge lies between the last spell and the one before. So the rest between them was
-        shorter than it seemed, or was none, and a press that relied on this rest is not valid.
+        The edge lies between the last spell and the spell before it. So the rest between the two
+        was shorter than it seemed, or there was no rest, and a press that needed it is not valid.
         """
         first_ms, last_ms = self._spell_before_ms
         if at_ms <= last_ms:

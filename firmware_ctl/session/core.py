@@ -36,9 +36,9 @@ NOISY_BUTTON: Final = (
 class Waiting(NamedTuple):
     """An accepted start that waits.
 
-    Two things have to happen first. The first slice of running time has to be on disk, because a
-    power cut must not give time back. The motors' supply has to read as off, because only then is
-    it proven that the motor gate can cut it.
+    Two things have to happen before the session begins. The first slice of running time has to be
+    on disk, because a power cut must not give running time back. The rail has to read as off,
+    because only that proves that the motor gate can cut it.
     """
 
     timeline: Timeline
@@ -74,6 +74,7 @@ class Core:
         """Why no session may start on this machine; empty if sessions may start."""
         self.state = State.IDLE
         self.is_closed = False
+        """True after `Close`: no input has an effect any more."""
         self.selected: GoodEntry | None = catalogue.first()
         self.trim_pct = 100
         self.running: Running | None = None
@@ -85,8 +86,9 @@ class Core:
         self.clock = SessionClock(speed)
         self.fault: Fault | None = None
         self.fault_at_ms = 0
+        """When the last fault came, the first one or a later one."""
         self.persistent: dict[str, str] = {}
-        """The faults whose cause is still present: code to message."""
+        """Code → message of each fault whose cause is still present."""
         self.allowance = Allowance(mat.limits.daily_ms, spent)
         self.accounts = Accounts(self.allowance)
         self.arrivals = Arrivals()
@@ -194,7 +196,7 @@ class Core:
     def fail(self, fault: Fault, now_ms: int) -> None:
         """Stops, and blocks every start until a clear.
 
-        A second fault is often a consequence of the first. So the first fault is the one to show.
+        The first fault is the one that is shown, because a second fault is often its consequence.
         """
         if fault.is_persistent:
             self.persistent[fault.code] = fault.message
@@ -211,11 +213,12 @@ class Core:
         self.publish("state", state=state.value, profile=self.profile, cert=self.cert, **fields)
 
     def begin_haptic(self, name: str, steps: Steps, now_ms: int) -> None:
-        # A haptic turns motors, too. If starts are inhibited, perhaps no dead-man would kill a
-        # daemon that hangs while they turn.
+        # A haptic turns motors as well. Starts are inhibited for example if no dead-man works, and
+        # then nothing would kill a daemon that hangs while motors turn.
         account_ms = self.account_ms(now_ms)
         if not self.start_inhibited_because and self.haptics.begin(name, steps, now_ms, account_ms):
-            # The gentle first kick of a session would outlast the pulse and not be felt.
+            # The pulse would end before a gentle kick could be followed by a full one, so a person
+            # would not feel the pulse.
             self.drive.begin(drive_table_of(self.mat), now_ms, is_gentle=False)
 
     def end_haptic(self) -> None:
@@ -226,7 +229,8 @@ class Core:
     def save_account(self, now_ms: int) -> int:
         """Requests a write of the account, and returns its number.
 
-        Of the session's reservation only the slices asked for so far are written as used.
+        A session reserves its whole length in memory. On disk only the slices that were asked for
+        count as used, so that a power cut does not cost the rest of the session.
         """
         unused_ms = 0
         if self.running is not None:

@@ -46,7 +46,7 @@ class Contacts:
     """One reading of the start button's contact."""
 
     contact: Contact
-    """The contact now. If it changed and no spell shows when, it counts as changed now."""
+    """The contact now. A change that no spell shows counts as a change at the time of the call."""
     spells: tuple[Spell, ...] = ()
     """All edges since the last reading."""
 
@@ -125,7 +125,7 @@ class FaultCleared:
 
 @dataclass(frozen=True, slots=True)
 class RailOff:
-    """The motors' supply reads as off while nothing moves."""
+    """The rail reads as off while no motor has a duty: the motor gate can cut the rail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class Ready:
     """The daemon is ready. A press that began earlier starts nothing."""
 
     asked_until_ms: int = -1
-    """A request that arrived until then starts nothing either."""
+    """A request that arrived up to this time starts nothing either. -1: there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ def _clear(core: Core, event: Clear, now_ms: int) -> None:
         return
     arrived_at_ms = now_ms if event.arrived_at_ms is None else event.arrived_at_ms
     if arrived_at_ms < core.fault_at_ms:
-        # The sender of this clear cannot have known of this fault.
+        # The clear was sent before this fault, so its sender cannot have seen the fault.
         raise CallerError("fault", f"{core.fault.code}: {core.fault.message}; then clear the fault")
     if core.button.is_broken or (core.fault.code == "button" and not core.button.is_sound):
         message = NOISY_BUTTON if core.button.is_noisy else BROKEN_BUTTON
@@ -182,10 +182,10 @@ def _contacts(core: Core, event: Contacts, now_ms: int) -> None:
 
 
 def apply_gesture(core: Core, gesture: Gesture, now_ms: int) -> None:
-    """Applies one gesture of the start button: the one table of what a press does.
+    """Applies one gesture of the start button. No other function decides what a press does.
 
-    A touch stops before anyone knows whether it becomes a press, a glitch or noise: to stop
-    needlessly is harmless, and to stop late is not.
+    A touch stops the mat before it is known whether a press, a glitch or noise follows: a needless
+    stop is harmless, and a late stop is not.
     """
     if gesture is Gesture.BROKEN:
         core.fail(Fault("button", BROKEN_BUTTON), now_ms)
@@ -232,7 +232,7 @@ def _select_next(core: Core, now_ms: int) -> None:
 
 
 def _wake(core: Core, event: Wake, now_ms: int) -> None:
-    """Nothing: `Session._advance` has done already what fell due."""
+    """Does nothing, because `Session._advance` runs before every handler and does what is due."""
 
 
 HANDLERS: Final[Mapping[type[object], Callable[[Core, Any, int], None]]] = {

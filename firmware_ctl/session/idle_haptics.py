@@ -49,7 +49,7 @@ class IdleHaptics:
         self.now: IdleHaptic | None = None
 
     def begin(self, name: str, steps: Steps, now_ms: int, account_ms: int) -> bool:
-        """Begins to play. Returns False if the mat has no zone or the hour has no time left.
+        """Begins to play. Returns False if no zone is present, or the hour's 60 s are used up.
 
         `account_ms` is the present time on the clock of the account.
         """

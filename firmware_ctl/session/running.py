@@ -27,12 +27,13 @@ class Reservation:
 
     Power may fail at any moment. If time were recorded after it was played, each power cut would
     give running time back, and the daily limit would not hold. So a session never plays beyond the
-    time on disk. It asks for the next slice 30 s ahead, for a slow disk. All times are the
-    session's.
+    time on disk. It asks for the next slice 30 s ahead, so that a slow disk does not interrupt it.
+    All times are on the session's clock.
     """
 
     def __init__(self, end_ms: int, speed: float) -> None:
         self._end_ms = end_ms
+        # At a high `speed` 30 s of the session are over before a disk can answer.
         self._ahead_ms = max(SLICE_AGAIN_MS, int(SLICE_DISK_MS * speed + 1e-6))
         self._slice_ms = self._ahead_ms + SLICE_MS - SLICE_AGAIN_MS
         self.saved_ms = self.asked_ms = min(self._slice_ms, end_ms)
@@ -67,7 +68,10 @@ class Reservation:
             self._ask_at_ms = played_ms + SLICE_RETRY_MS
 
     def due_ms(self) -> int | None:
-        """When the session asks next, or has played all that is on disk. None: never."""
+        """When the session has to ask for a slice, or has played all time on disk.
+
+        None: the whole session is on disk.
+        """
         if self.saved_ms == self._end_ms:
             return None
         # After a failed write the next ask may come later than the end of the time on disk.
@@ -91,10 +95,10 @@ class Running:
         self._is_paused = False
         self._pauses_ms = 0
         self._segment: Segment | None = None
-        """The phase that was published last, or None."""
+        """The phase that was published last. None: no phase was published yet."""
         ends_ms = {segment.end_ms for segment in timeline.segments}
         self._marks_ms = sorted(ends_ms.union(*(cue[:2] for cue in self.haptics)))
-        """The times in the session at which more than levels may change. The last is its end."""
+        """The session's times at which more than levels may change. The last one is its end."""
 
     @property
     def clock(self) -> SessionClock:
@@ -114,7 +118,10 @@ class Running:
         return min(played_ms, self.timeline.end_ms)
 
     def levels(self, now_ms: int) -> Levels:
-        """The present levels. The fast path of a tick, which reads nothing else."""
+        """The present levels, for the fast path of a tick (decision record 0012).
+
+        Only while the session runs and has not reached its end: nothing is checked here.
+        """
         played_ms = self._played_ms + int((now_ms - self._anchor_at_ms) * self._speed + 1e-6)
         return self.playback.levels(played_ms)
 

@@ -1,4 +1,4 @@
-"""The state machine of the mat: its states, which input is allowed in which, and when it all ends.
+"""The state machine of the mat: its states, the inputs that each allows, and the end of a session.
 
 Theory of operation
 -------------------
@@ -136,7 +136,8 @@ class Session:
         self._button_at_ms: int | None = None
         """When the button has a gesture next, if no edge comes before. None: never."""
         self._quiet_until_ms = 0
-        """Until then nothing but levels can change while a session runs. 0: see `_advance`."""
+        """Up to this time a `Wake` can change nothing but levels, so `_play_on` serves it. 0: every
+        input takes the slow path."""
         self._duties = self._core.drive.duties(self._core.silence, 0)
         self.status = self._status("")
         """The session after the last step."""
@@ -148,8 +149,8 @@ class Session:
             return self._play_on(core.running, now_ms)
         if core.is_closed:
             return Step(core.silence, core.silence, (), None, self.status)
-        # `Contacts` may bring edges that end a rest of the button. So the button's time must not
-        # advance before them: a hold would be reported that the finger has ended already.
+        # `Contacts` may bring edges from before `now_ms` that end a rest of the button. If the
+        # button's time advanced first, a hold would be reported that the finger had ended already.
         self._advance(now_ms, waits_for_button=type(event) is not Contacts)
         refusal = None
         try:
@@ -235,7 +236,7 @@ class Session:
         return self._core.levels_pct
 
     def used_ms(self, now_ms: int) -> int:
-        """Today's running time. Of a running session it counts the time played, not reserved."""
+        """Today's running time. Of a session that waits or runs, only the time played counts."""
         core = self._core
         reserved_ms = core.clock.left_ms(now_ms)
         if core.waiting is not None:
@@ -245,7 +246,10 @@ class Session:
     # --- time ---
 
     def _advance(self, now_ms: int, waits_for_button: bool) -> None:
-        """Does everything that fell due by time alone: gestures, ends, slices."""
+        """Does everything that is due by time alone: gestures, ends, slices.
+
+        `waits_for_button` False: the button's gestures are left to the handler.
+        """
         core = self._core
         if waits_for_button and self._button_at_ms is not None and now_ms >= self._button_at_ms:
             for gesture in core.button.wait(now_ms):
@@ -274,7 +278,9 @@ class Session:
     def _play_on(self, running: Running, now_ms: int) -> Step:
         """The fast path of a tick, in which nothing but the levels can have changed.
 
-        Decision record 0012 has the figures, and a test compares it with the slow path.
+        A running session is woken for each change of a level, up to 50 times a second, and almost
+        always nothing else is due. Decision record 0012 has the figures, and a test compares this
+        path with the slow one.
         """
         core = self._core
         core.levels_pct = levels = running.levels(now_ms)
@@ -328,7 +334,7 @@ class Session:
         )
 
     def _wake_at_ms(self, now_ms: int) -> int | None:
-        """When something falls due next. Sets the limit of the fast path as well."""
+        """When something is due next. None: never. Sets the limit of the fast path as well."""
         core = self._core
         self._button_at_ms = core.button.wake_at_ms()
         wakes = [] if self._button_at_ms is None else [self._button_at_ms]

@@ -12,7 +12,7 @@ from firmware_ctl.config.mat import Mat, Motor
 Pull = Literal["up", "down", "floating"]
 
 GATE_OHM: Final = 3_300
-"""Pull-down resistor on each motor's gate in the reference build."""
+"""Pull-down resistor at the gate of each motor's MOSFET in the reference build."""
 
 STAGE_MS: Final = (260, 400)
 """Shortest and longest time for which one heartbeat edge keeps the rail on, over all tolerances."""
@@ -44,7 +44,7 @@ def reset_line(pin: int) -> Line:
 def gate_duty_pct(line: Line, gate_ohm: int | None) -> int:
     """The share of the time, in percent, for which the MOSFET behind this line conducts.
 
-    `gate_ohm`: the pull-down resistor on its gate; None: there is none.
+    `gate_ohm`: the pull-down resistor at the gate of the MOSFET; None: there is none.
     """
     if line.duty_pct is not None:
         return line.duty_pct
@@ -74,7 +74,7 @@ class Board:
     The rail has power while the supply is there and the stop switch is released; on a mat with a
     motor gate the heartbeat stage has to be fed, too. The input of that stage is AC-coupled: each
     change of the heartbeat line feeds it, and one edge is enough. A stuck line does not feed it. A
-    line with PWM always does, which is a danger.
+    line with PWM feeds it without a daemon that lives, which is a danger.
     """
 
     def __init__(
@@ -98,18 +98,18 @@ class Board:
         return self._lines[pin]
 
     def set_line(self, pin: int, line: Line, now_ms: int) -> None:
-        """Drive a line, or make it an input, as its owner does."""
+        """Drives a line, or makes it an input, as the process that owns it would."""
         previous, self._lines[pin] = self._lines[pin], line
         if pin == self._heartbeat_pin and _is_edge(previous, line):
             self._fed_until_ms = now_ms + self._stage_ms
 
     def kill(self, now_ms: int, persist: bool, freeze_high: bool) -> None:
-        """Let the process die that drives the lines; see `after_death`."""
+        """Changes all lines as the death of their process does; see `after_death`."""
         for pin, line in self._lines.items():
             self.set_line(pin, after_death(line, persist, freeze_high), now_ms)
 
     def stop_switch(self, on: bool) -> None:
-        """Press the stop switch, which latches and opens the rail, or release it by hand."""
+        """Presses the stop switch, which stays pressed and cuts the rail, or releases it."""
         self._is_stopped = on
 
     def rail_at(self, now_ms: int) -> bool:

@@ -73,7 +73,7 @@ class Erm:
         self._aim(0, 0)
 
     def set_duty(self, duty_pct: int, now_ms: int) -> None:
-        """Change the duty of the pin, in whole percent, 0 to 100."""
+        """Changes the duty of the pin, in whole percent, 0 to 100."""
         if duty_pct != self.duty_pct:
             if self.duty_pct and not self._driven:
                 self._stalled_ms = self.stalled_ms(now_ms)
@@ -90,11 +90,11 @@ class Erm:
         return Moment(turning, speed, speed * speed, current_ma, warmer_k)
 
     def shaken_ms(self, now_ms: int) -> float:
-        """The integral of the amplitude: at the cap the motor would shake as much in this time."""
+        """The integral of the amplitude: the time in ms at the cap that would shake as much."""
         return self._state_at(now_ms)[2]
 
     def stalled_ms(self, now_ms: int) -> float:
-        """How long so far the motor had a duty and rested; it warms up and nobody feels it."""
+        """For how many ms it had a duty and did not turn: it warms up, and nobody feels it."""
         if self._driven or not self.duty_pct:
             return self._stalled_ms
         coasting_ms = STOP_MS * log(1 + self._speed / FRICTION)
@@ -117,7 +117,7 @@ class Erm:
             warmer_k += self._extra_k * (heat_decay - decay)
         speed = final_speed + difference * decay
         if speed <= 0:
-            # The speed of a coasting rotor stays at zero; it shakes until it has reached that.
+            # A coasting rotor stays at zero once it has stopped, and shakes only until then.
             speed = 0.0
             decay = -final_speed / difference
             elapsed_ms = -tau_ms * log(decay)
@@ -130,7 +130,7 @@ class Erm:
         return speed, warmer_k, shaken_ms
 
     def _aim(self, duty_pct: int, now_ms: int) -> None:
-        """Find the speed and temperature that this duty leads to, and the time constant."""
+        """Computes the speed and temperature that this duty leads to, and the time constant."""
         speed = self._speed
         self.duty_pct = duty_pct
         self._changed_at_ms = now_ms

@@ -16,7 +16,7 @@ from firmware_ctl.simulator.offline import Played
 from firmware_ctl.storage.trace import line
 
 AMPLITUDE_MS: Final = 100
-"""A value change dump has the amplitude this often, and at each change of a duty."""
+"""A value change dump has the amplitude once in this time, and at each change of a duty."""
 
 
 def jsonl(played: Played) -> bytes:
@@ -28,7 +28,7 @@ def jsonl(played: Played) -> bytes:
 
 
 def csv(played: Played) -> bytes:
-    """A header, then a row a change: `at_ms` since the start, levels and duties in percent."""
+    """A header, then one row a change: `at_ms` from the start, levels and duties in percent."""
     text = io.StringIO()
     table = writer(text, lineterminator="\n")
     names = [motor.name for motor in played.mat.motors]
@@ -43,10 +43,10 @@ def csv(played: Played) -> bytes:
 
 
 def vcd(played: Played) -> bytes:
-    """A scope for each motor, in its zone's: level, duty and modelled amplitude in percent.
+    """For each motor level, duty and modelled amplitude in percent, in the scope ZONE.MOTOR.
 
-    The unit of time is 1 ms. GTKWave reads the file. PulseView does with a libsigrok newer than
-    0.5, which stops reading at the first value of more than one bit.
+    The unit of time is 1 ms. GTKWave reads the file. PulseView needs a libsigrok newer than 0.5:
+    version 0.5 stops at the first value of more than one bit.
     """
     from vcd import VCDWriter
 

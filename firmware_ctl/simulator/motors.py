@@ -23,7 +23,7 @@ class ModelMotors:
 
     def __init__(self, mat: Mat, now_ms: Callable[[], int]) -> None:
         self.changes: list[Changes] = [[] for _ in mat.motors]
-        """One list a motor, in the order of the mat file."""
+        """One list for each motor, in the order of the mat file."""
         self._now_ms = now_ms
         self._duties: Levels = (0,) * len(mat.motors)
 
@@ -43,9 +43,9 @@ def moments(
 ) -> Iterator[Moment]:
     """The state of a new motor at each of these times, which must ascend.
 
-    A change at the very time counts; changes after the last time are not made. `driven`: for a
-    motor without a duty the state at the end of its duty is repeated, which leaves out how it runs
-    down and cools, and is much faster.
+    A change at exactly one of the times is included in its state. `driven`: while the motor has no
+    duty, the last state is repeated. That leaves out how the motor runs down and cools, and is much
+    faster.
     """
     later_changes = iter(changes)
     change_ms, duty_pct = next(later_changes, _NEVER)

@@ -39,7 +39,7 @@ from firmware_ctl.timeline.motor_drive import Levels
 
 
 class Row(NamedTuple):
-    """The values from `at_ms` of the session until the next row; a level and a duty a motor."""
+    """The values from `at_ms` of the session until the next row, levels and duties by motor."""
 
     at_ms: int
     state: State
@@ -89,9 +89,9 @@ class Recorder:
 
 
 def simulate(args: argparse.Namespace) -> int:
-    """The command. Returns 0 done, 1 the profile is invalid.
+    """The command. Exit code 0: done; 1: the profile is invalid. With `--replay`: see `replay`.
 
-    Raises `DeviceError` where an option is wrong or a file cannot be read or written.
+    Raises `DeviceError` if an option is wrong, or a file cannot be read or written.
     """
     if (args.profile is None) == (args.replay is None):
         raise DeviceError("simulate takes a PROFILE, or --replay FILE")
@@ -119,11 +119,11 @@ def simulate(args: argparse.Namespace) -> int:
 def play(
     entry: GoodEntry, mat: Mat, trim_pct: int = 100, watchers: Sequence[Watcher] = ()
 ) -> Played:
-    """Play an entry from its start to its end, from event to event."""
+    """Plays an entry from its start to its end. The clock jumps from event to event."""
     at_ms = 0
     motors = ModelMotors(mat, lambda: at_ms)
     recorder = Recorder()
-    # With a button the session would not start before it has seen that button released.
+    # A session with a button starts only after its button was read, as released. Here is none.
     session = Session(mat._replace(button=None), Catalogue((entry,)))
     session.handle(Ready(), at_ms)
     watchers = [recorder, *watchers]
@@ -167,7 +167,7 @@ def summary(played: Played) -> Iterator[str]:
 
 
 class _Motors:
-    """Figures of the motors' models over a session; each list has one entry a motor."""
+    """Figures of the motors' models over a session. Each list has one entry for each motor."""
 
     def __init__(self, played: Played) -> None:
         end_ms = played.timeline.end_ms
@@ -229,8 +229,8 @@ def minutes(at_ms: int) -> str:
 def peak_times_ms(played: Played) -> list[int]:
     """The times at which a current or a temperature can have its maximum, ascending.
 
-    A current can where a motor starts, and where the most that all motors could draw has risen and
-    then falls; a temperature can where a duty ends.
+    A current can have it where a motor starts, and where the highest possible sum of all currents
+    stops rising. A temperature can have it where a duty ends.
     """
     times_ms = {segment.end_ms for segment in played.timeline.segments}
     rises_ma: dict[int, float] = {}
@@ -253,7 +253,7 @@ def peak_times_ms(played: Played) -> list[int]:
 
 
 def _maker(path: str, option: str) -> Callable[[Played], bytes]:
-    """The function that makes a file with this extension; `DeviceError` where there is none."""
+    """The function that makes a file with this extension. Raises `DeviceError` if there is none."""
     formats = FORMATS[option]
     target = formats.get(path.rpartition(".")[2])
     if target is None:
@@ -267,7 +267,7 @@ def _maker(path: str, option: str) -> Callable[[Played], bytes]:
 
 
 def _write_whole(path: str, content: bytes) -> None:
-    """Writes the file that the user named; `DeviceError` where that fails."""
+    """Writes the file that the user named. Raises `DeviceError` if it cannot be written."""
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):
         # The rename would replace a device such as /dev/stdout by a file.

@@ -103,7 +103,7 @@ class SimulatedButton:
         self.press(False)
 
     def read(self) -> Contacts:
-        """The contact now, and the bursts of edges since the last reading."""
+        """The contact now, and the spells of edges since the last reading."""
         edges = self._edges
         spells = spells_of(edges.popleft() for _ in range(len(edges))) if edges else ()
         return Contacts(self._contact(self._closed()), spells)
@@ -114,7 +114,7 @@ class SimulatedButton:
 
     def _handler(self, index: int, is_closed: bool, edge: Callable[[], None]) -> Callable[[], None]:
         def changed() -> None:
-            # A tap may be over before the loop reads the pins, so each edge is kept for it.
+            # A tap may be over before the loop reads the pins, so each edge is kept for `read`.
             closed = self._closed()
             closed[index] = is_closed
             self._edges.append((self._now_ms(), self._contact(closed)))
@@ -127,7 +127,7 @@ class SimulatedButton:
         return contact(pressed, closed[1] if len(closed) > 1 else not pressed)
 
     def press(self, is_down: bool) -> None:
-        """Press the button or let it go; on a change-over button both contacts move."""
+        """Presses the button or releases it. On a change-over button both contacts move."""
         pressed, *released = self._pins
         if is_down:
             for pin in released:

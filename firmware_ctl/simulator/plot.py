@@ -34,7 +34,8 @@ DPI: Final = 100
 """Width and resolution make the picture as wide as a README."""
 
 COLUMNS: Final = 360
-"""A pattern changes faster than a picture can show; each column shows its maximum and mean."""
+"""Columns of a picture. A pattern changes faster than they can show, so each column shows the
+maximum and the mean of its time."""
 SAMPLES: Final = 8
 """How many samples of the motor models make one column."""
 
@@ -106,7 +107,7 @@ class MotorColumns(NamedTuple):
 
 
 def _columns(played: Played) -> tuple[list[MotorColumns], list[float]]:
-    """The motors, and the highest sum of their currents in each column, in mA."""
+    """The columns of each motor, and the highest sum of all currents in each column, in mA."""
     end_ms = played.timeline.end_ms
     sample_count = COLUMNS * SAMPLES
     samples_ms = [end_ms * (2 * i + 1) // (2 * sample_count) for i in range(sample_count)]
@@ -158,7 +159,10 @@ def _by_column(samples: Sequence[float]) -> Iterator[Sequence[float]]:
 
 
 def _pairs(mat: Mat, motors: Sequence[MotorColumns]) -> Iterator[tuple[int | None, int | None]]:
-    """The indices of motors that play, left and right as they lie, from the head down."""
+    """Indices of the motors that play: each left motor with the right one beside it, head first.
+
+    None: there is no motor on that side.
+    """
     for zone in mat.zones:
         sides: dict[str, list[int]] = {"left": [], "right": []}
         for i, motor in enumerate(mat.motors):

@@ -90,8 +90,8 @@ class Incident(NamedTuple):
     why: str
     """Why it was kept, in words."""
     session: Session | None
-    """In the state before the first row. None: the recorder had dropped its beginning, so the rows
-    can be shown but not played."""
+    """A session in the state before the first row. None: the beginning of the record is lost, so
+    the rows can be shown but not played."""
     rows: Sequence[Row]
 
 
@@ -125,10 +125,10 @@ def replay(path: str) -> int:
 
 
 def _first_difference(session: Session, rows: Sequence[Row]) -> str | None:
-    """Plays all rows and prints each step. Returns a sentence about the first that differs.
+    """Plays all rows and prints each step. Returns a sentence about the first step that differs.
 
-    None: no step differs. Recorded wakes are only counted, not stored with their times. Each came
-    at the time that the session had asked for, plus its lateness, so it can be computed here.
+    None: no step differs. A record counts the wakes and does not store their times. A wake came at
+    the time that the session had asked for, plus its lateness, so its time is computed here.
     """
     now_ms, due_ms = 0, None
     for row in rows:
@@ -202,6 +202,7 @@ def read_incident(path: str) -> Incident:
             row = _row(path, number, record, mat, previous)
             _whole(row.at_ms, rows[-1].at_ms if rows else first_at_ms, AT_MS_MAX)
             rows.append(row)
+            # The profiles of this reload were too large to record, so nothing can be played.
             if record.get("profiles", {}) is None:
                 session = None
     if not rows:
@@ -244,7 +245,7 @@ def _at_line(path: str, number: int) -> Iterator[None]:
 
 
 def _session(path: str, begin: Any, mat: Mat) -> Session:
-    """A session in the state of the recorded snapshot, reached by inputs alone."""
+    """A new session, brought into the state of the recorded snapshot by inputs only."""
     since_ms = _time(begin["since_ms"])
     speed = begin["speed"]
     if not isinstance(speed, float | int) or not 0.1 <= speed <= 1000:
@@ -285,7 +286,7 @@ def _catalogue(path: str, mat: Mat, profiles: Any) -> Catalogue:
 
 
 def _row(path: str, number: int, record: Any, mat: Mat, previous: Outcome | None) -> Row:
-    """Checks one record. It names only those parts of its outcome that differ from `previous`."""
+    """Checks one record, which names only the parts of the outcome that differ from `previous`."""
     values = {name: value for name, value in record.items() if name not in RESULTS}
     known = {} if previous is None else previous._asdict()
 

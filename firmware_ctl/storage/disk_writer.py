@@ -7,13 +7,14 @@ from contextlib import suppress
 from typing import Final
 
 MOST_WAITING: Final = 10_000
-"""Jobs that may wait for a slow disk. More are dropped."""
+"""Jobs that may wait for a slow disk. Further ones are dropped. No session begins before its ledger
+is saved, so a dropped save starts nothing."""
 
 
 class Disk:
     """Runs jobs one after the other on a thread of its own.
 
-    A job may raise OSError. `say` gets a sentence about the first one, on that thread.
+    A job may raise OSError. `say` gets a sentence about the first error only, on that thread.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:

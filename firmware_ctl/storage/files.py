@@ -13,7 +13,8 @@ from errno import EINVAL
 def open_regular(path: str, flags: int) -> int:
     """Opens a regular file and returns its descriptor. Never follows a link, never blocks.
 
-    Raises OSError where `path` is anything else, and where a file to write to has hard links.
+    Raises OSError if `path` is anything else. A file to write to must not have a second hard link,
+    because that may be the name of a file of root.
     """
     fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
     status = os.fstat(fd)
@@ -27,8 +28,10 @@ def open_regular(path: str, flags: int) -> int:
 
 
 def create_new(path: str, mode: int = 0o644, flags: int = 0) -> int:
-    """Creates a file and returns its descriptor for writing. Removes a file, link or FIFO of the
-    same name first and never writes through it."""
+    """Creates a file and returns its descriptor for writing.
+
+    Removes a file, link or FIFO of the same name first, so that nothing is written through it.
+    """
     with suppress(FileNotFoundError):
         os.unlink(path)
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | flags, mode)
@@ -45,10 +48,10 @@ def atomic_write(
 ) -> None:
     """Replaces the file at `path`: a reader sees the old content or the new one, never a part.
 
-    The data is written to `path` + `suffix` first, which is then renamed. `durable`: a power cut
-    leaves the old content or the new one, too, and the new one once this function has returned; it
-    waits for the disk. `owner`: user and group, where this process may set them. Raises OSError and
-    leaves no partial file behind.
+    The data is written to `path` + `suffix` first, which is then renamed. `durable`: this function
+    waits for the disk. A power cut meanwhile leaves one of the two contents, and later the new one.
+    `mode`: the permissions; None: those of `create_new`. `owner`: user and group, set if this
+    process may; None: those of this process. Raises OSError and leaves no partial file behind.
     """
     part = path + suffix
     try:

@@ -1,10 +1,10 @@
 """The flight recorder: what the session was given and what that changed, kept across a SIGKILL.
 
 The record is JSON lines in two files of bounded size, the halves of a ring. A half begins with a
-snapshot; then comes a line for each input, and one for each passing of time that changed the state
-or gave a notice. A tick in which only time passes writes no line: `replay` plays the inputs again
-and computes the rest. Since a session depends on when it was woken, a line also counts the wakes
-since the line before it, and how late they came.
+snapshot of the session, and each input adds a line. A wake is the input that only says that time
+has passed: it gets a line if it changed the state or gave a notice, such as a phase or the end.
+Other wakes are computed by `replay`. The session's steps depend on when it was woken, so each line
+counts the wakes since the line before, and by how much they were late.
 """
 
 import gzip
@@ -42,16 +42,17 @@ from firmware_ctl.timeline.motor_drive import Levels
 FORMAT: Final = 7
 
 PROFILES_BYTES: Final = HALF_BYTES // 8
-"""Profile files that a line may carry. In JSON a byte takes three at most, so that a snapshot with
-the mat file and a reload fit into one half."""
+"""The most bytes of profile files in one line. JSON makes at most three bytes of one, so a snapshot
+with the mat file and the line of a reload fit into one half."""
 
 QUIET_MS: Final = 60_000
 """After this long without a change, the next input begins a half with a new snapshot."""
 
 WAKES_MAX: Final = 128
-"""Entries in the count of wakes; a line is written before there are more."""
+"""The most entries in a line's count of wakes. A line is written before there are more."""
 
 GIVE_WAY_LINES: Final = 64
+"""After so many lines the disk thread lets the loop have Python's lock."""
 
 KEPT: Final = 4
 """Incidents in the state folder. The oldest is removed for a new one."""
@@ -69,7 +70,7 @@ _KEPT_NAME: Final = re.compile(r"incident-.*\.jsonl\.gz(\.part)?")
 def lines(halves: Sequence[Half], why: str) -> list[bytes]:
     """The lines of an incident in the order of time, and a last one that counts them.
 
-    Empty when nothing had happened yet. Raises ValueError where a half is damaged.
+    Empty if no half has a line. Raises ValueError if a half is damaged.
     """
     can_replay: list[bool] = []
     for half in halves:
@@ -80,9 +81,10 @@ def lines(halves: Sequence[Half], why: str) -> list[bytes]:
             if number == 0:
                 can_replay.append(record.get("can_replay") is True)
             if number % GIVE_WAY_LINES == 0:
-                time.sleep(0)  # this is the disk's thread, and the loop may want Python's lock
+                time.sleep(0)  # the loop may wait for Python's lock
     if can_replay == [False, True]:
-        # The older half begins in the middle of a session. The newer one can do without it.
+        # Replay cannot begin in the middle of a session, where the older half begins. The newer
+        # half begins at rest, so it is kept alone.
         halves, can_replay = halves[1:], can_replay[1:]
     all_lines = [line for half in halves for line in half]
     last = {"why": why, "whole": all(can_replay[:1]), "lines": len(all_lines)}
@@ -96,7 +98,7 @@ class Shelf:
         self._folder = folder
         self._disk = disk
         self._say = say
-        # While the disk hangs only the newest waits.
+        # While the disk hangs, a newer incident replaces the one that waits: memory is bounded.
         self._waiting: deque[tuple[str, Sequence[Half]]] = deque(maxlen=1)
 
     def keep(self, why: str, halves: Sequence[Half]) -> None:
@@ -129,9 +131,9 @@ class Shelf:
 
 
 _Moment = tuple[State, Levels, Levels, tuple[int, ...], int | None]
-"""State, levels, duties, kicks, and when the session wants to be asked: what a step left behind. A
-wake that leaves the same had nothing to do. No named tuple: one is made in every tick, and a named
-one takes six times as long."""
+"""The result of a step: state, levels, duties, kicks, and when the session wants its next wake in
+ms. A wake with the same result changed nothing. It is no named tuple, because one is made in every
+tick and a named one takes six times as long."""
 
 
 class Recorder:
@@ -145,15 +147,16 @@ class Recorder:
         self._fault: Fault | None = None
         self._moment: _Moment = (State.IDLE, (), (), (), None)
         self._at_ms = 0
-        """When the last step came that changed something. It left `_moment`."""
+        """The time of the last step that changed something. Its result is `_moment`."""
         self._wakes: list[list[int]] = []
         """The wakes that changed something since the last line, in their order: how many, and by
         how many ms each came later than the session had asked for."""
         self._written: _Moment | None = None
-        """What the last line of this half left; None: the half has no line yet."""
+        """The result that the last line of this half recorded. None: the half has no line yet."""
         self._haptic_at_ms: int | None = None
+        """The time of the last idle haptic. None: there was none."""
         self._snapshot: dict[str, object] | None = self._take_snapshot()
-        """With which the next input begins a half; None: it goes on with this one."""
+        """The snapshot with which the next input begins a half. None: the present half goes on."""
 
     def step(self, event: Input, step: Step, now_ms: int) -> None:
         if isinstance(event, Contacts):
@@ -209,7 +212,7 @@ class Recorder:
         self._wakes.append([1, late_ms])
 
     def _flush(self) -> None:
-        """Writes the wakes that were only counted: the last of them as a line, with the others."""
+        """Writes the counted wakes: the last one as a line, which counts those before it."""
         if self._wakes:
             self._wakes[-1][0] -= 1
             if not self._wakes[-1][0]:
@@ -217,13 +220,13 @@ class Recorder:
             self._record(_WAKE, ())
 
     def _record(self, event: Input, notices: Sequence[Notice]) -> None:
-        """Writes the line of the step at `_at_ms`, which left `_moment`."""
+        """Writes the line of the step at `_at_ms`, whose result is `_moment`."""
         is_idle = self._moment[0] is State.IDLE
         if is_idle and any(notice.fields.get("signal") for notice in notices):
             self._haptic_at_ms = self._at_ms
         line = self._line(event, notices)
         if not self._ring.has_room(line):
-            # In the middle of a session: replay needs the older half as well.
+            # This half begins in the middle of a session, so replay needs the older half as well.
             self._begin(self._head() | {"can_replay": False})
             line = self._line(event, notices)
         self._ring.append(line)
@@ -253,13 +256,13 @@ class Recorder:
         self._written = None
 
     def _is_at_rest(self, now_ms: int) -> bool:
-        """Whether a snapshot holds all of the session that shows in what it does next."""
+        """Whether a snapshot would hold everything that decides what the session does next."""
         session = self._session
         if session.state is not State.IDLE or session.status.is_closed:
             return False
         if session.mat.button is not None and not session.button.is_released:
             return False
-        # There is a limit to the haptics of an hour, and a snapshot does not hold their account.
+        # The haptics of an hour are limited, and a snapshot does not hold how many there were.
         haptic_at_ms = self._haptic_at_ms
         return haptic_at_ms is None or (now_ms - haptic_at_ms) * session.speed > HOUR_MS
 
@@ -268,7 +271,7 @@ class Recorder:
         return {"incident": FORMAT, "program": __version__, "mat": mat}
 
     def _take_snapshot(self) -> dict[str, object]:
-        """All of a session at rest that shows in what it does next, as of `_at_ms`."""
+        """Everything that decides what a session at rest does next, as of `_at_ms`."""
         session = self._session
         spent = session.spent
         profiles = _profiles(session.catalogue)
@@ -308,7 +311,7 @@ def _values(event: Input) -> dict[str, object]:
 
 
 def _profiles(catalogue: Catalogue) -> dict[str, str] | None:
-    """The files of all good profiles; None when they are too many for a half."""
+    """Name → file of each good profile. None: together they exceed `PROFILES_BYTES`."""
     good = catalogue.good
     if sum(len(entry.source) for entry in good) > PROFILES_BYTES:
         return None

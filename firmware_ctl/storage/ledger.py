@@ -19,6 +19,7 @@ from firmware_ctl.storage.files import create_new, open_regular, sync_folder
 
 FORMAT: Final = 2
 MOST_BYTES: Final = 4096
+"""The longest file that is read."""
 BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
 _LONGEST_MS: Final = 100 * 366 * DAY_MS
 """No time since a boot and no age of a day is longer: a greater value is damage."""
@@ -32,10 +33,10 @@ class Clock(NamedTuple):
     boot: str
     """The kernel's identifier of this boot."""
     up_ms: int
-    """Time since that boot, suspends included. Nobody can set this clock."""
+    """Time since that boot in ms, suspends included. Nobody can set this clock."""
     wall_ms: int | None
-    """The time of day; None unless the kernel calls it synchronised. A person or an RTC may have
-    set any other time of day, which proves nothing about how much time has passed."""
+    """The time of day in ms since 1970. None unless the kernel calls it synchronised: a person or a
+    real-time clock may have set it, and then it proves nothing about how much time has passed."""
 
 
 def read_clock() -> Clock:
@@ -85,15 +86,15 @@ class Ledger:
         clock: Callable[[], Clock] = read_clock,
         files: Files | None = None,
     ) -> None:
-        """`post` queues a call for the loop. The disk thread uses it."""
+        """`post` queues a call for the loop. The disk thread calls `post`."""
         self._path = os.path.join(folder, "ledger")
         self._disk = disk
         self._post = post
         self._clock = clock
         self._files = files or Files()
         self._before_ms: int | None = None
-        """The time of day when an earlier boot wrote the file, until the time that the machine was
-        off is known. None: it is known, or can never be."""
+        """The time of day at which an earlier boot wrote the file, kept until a synchronised clock
+        shows how long the machine was off. None: that is known, or the file has no time of day."""
         try:
             self.spent = self._read()
         except _DamagedError as error:
@@ -119,11 +120,14 @@ class Ledger:
 
     @property
     def is_unsure_of_time(self) -> bool:
-        """How long the machine was off is not known yet, and a synchronised clock would tell it."""
+        """True while a synchronised clock could still tell how long the machine was off."""
         return self._before_ms is not None
 
     def unseen_ms(self) -> int | None:
-        """How long the machine was off, once, as soon as the clock is synchronised; else None."""
+        """How long the machine was off, in ms. Returns it once.
+
+        None: the clock is not synchronised yet, or the time was returned before.
+        """
         now = self._clock()
         between_ms = _between_ms(self._before_ms, now.wall_ms)
         if between_ms is None:
@@ -150,8 +154,8 @@ class Ledger:
             if between_ms is not None:
                 passed_ms = between_ms
             else:
-                # At least the time since this boot has passed. The day may be over, but no clock
-                # can say so: then the button may begin a new one.
+                # Only the time since this boot is certain to have passed. The day may be over, but
+                # no clock proves it, so the person may begin a new day by a hold of the button.
                 passed_ms, may_renew = now.up_ms, True
                 self._before_ms = wall_ms
         if passed_ms < 0:
@@ -191,7 +195,7 @@ class Ledger:
 
 
 def _between_ms(before_ms: int | None, now_ms: int | None) -> int | None:
-    """Time between two boots by the time of day; None unless it was known both times."""
+    """Time between two boots, by the time of day. None unless that was known at both."""
     return None if before_ms is None or now_ms is None else now_ms - before_ms
 
 
@@ -236,7 +240,7 @@ _FIELDS: Final = {
     "day_ms": (_LONGEST_MS, int, type(None)),
     "unsure": (0, bool),
 }
-"""The fields of a record beside its format: the greatest whole number, then the types."""
+"""Field of a record → the greatest value if it is a whole number, then its types."""
 
 
 def clock_is_synchronised() -> bool:
@@ -246,7 +250,8 @@ def clock_is_synchronised() -> bool:
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "adjtimex"):
         return True  # Not Linux: a desktop system, which keeps its clock synchronised.
-    # Zeros: `modes` 0 only reads the clock. The struct has 208 bytes.
+    # All zeros, because `modes` 0 only reads the clock. The struct has 208 bytes. -1 is an error of
+    # the call, 5 is TIME_ERROR.
     timex = ctypes.create_string_buffer(512)
     return libc.adjtimex(timex) not in (-1, 5)
 

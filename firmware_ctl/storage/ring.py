@@ -15,24 +15,25 @@ Half = list[bytes]
 """The lines of a half, each with its end of line."""
 
 HALF_BYTES: Final = 2 * 1024 * 1024
-"""A half is never longer."""
+"""The most bytes of a half."""
 
 
 class Ring:
     """Two halves, in memory and in two files. The older half is emptied when the newer is full.
 
-    The files are for the next daemon, after a SIGKILL: what write(2) took stays. The copy in memory
-    is for incidents of this process: to keep one reads no file, and works without files.
+    The files are for the next daemon: they survive a SIGKILL of this one. The copy in memory is for
+    incidents of this process, so that keeping an incident reads no file and needs none.
     """
 
     def __init__(self, path: str, disk: Disk, say: Callable[[str], None]) -> None:
-        """Replaces the files `path`.1 and `path`.2. Raises OSError where they cannot be made.
+        """Replaces the files `path`.1 and `path`.2. Raises OSError if they cannot be made.
 
-        No path: no files, for a mock whose state folder is removed with it. `say` gets one sentence
-        when a file can no longer be written.
+        An empty path: no files, for a mock whose state folder is removed at its end. `say` gets one
+        sentence if a file can no longer be written.
         """
         self._path = path
-        # A write to memory never waits for a device. One to a disk may, so its thread makes it.
+        # A write to memory never waits for a device. A write to a disk may wait, so the disk thread
+        # makes it.
         is_in_memory = path.startswith(f"{SHARED_MEMORY}/")
         self._submit = _at_once if is_in_memory else disk.submit
         self._say = say
@@ -40,6 +41,7 @@ class Ring:
         self._newer: Half = []
         self._newer_bytes = 0
         self._number = 0
+        """How many halves were begun. The newer half has this number."""
         self._files: list[int] = []
         self._can_write = True
         try:
@@ -50,7 +52,7 @@ class Ring:
             raise
 
     def begin(self, snapshot: dict[str, object]) -> None:
-        """Empties the older half and begins it with this line."""
+        """Begins a new half with this snapshot. The older of the two halves is lost."""
         self._number += 1
         self._older, self._newer, self._newer_bytes = self._newer, [], 0
         number, process = self._number, os.getpid()
@@ -60,7 +62,7 @@ class Ring:
         return self._newer_bytes + len(line) <= HALF_BYTES
 
     def append(self, line: bytes, begins: bool = False) -> None:
-        """Adds a line for which there is room. `begins`: in place of all that the file holds."""
+        """Adds a line for which there is room. `begins`: empties the half's file first."""
         self._newer.append(line)
         self._newer_bytes += len(line)
         number = self._number
@@ -86,8 +88,8 @@ class Ring:
             if os.write(file, line) < len(line):
                 raise OSError(ENOSPC, os.strerror(ENOSPC))
         except OSError as error:
-            # The files end here: a record with a gap could not be played again. What they hold
-            # stays for the next daemon, which passes over an incomplete last line.
+            # Nothing is written to the files from here on: a record with a gap could not be played
+            # again. The next daemon finds the lines so far, and leaves out an incomplete last one.
             self._can_write = False
             self._say(
                 f"{self._path} cannot be written: {error.strerror}; what happens from here on is "
@@ -104,7 +106,7 @@ class Ring:
 
 
 def half_paths(path: str) -> list[str]:
-    """The files of a ring: of the halves with odd numbers, and of those with even ones."""
+    """The two files of a ring: one for halves with odd numbers, one for those with even ones."""
     return [f"{path}.1", f"{path}.2"] if path else []
 
 
@@ -119,8 +121,8 @@ def as_line(record: dict[str, object]) -> bytes:
 def left_behind(path: str, process: str) -> list[Half]:
     """The halves that a killed process left in its ring, the older first.
 
-    Nothing where the files are another process's or user's. An incomplete last line, which the kill
-    cut off, is left out.
+    Leaves out the files of another process or user, and an incomplete last line, which the kill cut
+    off. Keeps a half whose first line is damaged, so that the damage is reported.
     """
     halves = []
     for half_path in half_paths(path):
@@ -140,7 +142,7 @@ def left_behind(path: str, process: str) -> list[Half]:
 
 
 def _half_of(snapshot: bytes) -> tuple[int, str]:
-    """The number of a half and the process that wrote it; 0 and no process for a damaged one."""
+    """The number of a half and the process that wrote it. (0, "") if the snapshot is damaged."""
     try:
         record = json.loads(snapshot)
         return int(record["half"]), str(record["process"])

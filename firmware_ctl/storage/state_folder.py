@@ -14,7 +14,7 @@ _TEMPORARY: Final = "firmware-ctl-mock-"
 class StateFolder:
     """Holds the lock on a state folder until it is closed.
 
-    `killed`: the process that held the lock last and did not end by itself; empty if there is none.
+    `killed`: the process number of the last daemon, if that did not end by itself; else empty.
     """
 
     def __init__(self, path: str) -> None:
@@ -49,7 +49,7 @@ class StateFolder:
             raise DeviceError(f"nothing can be written to {path}: {error.strerror}") from None
 
     def _holder(self) -> str:
-        """The process number in the lock file, which others may have written to."""
+        """The process number in the lock file, or empty. `unknown`: other text."""
         text = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
         return text if text.isdecimal() or not text else "unknown"
 

@@ -29,10 +29,12 @@ class Storage:
         files: Files | None = None,
         is_temporary: bool = False,
     ) -> None:
-        """`post` has the loop call something. `files`: for tests of disks that fail.
+        """`post` queues a call for the loop. `files`: the ledger's system calls, which a test
+        replaces.
 
-        `is_temporary`: the folder ends with the daemon, and nobody reads it after a kill.
-        Raises `DeviceError` where the folder cannot be used, or another daemon uses it.
+        `is_temporary`: the folder is removed when the daemon ends, so the flight recorder keeps no
+        files for a next daemon. Raises `DeviceError` if the folder cannot be used, or if another
+        daemon uses it.
         """
         folder = StateFolder(state)
         stack.callback(folder.close)
@@ -51,7 +53,10 @@ class Storage:
             log(f"{self.ledger.spent.damage}; {NEW_DAY}")
 
     def record(self, session: Session) -> Recorder | None:
-        """The flight recorder of this session, until the stack closes; None: it cannot be had."""
+        """The flight recorder of this session. None: its files cannot be made.
+
+        The log says why. A recorder ends when the stack closes.
+        """
         try:
             ring = Ring(self._ring_path, self._disk, self._log)
         except OSError as error:
@@ -61,7 +66,10 @@ class Storage:
         return self._stack.enter_context(Recorder(session, ring, self._shelf))
 
     def open_trace(self, path: str) -> Trace:
-        """Writes what the motors do to a file. Raises `DeviceError` where it cannot be written."""
+        """A watcher that writes each change of state, level or duty to a file.
+
+        Raises `DeviceError` if the file cannot be written, or does not end in .jsonl.
+        """
         if not path.endswith(".jsonl"):
             raise DeviceError(f"{path}: a trace ends in .jsonl")
         try:
@@ -69,6 +77,6 @@ class Storage:
             os.ftruncate(fd, 0)
         except OSError as error:
             raise DeviceError(f"the trace {path} cannot be written: {error.strerror}") from None
-        file = open(fd, "w", encoding="ascii", buffering=1)  # noqa: SIM115, the disk closes it
+        file = open(fd, "w", encoding="ascii", buffering=1)  # noqa: SIM115, the disk thread closes it
         self._stack.callback(self._disk.submit, file.close)
         return Trace(lambda line: self._disk.submit(lambda: file.write(line)))

@@ -8,13 +8,13 @@ from firmware_ctl.timeline.motor_drive import Levels
 
 
 class Trace:
-    """Watches the steps of all sessions and of idle haptics. `write` gets whole lines."""
+    """Watches the steps of all sessions and of idle haptics. `write` gets one whole line a call."""
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
         self._state = State.IDLE
         self._levels: tuple[Levels, Levels] | None = None
-        """The levels and duties of the last step."""
+        """The levels and duties of the last step. None: no step yet."""
         self._started = 0
 
     def step(self, event: Input, step: Step, now_ms: int) -> None:

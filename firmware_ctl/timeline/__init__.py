@@ -1,9 +1,10 @@
 """What a profile does on a mat, millisecond by millisecond.
 
-`folder` and `catalogue` read profiles; `compiler` makes a timeline (`model`) of each, `supply` and
-`heat` prove it, `report` shows the proof. `playback` gives the levels of a timeline at a time, and
-`motor_drive` makes duties of them, both in percent. Motors are known by their index in the mat
-file. Nothing here reads a clock: a time is an argument.
+`folder` and `catalogue` read profiles. `compiler` turns each profile into a timeline (`model`).
+`supply` proves that the supply bears the timeline, `heat` that no motor gets the surface too warm,
+and `report` shows both proofs. `playback` gives the levels of a timeline at any time, and
+`motor_drive` turns levels into duties; both are whole percents. A motor is named by its index in
+the order of the mat file. Nothing here reads a clock: a time is an argument.
 """
 
 __all__ = [

@@ -1,7 +1,7 @@
-"""The profiles that a daemon serves, good and bad, in the order of their names.
+"""The profiles that a daemon has read, good and bad, in the order of their names.
 
-A bad profile has only a name and its mistakes: no list shows it, and a client that names it gets
-its first mistake.
+A bad profile has only a name and mistakes. No list of profiles shows it, and a client that asks
+for it by name gets the first mistake as the refusal.
 """
 
 from typing import NamedTuple
@@ -22,7 +22,7 @@ class GoodEntry(NamedTuple):
     timeline: Timeline
     budget: Budget = Budget()
     source: bytes = b""
-    """The profile's file."""
+    """The bytes of the profile's file."""
 
 
 class BadEntry(NamedTuple):
@@ -53,7 +53,7 @@ class Catalogue(NamedTuple):
         return next((entry for entry in self.good if entry.name == name), None)
 
     def valid(self, name: str) -> GoodEntry:
-        """The good profile of that name.
+        """The good profile with this name.
 
         Raises `CallerError`: with the first mistake of a bad profile, or with the names that exist.
         """
@@ -67,7 +67,10 @@ class Catalogue(NamedTuple):
 
 
 def read_entry(name: str, data: bytes, path: str, mat: Mat) -> Entry:
-    """Reads, checks and compiles one profile."""
+    """Reads, checks and compiles one profile. Mistakes are not raised: they make a `BadEntry`.
+
+    `path` is for the places of the mistakes. No file is opened.
+    """
     try:
         profile = read_profile(data, path, mat)
         timeline, budget = fit_to_supply(profile, mat, path)

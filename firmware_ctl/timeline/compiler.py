@@ -22,27 +22,34 @@ from firmware_ctl.timeline.motor_drive import DriveTable, Levels, drive_table_of
 from firmware_ctl.timeline.steps import Steps, draw_cached, steps_to_draw
 
 _APART_MS = 1_000
-"""Least time between the haptic for the last five minutes and a cue's haptic."""
+"""Least time between the haptic for the last five minutes and a cue's haptic. A person would count
+the gaps of two closer haptics as one."""
 
 MOST_PARTS: Final = 30_000
-"""Most parts of a compiled profile: for each phase 10, one a motor of the mat, and those of its
-courses. A part takes about 1 us to compile on a processor that is taken to be 10 to 15 times as
-fast as a Pi Zero 2: 30 to 40 ms there, and half a second on the Pi. That is enough for 800 phases
-of one pattern on all motors, and for 450 in which each of six targets has its own.
+"""Most parts of a compiled profile, so that compiling it takes at most half a second on a Pi.
+
+A phase counts as 10 parts, and one for each motor of the mat. Each of its courses adds 5, and 2 for
+each of its pieces. A part takes about 1 us on an x86 processor that is assumed to be 10 to 15 times
+as fast as a Pi Zero 2, so the most parts take 30 to 40 ms there. The limit leaves room for 800
+phases of one pattern on all motors, or for 450 phases with six targets of a pattern each.
 """
 
 MOST_STEPS: Final = 4_000
-"""Most steps to draw all courses of a phase, because the loop draws them when the phase begins. A
-step was measured to take 0.25 to 0.45 us on a processor that is taken to be 10 to 15 times as fast
-as a Pi Zero 2: with all around it 2 to 3 ms there, and up to 45 ms on the Pi. That is enough for
-the 17 motors of the largest mat with a wave or a breath of its own each, from 0 to 100 % and back.
+"""Most steps to draw all courses of a phase. The loop draws them when the phase begins, and a tick
+must not wait long for that.
+
+A step took 0.25 to 0.45 us on an x86 processor that is assumed to be 10 to 15 times as fast as a Pi
+Zero 2. All steps, with the code around them, took 2 to 3 ms there, which is up to 45 ms on the Pi.
+The limit leaves room for the 17 motors of the largest mat, each with a wave or a breath of its own
+from 0 to 100 % and back.
 """
 
 
 def compile_profile(profile: Profile, mat: Mat, path: str = "") -> Timeline:
-    """Compiles a profile that was read against this mat: it names only zones that the mat has.
+    """Compiles a profile that was read for this mat, so that the mat has every zone it names.
 
-    Raises `AuthorError` where the profile has too many parts to be compiled in bounded time.
+    `path` is for the places of mistakes. Raises `AuthorError` if the profile has more than
+    `MOST_PARTS`, or a phase more than `MOST_STEPS`: compiling must take bounded time.
     """
     segments = []
     begin_ms = parts = 0
@@ -65,10 +72,10 @@ def compile_profile(profile: Profile, mat: Mat, path: str = "") -> Timeline:
 
 
 def scaled(timeline: Timeline, budget_pct: int, kicks: bool) -> Timeline:
-    """The same session with all levels scaled, and its kicks kept or dropped.
+    """The same session with all levels scaled by `budget_pct`. `kicks` False: without any kick.
 
-    The result has no hash yet: `supply` scales a session several times and seals only the one that
-    fits.
+    The `cert` of the result is empty: `supply` scales a session several times, and hashes only the
+    result that fits (`sealed`).
     """
     segments = []
     for segment in timeline.segments:
@@ -80,7 +87,7 @@ def scaled(timeline: Timeline, budget_pct: int, kicks: bool) -> Timeline:
 
 
 def motors_of(target: str, mat: Mat) -> list[int]:
-    """The motors of a target in present zones, by their index in the order of the mat file."""
+    """The indices of the target's motors, in the order of the mat file. Absent zones have none."""
     zone, _, side = target.partition(".")
     present = {z.name for z in mat.zones if z.present}
     return [
@@ -91,7 +98,10 @@ def motors_of(target: str, mat: Mat) -> list[int]:
 
 
 def ramp_of(asked: Level, pass_ms: int) -> Steps:
-    """The asked level over a pass. A short pass may end before the ramp reaches its end."""
+    """The level that a line of `play` asks for, over one pass of `pass_ms`.
+
+    Slopes step on the tick's grid, so a short pass may end before the last level is reached.
+    """
     return draw_cached((Piece(pass_ms, asked.from_pct / 100, asked.to_pct / 100),), 100)
 
 
@@ -105,7 +115,8 @@ def _segment(phase: Phase, begin_ms: int, mat: Mat, path: str) -> Segment:
     course_of = [-1] * len(motors)
     for play in phase.play:
         targets = motors_of(play.target, mat)
-        # The pieces of keyframes hold the levels themselves, so their ramp stays at 100 %.
+        # The pieces of keyframes are shares of 100 %, not of the phase's level. So their ramp is
+        # a constant 100 %.
         frames = _keyframes(play.frames, phase.for_ms) if play.frames else ()
         ramp = ramp_of(Level(100, 100) if play.frames else play.level, phase.for_ms)
         for index, motor in enumerate(targets):
@@ -135,8 +146,8 @@ def _segment(phase: Phase, begin_ms: int, mat: Mat, path: str) -> Segment:
 
 
 def _highs(courses: Iterable[MotorCourse], course_of: Sequence[int]) -> Levels:
-    """For every motor the highest level of its course."""
-    highs = [*(course.high_pct for course in courses), 0]  # the last one for index -1: silent
+    """For each motor the highest level of its course; 0 for a silent motor."""
+    highs = [*(course.high_pct for course in courses), 0]  # a silent motor's index, -1, gets the 0
     return tuple(highs[index] for index in course_of)
 
 
@@ -147,7 +158,7 @@ def _pieces(play: Play, position: Position) -> tuple[Piece, ...]:
 
 
 def _keyframes(frames: Sequence[tuple[int, int]], pass_ms: int) -> tuple[Piece, ...]:
-    """Silence before the first frame, lines between the frames, and the last one held."""
+    """Silence before the first frame, straight lines between frames, then the last level held."""
     pieces = [Piece(frames[0][0], 0.0, 0.0)]
     for (at_ms, level), (next_ms, next_level) in pairwise(frames):
         pieces.append(Piece(next_ms - at_ms, level / 100, next_level / 100))
@@ -156,10 +167,11 @@ def _keyframes(frames: Sequence[tuple[int, int]], pass_ms: int) -> tuple[Piece, 
 
 
 def _haptic_cues(segments: Sequence[Segment]) -> tuple[HapticCue, ...]:
-    """The haptics of a session: where a cue begins and ends, and when five minutes are left."""
+    """The haptics of a session: at the begin and the end of each cue, and five minutes before the
+    session ends. That last haptic is moved behind each cue's haptic that it would meet."""
     cues = []
     for segment in (s for s in segments if s.cue):
-        lead_ms = min(1_000, segment.pass_ms // 4)  # after the soft start, so that it can be felt
+        lead_ms = min(1_000, segment.pass_ms // 4)  # a gap in the soft start would not be felt
         for begin_ms in range(segment.begin_ms, segment.end_ms, segment.pass_ms):
             cues.append(haptic_cue("cue-begin", begin_ms + lead_ms))
             end_ms = begin_ms + segment.pass_ms
@@ -168,7 +180,7 @@ def _haptic_cues(segments: Sequence[Segment]) -> tuple[HapticCue, ...]:
     if end_ms > FIVE_MINUTES_MS:
         begin_ms = end_ms - FIVE_MINUTES_MS
         for cue in cues:
-            # Nobody can count the gaps of two haptics that overlap.
+            # A person cannot count the gaps of two haptics that overlap.
             if cue.begin_ms - _APART_MS < begin_ms + haptic_length_ms(FIVE_MINUTES_LEFT) and (
                 begin_ms < cue.end_ms + _APART_MS
             ):
@@ -179,8 +191,9 @@ def _haptic_cues(segments: Sequence[Segment]) -> tuple[HapticCue, ...]:
 
 # --- the hash ---------------------------------------------------------------------------------
 #
-# The hashed text is a format: it spells its own words, so that a class or a field can be renamed
-# and every profile keeps its hash. The golden files hold it.
+# The hashed text is a fixed format. Its words are written out here and not taken from the classes,
+# so that every profile keeps its hash when a class or a field is renamed. The golden files hold the
+# hashes.
 
 _SEGMENT_TEXT: Final = (
     "Segment(phase=%r, cue=%r, points=%r, begin_ms=%r, pass_ms=%r, repeat=%r, voices=%s, "
@@ -195,12 +208,13 @@ _CURVE_TEXT: Final = (
 
 
 def sealed(timeline: Timeline) -> Timeline:
-    """The timeline with the hash of everything that decides what the pins do."""
+    """The timeline with its `cert`: the hash of everything that decides what the pins do."""
     segments = ", ".join(_segment_text(segment) for segment in timeline.segments)
     cues = _tuple_text(_CUE_TEXT % cue for cue in timeline.haptic_cues)
     drive = _drive_text(timeline.drive_table)
     text = f"([{segments}], {cues}, {timeline.rise_pct_s}, {drive})".encode()
-    # Nobody forges a hash here, and hashlib loads all of OpenSSL: 6 ms, and 3.6 MiB in a daemon.
+    # Two checksums are enough, because nobody gains from a forged hash. `hashlib` would load all of
+    # OpenSSL: 6 ms for each command, and 3.6 MiB in a daemon.
     return timeline._replace(cert=f"{crc32(text):08x}{crc_hqx(text, 0):04x}")
 
 
@@ -211,11 +225,12 @@ def _segment_text(segment: Segment) -> str:
 
 @lru_cache(maxsize=4)
 def _drive_text(table: DriveTable) -> str:
-    """Cached: every profile of a mat has the same table, which is a thousand figures long."""
+    """The table as text. Cached: all profiles of a mat share it, and it has a thousand numbers."""
     curves = _tuple_text(_CURVE_TEXT % curve for curve in table.curves)
     return _DRIVE_TEXT % (curves, table.max_ma, table.kicks)
 
 
 def _tuple_text(texts: Iterable[str]) -> str:
+    """The texts as `repr` writes a tuple: one text alone is followed by a comma."""
     items = list(texts)
     return f"({', '.join(items)}{',' * (len(items) == 1)})"

@@ -1,4 +1,4 @@
-"""Finds profile and mat files, reads them from the disk, and makes values of them."""
+"""Finds profile and mat files on the disk, and reads them into values."""
 
 import os
 import stat
@@ -13,11 +13,15 @@ from firmware_ctl.errors import AuthorError, DeviceError, Mistake
 from firmware_ctl.timeline.catalogue import BadEntry, Catalogue, Entry, read_entry
 
 ENDINGS = (".yaml", ".yml")
-"""A profile's file ends in the first. A daemon refuses a file with the other, and says so."""
+"""The name of a profile's file ends in `.yaml`. A file that ends in `.yml` becomes a bad entry, so
+that its author learns why the daemon does not serve it."""
 
 
 def load_mat(path: str | None) -> Mat:
-    """Reads a mat file, by default the one in use. Raises `DeviceError` where it cannot be read."""
+    """Reads a mat file. `path` None: the one in use (`config.paths.mat_file`).
+
+    Raises `DeviceError` if the file cannot be read, and `AuthorError` if it has mistakes.
+    """
     path = path or paths.mat_file()
     try:
         return read_mat(read_file(path), path)
@@ -26,7 +30,11 @@ def load_mat(path: str | None) -> Mat:
 
 
 def load_entry(name_or_file: str, mat: Mat, folder: str | None = None) -> Entry:
-    """Reads a profile by its name or its file. Raises `DeviceError` where there is none."""
+    """Reads a profile that is given by its name or its file. Mistakes make a `BadEntry`.
+
+    `folder` None: the folders in use. Raises `DeviceError` if no profile has that name, or if its
+    file cannot be read.
+    """
     path = find_profile(name_or_file, folder)
     try:
         return read_entry(os.path.basename(path).rpartition(".")[0], read_file(path), path, mat)
@@ -35,9 +43,9 @@ def load_entry(name_or_file: str, mat: Mat, folder: str | None = None) -> Entry:
 
 
 def find_profile(name_or_file: str, folder: str | None = None) -> str:
-    """The file of a profile that is given by its name or its file.
+    """The path of the profile's file. A path, or a name with a YAML ending, is returned as it is.
 
-    Raises `DeviceError` where no profile has that name.
+    `folder` None: the folders in use. Raises `DeviceError` if no profile has that name.
     """
     if name_or_file.lower().endswith(ENDINGS) or os.sep in name_or_file:
         return name_or_file
@@ -49,10 +57,11 @@ def find_profile(name_or_file: str, folder: str | None = None) -> str:
 
 
 def profile_files(folders: Sequence[str]) -> dict[str, str]:
-    """Every profile's file by its name. A file in a later folder replaces one of the same name.
+    """Profile name → path of its file. A later folder replaces a profile of the same name.
 
-    A file that ends like YAML but not in .yaml is listed under its whole name: it replaces nothing,
-    and reading it says that it has to be renamed.
+    A file that ends in `.yml` or `.YAML` is listed under its whole file name, so that it replaces
+    no profile. `read_served` makes a mistake of such a file: it has to be renamed. Raises
+    `DeviceError` if a folder cannot be read.
     """
     files = {}
     for folder in folders:
@@ -69,9 +78,10 @@ def profile_files(folders: Sequence[str]) -> dict[str, str]:
 
 
 def read_file(path: str) -> bytes:
-    """Reads at most a byte more than a profile may have: enough to refuse a file that is too large.
+    """The bytes of a file, cut off one byte after `BYTES_MAX`.
 
-    Raises OSError where there is no file, or where it cannot be read.
+    That one byte is enough for the parser to refuse a file that is too large, and a huge file does
+    not fill the memory. Raises OSError if the file is missing, not a regular file, or unreadable.
     """
     try:
         status = os.stat(path)
@@ -84,9 +94,9 @@ def read_file(path: str) -> bytes:
 
 
 def write_new(path: str, text: str) -> None:
-    """Writes a file that does not exist yet. Removes a file that it cannot write whole.
+    """Writes a new file. If the write fails in the middle, the incomplete file is removed.
 
-    Raises `DeviceError` where the file exists already or cannot be written.
+    Raises `DeviceError` if the file exists already or cannot be written.
     """
     try:
         file = open(path, "x", encoding="utf-8")  # noqa: SIM115, an error here has another sentence
@@ -104,7 +114,10 @@ def write_new(path: str, text: str) -> None:
 
 
 def read_catalogue(folders: Sequence[str], mat: Mat) -> Catalogue:
-    """Reads and checks every profile of these folders, good and bad."""
+    """Reads and checks every profile of these folders. A file that cannot be read is a bad entry.
+
+    Raises `DeviceError` if a folder cannot be read.
+    """
     return Catalogue(
         tuple(_read(name, path, mat) for name, path in sorted(profile_files(folders).items()))
     )
@@ -119,9 +132,9 @@ def _read(name: str, path: str, mat: Mat) -> Entry:
 
 
 def read_served(name: str, path: str, mat: Mat) -> Entry:
-    """Reads a profile as a daemon serves it: a file with the wrong ending makes a bad entry.
+    """Reads a profile by the rules of a daemon: a file with the wrong ending makes a bad entry.
 
-    Raises OSError where the file cannot be read.
+    Raises OSError if the file cannot be read.
     """
     entry = read_entry(name, read_file(path), path, mat)
     if path.endswith(".yaml") or not path.lower().endswith(ENDINGS):

@@ -1,7 +1,8 @@
 """Haptics, the mat's messages for closed eyes: pulses while idle, gaps within a session.
 
-An idle haptic is a few pulses in one zone. Within a session a haptic is a number of gaps, so that
-it can only take motion away. This module knows their rhythm, and not when they are due.
+An idle haptic is a few pulses in one zone. A haptic within a session is a number of gaps: gaps only
+take motion away, so such a haptic can exceed no limit. This module knows the rhythm of each haptic,
+and never when a haptic is due.
 """
 
 from typing import Final, NamedTuple
@@ -11,12 +12,12 @@ from firmware_ctl.limits import SIGNAL_LEVEL_PCT, SIGNAL_MS
 from firmware_ctl.timeline.steps import Steps, draw
 
 GAP_MS: Final = 200
-"""Length of a gap, and of the time between two."""
+"""Length of a gap, and of the time between two gaps."""
 
 FIVE_MINUTES_MS: Final = 5 * 60_000
 
 FIVE_MINUTES_LEFT: Final = "five-minutes-left"
-"""The haptic that comes once in a session; those of a cue come in each pass of its phase."""
+"""The haptic that plays once in a session. A cue's haptics play in each pass of the cue's phase."""
 
 
 class Gap(NamedTuple):
@@ -27,7 +28,7 @@ class Gap(NamedTuple):
 
 
 class HapticCue(NamedTuple):
-    """A haptic within a session, from its first gap to the end of its last."""
+    """A haptic within a session, from the begin of its first gap to the end of its last gap."""
 
     name: str
     gaps: tuple[Gap, ...]
@@ -46,21 +47,23 @@ GAPS: Final = {
     "cue-end": 3,
     FIVE_MINUTES_LEFT: 5,
 }
-"""The haptics of a session, and the number of gaps that tells them apart."""
+"""Name of each haptic of a session → its number of gaps, by which a person tells it from others."""
 
 
 def haptic_cue(name: str, begin_ms: int) -> HapticCue:
-    """The gaps of this haptic, the first of which begins at `begin_ms` of the session."""
+    """The haptic with this name. Its first gap begins at `begin_ms` of the session."""
     begins = (begin_ms + 2 * GAP_MS * i for i in range(GAPS[name]))
     return HapticCue(name, tuple(Gap(begin, begin + GAP_MS) for begin in begins))
 
 
 def haptic_length_ms(name: str) -> int:
+    """The time from the begin of the first gap to the end of the last gap."""
     return (2 * GAPS[name] - 1) * GAP_MS
 
 
 _PULSE_MS: Final = 200
 MOST_PULSES: Final = SIGNAL_MS // (2 * _PULSE_MS)
+"""The number of pulses that fit into the longest idle haptic."""
 
 
 def number(count: int) -> Steps:

@@ -1,8 +1,9 @@
 """How warm a session makes its motors and the surface that the person lies on.
 
-The figures are those of the reference build: a motor glued to an aluminium plate of 60 by 60 by
-2 mm under at least 10 mm of foam. They follow from `hw/circuits/heat.cir`, simulated with each of
-its parts 30 % either way; the tests compare them with it. Nothing was measured.
+The figures are estimates for the reference build: a motor glued to an aluminium plate of 60 by 60
+by 2 mm under at least 10 mm of foam. They come from simulations of `hw/circuits/heat.cir` in which
+each part was varied by 30 % in both directions, and the tests compare them with that circuit. No
+temperature was measured on a mat.
 """
 
 from functools import lru_cache
@@ -17,20 +18,22 @@ from firmware_ctl.timeline.model import MotorCourse, Timeline
 from firmware_ctl.timeline.motor_drive import MotorCurve
 
 SUPPLY_V: Final = 5.0
-"""The motors' rail. All power drawn from it becomes heat in the motor, that of the shaking too."""
+"""Voltage of the motors' rail. All power from the rail counts as heat in the motor, although some
+of it shakes the mat: that errs on the warm side."""
 
 SKIN_C: Final = 35.0
-"""Temperature under a lying person while no motor runs."""
+"""Temperature of the surface under a lying person while no motor runs."""
 
 SURFACE_LIMIT_C: Final = 41.0
 """Limit of IEC 60601-1:1988, 42.3, for parts that a patient touches for long, as quoted in IECEE
-decision DSH-422. It is a yardstick here; no conformity is claimed."""
+decision DSH-422. The project uses the figure for comparison and claims no conformity."""
 
 CUT_OFF_HOLDS_C: Final = 68.0
-"""Up to here a thermal cut-off of the reference build (Tf 73 °C) stays closed."""
+"""Highest motor temperature at which a thermal cut-off of the reference build stays closed. Its
+rated functioning temperature Tf, 73 °C, is higher."""
 
 Span = tuple[int, float]
-"""Milliseconds, and the mean power in watt that holds for them."""
+"""A length in milliseconds, and the mean power in watt during that length."""
 
 PowerCourse = tuple[Span, ...]
 
@@ -39,25 +42,30 @@ class HeatPath(NamedTuple):
     """From a motor's power to a temperature, as one thermal resistance and one time constant."""
 
     k_per_w: float
+    """The thermal resistance: kelvin above the skin for each watt, after a long time."""
     ms: float
-    """The time constant."""
+    """The time constant in milliseconds."""
 
     def after(self, warmer_k: float, watt: float, for_ms: float) -> float:
-        """Kelvin over the skin after `for_ms` at a steady power, from `warmer_k` over it now."""
+        """Kelvin above the skin after `for_ms` at a steady power of `watt`.
+
+        `warmer_k` is the temperature now, in kelvin above the skin.
+        """
         end_k = watt * self.k_per_w
         return end_k + (warmer_k - end_k) * exp(-for_ms / self.ms)
 
 
 MOTOR: Final = HeatPath(52.0, 860_000.0)
-"""A motor's housing in the nominal build; the simulator's motors follow it."""
+"""A motor's housing in the nominal build. The simulator's motors warm up by this path."""
 
 WORST_MOTOR: Final = HeatPath(68.0, 640_000.0)
 WORST_SURFACE: Final = HeatPath(8.6, 650_000.0)
-"""Upper bounds from the fifth minute of a steady power on."""
+"""The worst motor housing and the worst surface over a motor. Both are upper bounds only from the
+fifth minute of a steady power on."""
 
 
 class Heat(NamedTuple):
-    """The highest temperatures of a motor and of the surface over it."""
+    """The highest temperatures of a motor and of the surface over the motor, in °C."""
 
     motor: str
     motor_c: float
@@ -65,8 +73,12 @@ class Heat(NamedTuple):
 
 
 def heat_of(timeline: Timeline, mat: Mat) -> list[Heat]:
-    """For each motor, if the session is played again and again until the day's time is used up."""
-    known: dict[PowerCourse, tuple[float, float]] = {}  # the motors of a zone mostly share one
+    """The heat of each motor, in the order of the mat file.
+
+    The session is taken to play again and again, without a break, until the day's running time is
+    used up, which is the warmest use of one day.
+    """
+    known: dict[PowerCourse, tuple[float, float]] = {}  # most motors of a zone share a course
     heats = []
     for i, motor in enumerate(mat.motors):
         course = power_course(timeline, i)
@@ -82,7 +94,10 @@ def heat_of(timeline: Timeline, mat: Mat) -> list[Heat]:
 
 
 def power_course(timeline: Timeline, motor: int) -> PowerCourse:
-    """For each segment its length and the motor's mean power, at the highest level of its ramp."""
+    """For each segment its length and the motor's mean power.
+
+    Where the level ramps, the highest level counts for the whole segment.
+    """
     curve = timeline.drive_table.curves[motor]
     spans = []
     for segment in timeline.segments:
@@ -93,7 +108,10 @@ def power_course(timeline: Timeline, motor: int) -> PowerCourse:
 
 
 def refuse_hot(profile: Profile, timeline: Timeline, mat: Mat, path: str) -> None:
-    """Raises `AuthorError` where the surface over a motor would get too warm."""
+    """Raises `AuthorError` if the surface over a motor would exceed `SURFACE_LIMIT_C`.
+
+    The mistake stands at the phase in which that motor draws most power.
+    """
     heats = heat_of(timeline, mat)
     hottest = max(heats, key=lambda heat: heat.surface_c)
     if hottest.surface_c > SURFACE_LIMIT_C:
@@ -108,10 +126,11 @@ def refuse_hot(profile: Profile, timeline: Timeline, mat: Mat, path: str) -> Non
 
 
 def most_k(path: HeatPath, course: PowerCourse, for_ms: int) -> float:
-    """The highest temperature over the skin, in kelvin, if a course is repeated for `for_ms`.
+    """The highest temperature, in kelvin above the skin, if a course is repeated for `for_ms`.
 
-    Each pass begins warmer than the one before, so the highest temperature lies in the last whole
-    pass or in the rest after it; one formula gives the temperature before them.
+    Each repetition begins warmer than the one before, so the highest temperature lies in the last
+    whole repetition or in the incomplete one after it. A geometric series gives the temperature at
+    the begin of the last whole repetition, so the time to compute does not grow with `for_ms`.
     """
     length_ms = sum(span_ms for span_ms, _ in course)
     passes, rest_ms = divmod(for_ms, length_ms)
@@ -131,7 +150,7 @@ def most_k(path: HeatPath, course: PowerCourse, for_ms: int) -> float:
 
 @lru_cache(maxsize=64)
 def _mean_ma(course: MotorCourse, curve: MotorCurve) -> float:
-    """Mean current over one cycle at the highest level, with the inrush of each start."""
+    """Mean current in mA over one cycle at the highest level, with the inrush of each start."""
     at_ms, levels, cycle_ms = course.cycle(max(course.ramp.level_pct))
     ends_ms = (*at_ms[1:], cycle_ms)
     total = sum(

@@ -1,7 +1,7 @@
-"""The values of a compiled session: what every motor does at every instant of it.
+"""The values of a compiled session: what every motor does at every instant of the session.
 
-Segments are closed forms on absolute time: their size grows with the phases of a profile and not
-with its length. `compiler` makes these values, `playback` plays them.
+A segment describes one cycle of each course and not each instant, so its size does not grow with
+the length of the session. `compiler` makes these values, and `playback` plays them.
 """
 
 from math import lcm
@@ -17,11 +17,11 @@ from firmware_ctl.timeline.steps import Steps, draw_cached
 class MotorCourse(NamedTuple):
     """What one or more motors do in one pass of a phase, before the envelope and the trim.
 
-    The pieces are drawn into steps at each level that the ramp asks for, on first use.
+    The pieces are turned into steps ("drawn") at each level that the ramp asks for, on first use.
     """
 
     after_ms: int
-    """Silence at the begin of the pass."""
+    """Length of the silence at the begin of the pass."""
     ramp: Steps
     """The asked level over the pass."""
     pieces: tuple[Piece, ...]
@@ -29,23 +29,23 @@ class MotorCourse(NamedTuple):
     cap_pct: int
     """Highest level of the zone."""
     budget_pct: int
-    """The supply's factor over all levels; 100: the supply bears them as they are."""
+    """The factor on all levels with which the supply bears the session. 100: nothing is scaled."""
 
     @property
     def high_pct(self) -> int:
-        """The highest level that it reaches."""
+        """The highest level of the course, within cap and budget."""
         return max(self.cycle(max(self.ramp.level_pct)).level_pct)
 
     @property
     def cycles(self) -> list[Steps]:
-        """One drawing for every level of the ramp."""
+        """The steps of one cycle for each level of the ramp."""
         return [self.cycle(level) for level in self.ramp.level_pct]
 
     def cycle(self, asked_pct: int) -> Steps:
-        """The drawing at one asked level, within cap and budget."""
+        """The steps of one cycle at one level of the ramp, within cap and budget."""
         asked = draw_cached(self.pieces, asked_pct)
         high = max(asked.level_pct)
-        if self._resolved(high) == high:  # no limit lowers it, so none lowers a lower level
+        if self._resolved(high) == high:  # then no limit lowers a lower level either
             return asked
         levels = {level: self._resolved(level) for level in set(asked.level_pct)}
         return Steps(asked.at_ms, tuple(levels[n] for n in asked.level_pct), asked.cycle_ms)
@@ -65,9 +65,9 @@ class Segment(NamedTuple):
     repeat: int
     courses: tuple[MotorCourse, ...]
     course_of: tuple[int, ...]
-    """For every motor the index of its course; -1: silent."""
+    """For each motor the index of its course in `courses`. -1: the motor is silent."""
     high_pct: Levels
-    """For every motor the highest level of its course, to which its envelope climbs."""
+    """For each motor the highest level of its course. The motor's envelope climbs to this level."""
 
     @property
     def end_ms(self) -> int:
@@ -75,22 +75,25 @@ class Segment(NamedTuple):
 
     @property
     def period_ms(self) -> int:
-        """After this time all courses that have begun repeat together, while no ramp changes."""
+        """After this time all courses repeat together, once all have begun and while no ramp steps.
+
+        1 if no course changes.
+        """
         changing = [course.pieces for course in self.courses if len(course.pieces) > 1]
         return lcm(*(sum(piece.length_ms for piece in pieces) for pieces in changing))
 
 
 class Timeline(NamedTuple):
-    """A compiled session. It ends at level 0 at `end_ms`, whatever the profile says."""
+    """A compiled session. At `end_ms` all levels become 0, whatever the profile says."""
 
     profile: str
     segments: tuple[Segment, ...]
     haptic_cues: tuple[HapticCue, ...]
-    """In the order of their begin."""
+    """The haptics, in the order of their begin."""
     rise_pct_s: int
     drive_table: DriveTable
     cert: str
-    """Hash of everything that decides what the pins do."""
+    """Hash of everything that decides what the pins do. Empty until `compiler.sealed`."""
 
     @property
     def end_ms(self) -> int:

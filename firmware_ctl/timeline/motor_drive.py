@@ -1,23 +1,23 @@
-"""From levels to the duties that pins get: a table a motor, kicks, starts that the supply bears.
+"""Turns levels into the duties of the pins: a table for each motor, kicks, and the supply's limit.
 
-Rest is physical. A `MotorDrive` remembers what each motor did, in real milliseconds on the
-monotonic clock, and the daemon has one `MotorDrive` for as long as it lives: a pause, a gap, a
-stop, a fault and `--speed` change nothing of what it knows. Time is an argument. A motor gets more
-than its table only in a kick, and a kick only from rest.
+Whether a motor rests is a physical fact, so a `MotorDrive` counts real milliseconds on the
+monotonic clock. The daemon keeps one `MotorDrive` through pauses, gaps, stops and faults: a new one
+would take a resting motor for a turning one, and give it a duty that cannot start it. Time is an
+argument. A motor gets more than its table's duty only in a kick. Only a motor at rest, or one that
+its gentle kick may not have started, is kicked.
 
-Where the motors together could draw more than the supply gives:
+If the motors together could draw more than the supply gives, these rules hold:
 
-1. Stops and falling duties are never held up.
-2. A start waits until its inrush fits beside what the others draw. The motor is off meanwhile.
-3. A rising duty waits until it fits. A start that has waited for longer than `STAGGER_MS`, and that
-   only the inrush of others holds up, goes before all rises and all other starts.
-4. A motor that its gentle first kick did not start and that finds no room for its full kick is
-   switched off, and waits for a start as in 2: it would stand still under power.
+1. Stops and falling duties never wait.
+2. A start waits until its inrush fits beside the current of the others. The motor is off meanwhile.
+3. A rising duty waits until it fits. If a start has waited for longer than `STAGGER_MS`, and would
+   fit without the inrush of others, it goes before all rises and all other starts.
+4. A motor that its gentle first kick may not have started, and that finds no room for its full
+   kick, is switched off and waits as in 2. Otherwise it would stand still under power.
 
-The proof of a session (`supply`) plays it by 1 and 2 alone and accepts it only if every duty fits
-and no start waits for more than `STAGGER_MS`, so 3 and 4 do nothing in a session that nobody
-disturbs. They are for what no proof covers: a resume in the middle of a phase, a trim or a late
-tick. The motors then never draw more than the supply gives, and start as soon as it allows.
+The proof of a session (`supply`) plays it with rules 1 and 2 only, and accepts it if every duty
+fits and no start waits for more than `STAGGER_MS`. So rules 3 and 4 never act in an undisturbed
+session. They serve what no proof covers: a resume in the middle of a phase, a trim, a late tick.
 """
 
 from collections.abc import Sequence
@@ -38,26 +38,28 @@ from firmware_ctl.limits import (
 )
 
 Levels = tuple[int, ...]
-"""A figure in whole percent for every motor, in the order of the mat file."""
+"""A level or a duty in whole percent for each motor, in the order of the mat file."""
 
 _LONG_AGO: Final = -(1 << 60)
+"""Stands for the time of something that has not happened yet."""
 
 _SPIN_UP_MS: Final = 20
-"""A motor that is switched off so soon after its start from rest has hardly turned."""
+"""A motor that is switched off within this time after its start from rest has hardly turned."""
 
 _CACHE_ENTRIES: Final = 2_000
-"""Most levels whose duties are kept: enough for all of a period of half a minute."""
+"""Most entries of the cache from levels to duties: enough for a period of half a minute."""
 
 
 def highest_duty_pct(motor: Motor, mat: Mat) -> int:
-    """The lowest of the motor's cap, the mat's limit and the code's own."""
+    """The lowest of the motor's cap, the mat's limit and the code's limit."""
     return min(motor.cap_pct, mat.limits.duty_pct, DUTY_PCT)
 
 
 def duty_table(motor: Motor, mat: Mat) -> tuple[int, ...]:
-    """Duty for the levels 0 to 100: 0 is off, 1 to 100 map onto hold to the highest duty.
+    """The duty for each level from 0 to 100.
 
-    Rounded down, so that no level gets more than it asks for.
+    Level 0 is off, level 1 is `hold`, level 100 is the highest duty. Duties between are rounded
+    down, so that no level gets more than its share.
     """
     span_pct = highest_duty_pct(motor, mat) - motor.hold_pct
     return (0, *(motor.hold_pct + span_pct * (level - 1) // 99 for level in range(1, 101)))
@@ -67,30 +69,31 @@ class MotorCurve(NamedTuple):
     """How one motor is driven, and what it draws."""
 
     duty_pct: tuple[int, ...]
-    """By level, 0 to 100."""
+    """The duty for each level from 0 to 100."""
     start_pct: int
-    """Lowest duty that starts it from rest."""
+    """Lowest duty that starts the motor from rest."""
     highest_pct: int
     """Highest duty, which is also that of a full kick."""
     kick_ms: int
-    """Length of a kick; 0: it needs none."""
+    """Length of a kick. 0: the motor needs no kick."""
     start_ma: int
+    """Current for `INRUSH_MS` after a start from rest."""
     ma_at: tuple[float, ...]
-    """Running current by duty: `run_ma` at the motor's cap, in proportion below it."""
+    """Running current for each duty: `run_ma` at the motor's cap, and in proportion elsewhere."""
 
 
 class DriveTable(NamedTuple):
-    """The motors of a mat and their supply: a value of the compiled session."""
+    """The motors of a mat and their supply. A part of the compiled session, and of its hash."""
 
     curves: tuple[MotorCurve, ...]
     """In the order of the mat file."""
     max_ma: int
-    """What the supply gives."""
+    """The most current that the supply gives."""
     kicks: bool = True
     """False: no motor is kicked, because the supply does not bear it."""
 
     def together_ma(self, levels: Levels) -> float:
-        """What the motors with a level draw when they start together: no instant draws more."""
+        """An upper bound in mA: the current if all motors with a level start together."""
         return sum(
             max(curve.start_ma, curve.ma_at[curve.highest_pct])
             for curve, level in zip(self.curves, levels, strict=True)
@@ -115,32 +118,34 @@ def _curve(motor: Motor, mat: Mat) -> MotorCurve:
 
 
 class Duties(NamedTuple):
-    """Duties that hold from some instant until `until_ms`; None: until the levels change."""
+    """The duties at an instant. They hold until `until_ms`, or until the levels change if None."""
 
     duty_pct: Levels
     kicks: tuple[int, ...]
-    """The motors that are in their kick, by index."""
+    """The indices of the motors that are in a kick."""
     until_ms: int | None
 
 
 class MotorDrive:
-    """Drives the motors: knows which turn, since when, and which wait for their start.
+    """Computes duties, and remembers which motors turn, since when, and which wait for a start.
 
-    From rest a motor draws `start_ma` for 150 ms, then its running current.
+    It models the current: a motor that starts from rest draws `start_ma` for 150 ms, then its
+    running current.
     """
 
     def __init__(self, table: DriveTable, limited: bool = True, guarded: bool = False) -> None:
-        """`limited` False: no start waits for the supply, to see what would be drawn.
+        """`limited` False: no start waits for the supply. The proof so finds what would be drawn.
 
-        `guarded`: rules 3 and 4 of the module apply, too; for a session that is disturbed.
+        `guarded` True: rules 3 and 4 of the module apply as well, as a real mat needs. The proof
+        goes without them.
         """
         motors = len(table.curves)
         self._levels = self._duty_pct = (0,) * motors
         self._silence = self._levels
         self._turning = (False,) * motors
-        """Which motors have a level."""
+        """For each motor whether it has a level above 0."""
         self._cache: dict[Levels, tuple[Duties, tuple[bool, ...]]] = {}
-        """Levels → duties of motors that turn already, and which motors have a level."""
+        """Levels → the duties if all motors turn already, and which motors have a level."""
         self._limits, self._guards = limited, guarded
         self._take(table)
         self._off_since_ms = [_LONG_AGO] * motors
@@ -148,42 +153,45 @@ class MotorDrive:
         """The last start from rest."""
         self._kick_until_ms = [_LONG_AGO] * motors
         self._second_kick_at_ms: dict[int, int] = {}
-        """When a motor that its gentle kick may not have started gets a full one. A motor that is
-        off for less than a rest keeps its entry: it has not turned yet."""
+        """Motor → when its full kick is due, because its gentle kick may not have started it. A
+        motor that is off for less than a rest keeps its entry, because it may not have turned."""
         self._is_first = [True] * motors
-        """The motors that did not start since the session's start or its last resume."""
+        """For each motor True until its first start after the session's start or last resume."""
         self._is_gentle = [True] * motors
-        """The motors that were not kicked since then."""
+        """For each motor True until its first kick after that: this kick has to be gentle."""
         self._spacing_ms = STAGGER_MS // max(1, motors - 1)
-        """Least time between two first starts."""
+        """Least time between the first starts of two motors, so that all take `STAGGER_MS`."""
         self._first_at_ms = _LONG_AGO
-        """The last first start."""
+        """The time of the latest first start of any motor."""
         self._result = Duties(self._levels, (), None)
         self.longest_wait_ms = 0
         """The longest that a start has waited since this object was made."""
         self._waits_since_ms: dict[int, int] = {}
-        """The motors that have a level and wait for their start."""
+        """Motor that has a level and waits for its start → since when it waits."""
         self._unsettled: set[int] = set()
-        """The motors to visit although their level stays: they wait, or have a kick to end."""
+        """The motors whose duty may change while their level stays: those that wait to start or to
+        rise, are in a kick, or have a full kick to come."""
 
     def _take(self, table: DriveTable) -> None:
         self._table = table
         is_tight = table.together_ma((1,) * len(table.curves)) > table.max_ma
-        """Some motors together could draw more than the supply gives."""
+        """True if all motors together could draw more than the supply gives. Only then do the
+        rules of the module cost time."""
         self._limited = self._limits and is_tight
         self._guarded = self._guards and is_tight
         self._cache.clear()
 
     def begin(self, table: DriveTable, now_ms: int, is_gentle: bool = True) -> None:
-        """A session or an idle haptic begins, or a session resumes: from silence.
+        """Switches all motors off, because a session or an idle haptic begins or resumes.
 
-        `is_gentle`: motors start one after another, and their first kicks are gentle.
+        `is_gentle` True: motors start one after another, and their first kicks are gentle. An idle
+        haptic is not gentle, because its pulse would end before a second kick.
         """
         self.duties(self._silence, now_ms)
         if table is not self._table:
             self._take(table)
         for i, off_ms in enumerate(self._off_since_ms):
-            # It had not turned yet, or hardly: it rests now, however short the pause was.
+            # This motor has not turned, or hardly, so it rests however short the pause was.
             if i in self._second_kick_at_ms or off_ms - self._started_at_ms[i] < _SPIN_UP_MS:
                 self._off_since_ms[i] = _LONG_AGO
         self._second_kick_at_ms.clear()
@@ -192,7 +200,7 @@ class MotorDrive:
         self._first_at_ms = _LONG_AGO
 
     def duties(self, levels: Levels, now_ms: int) -> Duties:
-        """The duties for these levels at `now_ms`, which never goes back."""
+        """The duties for these levels. `now_ms` is real time and must not decrease."""
         result = self._result
         if levels == self._levels and (result.until_ms is None or now_ms < result.until_ms):
             return result
@@ -204,14 +212,15 @@ class MotorDrive:
         ):
             result = self._start_and_stop(levels, now_ms)
             self._turning = turning
-        # Else no motor starts or stops: the usual case, which costs one look-up.
+        # Otherwise no motor starts or stops. This is the usual case of a tick, so it must be quick.
         self._levels, self._duty_pct, self._result = levels, result.duty_pct, result
         return result
 
     def _start_and_stop(self, levels: Levels, now_ms: int) -> Duties:
-        """The duties where motors start or stop, wait for their start or are in their kick.
+        """The duties while a motor starts, stops, waits for its start, or is in a kick.
 
-        The order is that of the rules: stops first, then rises, second kicks and starts.
+        Stops and falling duties come first, because they make room: then rises, second kicks and
+        starts.
         """
         duties = list(self._duty_pct)
         next_tick_ms = now_ms - now_ms % TICK_MS + TICK_MS
@@ -265,7 +274,7 @@ class MotorDrive:
         return entry
 
     def draws_ma(self, now_ms: int) -> float:
-        """What all motors draw together at `now_ms`, by the model of the proof."""
+        """The current in mA of all motors at `now_ms`, by the model of the proof."""
         return self._drawn_ma(self._duty_pct, now_ms)
 
     def _drawn_ma(self, duty_pct: Sequence[int], now_ms: int) -> float:
@@ -279,7 +288,7 @@ class MotorDrive:
         return total_ma
 
     def most_ma(self, levels: Levels, now_ms: int) -> float:
-        """The most that is drawn until another motor starts, while no level exceeds these."""
+        """The highest current in mA until another motor starts, if no level exceeds `levels`."""
         curves = self._table.curves
         duties = [
             curve.duty_pct[level] if duty else 0
@@ -288,10 +297,11 @@ class MotorDrive:
         return self._drawn_ma(duties, now_ms)
 
     def state(self, now_ms: int) -> tuple[object, ...]:
-        """Everything that decides what happens after `now_ms`, with times relative to it.
+        """Everything that decides what happens after `now_ms`, with times relative to `now_ms`.
 
-        Two equal states that are a whole number of ticks apart go on alike for the same levels. The
-        proof of the supply rests on that: whatever comes to decide anything belongs in here.
+        After two equal states that are a whole number of ticks apart, the same levels give the same
+        duties. The proof of the supply skips time by this rule, so every new attribute that decides
+        a duty must be added here.
         """
         until_ms = self._result.until_ms
         return (
@@ -314,11 +324,11 @@ class MotorDrive:
 
     @property
     def is_waiting(self) -> bool:
-        """Some motor has a level and is not started yet."""
+        """True while a motor has a level and waits for its start."""
         return bool(self._waits_since_ms)
 
     def had_first_starts(self, levels: Levels) -> bool:
-        """Each motor that has a level here had its first start and its gentle kick before."""
+        """Whether each motor with a level had its first start, and its gentle kick if any."""
         return not any(compress(self._is_first, levels)) and not any(
             curve.kick_ms and self._table.kicks
             for curve in compress(self._table.curves, map(and_, self._is_gentle, map(bool, levels)))
@@ -328,7 +338,10 @@ class MotorDrive:
         return self._waits_since_ms[i], i
 
     def _overdue(self, duties: Sequence[int], now_ms: int) -> int | None:
-        """The motor whose start is late and would fit if the inrush of the others were over."""
+        """The motor whose late start would fit if the inrush of others were over. None: no motor.
+
+        Rises must wait for such a motor: otherwise they use the room that it waits for.
+        """
         curves, max_ma = self._table.curves, self._table.max_ma
         turning_ma = sum(curve.ma_at[duty] for curve, duty in zip(curves, duties, strict=True))
         for i in sorted(self._waits_since_ms, key=self._start_order):
@@ -340,7 +353,7 @@ class MotorDrive:
     def _rise(
         self, rises: Sequence[int], levels: Levels, duties: list[int], now_ms: int
     ) -> list[int]:
-        """Raises the duties that the supply bears; returns the motors whose duty has to wait."""
+        """Raises each duty that the supply bears. Returns the motors whose duty has to wait."""
         waiting = []
         for i in rises:
             before, duties[i] = duties[i], self._table.curves[i].duty_pct[levels[i]]
@@ -350,14 +363,14 @@ class MotorDrive:
         return waiting
 
     def _start(self, i: int, level: int, duties: list[int], now_ms: int) -> int:
-        """Starts a motor if it may start now, and returns 0; else when to ask again."""
+        """Starts a motor if it may start now. Returns 0, or the time at which to ask again."""
         curve = self._table.curves[i]
         duty = curve.duty_pct[level]
         from_rest = now_ms - self._off_since_ms[i] >= REST_MS
         if self._is_first[i] and now_ms < self._first_at_ms + self._spacing_ms:
             return self._first_at_ms + self._spacing_ms
         self.longest_wait_ms = max(self.longest_wait_ms, now_ms - self._waits_since_ms[i])
-        # A motor that was off for a moment within its inrush goes on with it.
+        # A motor that was off only briefly during its inrush continues that inrush.
         is_inrush = from_rest or now_ms - self._started_at_ms[i] < INRUSH_MS
         needs_ma = curve.start_ma if is_inrush else curve.ma_at[duty]
         if self._limited and self._drawn_ma(duties, now_ms) + needs_ma > self._table.max_ma:
@@ -375,7 +388,10 @@ class MotorDrive:
         return 0
 
     def _first_kick_pct(self, i: int, now_ms: int) -> int:
-        """The duty of a kick from rest, which begins now; a gentle one may need a second kick."""
+        """Begins a kick from rest, and returns its duty.
+
+        A gentle kick below `start` may not start the motor, so a full kick is planned.
+        """
         curve = self._table.curves[i]
         kick_pct = curve.highest_pct
         if self._is_gentle[i]:
@@ -387,7 +403,7 @@ class MotorDrive:
         return kick_pct
 
     def _kick_again(self, i: int, duties: list[int], now_ms: int) -> bool:
-        """Gives a full kick where one is due: a gentle kick may not have started the motor."""
+        """Gives a motor its full kick if it is due. Returns whether the kick begins now."""
         curve = self._table.curves[i]
         if duties[i] >= curve.start_pct:
             del self._second_kick_at_ms[i]

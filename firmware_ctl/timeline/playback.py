@@ -1,7 +1,7 @@
-"""Plays the levels of a timeline: forward only, under a trim, from a soft start.
+"""Plays the levels of a timeline: only forward, with a trim, and from a soft start.
 
-Time is an argument, and is the session's own, which stands still in a pause. So nothing here knows
-duties: whether a motor rests is a matter of real time, and of the session's `MotorDrive`.
+Time is an argument. It is the session's time, which a pause stops. A motor rests in real time, also
+during a pause, so this module knows levels only, and `MotorDrive` turns them into duties.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,15 @@ from firmware_ctl.timeline.period_cache import PeriodCache
 from firmware_ctl.timeline.steps import Steps, draw_switches_cached
 
 _NO_GAP: Final = Gap(1 << 60, 1 << 60)
+"""Stands for the next gap after the last one: no session lasts until this gap."""
 
 
 class Playback:
-    """The levels of a session at a time. Ask with times that never go back.
+    """Gives the levels of a session at a time. The times that a caller asks for must not decrease.
 
-    A motor's level is the level of its course times its envelope over the segment's highest level:
-    at most the envelope, and the course's own level once the envelope is up.
+    A motor's level is course * envelope / high, where `high` is the highest level of its course in
+    the segment. So the level never exceeds the envelope, the pattern keeps its shape during the
+    soft start, and the level is that of the course once the envelope is up.
     """
 
     def __init__(
@@ -34,16 +36,17 @@ class Playback:
         self._cache = cache or PeriodCache()
         self._levels = self._silence
         self.until_ms: int | None = 0
-        """Until then the levels of the last call hold; None: for good."""
+        """Until then the levels of the last call hold. None: the session has ended, and they stay
+        at 0."""
 
     @property
     def segment(self) -> Segment:
-        """The segment of the levels of the last call."""
+        """The segment that played at the last call of `levels`."""
         return self._playhead.segment
 
     @property
     def climbs_until_ms(self) -> int:
-        """When the envelope of the current segment is up."""
+        """When the envelope of the current segment has reached its highest level."""
         return self._envelope.climbs_until_ms
 
     def restart(self, t_ms: int) -> None:
@@ -52,7 +55,7 @@ class Playback:
         self._forget(t_ms)
 
     def trim(self, t_ms: int, trim_pct: int) -> None:
-        """From `t_ms` on all levels are scaled; downwards at once, upwards at the rise."""
+        """Scales all levels from `t_ms` on. They fall at once, and rise at the mat's `rise`."""
         self._envelope.trim(t_ms, trim_pct)
         self._forget(t_ms)
 
@@ -61,7 +64,7 @@ class Playback:
         self.until_ms = t_ms
 
     def levels(self, t_ms: int) -> Levels:
-        """The levels at `t_ms`, which must not lie before an earlier call's."""
+        """The levels at `t_ms`, which must not be earlier than in the call before."""
         until_ms = self.until_ms
         if until_ms is None or t_ms < until_ms:
             return self._levels
@@ -70,7 +73,7 @@ class Playback:
         return levels
 
     def _computed(self, t_ms: int) -> tuple[Levels, int | None]:
-        """The levels at `t_ms`, and until when they hold; None: for good."""
+        """The levels at `t_ms`, and until when they hold. None: the session has ended."""
         envelope, playhead = self._envelope, self._playhead
         if t_ms >= playhead.pass_end_ms:
             if t_ms >= self._last_segment.end_ms:
@@ -93,7 +96,11 @@ class Playback:
         return levels, until_ms
 
     def next_switch_ms(self, t_ms: int) -> int:
-        """When, after `levels(t_ms)`, a motor may next start or stop; 0: at its next change."""
+        """The earliest time after `t_ms` at which a motor may start or stop.
+
+        0: unknown, because a gap plays or a motor's envelope is below level 1, so any change of a
+        level may start or stop a motor. Call `levels(t_ms)` first.
+        """
         if t_ms >= self._playhead.gap.begin_ms or self._envelope.keeps_a_motor_off(t_ms):
             return 0
         return self._playhead.next_switch_ms(t_ms)
@@ -102,8 +109,8 @@ class Playback:
 class Envelope:
     """The soft start and the trim of every motor, in thousandths of a percent.
 
-    An envelope climbs no faster than the mat's rise towards the segment's highest level times the
-    trim, and falls at once.
+    A motor's envelope climbs towards the highest level of its course in the segment, times the
+    trim. It climbs no faster than the mat's `rise`, and it falls at once.
     """
 
     def __init__(self, segment: Segment, rise_pct_s: int, trim_pct: int) -> None:
@@ -111,7 +118,7 @@ class Envelope:
         self._rise_pct_s = rise_pct_s
         self._trim_pct = trim_pct
         self._at_ms = 0
-        """The time of `_now`, on the tick's grid."""
+        """The time to which `_now` belongs. `_now` changes only on the tick's grid."""
         self._now = [0] * len(segment.high_pct)
         self._target = self._now
         self.climbs_until_ms = 0
@@ -132,12 +139,13 @@ class Envelope:
         self._aim(t_ms)
 
     def limited(self, t_ms: int, levels: Levels) -> Levels:
-        """The levels under the envelope at `t_ms`."""
+        """The levels, reduced by the envelope at `t_ms`."""
         if self._at_ms < self.climbs_until_ms:
             self._climb_to(t_ms)
         if t_ms >= self.climbs_until_ms and self._trim_pct == 100:
             return levels
-        # A level that runs stays at 1 or more: a trim or a slow rise must not stall and restart it.
+        # Rounding must not make 0 of a level: a trim or a slow rise would stop the motor and start
+        # it again. A motor stays off only until its envelope reaches level 1.
         return tuple(
             [
                 (level * envelope // (high * 1_000) or 1) if level and envelope >= 1_000 else 0
@@ -146,18 +154,18 @@ class Envelope:
         )
 
     def keeps_a_motor_off(self, t_ms: int) -> bool:
-        """Some motor that plays in this segment is still below level 1."""
+        """Whether the envelope of a motor that plays in this segment is still below level 1."""
         return t_ms < self.climbs_until_ms and any(
             high and envelope < 1_000
             for high, envelope in zip(self._high_pct, self._now, strict=True)
         )
 
     def _aim(self, t_ms: int) -> None:
-        """Sets what the envelope climbs to from `t_ms` on; what lies above it falls at once."""
+        """Sets the target of each envelope from `t_ms` on. An envelope above its target falls."""
         self._target = [high * self._trim_pct * 10 for high in self._high_pct]
         self._now = [min(pair) for pair in zip(self._now, self._target, strict=True)]
         missing = max(a - b for a, b in zip(self._target, self._now, strict=True))
-        climb_ms = -(-missing // self._rise_pct_s)  # percent a second is thousandths a millisecond
+        climb_ms = -(-missing // self._rise_pct_s)  # 1 %/s is 1/1000 % each ms
         self.climbs_until_ms = t_ms + climb_ms + TICK_MS if missing else t_ms
 
     def _climb_to(self, t_ms: int) -> None:
@@ -173,7 +181,7 @@ class Envelope:
 
 
 class Playhead:
-    """The position in a session: its segment, the pass of it, the next gap, and what is asked."""
+    """The position in a session: the segment, the pass, the next gap, and the courses' levels."""
 
     def __init__(self, timeline: Timeline) -> None:
         self._segments = timeline.segments
@@ -182,11 +190,14 @@ class Playhead:
         self.pass_begin_ms = self.pass_end_ms = 0
         self._gaps = iter(sorted(gap for cue in timeline.haptic_cues for gap in cue.gaps))
         self.gap = next(self._gaps, _NO_GAP)
-        """The gap that plays, else the next one."""
+        """The gap that plays, or the next one if none plays."""
         self._courses: list[_PlayingCourse] = []
 
     def move_to(self, t_ms: int) -> Sequence[Segment]:
-        """Goes on to the pass at `t_ms`. Returns the segments entered on the way, in order."""
+        """Advances to the pass at `t_ms`. Returns the segments entered on the way, in order.
+
+        A late wake may enter several segments, and the envelope has to climb through each.
+        """
         entered = []
         while self._index < 0 or t_ms >= self.segment.end_ms:
             self._index += 1
@@ -205,7 +216,7 @@ class Playhead:
         return t_ms >= self.gap.begin_ms
 
     def asked(self, t_ms: int) -> tuple[Levels, int]:
-        """The levels before envelope and trim, and until when they hold at least."""
+        """The levels before envelope and trim, and a time until which they hold for certain."""
         until_ms = self.pass_end_ms
         levels = []
         for course in self._courses:
@@ -214,11 +225,12 @@ class Playhead:
             levels.append(course.level_pct)
             if course.until_ms < until_ms:
                 until_ms = course.until_ms
-        levels.append(0)  # of the silent motors, whose course has the index -1
+        levels.append(0)  # for the silent motors: the index of their course is -1, the last level
         return tuple([levels[index] for index in self.segment.course_of]), until_ms
 
     def next_switch_ms(self, t_ms: int) -> int:
-        """When a motor of some course may next start or stop, by the courses, passes and gaps."""
+        """The earliest time after `t_ms` at which a course, a pass or a gap may start or stop a
+        motor. The envelope does not count here."""
         until_ms = min(self.pass_end_ms, self.gap.begin_ms)
         for course in self._courses:
             until_ms = min(until_ms, course.next_switch_ms(t_ms, self.pass_begin_ms))
@@ -226,14 +238,15 @@ class Playhead:
 
 
 class _PlayingCourse:
-    """A motor course while its segment plays: its level, which holds until `until_ms`."""
+    """A motor course while its segment plays. `level_pct` is the course's level, which holds until
+    `until_ms` of the session."""
 
     def __init__(self, course: MotorCourse) -> None:
         self._course = course
         self._cycles: dict[int, Steps] = {}
-        """Asked level → the course drawn at it."""
+        """Level that the ramp asks for → the steps of the course at that level."""
         self._switches: dict[int, Steps] = {}
-        """Asked level → the steps of it at which the motors start or stop."""
+        """Level that the ramp asks for → those steps at which the motors start or stop."""
         self.level_pct = 0
         self.until_ms = 0
 

@@ -1,8 +1,8 @@
-"""Reports on a compiled session: its certificate, and why each motor gets the duty it gets.
+"""Reports on a compiled session: its certificate, and why each motor gets its duty.
 
-The certificate holds what is proven of the session before it plays, as figures. `explain` shows
-the chain of limits for each zone and phase. It asks the resolver that the compiler asks, so that
-nothing is computed a second time by other rules.
+The certificate holds the figures that are proven of a session before it plays. `explain` shows the
+chain of limits for each zone and phase. It calls `limits.resolve`, as the compiler does, so that
+the report cannot differ from what plays.
 """
 
 from collections.abc import Iterator
@@ -19,41 +19,43 @@ from firmware_ctl.timeline.motor_drive import MotorCurve, drive_table_of
 from firmware_ctl.timeline.supply import Budget, PeakCurrent, peak_current_with_pauses
 
 MOST_CYCLES: Final = 500
-"""A course has a cycle for each level of its ramp, up to 101, and to draw one takes up to a
-millisecond on a Pi Zero 2. In a session with more cycles than this the steps are not counted, and
-only the highest cycle of each course is drawn.
+"""Most cycles whose steps are counted in a session, to bound the time of a report.
+
+A course has a cycle for each level of its ramp, up to 101, and to draw a cycle takes up to a
+millisecond on a Pi Zero 2. If a session has more cycles, no steps are counted, and only the highest
+cycle of each course is drawn.
 """
 
 
 class ZoneProof(NamedTuple):
-    """The figures of one zone over the whole session. Levels and duties are the highest ones."""
+    """The figures of one zone over the whole session. Level, duty and kick are the highest ones."""
 
     zone: str
     played_ms: int
-    """The time of the phases in which it plays, rests of patterns included."""
+    """Total length of the phases in which the zone plays, with the silent parts of patterns."""
     level_pct: int
     duty_pct: int
     kick_pct: int
-    """0: no motor needs one."""
+    """Duty of the strongest kick. 0: no motor of the zone is kicked."""
     steps: int
-    """Steps of level in one cycle of everything that it plays, motors alike counted once; 0 where
-    they are too many to count."""
+    """Steps of level in one cycle of each course of the zone. Equal motors count once. 0 if the
+    session has more than `MOST_CYCLES`."""
     dead_steps: int
-    """Those too small to change a duty."""
+    """The steps that change the level and not the duty, so that nobody can feel them."""
 
 
 class Certificate(NamedTuple):
-    """Holds for every session of the profile: a trim, a pause or a stop only lowers its figures.
+    """The proven figures of a profile. A trim, a pause or a stop can only lower them.
 
-    `check --json` prints it, with these names as keys.
+    `check --json` prints the certificate with these field names as keys.
     """
 
     length_ms: int
     rise_pct_s: int
-    """Of the envelope; inside it a pattern may jump."""
+    """Steepest rise of the envelope. A pattern below the envelope may jump."""
     zones: tuple[ZoneProof, ...]
     worst: PeakCurrent
-    """The highest current: the session draws it if a pause ends at that instant."""
+    """The highest current. The session draws it only if a pause ends at that instant."""
     budget: Budget
     cert: str
 
@@ -81,7 +83,8 @@ def _zone(name: str, timeline: Timeline, mat: Mat, counts: bool) -> ZoneProof:
             duty_pct = max(duty_pct, figures.duty_pct)
             steps += figures.steps
             dead_steps += figures.dead_steps
-            # The soft start and every trim pass through the lowest level.
+            # The soft start and a trim may play any motor at level 1, so a motor needs a kick if
+            # the duty of level 1 cannot start it.
             is_weak = figures.level_pct and curve.duty_pct[1] < curve.start_pct
             if timeline.drive_table.kicks and curve.kick_ms and is_weak:
                 kick_pct = max(kick_pct, curve.highest_pct)
@@ -98,7 +101,10 @@ class _Figures(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _figures(course: MotorCourse, curve: MotorCurve, all_cycles: bool) -> _Figures:
-    """One course on one kind of motor, over its cycles. Cached: zones and phases share courses."""
+    """The figures of one course on one kind of motor. `all_cycles` False: the highest cycle only.
+
+    Cached, because zones and phases share courses.
+    """
     cycles = course.cycles if all_cycles else [course.cycle(max(course.ramp.level_pct))]
     levels = [cycle.level_pct for cycle in cycles]
     duties = [[curve.duty_pct[level] for level in cycle] for cycle in levels]
@@ -111,36 +117,37 @@ def _figures(course: MotorCourse, curve: MotorCurve, all_cycles: bool) -> _Figur
 
 
 class Row(NamedTuple):
-    """One zone in one phase, at the highest level asked there."""
+    """One zone in one phase, at the highest level that the phase asks of the zone."""
 
     phase: str
     zone: str
-    """Or a side of it."""
+    """A zone, or one side of a zone."""
     asked_pct: int
     cap_pct: int
     trim_pct: int
     supply_pct: int
     level_pct: int
     duty_pct: int
-    """Of the motor that gets most; without kicks from rest."""
+    """The highest duty of a motor of the zone, apart from kicks."""
     bound_by: str
+    """The name of the limit that decides the level; at level 100, the limit of the duty."""
 
 
 class _Reach(NamedTuple):
     """The part of one zone that a target reaches."""
 
     zone: str
-    """Or a side of it."""
+    """A zone, or one side of a zone."""
     cap_pct: int
     motors: tuple[tuple[Motor, tuple[int, ...]], ...]
-    """With their duties by level."""
+    """Each motor with its duty for each level."""
 
 
 def explain(profile: Profile, budget: Budget, mat: Mat, trim_pct: int = 100) -> Iterator[Row]:
-    """A row for each line of `play` and each present zone that it reaches.
+    """A row for each line of `play` and each present zone that the line reaches.
 
-    Yields one row at a time, and computes once what rows have in common: the daemon asks for some
-    of them on its loop.
+    Rows are made one at a time, and equal rows are computed once: the daemon makes rows on its
+    loop, and may stop after the first ones.
     """
     reached: dict[str, list[_Reach]] = {}
     known: dict[tuple[str, int], Row] = {}

@@ -1,7 +1,8 @@
 """Step functions of time in whole percent: how the pieces of a course become levels.
 
-Every course, ramp and haptic is drawn once, as the steps of one cycle; to play it is a look-up.
-Nothing here grows with the length of a session.
+To draw a course is to compute the steps of one cycle; its drawing is those steps. Each course, ramp
+and haptic is drawn once, and to play it is a look-up. A function called at each tick would compute
+the same values again and again, and a list of frames would grow with the length of the session.
 """
 
 from bisect import bisect_right
@@ -13,19 +14,22 @@ from firmware_ctl.config.patterns import Piece
 from firmware_ctl.limits import TICK_MS
 
 _CACHE_SIZE: Final = 20_000
-"""Most steps and pieces in a `DrawingCache`, and 10 for each drawing: about 1 MB, which the daemon
-locks in memory."""
+"""Largest size of a `DrawingCache`: the steps and pieces of all drawings, and 10 for each drawing.
+That is about 1 MB, and bounded because the daemon locks its memory."""
 
 
 class Steps(NamedTuple):
-    """A step function: from `at_ms[i]` on the level is `level_pct[i]`; repeats after `cycle_ms`."""
+    """A step function: from `at_ms[i]` on the level is `level_pct[i]`. `at_ms[0]` is 0.
+
+    The function repeats after `cycle_ms`.
+    """
 
     at_ms: tuple[int, ...]
     level_pct: tuple[int, ...]
     cycle_ms: int
 
     def at(self, t_ms: int) -> tuple[int, int]:
-        """The level at `t_ms`, and the time of the next step after it."""
+        """The level at `t_ms`, and the time of the next step after `t_ms`, in the same clock."""
         at_ms, level_pct, cycle_ms = self
         in_cycle_ms = t_ms % cycle_ms
         if len(at_ms) == 1:
@@ -36,7 +40,11 @@ class Steps(NamedTuple):
 
 
 def draw(pieces: Iterable[Piece], level_pct: int) -> Steps:
-    """Draws one cycle at a level. Jumps keep their millisecond; slopes step on the tick's grid."""
+    """The steps of one cycle at a level. Jumps keep their exact millisecond.
+
+    Slopes step on the tick's grid: finer steps would wake the loop more often, and no motor follows
+    them.
+    """
     at_ms: list[int] = []
     levels: list[int] = []
 
@@ -59,9 +67,9 @@ def draw(pieces: Iterable[Piece], level_pct: int) -> Steps:
 
 
 def steps_to_draw(pieces: Iterable[Piece], level_pct: int) -> int:
-    """How many steps `draw` computes: one a piece, and one for each percent that a slope passes.
+    """How many steps `draw` computes: one for each piece, and one for each percent of a slope.
 
-    On the tick's grid several of them may become one, so the drawing may have fewer steps.
+    On the tick's grid several steps may fall together, so the drawing may have fewer.
     """
     return sum(
         1 + abs(_rounded(piece.end * level_pct) - _rounded(piece.begin * level_pct))
@@ -74,7 +82,10 @@ def _rounded(level: float) -> int:
 
 
 def _slope(piece: Piece, level_pct: int) -> Iterable[tuple[int, int]]:
-    """Where a slope crosses from one whole percent to the next, by the slope's inverse function."""
+    """The times in the piece at which the rounded level changes, each with its new level.
+
+    The inverse of the slope gives each time directly, so no tick between two changes is visited.
+    """
     begin, end = piece.begin * level_pct, piece.end * level_pct
     first, last = _rounded(begin), _rounded(end)
     up = 1 if last > first else -1
@@ -87,7 +98,10 @@ def _slope(piece: Piece, level_pct: int) -> Iterable[tuple[int, int]]:
 
 
 class DrawingCache:
-    """Draws courses and keeps the recent ones: motors, phases and the supply's proof share them."""
+    """Draws courses, and keeps the drawings that were used last.
+
+    Motors, phases and the proof of the supply ask for the same drawings.
+    """
 
     def __init__(self, draw_one: Callable[[tuple[Piece, ...], int], Steps]) -> None:
         self._draw_one = draw_one
@@ -100,7 +114,7 @@ class DrawingCache:
         if drawing is None:
             drawing = self._draw_one(pieces, level_pct)
             self._size += _size(pieces, drawing)
-        self._kept[key] = drawing  # as the last one, so that the first is the least recently used
+        self._kept[key] = drawing  # at the end: the first key is the least recently used
         while self._size > _CACHE_SIZE:
             oldest = next(iter(self._kept))
             self._size -= _size(oldest[0], self._kept.pop(oldest))
@@ -112,7 +126,10 @@ def _size(pieces: tuple[Piece, ...], drawing: Steps) -> int:
 
 
 def _draw_switches(pieces: tuple[Piece, ...], level_pct: int) -> Steps:
-    """The steps of a drawing at which its motor starts or stops. No limit on levels moves them."""
+    """Those steps of a drawing at which a motor starts or stops.
+
+    No limit moves these steps, because a limit never makes 0 of a level above 0.
+    """
     at_ms, levels, cycle_ms = draw_cached(pieces, level_pct)
     kept = [i for i, n in enumerate(levels) if i == 0 or (n == 0) != (levels[i - 1] == 0)]
     return Steps(tuple(at_ms[i] for i in kept), tuple(levels[i] for i in kept), cycle_ms)

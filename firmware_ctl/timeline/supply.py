@@ -1,13 +1,14 @@
-"""The supply against every instant of a compiled session: proven before it plays.
+"""Proves before a session plays that the supply bears every instant of it.
 
 A motor that starts from rest draws `start_ma` for 150 ms, then its running current in proportion to
-its duty. Where the sum would go over the supply, starts are staggered, then kicks are dropped, then
-all levels are scaled by one factor. A session that still does not fit is refused: its author has to
-change it.
+its duty. If the sum would exceed the supply, starts are staggered, then kicks are dropped, then all
+levels are scaled by one factor. A session that still does not fit is refused, and its author has to
+change the profile.
 
-The proof plays the session on the model of the motors, as a dry run, and counts its steps. The dry
-run skips time only where the state equals an earlier one, from which the same follows: its result
-is that of visiting every instant. A session that takes more than `STEPS` is refused.
+The proof plays the session on the model of the motors ("dry run"), and counts its own steps. It
+skips time only if the motors are in the same state at the same place of a pass or period as once
+before, so its result is that of visiting every instant. A session whose proof takes more than
+`STEPS` is refused.
 """
 
 from bisect import bisect_left
@@ -28,27 +29,28 @@ from firmware_ctl.timeline.motor_drive import Levels, MotorDrive
 from firmware_ctl.timeline.playback import Playback
 
 STEPS: Final = 40_000
-"""Most steps to compute what a session would draw, and as many again to make it fit: the same on
-every machine.
+"""Most steps to compute what a session would draw, and as many again to make the session fit.
 
-An instant costs a step for each motor of the mat, and four more. On the reference mat with its
-eight motors 40 000 steps are 3 300 instants, and on a mat with 17, the most there can be, 1 900.
-Steps to read, to compile and to draw count as well. A step was measured to take 0.5 to
-1 us on a processor that is taken to be 10 to 15 times as fast as a Pi Zero 2: both halves together
-take 40 to 80 ms there, and 0.6 to 1 s on the Pi. The shipped profiles take 20 000 in both
-together at most, whatever the supply.
+Steps are counted, and not time, so that a profile is accepted or refused alike on every machine. An
+instant costs a step for each motor of the mat, and four more: 40 000 steps are 3 300 instants on
+the reference mat with its eight motors, and 1 900 with 17 motors, the most of any mat. To compile
+and to draw costs steps as well.
+
+A step took 0.5 to 1 us on an x86 processor that is assumed to be 10 to 15 times as fast as a Pi
+Zero 2. Both halves together took 40 to 80 ms there, which is 0.6 to 1 s on the Pi. No shipped
+profile takes more than 20 000 steps in both halves, whatever the supply.
 """
 
 _INSTANT_STEPS: Final = 4
-"""What an instant costs beside its motors."""
+"""Steps for an instant, in addition to one for each motor."""
 
 _SETTLED_MS: Final = 2_000
-"""A motor has no longer memory than this: its gentle first kick is followed by a full one after a
-second, and no kick, rest or inrush takes more than 300 ms."""
+"""What a motor did longer ago than this has no effect on it. The full kick follows a gentle first
+kick after a second, and no kick, rest or inrush takes more than 300 ms."""
 
 
 class TooLongError(Exception):
-    """A proof took more steps than it may; `segment` is the index of the one that took most."""
+    """A proof took more steps than it may. `segment`: index of the segment that took most steps."""
 
     def __init__(self, segment: int) -> None:
         super().__init__(segment)
@@ -56,13 +58,14 @@ class TooLongError(Exception):
 
 
 class Work:
-    """The steps that a proof has taken, and those that are left."""
+    """The steps that a proof has taken, and the steps that are left."""
 
     def __init__(self, most: int = STEPS) -> None:
         self._left = most
         self._by_segment: Counter[int] = Counter()
 
     def take(self, segment: int, steps: int) -> None:
+        """Counts steps for a segment. Raises `TooLongError` if none are left."""
         self._by_segment[segment] += steps
         self._left -= steps
         if self._left < 0:
@@ -70,12 +73,12 @@ class Work:
 
 
 class PeakCurrent(NamedTuple):
-    """The instant at which a session draws most."""
+    """The instant at which a session draws most current."""
 
     at_ms: int = 0
     ma: float = 0.0
     motors: tuple[int, ...] = ()
-    """The motors that draw then, by index."""
+    """The indices of the motors that draw current at that instant."""
 
     def sentence(self, mat: Mat) -> str:
         zones = " + ".join(dict.fromkeys(mat.motors[i].zone for i in self.motors))
@@ -83,23 +86,24 @@ class PeakCurrent(NamedTuple):
 
 
 class Budget(NamedTuple):
-    """What was changed so that the session stays within the supply. By default: nothing."""
+    """The changes with which the session stays within the supply. By default nothing is changed."""
 
     asked: PeakCurrent | None = None
-    """The peak as the profile asks, where that is more than the supply gives."""
+    """The peak without any change. None if the supply bears the profile as it is."""
     longest_wait_ms: int = 0
-    """How far a start was moved."""
+    """The longest that a start waits for the supply."""
     kicks: bool = True
+    """False: all kicks were dropped."""
     level_pct: int = 100
-    """The factor over all levels."""
+    """The factor on all levels, in percent."""
 
 
 def fit_to_supply(
     profile: Profile, mat: Mat, path: str = "", steps: int = STEPS
 ) -> tuple[Timeline, Budget]:
-    """Compiles a profile within the supply.
+    """Compiles a profile so that the supply bears it, and returns the changes made for that.
 
-    Raises `AuthorError` where it does not fit, or where that takes more steps to prove.
+    Raises `AuthorError` if the profile does not fit, or if the proof takes more than `steps`.
     """
     timeline = compile_profile(profile, mat, path)
     if max(_bounds_ma(timeline)) <= mat.max_ma:
@@ -124,7 +128,8 @@ def _fit(
     except TooLongError:
         if dry_run.peak.ma <= mat.max_ma:
             raise
-        # The peak is too high already. The fits below may soon show that no level helps.
+        # The steps ran out, but a peak above the supply is known. So it is known that the session
+        # has to be changed, and the attempts below have steps of their own.
     asked = dry_run.peak
     if asked.ma <= mat.max_ma:
         return timeline, Budget()
@@ -136,7 +141,7 @@ def _fit(
         fitted = _fitted(timeline, asked, work, level_pct, kicks)
         if fitted:
             return fitted
-    # A level moves no start: if the lowest level does not fit, no level fits.
+    # A factor on the levels moves no start. So if the lowest level does not fit, no level fits.
     low, high = 1, 100
     best = _fitted(timeline, asked, work, low, kicks=False)
     while best and high - low > 1:
@@ -144,7 +149,7 @@ def _fit(
         try:
             fitted = _fitted(timeline, asked, work, middle, kicks=False)
         except TooLongError:
-            break  # `best` is proven, though perhaps not the highest level that fits
+            break  # `best` is proven to fit, even if a higher level might fit, too
         best = fitted or best
         low, high = (middle, high) if fitted else (low, middle)
     if best is None:
@@ -159,7 +164,7 @@ def _fit(
 def _fitted(
     timeline: Timeline, asked: PeakCurrent, work: Work, level_pct: int, kicks: bool
 ) -> tuple[Timeline, Budget] | None:
-    """The session at this level and with or without kicks; None where it does not fit."""
+    """The session with this factor, and with or without kicks. None if the session does not fit."""
     for index, segment in enumerate(timeline.segments):
         work.take(index, len(segment.course_of) + _INSTANT_STEPS * len(segment.courses))
     timeline = scaled(timeline, level_pct, kicks)
@@ -170,7 +175,7 @@ def _fitted(
 
 
 def _too_long(segment: Segment, mat: Mat) -> str:
-    """Why a session is refused that took too many steps, most of them in this segment."""
+    """The sentence for a session whose proof took too many steps, most of them in this segment."""
     if segment.period_ms > max(segment.pass_ms, 60_000):
         why = f"the patterns repeat together only after {_long(segment.period_ms)}"
         way_out = "choose periods that are multiples of one another"
@@ -184,6 +189,7 @@ def _too_long(segment: Segment, mat: Mat) -> str:
 
 
 def _long(ms: int) -> str:
+    """A duration in units, or in hours from two hours on: periods may be of absurd length."""
     if ms < 2 * 3_600_000:
         return in_units(ms)
     hours = ms // 3_600_000
@@ -193,9 +199,10 @@ def _long(ms: int) -> str:
 def peak_current(
     timeline: Timeline, work: Work | None = None, limited: bool = True
 ) -> tuple[PeakCurrent, int]:
-    """The peak of an undisturbed session, and how long a start waits at most, in milliseconds.
+    """The peak of an undisturbed session, and the longest wait of a start in milliseconds.
 
-    Raises `TooLongError` where there is less `work` than it takes.
+    Raises `TooLongError` if the proof takes more steps than `work` has left. `limited` False: no
+    start waits for the supply.
     """
     dry_run = _DryRun(timeline, work or Work(), limited)
     dry_run.run()
@@ -203,12 +210,12 @@ def peak_current(
 
 
 def peak_current_with_pauses(timeline: Timeline) -> PeakCurrent:
-    """The most that a session can draw whatever happens, and when.
+    """The highest current that a session can draw, whatever disturbs it, and when.
 
-    A pause that ends at an instant makes all motors that play there start together. Nothing makes
-    a session draw more: no pause, trim or late tick gives a motor a level at an instant at which it
-    has none without it, and the drive never draws more than the supply gives. Where it takes too
-    long to find that instant, all motors of a phase are assumed to start together.
+    When a pause ends, all motors that play at that instant may start together. Nothing draws more:
+    no pause, trim or late tick gives a level to a motor that has none at that instant, and the
+    drive never draws more than the supply gives. If the search for the worst instant takes too many
+    steps, all motors of a phase are assumed to start together.
     """
     max_ma = timeline.drive_table.max_ma
     try:
@@ -224,7 +231,7 @@ def peak_current_with_pauses(timeline: Timeline) -> PeakCurrent:
 
 
 def _bounds_ma(timeline: Timeline) -> list[float]:
-    """For every segment an upper bound: all motors that play in it start together."""
+    """An upper bound in mA for each segment: all motors that play in the segment start together."""
     return [timeline.drive_table.together_ma(segment.high_pct) for segment in timeline.segments]
 
 
@@ -235,16 +242,17 @@ class _OverError(Exception):
 class _DryRun:
     """Plays an undisturbed session on the model of the motors, from its begin to its end.
 
-    `_now_ms` is the time of the session. The motors' own time lacks the time that was skipped,
-    always whole ticks, so that starts that wait are asked again at the same times.
+    `_now_ms` is the time of the session. The motors' clock is behind by the time that was skipped.
+    Only whole ticks are skipped, because starts that wait are tried again on the tick's grid.
     """
 
     def __init__(
         self, timeline: Timeline, work: Work, limited: bool, resumed: bool = False
     ) -> None:
-        """`limited` False: no start waits for the supply, to see what a session would draw.
+        """`limited` False: no start waits for the supply, to find what the session would draw.
 
-        `resumed`: at each instant all motors that play are taken to start, as when a pause ends.
+        `resumed` True: at each instant all motors that play are assumed to start together, as when
+        a pause ends at that instant.
         """
         self._resumed = resumed
         self._timeline = timeline
@@ -257,30 +265,31 @@ class _DryRun:
         self._skipped_ms = 0
         self._bounds_ma = _bounds_ma(timeline)
         self._most_to_come_ma = self._bounds_ma[:]
-        """By segment, the highest bound of it and all after it."""
+        """For each segment the highest bound of the segment and of all later ones."""
         for i in reversed(range(len(self._bounds_ma) - 1)):
             self._most_to_come_ma[i] = max(self._bounds_ma[i], self._most_to_come_ma[i + 1])
         self._gaps_at_ms = sorted(
             at_ms for cue in timeline.haptic_cues for gap in cue.gaps for at_ms in gap
         )
         self._once = next((c for c in timeline.haptic_cues if c.name == FIVE_MINUTES_LEFT), None)
-        """The haptic that does not come in each pass of its phase."""
+        """The one haptic that does not play in every pass of its phase. None: it never plays."""
         self._index = 0
-        """The segment that plays."""
+        """The index of the segment that plays."""
         self._peak_index = 0
-        """The segment of the peak."""
+        """The index of the segment with the peak."""
         self.peak = PeakCurrent()
         self._ends_when_over = False
         self._least_ma = 0.0
         self._drawings: set[tuple[tuple[Piece, ...], int]] = set()
-        """The pieces and levels that were drawn."""
+        """The pieces and levels that were drawn already, which the cache probably holds."""
 
     @property
     def longest_wait_ms(self) -> int:
         return self._drive.longest_wait_ms
 
     def fits(self) -> bool:
-        """Whether the supply bears the session; ends at the first instant at which it does not."""
+        """Whether the supply bears the session. The run ends at the first instant that it cannot
+        bear."""
         self._ends_when_over = True
         try:
             self.run(self._max_ma)
@@ -289,29 +298,31 @@ class _DryRun:
         return True
 
     def run(self, least_ma: float = 0.0) -> None:
-        """Plays the session; may leave out what draws no more than `least_ma`."""
+        """Plays the session. Skips parts that cannot draw more than `least_ma` mA."""
         self._least_ma = least_ma
         for index, segment in enumerate(self._timeline.segments):
             self._index = index
             enough_ma = self._enough_ma()
-            # Where all motors of a segment together draw no more, no instant of it does; and no
-            # start waits there for the supply, but one that waits already.
+            # If all motors of a segment together draw no more than `enough_ma`, no instant of the
+            # segment does, and no start begins to wait there. Only a start that waits already
+            # forbids to skip.
             is_settled = not self._drive.is_waiting
             if is_settled and self._most_to_come_ma[index] <= enough_ma:
                 return
             is_settled &= self._drive.had_first_starts(segment.high_pct)
             if is_settled and self._bounds_ma[index] <= enough_ma:
+                # The last 2 s are played, so that the next segment finds the true state.
                 self._skip((segment.end_ms - self._now_ms - _SETTLED_MS) // TICK_MS * TICK_MS)
                 self._run_until(segment.end_ms)
             else:
                 self._run_segment(segment)
 
     def _enough_ma(self) -> float:
-        """What draws no more than this need not be played."""
+        """A current in mA: an instant that cannot draw more cannot change the result."""
         return min(max(self.peak.ma, self._least_ma), self._max_ma)
 
     def _take_for_drawings(self, segment: Segment) -> None:
-        """Counts the steps to draw the segment's courses, most of which the cache keeps."""
+        """Counts the steps to draw the segment's courses. A drawing in the cache costs few."""
         for course in segment.courses:
             slopes = sum(abs(piece.end - piece.begin) for piece in course.pieces)
             for level_pct in course.ramp.level_pct:
@@ -323,7 +334,10 @@ class _DryRun:
                 self._work.take(self._index, steps)
 
     def _run_segment(self, segment: Segment) -> None:
-        """Plays the passes of a segment, until one begins as the one before did."""
+        """Plays the passes of a segment. Skips the rest once two begin in the same state.
+
+        `unit_ms` is the fewest whole passes that end on the tick's grid.
+        """
         self._take_for_drawings(segment)
         self._playback.levels(segment.begin_ms)
         unit_ms = lcm(segment.pass_ms, TICK_MS)
@@ -331,6 +345,8 @@ class _DryRun:
         known = None
         while self._now_ms < segment.end_ms:
             begin_ms = self._now_ms
+            # If the haptic for the last five minutes has played in the unit before, equal states
+            # at both ends of that unit prove nothing about a unit without the haptic.
             is_like_others = once is None or not (
                 once.begin_ms < begin_ms and begin_ms - unit_ms < once.end_ms
             )
@@ -348,7 +364,8 @@ class _DryRun:
                 self._run_pass(segment, pass_begin_ms)
 
     def _run_pass(self, segment: Segment, begin_ms: int) -> None:
-        """Plays a pass in stretches: in each the same courses play at the same asked levels."""
+        """Plays a pass in stretches: within one, no course begins, no ramp steps, no gap begins or
+        ends."""
         self._work.take(self._index, self.instant_steps)
         end_ms = begin_ms + segment.pass_ms
         cuts_ms = {begin_ms + course.after_ms for course in segment.courses}
@@ -362,7 +379,7 @@ class _DryRun:
             self._run_stretch(cut_ms, period_ms)
 
     def _run_stretch(self, end_ms: int, period_ms: int) -> None:
-        """Plays the periods of a stretch, until one begins as the one before did."""
+        """Plays the periods of a stretch. Skips the rest once two begin in the same state."""
         known = None
         while self._now_ms < end_ms:
             if self._now_ms + period_ms < end_ms:
@@ -373,7 +390,8 @@ class _DryRun:
             self._run_until(min(self._now_ms + period_ms, end_ms))
 
     def _state(self) -> tuple[object, ...] | None:
-        """The state of the motors, as far as the past decides what follows; None: they climb."""
+        """The motors' state as `MotorDrive.state` has it. None while the envelope climbs, because
+        then no two periods are equal."""
         if self._now_ms < self._playback.climbs_until_ms:
             return None
         self._work.take(self._index, self.instant_steps)
@@ -385,7 +403,7 @@ class _DryRun:
         self._skipped_ms += for_ms
 
     def _run_until(self, end_ms: int) -> None:
-        """Plays from change to change."""
+        """Plays up to `end_ms`, from each change of a level or a duty to the next."""
         playback, drive, skipped_ms = self._playback, self._drive, self._skipped_ms
         while self._now_ms < end_ms:
             self._work.take(self._index, self.instant_steps)
@@ -400,12 +418,13 @@ class _DryRun:
             if duties.until_ms is not None:
                 next_ms = min(next_ms, duties.until_ms + skipped_ms)
             elif drive.most_ma(playback.segment.high_pct, drive_ms) < self._enough_ma():
-                # No change of a level matters until a motor starts or stops.
+                # Even the highest levels draw too little to matter until a motor starts or stops.
                 next_ms = max(next_ms, min(playback.next_switch_ms(self._now_ms), end_ms))
             self._now_ms = next_ms
 
     def _record(self, ma: float, given_pct: Levels) -> None:
-        """Keeps the peak; of equal ones the one in the segment with the highest bound."""
+        """Keeps the highest current. Of equal peaks, the one in the segment with the highest bound
+        stays. Raises `_OverError` in a run that ends at the first excess."""
         bounds_ma = self._bounds_ma
         if ma > self.peak.ma or (
             ma == self.peak.ma and bounds_ma[self._index] > bounds_ma[self._peak_index]

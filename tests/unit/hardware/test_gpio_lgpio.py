@@ -153,7 +153,7 @@ def test_lgpio_factory_opens_the_chip_of_the_header(
         (
             ["/dev/gpiochip1", "/dev/gpiochip0"],
             False,
-            "this user may not open /dev/gpiochip0; use sudo, or join the group: `sudo usermod -aG gpio $USER`, then log in again",
+            "this user has no permission to open /dev/gpiochip0; use sudo, or join the group: `sudo usermod -aG gpio $USER`, then log out and in",
         ),
         (
             ["/dev/gpiochip1", "/dev/gpiochip0"],

@@ -1,10 +1,7 @@
 """A connection: echo, bounded buffers, floods, and clients that are not people."""
 
-import re
-
 import pytest
 from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from firmware_ctl.daemon.clients import READY
 from firmware_ctl.protocol import connection as connection_module
@@ -15,17 +12,13 @@ from firmware_ctl.protocol.connection import (
     Connection,
 )
 from firmware_ctl.protocol.framing import LONGEST_TAIL, Line
-from firmware_ctl.session.events import State
 from tests.support.daemon import Daemon
-from tests.support.reached import must_reach, reached
 from tests.support.worlds import Bench
 from tests.unit.protocol.byte_streams import (
-    BYTES,
     CALM_BYTES,
     answers,
     cut,
     final_lines,
-    requests,
     waiting,
 )
 
@@ -79,66 +72,6 @@ def test_echo_shows_the_effect_of_editing_keys(typed: bytes, echoed: bytes) -> N
     for byte in typed:
         connection.receive(bytes([byte]), 0)
     assert bytes(connection._unsent).replace(b"* stopped\r\n", b"") == echoed
-
-
-@must_reach(**{"no start in it": 20})
-@given(cut(BYTES.filter(lambda data: b"echo" not in data.lower())))
-@example([b"\t\r"])
-@settings(max_examples=150, deadline=None)
-def test_invariant_09_any_bytes(chunks: list[bytes]) -> None:
-    bench = Bench()
-    bench.send(100, *chunks)
-    bench.run(700)
-
-    expected = requests(b"".join(chunks))
-    assert len(final_lines(bench.wires[0])) == len(expected)
-    movers = [
-        line
-        for line in expected
-        if line and line.lower().split()[0] in (b"start", b"try", b"press")
-    ]
-    reached("moved", not bench.pins.are_low or bench.session.status.started > 0)
-    if not movers:
-        reached("no start in it")
-        assert bench.session.status.started == 0
-        assert bench.pins.are_low
-        assert {duties for _, duties in bench.pins.written} <= {(0, 0, 0)}
-    assert bench.session.status.started <= len(movers)
-
-
-@given(cut(BYTES), st.sampled_from([b"!", b"\x18", b"\x03"]))
-@example([b"start\r"], b"!")
-@example([b"press 0.05\r"], b"!")
-@example([b"start\r", b"echo on\rstart \x08\r"], b"\x03")
-@settings(max_examples=150, deadline=None)
-def test_invariant_09_a_stop_byte_at_the_end_always_stops(chunks: list[bytes], stop: bytes) -> None:
-    bench = Bench()
-    bench.send(100, *chunks)
-    bench.send(140, stop)
-    bench.run(900)
-
-    assert [duties for at_ms, duties in bench.pins.written if at_ms >= 140 and any(duties)] == []
-    assert bench.session.state is State.IDLE
-
-
-@given(
-    cut(
-        CALM_BYTES.filter(
-            lambda data: not re.search(b"stop|off|halt|abort|echo|press", data.lower())
-        )
-    )
-)
-@settings(max_examples=60, deadline=None)
-def test_answers_are_the_same_whole_and_byte_by_byte(chunks: list[bytes]) -> None:
-    data = b"".join(chunks)
-    results = []
-    for pieces in ([data], [data[i : i + 1] for i in range(len(data))]):
-        bench = Bench()
-        bench.send(100, *pieces)
-        bench.run(300)
-        results.append(final_lines(bench.wires[0]))
-
-    assert results[0] == results[1]
 
 
 def test_invariant_09_a_flood_is_bounded_and_every_request_is_answered_or_counted() -> None:
