@@ -1,4 +1,4 @@
-"""A mat that is not there: a board, pins, motors and a clock, for `mock`, `simulate` and the tests.
+"""A mat that is not there: a board, pins and motors, for `mock`, `simulate` and the tests.
 
 Knows how motors behave, and how to break things on purpose. The daemon on a Raspberry Pi never
 imports it.
@@ -6,7 +6,6 @@ imports it.
 
 __all__ = [
     "board",
-    "clock",
     "erm",
     "export",
     "faults",

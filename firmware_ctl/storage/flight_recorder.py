@@ -81,7 +81,7 @@ def lines(halves: Sequence[Half], why: str) -> list[bytes]:
             if number == 0:
                 can_replay.append(record.get("can_replay") is True)
             if number % GIVE_WAY_LINES == 0:
-                time.sleep(0)  # the loop may wait for Python's lock
+                time.sleep(0)  # Gives Python's lock to the loop, if the loop waits for it.
     if can_replay == [False, True]:
         # Replay cannot begin in the middle of a session, where the older half begins. The newer
         # half begins at rest, so it is kept alone.

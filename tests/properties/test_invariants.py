@@ -47,12 +47,12 @@ from firmware_ctl.session.events import (
 )
 from firmware_ctl.session.session import Session
 from firmware_ctl.simulator.board import STAGE_MS, Board, Line
-from firmware_ctl.simulator.clock import VirtualPoller
 from firmware_ctl.simulator.pins import SimulatedButton, mock_factory
 from firmware_ctl.timeline.catalogue import Catalogue, GoodEntry
 from firmware_ctl.timeline.compiler import compile_profile
 from firmware_ctl.timeline.motor_drive import Levels, duty_table
 from firmware_ctl.timeline.playback import Playhead
+from tests.support.clock import VirtualPoller
 from tests.support.daemon import Daemon
 from tests.support.reached import must_reach, reached
 from tests.support.strategies import mats_and_profiles

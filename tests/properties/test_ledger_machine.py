@@ -43,11 +43,11 @@ from firmware_ctl.session.events import (
 )
 from firmware_ctl.session.events import Contacts as Sensed
 from firmware_ctl.session.session import Session
-from firmware_ctl.simulator.clock import VirtualPoller
 from firmware_ctl.storage.ledger import Clock, Ledger
 from firmware_ctl.timeline.catalogue import Catalogue
 from firmware_ctl.timeline.compiler import compile_profile
 from firmware_ctl.timeline.motor_drive import Levels
+from tests.support.clock import VirtualPoller
 from tests.support.daemon import Daemon
 from tests.support.reached import must_reach, reached
 from tests.support.worlds import LIMITS, MAT, MINUTE_MS, QUICK, SILENCE, entry, steady

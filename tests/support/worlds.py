@@ -31,10 +31,10 @@ from firmware_ctl.session.events import (
 )
 from firmware_ctl.session.events import Contacts as Sensed
 from firmware_ctl.session.session import Session
-from firmware_ctl.simulator.clock import VirtualPoller
 from firmware_ctl.timeline.catalogue import BadEntry, Catalogue, GoodEntry
 from firmware_ctl.timeline.motor_drive import Levels
 from firmware_ctl.timeline.supply import fit_to_supply
+from tests.support.clock import VirtualPoller
 from tests.support.daemon import Daemon
 
 MINUTE_MS = 60_000

@@ -15,11 +15,11 @@ from firmware_ctl.hardware.gpio import GpioGate, GpioMotors
 from firmware_ctl.session.events import Close
 from firmware_ctl.session.session import Session
 from firmware_ctl.simulator.board import Board, Line
-from firmware_ctl.simulator.clock import VirtualPoller
 from firmware_ctl.simulator.faults import AFTER_MS, FaultyFiles, Injector, Stage
 from firmware_ctl.simulator.pins import SimulatedButton, mock_factory
 from firmware_ctl.storage.disk_writer import Disk
 from firmware_ctl.storage.ledger import Clock, Ledger
+from tests.support.clock import VirtualPoller
 from tests.support.daemon import Daemon
 from tests.support.worlds import CATALOGUE, MAT, Wire, WirePoller
 

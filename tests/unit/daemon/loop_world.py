@@ -18,11 +18,11 @@ from firmware_ctl.session.events import (
     Step,
 )
 from firmware_ctl.session.session import Session
-from firmware_ctl.simulator.clock import VirtualPoller
 from firmware_ctl.timeline.catalogue import Catalogue, GoodEntry
 from firmware_ctl.timeline.compiler import compile_profile
 from firmware_ctl.timeline.folder import load_mat, read_catalogue
 from firmware_ctl.timeline.motor_drive import Levels
+from tests.support.clock import VirtualPoller
 from tests.support.daemon import Daemon
 from tests.support.worlds_timeline import (
     make_mat,

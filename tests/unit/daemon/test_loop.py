@@ -16,8 +16,8 @@ from firmware_ctl.session.events import (
     State,
     Suspended,
 )
-from firmware_ctl.simulator.clock import VirtualPoller
 from firmware_ctl.timeline.playback import Playback
+from tests.support.clock import VirtualPoller
 from tests.support.daemon import Daemon
 from tests.support.worlds_timeline import (
     changes,

@@ -8,7 +8,7 @@ from firmware_ctl.session.events import (
     Start,
     State,
 )
-from firmware_ctl.simulator.clock import VirtualPoller
+from tests.support.clock import VirtualPoller
 from tests.support.daemon import Daemon
 from tests.support.worlds_timeline import (
     make_mat,
