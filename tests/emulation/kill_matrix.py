@@ -397,8 +397,8 @@ the end of the process, 0.5 s from its end to low pins (0.1 s where lines are re
 orderly end. {summary}
 None of it is from a real Raspberry Pi; `python -m tests.emulation.kill_matrix` writes this file.
 
-An emulated Raspberry Pi 3B (QEMU, Linux {kernel}, systemd 252) plays a profile with
-every motor at 90 % duty, 53 Hz, through the real daemon, unit, gpiozero, lgpio and pinctrl-bcm2835. A process of its
+An emulated Raspberry Pi 3B (QEMU, Linux {kernel}, systemd 252; it uses as many of its four processors as
+the machine underneath has) plays a profile with every motor at 90 % duty, 53 Hz, through the real daemon, unit, gpiozero, lgpio and pinctrl-bcm2835. A process of its
 own raises a spare pin, sets off the fault, and lowers the pin when the daemon has ended ("gone"). The
 pins are read from outside, at the emulated chip: each edge as it comes, and whether a pin is an
 output every few milliseconds. "All low" is the last time that any motor pin was a high output. Each
@@ -410,7 +410,7 @@ Raspberry Pi OS. "Released": they become inputs, as with `dtparam=strict_gpiod`.
 
 Times are median / worst, in seconds from the fault. A time is met when its worst round meets it.
 
-"Witness late" is how late a program of the highest importance woke in the guest: on each of the four
+"Witness late" is how late a program of the highest importance woke in the guest: on each of its
 processors one moves a pin every 50 ms, at a higher priority than the daemon's. "Held up" is for how long
 one of QEMU's threads, between the fault and the last of "gone" and "low", could run and the machine
 underneath gave it no processor. A witness that only sleeps is served at once even by a busy machine,

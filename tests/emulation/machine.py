@@ -5,6 +5,7 @@ host's monotonic clock.
 """
 
 import json
+import os
 import re
 import select
 import socket
@@ -26,6 +27,11 @@ TIMED_OUT: Final = (124, 137)
 """What `timeout` ends with then."""
 PATIENCE_S: Final = 120.0
 LAST_BYTES: Final = 4000
+
+PROCESSORS: Final = min(4, os.cpu_count() or 1)
+"""The guest uses as many of the Pi's four processors as the host has. QEMU runs each on a thread of
+its own: with more threads than the host has processors, the host holds some of them up, and the
+guest sees its time jump."""
 
 GPIO: Final = 0x3F20_0000
 SET, CLEAR, LEVEL = GPIO + 0x1C, GPIO + 0x28, GPIO + 0x34
@@ -154,7 +160,7 @@ class Machine:
         command = [
             *("timeout", "-k", "5", str(self.life_s), "qemu-system-aarch64", "-M", "raspi3b"),
             *("-kernel", str(image.kernel), "-dtb", str(image.tree), "-initrd", str(initramfs)),
-            *("-append", f"console=ttyS1,115200 rdinit=/init panic=0 quiet loglevel=2 "
+            *("-append", f"console=ttyS1,115200 rdinit=/init panic=0 quiet loglevel=2 maxcpus={PROCESSORS} "
               f"pinctrl_bcm2835.persist_gpio_outputs={int(persist)} systemd.show_status=0"),
             *("-chardev", "pty,id=uart", "-serial", "chardev:uart"),
             *("-chardev", f"socket,id=con,path={folder}/con,server=on,wait=off"),
@@ -258,8 +264,9 @@ class Machine:
         """A timer interrupt that was pending in a snapshot is lost, since the emulated interrupt
         controller does not save it; the processor's next timer brings it back, if one can be set.
         """
+        processors = " ".join(map(str, range(PROCESSORS)))
         try:
-            return self.shell("for c in 0 1 2 3; do taskset -c $c sleep 0.01; done", 60)[0] == 0
+            return self.shell(f"for c in {processors}; do taskset -c $c sleep 0.01; done", 60)[0] == 0
         except (RuntimeError, TimeoutError):  # or the guest's kernel found a processor dead
             return False
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from firmware_ctl.timeline.folder import load_mat
 from tests.emulation import build
-from tests.emulation.machine import LIFE_S, PATIENCE_S, Edge, Machine
+from tests.emulation.machine import LIFE_S, PATIENCE_S, PROCESSORS, Edge, Machine
 from tests.support.process import Client
 
 MAT: Final = load_mat(None)
@@ -24,7 +24,7 @@ PINS: Final = tuple(motor.pin for motor in MAT.motors)
 LED_PIN: Final = MAT.led_pin
 HAND_PIN: Final = 21
 """Rises in the guest the moment a fault is set off."""
-WITNESS_PINS: Final = (28, 29, 30, 31)
+WITNESS_PINS: Final = (28, 29, 30, 31)[:PROCESSORS]
 """The witness of each processor in the guest moves one of them every `WITNESS_S`."""
 WITNESS_S: Final = 0.05
 
