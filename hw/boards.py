@@ -1,8 +1,8 @@
 """Perfboards: where each leg goes, and which holes are joined on the solder side.
 
-A board is checked against its netlists: `differences` says which legs are joined that should not
-be, and which are not that should. Holes are counted from the upper left corner of the component
-side, across and down.
+`differences` compares a board with its netlists: it lists legs that are joined but should not be,
+and legs that should be joined but are not. Holes are counted from the upper left corner of the
+component side, across and down.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,8 @@ LEGS: Final[Mapping[str, tuple[str, ...]]] = {
     "AO3401A": ("D", "G", "S"),
     "LM393": ("3", "2", "1", "8", "4"),
 }
-"""The legs of a part in the order of its nodes in the netlist; of all others `1`, `2` and so on."""
+"""The legs of a part in the order of its nodes in the netlist. All other parts have legs `1`, `2`
+and so on."""
 
 
 class Part(NamedTuple):
@@ -41,26 +42,28 @@ class Board(NamedTuple):
     """Holes across and down."""
     parts: tuple[Part, ...]
     terminals: Mapping[str, Hole]
-    """Where a wire from elsewhere is soldered in, by its net."""
+    """The hole of each wire that leaves the board, by its net."""
     wires: tuple[tuple[Hole, ...], ...]
-    """Bare wire on the solder side, from corner to corner; every hole on its way is joined."""
+    """Bare wires on the solder side, each as its corners. A wire joins all holes on its way."""
     bridges: tuple[tuple[Hole, Hole], ...]
-    """Insulated wire on the component side, joined at its two ends only."""
+    """Insulated wires on the component side, which join only their two ends."""
     nets: Mapping[Leg, str]
-    """What the netlists say: each leg's net."""
+    """Each leg's net according to the netlists."""
     labels: Mapping[str, str]
     """Where each terminal's wire leads, in words."""
     note: str
     labels_at_edge: bool = False
-    """The terminals' labels stand at the edge of the board, in their rows."""
+    """Draw the terminals' labels at the edge of the board, in their rows."""
 
 
-def on_the_way(wire: tuple[Hole, ...]) -> Iterator[Hole]:
-    """Every hole that a bare wire passes."""
+def holes_passed(wire: tuple[Hole, ...]) -> Iterator[Hole]:
+    """Every hole that a bare wire passes, including its ends."""
     yield wire[0]
     for (x, y), (to_x, to_y) in pairwise(wire):
         if x != to_x and y != to_y:
-            raise ValueError(f"the wire from {(x, y)} to {(to_x, to_y)} runs askew")
+            raise ValueError(
+                f"the wire from {(x, y)} to {(to_x, to_y)} is neither horizontal nor vertical"
+            )
         while (x, y) != (to_x, to_y):
             x += (to_x > x) - (to_x < x)
             y += (to_y > y) - (to_y < y)
@@ -68,10 +71,10 @@ def on_the_way(wire: tuple[Hole, ...]) -> Iterator[Hole]:
 
 
 def groups(board: Board) -> dict[Hole, int]:
-    """The holes that are joined, each with the number of its group."""
+    """Every hole that is in use, with a number that all holes joined to it share."""
     joined: list[set[Hole]] = []
     for holes in (
-        *(set(on_the_way(wire)) for wire in board.wires),
+        *(set(holes_passed(wire)) for wire in board.wires),
         *(set(bridge) for bridge in board.bridges),
         *({hole} for _, hole in placed(board)),
     ):
@@ -82,26 +85,26 @@ def groups(board: Board) -> dict[Hole, int]:
 
 
 def placed(board: Board) -> list[tuple[str, Hole]]:
-    """Every leg and terminal, by a name for people, with its hole."""
+    """Every leg and terminal with its hole, under the name that messages use."""
     legs = [(f"{part.name}.{leg}", hole) for part in board.parts for leg, hole in part.legs.items()]
     return [*legs, *((f"wire {net}", hole) for net, hole in board.terminals.items())]
 
 
 def differences(board: Board) -> list[str]:
-    """What is wrong with a board, as sentences; nothing if it is what its netlists say."""
-    found = []
+    """Everything in which a board differs from its netlists, as sentences."""
+    mistakes = []
     holes: dict[Hole, str] = {}
     for name, hole in placed(board):
         if hole in holes:
-            found.append(f"{name} and {holes[hole]} share the hole {hole}")
+            mistakes.append(f"{name} and {holes[hole]} are both in hole {hole}")
         holes[hole] = name
         if not (0 <= hole[0] < board.size[0] and 0 <= hole[1] < board.size[1]):
-            found.append(f"{name} is off the board")
+            mistakes.append(f"{name} is off the board")
     legs = {(part.name, leg): hole for part in board.parts for leg, hole in part.legs.items()}
     if missing := board.nets.keys() - legs.keys():
-        found.append(f"not on the board: {sorted(missing)}")
+        mistakes.append(f"in a netlist but not on the board: {sorted(missing)}")
     if extra := legs.keys() - board.nets.keys():
-        found.append(f"in no netlist: {sorted(extra)}")
+        mistakes.append(f"on the board but in no netlist: {sorted(extra)}")
     group = groups(board)
     net_of: dict[int, str] = {}
     group_of: dict[str, int] = {}
@@ -114,19 +117,19 @@ def differences(board: Board) -> list[str]:
     for name, net, hole in named:
         number = group[hole]
         if net_of.setdefault(number, net) != net:
-            found.append(f"{name} of {net} is joined to {net_of[number]}")
+            mistakes.append(f"{name} belongs to {net} but is joined to {net_of[number]}")
         if group_of.setdefault(net, number) != number:
-            found.append(f"{name} is not joined to the rest of {net}")
-    return found
+            mistakes.append(f"{name} is not joined to the rest of {net}")
+    return mistakes
 
 
 def terminal_net(name: str) -> str:
-    """A terminal is named after its net; where there are several, primes tell them apart."""
+    """The net of a terminal. Several terminals of one net have the net's name with primes."""
     return name.rstrip("'")
 
 
 def motor_labels() -> dict[str, str]:
-    """The terminals of a driver: its pins by their GPIO, its outputs by their motors."""
+    """Labels of a driver's terminals: the GPIO of each input and the motor of each output."""
     labels = {"rail": "rail", "0": "ground"}
     for number, motor in enumerate(read().motors, start=1):
         labels |= {f"pin{number}": f"GPIO {motor.pin}", f"out{number}": motor.name}
@@ -134,7 +137,10 @@ def motor_labels() -> dict[str, str]:
 
 
 def netlist(circuit: str, shared: tuple[str, ...] = (), number: str = "") -> dict[Leg, str]:
-    """Each leg's net in one copy of a netlist; nets that are not shared get the copy's number."""
+    """Each leg's net in one copy of a netlist.
+
+    The copy's number is added to each part's name and to each net that the copies do not share.
+    """
     nets = {}
     for ref, (nodes, value) in connections(circuit).items():
         names = LEGS.get(value, tuple(str(i + 1) for i in range(len(nodes))))
@@ -146,7 +152,7 @@ def netlist(circuit: str, shared: tuple[str, ...] = (), number: str = "") -> dic
 
 
 def shown(circuit: str, ref: str) -> str:
-    """A part's value as people write it."""
+    """A part's value with its unit, as in `4.7 kΩ`."""
     value = connections(circuit)[ref][1]
     units = {"k": " kΩ", "n": " nF", "u": " µF"}
     if value[0].isdigit():
@@ -281,13 +287,13 @@ GATE_WIRES: Final[Mapping[str, tuple[tuple[Hole, ...], ...]]] = {
         ((13, 16), (19, 16)),
     ),
 }
-"""By net, for the reader; what is joined is checked against the netlist. Nothing of Ct's net comes
-next to a hole of 3.3 V or 5 V: flux between them would hold the rail on."""
+"""The wires by net. The names of the nets are for the reader: `differences` finds the joins itself.
+No hole of Ct's net is next to a hole of 3.3 V or 5 V: flux between them would hold the rail on."""
 
 
 def gate() -> Board:
     pins = gate_pins(read())
-    # U1's other half: its inputs at ground, its output open.
+    # The unused half of U1: inputs at ground, output open.
     nets = netlist("gate") | {("U1", "5"): "0", ("U1", "6"): "0", ("U1", "7"): "open"}
     shapes = {"C": "disc", "Q": "transistor", "M": "adapter", "U": "chip"}
     parts = tuple(
@@ -378,7 +384,7 @@ def driver_a() -> Board:
     for i in range(8):
         n, y = str(i + 1), 3 + i
         of_copy = netlist("driver_a", ("rail",), n)
-        # The eight channels are one chip: its legs 1 to 8 are inputs, 18 to 11 outputs.
+        # All eight channels are in one chip: legs 1 to 8 are inputs, legs 18 to 11 outputs.
         chip |= {n: (8, y), str(18 - i): (11, y)}
         nets |= {
             ("U", n): of_copy.pop((f"U-{n}", "1")),
@@ -413,7 +419,7 @@ def driver_a() -> Board:
 
 def power() -> Board:
     nets = netlist("power")
-    # Fuse holder and stop switch hang on their wires.
+    # Fuse holder and stop switch are not on the board but at the ends of their wires.
     nets = {leg: net for leg, net in nets.items() if leg[0] not in ("F1", "S1")}
     parts = (
         Part("D1", shown("power", "D1"), {"1": (3, 7), "2": (3, 2)}, "diode"),
@@ -467,7 +473,7 @@ def power() -> Board:
 def button() -> Board:
     contacts = read().button
     if contacts is None:
-        raise SystemExit("hw/mat.yaml has no button")
+        raise SystemExit("hw/mat.yaml names no start button")
     nets = netlist("button", number="a") | netlist("button", number="b")
     parts = (
         Part("R1-a", shown("button", "R1"), {"1": (2, 1), "2": (6, 1)}),
@@ -522,4 +528,4 @@ BOARDS: Final = {
     "power": power,
     "button": button,
 }
-"""By the name of the drawing."""
+"""The function that makes each board, by the name of its drawing."""

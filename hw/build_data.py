@@ -1,7 +1,8 @@
-"""The reference build as data: what `mat.yaml` does not say, and one way to read what it does.
+"""The reference build as data: everything that `mat.yaml` does not contain, and functions that read
+the mat file, the netlists and the parts list.
 
-Drawings, pin table, cable list and the checks of the parts list all take from here, so that they
-cannot contradict one another. It knows no drawing and no circuit's behaviour.
+Drawings, pin table, cable list and the checks of the parts list all use this module, so that they
+cannot contradict one another. It knows nothing of drawings or of how a circuit behaves.
 """
 
 import csv
@@ -27,19 +28,19 @@ PULLED_UP: Final = range(9)
 """GPIO 0 to 8 are pulled up at reset, the others down."""
 
 PILLOW: Final = "neck"
-"""This zone hangs on a plug of its own and may be absent."""
+"""This zone has its own plug and may be absent."""
 
 COLOURS: Final = ("white", "brown", "green", "yellow", "grey", "pink", "blue", "black")
-"""Cores for the motors' low sides, in the mat's order; red is always the rail."""
+"""Colours of the cores to the motors' low sides, in the mat's order; red is always the rail."""
 
 CIRCUITS: Final = ("power", "gate", "driver_a", "driver_b", "motor", "button")
-"""The netlists, by their files in `circuits/`."""
+"""The netlists, by their file names in `circuits/`."""
 
 VERSION: Final = "0.3"
-"""Of the hardware; `README.md` says what each changed, and the label on the lid shows it."""
+"""Version of the hardware. `README.md` lists the changes, and the label on the lid shows it."""
 
-OWN_CURRENT_MA: Final = 250
-"""What the motor's PTC carries for ever; a motor has to draw less at its start."""
+PTC_HOLD_MA: Final = 250
+"""What a motor's PTC carries without tripping. A motor must draw less when it starts."""
 
 PLATE_CM: Final = 6
 """Side of the plate that carries a motor."""
@@ -54,8 +55,8 @@ PLACES_CM: Final = {
     "hip_left": (-17, -20),
     "hip_right": (17, -20),
 }
-"""Centre of each motor's plate, as the person feels it: to the right of the spine, and towards the
-head from the height of BL23. The pillow's is for someone of middle height; it is moved anyway."""
+"""Centre of each motor's plate as (x, y): x to the person's right of the spine, y from the height
+of BL23 towards the head. The pillow can be moved; its figures suit a person of average height."""
 
 POINTS_AT: Final = {
     "BL23": ("back_upper_left", "back_upper_right"),
@@ -65,7 +66,7 @@ POINTS_AT: Final = {
 
 
 def read() -> Mat:
-    """The shipped mat as it is built: with the motor gate that its file may still leave out."""
+    """The shipped mat as it is built: with the motor gate, which its file has as a comment."""
     text = (HW / "mat.yaml").read_text(encoding="utf-8")
     if not re.search(r"^gate:", text, re.MULTILINE):
         text = re.sub(r"^# *gate:", "gate:", text, count=1, flags=re.MULTILINE)
@@ -79,7 +80,7 @@ def gate(mat: Mat) -> Gate:
 
 
 def cables(mat: Mat) -> dict[str, list[Motor]]:
-    """The motors of each of the two plugs."""
+    """The motors behind each of the two plugs."""
     return {
         "mat": [motor for motor in mat.motors if motor.zone != PILLOW],
         "pillow": [motor for motor in mat.motors if motor.zone == PILLOW],
@@ -94,17 +95,18 @@ class Part(NamedTuple):
 
 
 def connections(circuit: str) -> dict[str, tuple[list[str], str]]:
-    """Each part of a netlist: the nodes at its legs, in the netlist's order, and its value.
+    """Each part of a netlist, by its reference: the nodes at its legs, in the netlist's order, and
+    its value.
 
-    The motor is left out, which is modelled and not soldered.
+    The motor is left out: it is a model and is not soldered.
     """
     text = (HW / f"circuits/{circuit}.cir").read_text(encoding="utf-8")
-    found = {}
+    connected = {}
     for line in text.splitlines():
         if line[:1] in tuple("RCQMXD") and "=" not in line:
             ref, *nodes, value = line.split()
-            found[ref.removeprefix("X")] = (nodes, value)
-    return found
+            connected[ref.removeprefix("X")] = (nodes, value)
+    return connected
 
 
 def netlist_parts() -> Iterator[Part]:

@@ -11,7 +11,7 @@ TARGET: Final = Path(HW / "wiring.md")
 
 
 def pin_rows() -> list[tuple[int, str, str, str]]:
-    """Header pin, GPIO, where its wire goes, what it does at boot."""
+    """One row for each header pin: its number, its name, where its wire goes, its state at boot."""
     mat = read()
     button, own_gate = mat.button, gate(mat)
     uses: dict[int, str] = {motor.pin: f"driver, {motor.name}" for motor in mat.motors}
@@ -60,7 +60,7 @@ INSIDE: Final = (
     ("Pi, header 1", "motor gate: 3.3 V", "0.14"),
     ("button's board, ground", "Pi, header 9", "0.14"),
 )
-"""The wires between the boards: from, to, square millimetres at least."""
+"""The wires between the boards: from, to, smallest cross-section in mm²."""
 
 
 def document() -> str:
@@ -69,22 +69,22 @@ def document() -> str:
     lines = [
         "# Wiring",
         "",
-        "Made from `mat.yaml` by `python hw/wiring.py`; the tests make it again and compare.",
+        "Made from `mat.yaml` by `python hw/wiring.py`; a test makes it again and compares.",
         "",
         "## The Pi's header",
         "",
-        "Numbered as on the board: pin 1 is the square one, odd numbers in the inner row. The",
-        "motors' 5 V never touch it: pins 2 and 4 stay empty. A Pi Zero needs its header soldered",
-        "on; the Zero 2 WH has one. A serial adapter must have 3.3 V at its pins: 5 V destroys the",
-        "Pi's.",
+        "The pins are numbered as on the board: pin 1 has the square pad, and the odd numbers are",
+        "in the inner row. Never connect the motors' 5 V to the header: pins 2 and 4 stay empty.",
+        "On a Pi Zero you must solder the header on; the Zero 2 WH has one. A serial adapter must",
+        "have 3.3 V at its pins: 5 V destroys the Pi's pins.",
         "",
-        *table("header pin | is | goes to | at boot", [*pin_rows()]),
+        *table("header pin | name | goes to | at boot", [*pin_rows()]),
         "",
         "## Boot lines",
         "",
-        "In `/boot/firmware/config.txt`. They drive the motor pins low some seconds after power;",
-        "until then the drivers' resistors hold them. SPI stays off: it would take GPIO 7 to 11.",
-        "On a Pi 5 the last line is `dtparam=uart0=on`.",
+        "Put these lines into `/boot/firmware/config.txt`. They drive the motor pins low some",
+        "seconds after power; until then the drivers' resistors hold the pins low. Leave SPI off:",
+        "it would take GPIO 7 to 11. On a Pi 5 the last line is `dtparam=uart0=on`.",
         "",
         "```ini",
         f"gpio={ranges([motor.pin for motor in mat.motors])}=op,dl",
@@ -95,42 +95,44 @@ def document() -> str:
         "",
         "## Inside the box",
         "",
-        "Join them in this order. Every ground has a wire of its own to one point, the minus of",
-        "the supply's board, and none goes on from one board to the next: the motors' current",
-        "then flows through no wire that the Pi's ground uses.",
+        "Connect the wires in this order. Each ground has its own wire to one point, the star",
+        "point: the minus of the supply's board. Never lead a ground on from one board to the",
+        "next. Then no motor current flows through a wire that the Pi's ground uses.",
         "",
         *table("from | to | mm² at least", [*INSIDE]),
         "",
-        "The signals between the Pi's header and the boards are those of the first table.",
+        "For the signals between the Pi's header and the boards see the first table.",
         "",
         "## Cables",
         "",
-        "The cables lie under the foam, where no spike reaches them; stranded wire with silicone",
-        "insulation bears being bent.",
+        "Lay the cables under the foam, where no spike reaches them. Use stranded wire with",
+        "silicone insulation, which withstands bending.",
         "",
     ]
     length_m = {"mat": 2.0, "pillow": 2.5}
-    plugs: list[tuple[object, ...]] = []
-    cores: list[tuple[object, ...]] = []
+    cable_rows: list[tuple[object, ...]] = []
+    core_rows: list[tuple[object, ...]] = []
     for name, motors in cables(mat).items():
-        plugs.append((f"to the {name}", f"1 red and {len(motors)} others", "0.25", length_m[name]))
-        cores.append((name, "red", "rail, to the first thermal cut-off", ""))
+        cable_rows.append(
+            (f"to the {name}", f"1 red and {len(motors)} others", "0.25", length_m[name])
+        )
+        core_rows.append((name, "red", "rail, to the first thermal cut-off", ""))
         for motor, colour in zip(motors, COLOURS, strict=False):
-            cores.append((name, colour, f"{motor.name}, low side", f"GPIO {motor.pin}"))
-    plugs += [
+            core_rows.append((name, colour, f"{motor.name}, low side", f"GPIO {motor.pin}"))
+    cable_rows += [
         ("stop switch", "2", "0.5", 2.0),
         ("start button", "3, twisted or screened", "0.14", 2.0),
         ("5 V supply", "2, its own", "0.5", 1.5),
     ]
     lines += [
-        *table("cable | cores | mm² at least | m at most", plugs),
+        *table("cable | cores | mm² at least | m at most", cable_rows),
         "",
-        "The plugs to mat and pillow differ, so that neither fits the other's socket.",
+        "Use different plugs for mat and pillow, so that neither fits the other's socket.",
         "",
-        *table("plug | core | goes to | switched by", cores),
+        *table("plug | core | goes to | switched by", core_rows),
         "",
-        "Inside the mat the red core runs through all thermal cut-offs, one behind the other, and",
-        "only then to the motors. In the pillow the same.",
+        "Inside the mat, lead the red core through all thermal cut-offs in series and only then to",
+        "the motors. Do the same in the pillow.",
     ]
     return "\n".join(lines) + "\n"
 

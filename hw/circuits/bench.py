@@ -1,7 +1,7 @@
-"""A test bench for the netlists beside this file: circuits, tolerances and instruments, in ngspice.
+"""A test bench for the netlists in this folder: it runs them in ngspice.
 
-It knows how to change a netlist, how to run it, and how to search the tolerances for the worst
-case. Which circuits are tried, and what they must do, stands in the modules `*_figures.py`.
+This module changes a netlist, simulates it, and searches the tolerances for the worst case. The
+modules `*_figures.py` choose the circuits and set the limits that they must keep.
 """
 
 import re
@@ -18,9 +18,9 @@ HERE: Final = Path(__file__).resolve().parent
 Case = TypeVar("Case")
 Result = TypeVar("Result")
 Parts = Mapping[str, float]
-"""What differs from `NOMINAL`. A key in lower case is a parameter of the models or of the supplies,
-with its value. Any other key is a resistor or a capacitor of a netlist, as `Rp` or `DRIVER.Rp`,
-with the factor by which its value is multiplied."""
+"""What differs from `NOMINAL`. A key in lower case is a parameter of the models or of the supplies;
+its value replaces the nominal one. Any other key is a resistor or a capacitor of a netlist, as `Rp`
+or `DRIVER.Rp`; its value is the factor by which the part's value is multiplied."""
 
 NOMINAL: Final[Parts] = {
     "vth_n": 1.05,
@@ -42,18 +42,19 @@ NOMINAL: Final[Parts] = {
     "v5": 5.0,
     "temp": 25.0,
 }
-"""Every parameter of the models, in SI units and degrees Celsius; `models.lib` says which part each
-one belongs to. `v33` and `v5` are the Pi's 3.3 V and the motors' supply."""
+"""Every parameter of the models, in SI units and degrees Celsius. `models.lib` shows the part that
+each parameter belongs to. `v33` and `v5` are the Pi's 3.3 V and the motors' supply."""
 
 OPTIONS: Final = ".options method=gear rshunt=1e12"
-"""The default, the trapezoidal rule, rings where a switch opens after a long quiet time. `rshunt`
-is every node's leakage; without it a node between two capacitors has no defined voltage."""
+"""ngspice's default method, the trapezoidal rule, oscillates when a switch opens after a long quiet
+time. `rshunt` gives every node some leakage; without it a node between two capacitors has no
+defined voltage."""
 
 SUFFIX: Final = {"": 1.0, "k": 1e3, "n": 1e-9, "u": 1e-6}
 
 
 class Row(NamedTuple):
-    """One figure of the document, with the limits that it has to keep."""
+    """One figure of the document, with the limits that it must keep."""
 
     what: str
     value: float
@@ -67,7 +68,7 @@ class Row(NamedTuple):
         return (low is None or self.value >= low) and (high is None or self.value <= high)
 
 
-def is_here() -> bool:
+def is_installed() -> bool:
     return shutil.which("ngspice") is not None
 
 
@@ -76,7 +77,7 @@ def netlist(*names: str) -> str:
 
 
 def parts(circuit: str) -> Iterator[tuple[int, str, list[str]]]:
-    """Each part of a netlist: the number of its line, its subcircuit, and the words of the line."""
+    """Each part of a netlist: its line number, its subcircuit, and the words of its line."""
     subcircuit = ""
     for number, line in enumerate(circuit.splitlines()):
         if line.startswith(".subckt"):
@@ -86,78 +87,79 @@ def parts(circuit: str) -> Iterator[tuple[int, str, list[str]]]:
 
 
 def reference(name: str) -> str:
-    """The reference of a part, as people write it: `XU1` is U1."""
+    """The reference of a part as in the drawings: U1 for `XU1`."""
     return name.removeprefix("X")
 
 
 def edited(circuit: str, changes: Mapping[str, str]) -> str:
-    """The netlist with some parts' lines replaced; the key is the reference, as `Rp` or `GATE.Rp`.
-
-    A replacement may have several lines, or none.
+    """The netlist with the lines of some parts replaced. The key is the part's reference, as `Rp`
+    or `GATE.Rp`; a replacement may have several lines, or none.
     """
     lines = circuit.splitlines()
-    found = set()
+    changed = set()
     for number, subcircuit, (name, *_) in parts(circuit):
         for key in (reference(name), f"{subcircuit}.{reference(name)}"):
             if key in changes:
                 lines[number] = changes[key]
-                found.add(key)
-    if missing := changes.keys() - found:
+                changed.add(key)
+    if missing := changes.keys() - changed:
         raise ValueError(f"the circuit has no part {', '.join(sorted(missing))}")
     return "\n".join(lines)
 
 
 def scaled(circuit: str, factors: Parts) -> str:
-    """The netlist with some resistors and capacitors off their value by these factors."""
+    """The netlist with the values of some resistors and capacitors multiplied by these factors."""
     changes = {}
     for _, subcircuit, (name, *nodes, value) in parts(circuit):
         for key in (name, f"{subcircuit}.{name}"):
             if key in factors:
                 amount, suffix = re.fullmatch(r"([\d.]+)([kun]?)", value).groups()  # type: ignore[union-attr]
-                changed = float(amount) * SUFFIX[suffix] * factors[key]
-                changes[key] = " ".join([name, *nodes, f"{changed:.6g}"])
+                scaled_value = float(amount) * SUFFIX[suffix] * factors[key]
+                changes[key] = " ".join([name, *nodes, f"{scaled_value:.6g}"])
     if missing := factors.keys() - changes.keys():
-        raise ValueError(f"no parameter and no part: {', '.join(sorted(missing))}")
+        raise ValueError(
+            f"neither a parameter nor a part of the circuit: {', '.join(sorted(missing))}"
+        )
     return edited(circuit, changes)
 
 
 def run(
     circuit: str, bench: str, measures: Iterable[str], changed: Parts = NOMINAL
 ) -> dict[str, float]:
-    """What each of `measures` gives, in SI units; one that never happens is left out.
+    """The result of each of `measures`, in SI units, without those whose event never happens.
 
-    `circuit` is a netlist, `bench` its sources and analysis.
+    `circuit` is a netlist, `bench` has its sources and the analysis.
     """
-    known = {**NOMINAL, **{key: value for key, value in changed.items() if key in NOMINAL}}
+    parameters = {**NOMINAL, **{key: value for key, value in changed.items() if key in NOMINAL}}
     circuit = scaled(circuit, {key: changed[key] for key in changed.keys() - NOMINAL.keys()})
-    temperature = f".temp {known.pop('temp')}"
-    params = "\n".join(f".param {key}={value!r}" for key, value in known.items())
+    temperature = f".temp {parameters.pop('temp')}"
+    params = "\n".join(f".param {key}={value!r}" for key, value in parameters.items())
     models = netlist("models.lib")
     deck = ["* bench", OPTIONS, temperature, params, models, circuit, bench, *measures, ".end"]
-    return dict(_answer("\n".join(deck)))
+    return dict(_measurements("\n".join(deck)))
 
 
 @cache
-def _answer(deck: str) -> Mapping[str, float]:
-    """ngspice's measurements. The same deck is asked more than once in a search for the worst."""
+def _measurements(deck: str) -> Mapping[str, float]:
+    """ngspice's results for a deck. Cached, because a search for the worst case repeats decks."""
     done = subprocess.run(
         ["ngspice", "-b"], input=deck, capture_output=True, text=True, check=False, timeout=120
     )
     if re.search(
         "aborted|Simulation interrupted|Error: (?!measure)|no such", done.stdout + done.stderr
     ):
-        raise RuntimeError(f"ngspice gave up:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
-    found = re.findall(r"^(\w+)\s+=\s+(-?[\d.]+e[+-]\d+)", done.stdout, re.MULTILINE)
-    return {name: float(value) for name, value in found}
+        raise RuntimeError(f"ngspice failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    matches = re.findall(r"^(\w+)\s+=\s+(-?[\d.]+e[+-]\d+)", done.stdout, re.MULTILINE)
+    return {name: float(value) for name, value in matches}
 
 
-def each(job: Callable[[Case], Result], cases: Iterable[Case]) -> list[Result]:
-    with ThreadPoolExecutor(2) as pool:  # each thread waits for a process of its own
+def run_each(job: Callable[[Case], Result], cases: Iterable[Case]) -> list[Result]:
+    with ThreadPoolExecutor(2) as pool:  # each thread waits for its own ngspice
         return list(pool.map(job, cases))
 
 
 class Worst(NamedTuple):
-    """The two ends of a figure over all tolerances, and the parts that lead to each."""
+    """The lowest and the highest value of a figure over all tolerances, and the parts of each."""
 
     low: float
     high: float
@@ -165,21 +167,21 @@ class Worst(NamedTuple):
     high_parts: Parts
 
 
-def worst(job: Callable[[Parts], float], ends: Mapping[str, tuple[float, float]]) -> Worst:
-    """The lowest and the highest result of `job` over the ends of all tolerances.
+def worst(job: Callable[[Parts], float], tolerances: Mapping[str, tuple[float, float]]) -> Worst:
+    """The lowest and the highest result of `job` over all tolerances, each given as (low, high).
 
-    Each tolerance is first tried alone, at its upper end, against the nominal circuit: that shows
-    the direction in which it pushes the result. Then all of them push the same way. That finds the
-    true ends wherever each tolerance pushes in one direction only.
+    First each tolerance is tried alone at its upper end, which shows whether it raises or lowers
+    the result. Then all are set to the ends that lower it, and to the ends that raise it. This
+    finds the true extremes if the result rises or falls with each tolerance all the way.
     """
-    single = [{key: high} for key, (_, high) in ends.items()]
-    nominal, *alone = each(job, [{}, *single])
+    single = [{key: high} for key, (_, high) in tolerances.items()]
+    nominal, *alone = run_each(job, [{}, *single])
     down, up = {}, {}
-    for (key, (low, high)), result in zip(ends.items(), alone, strict=True):
+    for (key, (low, high)), result in zip(tolerances.items(), alone, strict=True):
         down[key], up[key] = (low, high) if result >= nominal else (high, low)
-    least, most = each(job, [down, up])
-    # A single tolerance beyond both corners would say that the search is wrong: it counts as well.
+    least, most = run_each(job, [down, up])
+    # A single tolerance may go beyond both corners, if the assumption is wrong: count it as well.
     tried = list(zip([nominal, *alone], [{}, *single], strict=True))
-    low_result, low_parts = min([(least, down), *tried], key=lambda found: found[0])
-    high_result, high_parts = max([(most, up), *tried], key=lambda found: found[0])
+    low_result, low_parts = min([(least, down), *tried], key=lambda case: case[0])
+    high_result, high_parts = max([(most, up), *tried], key=lambda case: case[0])
     return Worst(low_result, high_result, low_parts, high_parts)

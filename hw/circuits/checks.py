@@ -1,7 +1,7 @@
-"""The build guide's checks, simulated: what the meter shows on a correct build and on wrong ones.
+"""The build guide's checks, simulated: what the meter shows on a correct build and on wrong builds.
 
-A check has a range, which a correct build meets over all tolerances, and the mistakes that it is
-there for, which miss the range over the same tolerances. The figures in `hw/build.md` are these
+Each check has a range and a list of mistakes. Over all tolerances a correct build is inside the
+range, and a build with one of the mistakes is outside. The figures in `hw/build.md` are these
 ranges; a test compares the guide with this table.
 """
 
@@ -25,24 +25,24 @@ from gate_figures import (
 from mat_figures import ADAPTER_LIMIT_A, POWER, adapter, short_bench
 
 METER: Final = 10e6
-"""A meter's resistance, in ohms."""
+"""Input resistance of a meter, in ohms."""
 
 OHMS: Final = {"vohm": (0.25, 3.0)}
-"""Meters measure a resistance with less than 0.3 V or with up to 3 V."""
+"""Some meters measure a resistance with less than 0.3 V, some with up to 3 V."""
 
 Edits = Mapping[str, str]
-"""Parts of the netlist that are soldered otherwise: the reference, and its line instead."""
+"""Parts that are soldered wrongly: each part's reference, and its line in the netlist instead."""
 
 
 class Mistake(NamedTuple):
-    """One thing that a builder did wrong."""
+    """One mistake of a builder."""
 
     what: str
     edits: Edits = MappingProxyType({})
     deck: str = ""
-    """What is joined besides: a solder bridge, flux, another adapter."""
+    """What the mistake adds to the circuit: a solder bridge, flux, another adapter."""
     parts: Parts = MappingProxyType({})
-    """Where a mistake is hard to see, its tolerances are those with which it can be seen at all."""
+    """Fixed values for a mistake that a meter can show only with these values."""
 
 
 CORRECT: Final = Mistake("")
@@ -50,20 +50,20 @@ CORRECT: Final = Mistake("")
 
 class Check(NamedTuple):
     step: int
-    says: str
-    """The words of the guide; `{}` stands for the limits."""
+    wording: str
+    """The text of the guide; each `{}` stands for a limit."""
     measure: Callable[[Mistake, Parts], float]
-    ends: Mapping[str, tuple[float, float]]
+    tolerances: Mapping[str, tuple[float, float]]
     unit: str
     least: float | None
     most: float | None
-    finds: tuple[Mistake, ...]
+    mistakes: tuple[Mistake, ...]
 
     @property
     def text(self) -> str:
-        """As it stands in the guide."""
+        """The text of the guide, with its limits."""
         limits = [f"{end:g}" for end in (self.least, self.most) if end is not None]
-        return self.says.format(*limits)
+        return self.wording.format(*limits)
 
     def is_met(self, value: float) -> bool:
         low, high = self.least, self.most
@@ -71,7 +71,7 @@ class Check(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What the meter shows, at its two ends over the tolerances."""
+    """The lowest and the highest value that the meter shows over the tolerances."""
 
     check: Check
     mistake: Mistake
@@ -80,7 +80,7 @@ class Reading(NamedTuple):
 
     @property
     def is_caught(self) -> bool:
-        """No tolerance lets the mistake pass."""
+        """Whether the mistake fails the check over all tolerances."""
         check = self.check
         below = check.least is not None and self.high < check.least
         return below or (check.most is not None and self.low > check.most)
@@ -93,27 +93,27 @@ class Reading(NamedTuple):
 def chosen(
     names: str, *tables: Mapping[str, tuple[float, float]]
 ) -> dict[str, tuple[float, float]]:
-    """These tolerances of the tables."""
-    found = {key: end for table in tables for key, end in table.items()}
-    return {name: found[name] for name in names.split()}
+    """The tolerances with these names, from all tables."""
+    together = {key: limits for table in tables for key, limits in table.items()}
+    return {name: together[name] for name in names.split()}
 
 
-def built(circuit: str, mistake: Mistake, changed: Parts, deck: str, measure: str) -> float:
-    """One figure of a circuit with a mistake in it."""
-    found = run(
+def measured(circuit: str, mistake: Mistake, changed: Parts, deck: str, measure: str) -> float:
+    """One measured value of a circuit with a mistake in it."""
+    results = run(
         edited(circuit, mistake.edits), deck + mistake.deck, [measure], {**changed, **mistake.parts}
     )
-    return found["what"]
+    return results["what"]
 
 
 # ---- step 2: supply, fuse, stop switch
 
 
-def powered(
+def supply_v(
     what: str, after_s: float, stop: str, mistake: Mistake, changed: Parts, fuse: bool = True
 ) -> float:
-    """A voltage of the supply's board a while after; the fuse may be out of its holder."""
-    # The fuse is taken out, or the switch pressed, at 0.2 s.
+    """A voltage of the supply's board, `after_s` after the fuse is out or the switch pressed."""
+    # That happens at 0.2 s.
     fuse_at = "1" if fuse else "PWL(0 1 200m 1 200.1m 0)"
     supply = "" if "BS " in mistake.deck else adapter("{v5}", ADAPTER_LIMIT_A)
     deck = f"""{supply}VST stop 0 {stop}
@@ -124,17 +124,17 @@ RM vin 0 {METER}
 .tran 1m {after_s + 0.2} 0 2m
 """
     measure = f".meas tran what FIND {what} AT={after_s + 0.199}"
-    return built(POWER, mistake, changed, deck, measure)
+    return measured(POWER, mistake, changed, deck, measure)
 
 
-HELD: Final = "1"
+CLOSED: Final = "1"
 PRESSED: Final = "PWL(0 1 200m 1 200.1m 0)"
 
 STEP_2: Final = (
     Check(
         2,
-        "the socket alone, plus of the meter on its centre: {} to {} V",
-        lambda mistake, changed: built(
+        "at the socket alone, with the meter's plus on its centre: {} to {} V",
+        lambda mistake, changed: measured(
             "",
             mistake,
             changed,
@@ -155,7 +155,7 @@ STEP_2: Final = (
     Check(
         2,
         "behind the stop switch: {} to {} V",
-        partial(powered, "v(vin)", 1.0, HELD),
+        partial(supply_v, "v(vin)", 1.0, CLOSED),
         chosen("v5", SUPPLIES),
         "V",
         4.7,
@@ -170,8 +170,8 @@ STEP_2: Final = (
     ),
     Check(
         2,
-        "a second after the stop switch was pressed: at most {} V",
-        partial(powered, "v(vin)", 1.0, PRESSED),
+        "one second after you press the stop switch: at most {} V",
+        partial(supply_v, "v(vin)", 1.0, PRESSED),
         chosen("v5", SUPPLIES),
         "V",
         None,
@@ -184,13 +184,13 @@ STEP_2: Final = (
     ),
     Check(
         2,
-        "five seconds after the fuse was taken out: at most {} V",
-        partial(powered, "v(vin)", 5.0, HELD, fuse=False),
+        "five seconds after you take the fuse out: at most {} V",
+        partial(supply_v, "v(vin)", 5.0, CLOSED, fuse=False),
         chosen("v5", SUPPLIES),
         "V",
         None,
         0.1,
-        (Mistake("a wire round the fuse", deck="RX jack in 0.1\n"),),
+        (Mistake("a wire that bypasses the fuse", deck="RX jack in 0.1\n"),),
     ),
 )
 
@@ -199,37 +199,41 @@ STEP_2: Final = (
 
 
 OPEN_KOHM: Final = 1e5
-"""More than a meter shows."""
+"""Stands for a resistance above the meter's range."""
 
 
-def ohms(circuit: str, joined: str, probe: str, mistake: Mistake, changed: Parts) -> float:
-    """A meter from `probe` to ground, in kilohms."""
+def kohm_to_ground(
+    circuit: str, joined: str, probe: str, mistake: Mistake, changed: Parts
+) -> float:
+    """The resistance from `probe` to ground that a meter shows, in kilohms."""
     deck = f"""{joined}VT test 0 {{vohm}}
 RT test {probe} 10k
 .tran 1m 3 0 5m
 """
-    found = run(
+    results = run(
         edited(circuit, mistake.edits),
         deck + mistake.deck,
         [f".meas tran v FIND v({probe}) AT=2.99", ".meas tran i FIND i(vt) AT=2.99"],
         {**changed, **mistake.parts},
     )
-    if abs(found["i"]) < 1e-11:
+    if abs(results["i"]) < 1e-11:
         return OPEN_KOHM
-    return min(-found["v"] / found["i"] / 1e3, OPEN_KOHM)
+    return min(-results["v"] / results["i"] / 1e3, OPEN_KOHM)
 
 
-def one_way_ohms(circuit: str, joined: str, probe: str, mistake: Mistake, changed: Parts) -> float:
-    """The higher of both ways round, in kilohms."""
+def higher_kohm(circuit: str, joined: str, probe: str, mistake: Mistake, changed: Parts) -> float:
+    """The higher resistance of the two ways round, in kilohms."""
     ways = [
-        ohms(circuit, joined, probe, mistake, {**changed, "vohm": way * changed.get("vohm", 1.0)})
+        kohm_to_ground(
+            circuit, joined, probe, mistake, {**changed, "vohm": way * changed.get("vohm", 1.0)}
+        )
         for way in (1, -1)
     ]
     return max(ways)
 
 
-def driven(which: str, what: str, lead: str, mistake: Mistake, changed: Parts) -> float:
-    """A stage on 5 V with its motor; `lead` joins its input to something."""
+def driver_on_bench(which: str, what: str, lead: str, mistake: Mistake, changed: Parts) -> float:
+    """One value of a stage on 5 V with its motor. `lead` is what its input is joined to."""
     deck = f"""VR supply 0 {{v5}}
 RR supply rail 0.3
 V33 v33 0 {{v33}}
@@ -238,15 +242,15 @@ V33 v33 0 {{v33}}
 BACROSS across 0 V=V(rail,out)
 .tran 1m 500m
 """
-    return built(DRIVERS[which], mistake, changed, deck, f".meas tran what FIND {what} AT=499m")
+    return measured(DRIVERS[which], mistake, changed, deck, f".meas tran what FIND {what} AT=499m")
 
 
 TOUCHED: Final = "RTOUCH v33 pin 1k\n"
 THROUGH_33K: Final = "RTOUCH v33 pin 33k\n"
 
-STAGE_ENDS: Final = chosen("vth_n rptc v5 v33 Rp temp", TOLERANCES)
-INPUT_ENDS: Final = {"Rp": (0.95, 1.05), **OHMS}
-NO_LOAD: Final = "XD pin rail out DRIVER\n"
+STAGE_TOLERANCES: Final = chosen("vth_n rptc v5 v33 Rp temp", TOLERANCES)
+INPUT_TOLERANCES: Final = {"Rp": (0.95, 1.05), **OHMS}
+WITHOUT_MOTOR: Final = "XD pin rail out DRIVER\n"
 B_SHORTED: Final = Mistake("a solder bridge from drain to source", deck="RX out 0 0.1\n")
 B_TURNED: Final = Mistake("M1's drain and source exchanged", {"M1": "M1 0 g d AO3400A"})
 B_GATE: Final = Mistake("M1's gate and source exchanged", {"M1": "M1 d 0 g AO3400A"})
@@ -255,9 +259,9 @@ NO_PTC: Final = Mistake("no PTC", {"ptc": ""})
 STEP_3: Final = (
     Check(
         3,
-        "driver B: each input has {} to {} kΩ to ground",
-        partial(ohms, DRIVERS["B"], NO_LOAD, "pin"),
-        {"Rg": (0.95, 1.05), **INPUT_ENDS},
+        "driver B: {} to {} kΩ from each input to ground",
+        partial(kohm_to_ground, DRIVERS["B"], WITHOUT_MOTOR, "pin"),
+        {"Rg": (0.95, 1.05), **INPUT_TOLERANCES},
         "kΩ",
         3.5,
         4.0,
@@ -272,9 +276,9 @@ STEP_3: Final = (
     ),
     Check(
         3,
-        "driver A: each input has {} to {} kΩ to ground",
-        partial(ohms, DRIVERS["A"], NO_LOAD, "pin"),
-        INPUT_ENDS,
+        "driver A: {} to {} kΩ from each input to ground",
+        partial(kohm_to_ground, DRIVERS["A"], WITHOUT_MOTOR, "pin"),
+        INPUT_TOLERANCES,
         "kΩ",
         2.3,
         3.5,
@@ -286,8 +290,9 @@ STEP_3: Final = (
     ),
     Check(
         3,
-        "each output has more than {} kΩ to ground, one way round or the other",
-        partial(one_way_ohms, DRIVERS["B"], NO_LOAD, "out"),
+        "more than {} kΩ from each output to ground, "
+        "with the meter's leads one way round or the other",
+        partial(higher_kohm, DRIVERS["B"], WITHOUT_MOTOR, "out"),
         {**OHMS, "temp": (5.0, 60.0)},
         "kΩ",
         100,
@@ -296,9 +301,9 @@ STEP_3: Final = (
     ),
     Check(
         3,
-        "driver B, inputs open: at most {} V across the motor",
-        partial(driven, "B", "v(across)", ""),
-        STAGE_ENDS,
+        "driver B, input not connected: at most {} V across the motor",
+        partial(driver_on_bench, "B", "v(across)", ""),
+        STAGE_TOLERANCES,
         "V",
         None,
         0.1,
@@ -306,9 +311,9 @@ STEP_3: Final = (
     ),
     Check(
         3,
-        "driver A, inputs open: at most {} V across the motor",
-        partial(driven, "A", "v(across)", ""),
-        STAGE_ENDS,
+        "driver A, input not connected: at most {} V across the motor",
+        partial(driver_on_bench, "A", "v(across)", ""),
+        STAGE_TOLERANCES,
         "V",
         None,
         0.1,
@@ -316,9 +321,9 @@ STEP_3: Final = (
     ),
     Check(
         3,
-        "driver B, 1 kΩ from 3.3 V to the input: at least {} V across the motor",
-        partial(driven, "B", "v(across)", TOUCHED),
-        STAGE_ENDS,
+        "driver B, input joined to 3.3 V through 1 kΩ: at least {} V across the motor",
+        partial(driver_on_bench, "B", "v(across)", TOUCHED),
+        STAGE_TOLERANCES,
         "V",
         4.0,
         None,
@@ -332,9 +337,9 @@ STEP_3: Final = (
     ),
     Check(
         3,
-        "driver A, 1 kΩ from 3.3 V to the input: at least {} V across the motor",
-        partial(driven, "A", "v(across)", TOUCHED),
-        STAGE_ENDS,
+        "driver A, input joined to 3.3 V through 1 kΩ: at least {} V across the motor",
+        partial(driver_on_bench, "A", "v(across)", TOUCHED),
+        STAGE_TOLERANCES,
         "V",
         2.8,
         None,
@@ -342,9 +347,9 @@ STEP_3: Final = (
     ),
     Check(
         3,
-        "driver B, 33 kΩ from 3.3 V to the input: at most {} V at the MOSFET's gate",
-        partial(driven, "B", "v(xd.g)", THROUGH_33K),
-        STAGE_ENDS,
+        "driver B, input joined to 3.3 V through 33 kΩ: at most {} V at the MOSFET's gate",
+        partial(driver_on_bench, "B", "v(xd.g)", THROUGH_33K),
+        STAGE_TOLERANCES,
         "V",
         None,
         0.35,
@@ -356,9 +361,9 @@ STEP_3: Final = (
     ),
     Check(
         3,
-        "driver A, 33 kΩ from 3.3 V to the input: at most {} V at the input",
-        partial(driven, "A", "v(pin)", THROUGH_33K),
-        STAGE_ENDS,
+        "driver A, input joined to 3.3 V through 33 kΩ: at most {} V at the input",
+        partial(driver_on_bench, "A", "v(pin)", THROUGH_33K),
+        STAGE_TOLERANCES,
         "V",
         None,
         0.3,
@@ -375,7 +380,7 @@ STEP_3: Final = (
 LED: Final = "RLED rail led 1k\nDLED led 0 LED\n.model LED D(Is=1e-20 N=1.8 Rs=5)\n"
 
 
-def gated(
+def gate_on_bench(
     what: str,
     changed: Parts,
     mistake: Mistake,
@@ -388,8 +393,11 @@ def gated(
     at: str = "AT=1.49",
     vin: str = "PWL(0 0 1m {v5})",
 ) -> float:
-    """The gate on the bench. `hand` above 0.5 V touches the heartbeat to 3.3 V through 1 kΩ, and
-    `second_hand` touches it to ground with a wire."""
+    """One value of the gate on the bench.
+
+    While `hand` is above 0.5 V, the heartbeat is held to 3.3 V through 1 kΩ. While `second_hand` is
+    above 0.5 V, the heartbeat is held to ground with a wire.
+    """
     deck = f"""V33 v33 0 {{v33}}
 VIN supply 0 {vin}
 RIN supply vin 0.3
@@ -405,7 +413,7 @@ IQ1 xg.hf xg.full {{icbo}}
 IQ2 xg.pull xg.hc {{icbo}}
 {joined}.tran 1m {end_s} 0 5m
 """
-    return built(GATE, mistake, changed, deck, f".meas tran what {kind} {what} {at}")
+    return measured(GATE, mistake, changed, deck, f".meas tran what {kind} {what} {at}")
 
 
 TOUCH_S: Final = 0.3
@@ -415,12 +423,12 @@ GROUNDS: Final = f"PWL(0 0 {GROUND_S} 0 {GROUND_S + 0.001} 1)"
 
 
 def flash_s(mistake: Mistake, changed: Parts, first: bool = True) -> float:
-    """How long the LED is lit by touching the heartbeat, or by grounding it then; up to 0.85 s."""
+    """How long the LED is lit after the heartbeat goes to 3.3 V, or then to ground; to 0.85 s."""
     begin = TOUCH_S if first else GROUND_S
     end = begin + 0.85
-    # The area under "lit" is its time; lit is a rail above 2.5 V.
+    # v(lit) is 1 while the rail is above 2.5 V, so its integral is the time.
     joined = f"{LED}BLIT lit 0 V=0.5+0.5*tanh(50*(V(rail)-2.5))\n"
-    return gated(
+    return gate_on_bench(
         "v(lit)",
         changed,
         mistake,
@@ -433,34 +441,34 @@ def flash_s(mistake: Mistake, changed: Parts, first: bool = True) -> float:
     )
 
 
-def at_rest(what: str, mistake: Mistake, changed: Parts, joined: str = "") -> float:
-    return gated(what, changed, mistake, joined=joined)
+def resting(what: str, mistake: Mistake, changed: Parts, joined: str = "") -> float:
+    return gate_on_bench(what, changed, mistake, joined=joined)
 
 
-def stuck(bridge: str, mistake: Mistake, changed: Parts) -> float:
-    """The rail a second after the heartbeat was touched and held."""
-    return gated("v(rail)", changed, mistake, hand=TOUCHES, joined=LED + bridge)
+def stuck_high_v(bridge: str, mistake: Mistake, changed: Parts) -> float:
+    """The rail one second after the heartbeat is held to 3.3 V, with a wire across a capacitor."""
+    return gate_on_bench("v(rail)", changed, mistake, hand=TOUCHES, joined=LED + bridge)
 
 
 def stopped_v(mistake: Mistake, changed: Parts) -> float:
-    """The highest rail after a touch while the stop switch is pressed."""
-    return gated(
+    """The highest rail while the stop switch is pressed and the heartbeat is held to 3.3 V."""
+    return gate_on_bench(
         "v(rail)", changed, mistake, hand=TOUCHES, vin="0", kind="MAX", at="FROM=0.2 TO=1.4"
     )
 
 
 def read_back_v(mistake: Mistake, changed: Parts) -> float:
     joined = f"RBRIDGE vin rail 0.1\nRM2 sense 0 {METER}\n"
-    return gated("v(sense)", changed, mistake, joined=joined)
+    return gate_on_bench("v(sense)", changed, mistake, joined=joined)
 
 
-REST_ENDS: Final = {
+REST_TOLERANCES: Final = {
     **chosen("Rm Rk Rl Rn Ro", RESISTORS),
     **chosen("vth_p ileak ibias icbo gain", SEMICONDUCTORS),
     **SUPPLIES,
     **TEMPERATURE,
 }
-HOLD_ENDS: Final = {
+HOLD_TOLERANCES: Final = {
     **FILM,
     **ONE_PERCENT,
     **chosen("Cc", COUPLING),
@@ -468,13 +476,13 @@ HOLD_ENDS: Final = {
     **TEMPERATURE,
     **chosen("ibias voffset gain", SEMICONDUCTORS),
 }
-THRESHOLD_ENDS: Final = {
+THRESHOLD_TOLERANCES: Final = {
     **chosen("Rh Ri", ONE_PERCENT),
     **chosen("Rk Rm Rl", RESISTORS),
     **SUPPLIES,
     **chosen("ibias", SEMICONDUCTORS),
 }
-LED_ENDS: Final = {**SUPPLIES, **TEMPERATURE, **chosen("vth_p ibias gain", SEMICONDUCTORS)}
+LED_TOLERANCES: Final = {**SUPPLIES, **TEMPERATURE, **chosen("vth_p ibias gain", SEMICONDUCTORS)}
 Q1_TURNED: Final = Mistake(
     "Q1 turned round", {"Q1": "Q1 v33 hf full BC557"}, parts={"reverse_gain": 1.0}
 )
@@ -482,8 +490,8 @@ Q1_TURNED: Final = Mistake(
 STEP_4: Final = (
     Check(
         4,
-        "no power: {} to {} kΩ from heartbeat to ground",
-        partial(ohms, GATE, "XG hb sense v33 vin rail GATE\n", "hb"),
+        "without power: {} to {} kΩ from heartbeat to ground",
+        partial(kohm_to_ground, GATE, "XG hb sense v33 vin rail GATE\n", "hb"),
         {"Rhb": (0.95, 1.05), **OHMS},
         "kΩ",
         9,
@@ -497,9 +505,9 @@ STEP_4: Final = (
     ),
     Check(
         4,
-        "3.3 V and 5 V on, in either order, without the LED: at most {} V at the rail",
-        partial(at_rest, "v(rail)"),
-        REST_ENDS,
+        "3.3 V and 5 V switched on, in either order, without the LED: at most {} V at the rail",
+        partial(resting, "v(rail)"),
+        REST_TOLERANCES,
         "V",
         None,
         0.2,
@@ -515,9 +523,9 @@ STEP_4: Final = (
     ),
     Check(
         4,
-        "U1's pin 3: {} to {} V",
-        partial(at_rest, "v(xg.th)"),
-        THRESHOLD_ENDS,
+        "at U1's pin 3: {} to {} V",
+        partial(resting, "v(xg.th)"),
+        THRESHOLD_TOLERANCES,
         "V",
         1.05,
         1.25,
@@ -532,8 +540,8 @@ STEP_4: Final = (
     ),
     Check(
         4,
-        "U1's pin 2, nothing touched for a few seconds: at most {} V",
-        partial(at_rest, "v(xg.ct)"),
+        "at U1's pin 2, after a few seconds without touching anything: at most {} V",
+        partial(resting, "v(xg.ct)"),
         {**chosen("ibias icbo gain", SEMICONDUCTORS), **SUPPLIES, **TEMPERATURE},
         "V",
         None,
@@ -547,9 +555,9 @@ STEP_4: Final = (
     ),
     Check(
         4,
-        "heartbeat touched through 1 kΩ to 3.3 V: one flash of {} to {} s",
+        "heartbeat held to 3.3 V through 1 kΩ: one flash of {} to {} s",
         flash_s,
-        HOLD_ENDS,
+        HOLD_TOLERANCES,
         "s",
         0.2,
         0.5,
@@ -565,9 +573,10 @@ STEP_4: Final = (
     ),
     Check(
         4,
-        "still held so, the heartbeat touched to ground with a wire: again one flash of {} to {} s",
+        "the heartbeat, still held so, also held to ground with a wire: "
+        "again one flash of {} to {} s",
         partial(flash_s, first=False),
-        HOLD_ENDS,
+        HOLD_TOLERANCES,
         "s",
         0.2,
         0.5,
@@ -579,9 +588,10 @@ STEP_4: Final = (
     ),
     Check(
         4,
-        "held at 3.3 V with a wire across Ca: at most {} V at the rail a second later",
-        partial(stuck, "RX xg.ha xg.ham 0.1\n"),
-        LED_ENDS,
+        "heartbeat held to 3.3 V through 1 kΩ, a wire across Ca: "
+        "at most {} V at the rail one second later",
+        partial(stuck_high_v, "RX xg.ha xg.ham 0.1\n"),
+        LED_TOLERANCES,
         "V",
         None,
         0.2,
@@ -590,8 +600,8 @@ STEP_4: Final = (
     Check(
         4,
         "the same with the wire across Cb: at most {} V",
-        partial(stuck, "RX xg.ham xg.hc 0.1\n"),
-        LED_ENDS,
+        partial(stuck_high_v, "RX xg.ham xg.hc 0.1\n"),
+        LED_TOLERANCES,
         "V",
         None,
         0.2,
@@ -599,7 +609,7 @@ STEP_4: Final = (
     ),
     Check(
         4,
-        "stop switch pressed, heartbeat touched: at most {} V at the rail",
+        "stop switch pressed, heartbeat held to 3.3 V through 1 kΩ: at most {} V at the rail",
         stopped_v,
         SUPPLIES,
         "V",
@@ -630,7 +640,7 @@ STEP_4: Final = (
     ),
 )
 
-# ---- steps 7, 8 and 10: everything joined
+# ---- steps 7, 8 and 10: everything connected
 
 WHOLE: Final = f"{POWER}\n{GATE}\n{DRIVERS['B']}"
 ONE_OF_ALL: Final = f"""XP jack vin stop POWER
@@ -640,17 +650,19 @@ XD pin rail out DRIVER
 {branch("M", "rail", "out", MOTOR)}"""
 
 
-def least_ohms(probe: str, mistake: Mistake, changed: Parts) -> float:
-    """The lower of both ways round, in kilohms."""
+def lower_kohm(probe: str, mistake: Mistake, changed: Parts) -> float:
+    """The lower resistance of the two ways round, in kilohms."""
     ways = [
-        ohms(WHOLE, ONE_OF_ALL, probe, mistake, {**changed, "vohm": way * changed.get("vohm", 1.0)})
+        kohm_to_ground(
+            WHOLE, ONE_OF_ALL, probe, mistake, {**changed, "vohm": way * changed.get("vohm", 1.0)}
+        )
         for way in (1, -1)
     ]
     return min(ways)
 
 
 def drop_v(mistake: Mistake, changed: Parts) -> float:
-    """By how much one motor at full duty lowers the voltage behind the stop switch."""
+    """The fall of the voltage behind the stop switch when one motor runs at full duty."""
     deck = f"""VSUP sup 0 {{v5}}
 RSUP sup jack 0.1
 {ONE_OF_ALL}RG rail vin 0.06
@@ -659,23 +671,23 @@ VP pin 0 PWL(0 0 200m 0 200.1m {{v33}})
 .tran 1m 500m
 """
     before, after = ".meas tran a FIND v(vin) AT=199m", ".meas tran b FIND v(vin) AT=499m"
-    found = run(edited(WHOLE, mistake.edits), deck + mistake.deck, [before, after], changed)
-    return found["a"] - found["b"]
+    results = run(edited(WHOLE, mistake.edits), deck + mistake.deck, [before, after], changed)
+    return results["a"] - results["b"]
 
 
 def tripped_a(mistake: Mistake, changed: Parts) -> float:
-    """What flows through a short at the socket after five seconds, driver B on."""
+    """The current through a short at the socket after five seconds, with driver B on."""
     measure = ".meas tran what RMS i(vs) FROM=5 TO=6"
     supply = short_bench(100, 6).replace("VR rail 0 {v5}", "VR far 0 {v5}\nRR far rail 0.3")
-    return built(DRIVERS["B"], mistake, changed, supply, measure)
+    return measured(DRIVERS["B"], mistake, changed, supply, measure)
 
 
 STEP_7: Final = (
     Check(
         7,
-        "both supplies unplugged, the Pi not joined: "
-        "more than {} kΩ from rail to ground, both ways round",
-        partial(least_ohms, "rail"),
+        "both supplies unplugged, the Pi not connected: "
+        "more than {} kΩ from rail to ground, with the meter's leads both ways round",
+        partial(lower_kohm, "rail"),
         {**OHMS, "Rn": (0.95, 1.05), "Ro": (0.95, 1.05)},
         "kΩ",
         1,
@@ -690,8 +702,8 @@ STEP_7: Final = (
     ),
     Check(
         7,
-        "and more than {} kΩ from the gate's 3.3 V to ground, both ways round",
-        partial(least_ohms, "v33"),
+        "more than {} kΩ from the gate's 3.3 V to ground, both ways round",
+        partial(lower_kohm, "v33"),
         {**OHMS, "Rh": (0.99, 1.01), "Ri": (0.99, 1.01)},
         "kΩ",
         1,
@@ -703,7 +715,7 @@ STEP_7: Final = (
 STEP_8: Final = (
     Check(
         8,
-        "behind the stop switch at most {} V less while a motor runs than before",
+        "behind the stop switch: at most {} V less while a motor runs than before",
         drop_v,
         {"v5": SUPPLIES["v5"], "rptc": (1.0, 3.0)},
         "V",
@@ -721,7 +733,7 @@ STEP_8: Final = (
 STEP_10: Final = (
     Check(
         10,
-        "five seconds later less than {} A through the wire",
+        "after five seconds: less than {} A through the wire",
         tripped_a,
         {"rptc": (1.0, 3.0), "v5": SUPPLIES["v5"]},
         "A",
@@ -734,24 +746,24 @@ STEP_10: Final = (
     ),
 )
 
-# ---- step 5: the cut-offs of a mat, one behind the other
+# ---- step 5: the cut-offs of a mat in series
 
 CUT_OFFS: Final = sum(motor.zone != "neck" for motor in MAT.motors)
 CHAIN: Final = "\n".join(
     f"RT{i} {'red' if i == 1 else f'c{i - 1}'} {'0' if i == CUT_OFFS else f'c{i}'} 0.05"
     for i in range(1, CUT_OFFS + 1)
 )
-"""Each with its crimps: 50 milliohms, which is much."""
+"""The cut-offs in series, each 50 milliohms with its crimps, which is a high value."""
 
 
 def chain_ohm(mistake: Mistake, changed: Parts) -> float:
-    return 1e3 * ohms(CHAIN, "", "red", mistake, changed)
+    return 1e3 * kohm_to_ground(CHAIN, "", "red", mistake, changed)
 
 
 STEP_5: Final = (
     Check(
         5,
-        "red before the first cut-off to red after the last: below {} Ω",
+        "from red before the first cut-off to red after the last: below {} Ω",
         chain_ohm,
         OHMS,
         "Ω",
@@ -764,48 +776,48 @@ STEP_5: Final = (
 CHECKS: Final = (*STEP_2, *STEP_3, *STEP_4, *STEP_5, *STEP_7, *STEP_8, *STEP_10)
 
 
-def check_that_says(words: str) -> Check:
-    return next(check for check in CHECKS if words in check.says)
+def check_with(words: str) -> Check:
+    return next(check for check in CHECKS if words in check.wording)
 
 
-QUIET: Final = (
+UNDETECTED: Final = (
     (
-        check_that_says("one flash"),
+        check_with("one flash"),
         Mistake("Q2 turned round", {"Q2": "Q2 0 hc pull BC547"}, parts={"reverse_gain": 1.0}),
-        "none: Q2 works with its small gain back to front, and the other edge holds the rail alone",
+        "none: Q2 works with its small reverse gain, and the other edge holds the rail alone",
     ),
     (
-        check_that_says("again one flash"),
+        check_with("again one flash"),
         Mistake("Q3 turned round", {"Q3": "Q3 he 0 pull BC547"}, parts={"reverse_gain": 1.0}),
         "none: as with Q2",
     ),
     (
-        check_that_says("first cut-off"),
+        check_with("first cut-off"),
         Mistake("a cut-off that was bridged", {"RT2": "RT2 c1 c2 0.001"}),
-        "a motor that stands still behind a shorted MOSFET is ended by no one (fault 28)",
+        "nothing switches off a motor that is stalled behind a shorted MOSFET (fault 28)",
     ),
 )
-"""Mistakes that pass the check which is nearest to them, and what follows."""
+"""Mistakes that no check finds: the nearest check, the mistake, and its consequence."""
 
 
 def read(check: Check, mistake: Mistake) -> Reading:
-    """What the meter shows, over the tolerances of what is not part of the mistake."""
-    ends = {
-        key: end
-        for key, end in check.ends.items()
+    """What the meter shows over the tolerances of all parts that the mistake does not change."""
+    tolerances = {
+        key: limits
+        for key, limits in check.tolerances.items()
         if key.split(".")[-1] not in mistake.edits and key not in mistake.parts
     }
-    seen = worst(partial(check.measure, mistake), ends)
-    return Reading(check, mistake, seen.low, seen.high)
+    extremes = worst(partial(check.measure, mistake), tolerances)
+    return Reading(check, mistake, extremes.low, extremes.high)
 
 
 @cache
 def readings() -> list[Reading]:
-    """Every check on a correct build, and on each mistake that it is there for."""
-    return [read(check, mistake) for check in CHECKS for mistake in (CORRECT, *check.finds)]
+    """Every check on a correct build and on each of its mistakes."""
+    return [read(check, mistake) for check in CHECKS for mistake in (CORRECT, *check.mistakes)]
 
 
 @cache
-def quiet() -> list[tuple[Reading, str]]:
-    """Mistakes that no check shows, with what the nearest check shows and what follows."""
-    return [(read(check, mistake), follows) for check, mistake, follows in QUIET]
+def undetected() -> list[tuple[Reading, str]]:
+    """Mistakes that no check finds: the reading of the nearest check, and the consequence."""
+    return [(read(check, mistake), consequence) for check, mistake, consequence in UNDETECTED]

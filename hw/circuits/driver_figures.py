@@ -1,7 +1,7 @@
 """The two drivers, the motor at the end of its cable, and the start button's inputs.
 
-The mat's figures come from `hw/mat.yaml` and the motor's from the simulator, so that neither can
-drift away from the circuits.
+The mat's figures come from `hw/mat.yaml` and the motor's from the simulator, so that they always
+agree with the circuits.
 """
 
 import re
@@ -29,10 +29,10 @@ DRIVERS: Final = {
 
 PIN_MA: Final = 8.0
 THRESHOLD_V: Final = (0.65, 1.45)
-"""AO3400A, least and most."""
+"""AO3400A: lowest and highest threshold."""
 
 INPUT_UA: Final = 50.0
-"""ULN2803A: the input current at which it may begin to conduct at 70 °C."""
+"""ULN2803A: input current at which an output may begin to conduct at 70 °C."""
 
 CHIP_A: Final = 0.5
 """ULN2803A: absolute maximum of one output."""
@@ -40,11 +40,12 @@ CHIP_A: Final = 0.5
 STARTS_V: Final = 2.8
 NOMINAL_V: Final = 3.6
 ROTOR_HZ: Final = (150 - 33, 150 + 33)
-"""DEV-3408E03: the highest voltage that one may need to start, the nominal one, and how fast it
-turns at that."""
+"""DEV-3408E03: the highest voltage that a motor may need to start, the nominal voltage, and the
+range of its speed at that voltage."""
 
 HOLD_A_PCT: Final = 42
-"""With driver A, which loses a volt, this holds a motor as the mat file's `hold` does with B."""
+"""The `hold` for driver A, which loses 1 V: the motor turns as fast as with `hold` of the mat file
+and driver B."""
 
 BEAT_HZ: Final = 40.0
 """Two vibrations that differ by less than this are felt as one that swells and fades."""
@@ -58,18 +59,18 @@ TOLERANCES: Final = {
     "Rp": (0.95, 1.05),
     **TEMPERATURE,
 }
-"""Of the motor's inductance nothing is known but its order: 0.1 mH is assumed."""
+"""Only the order of the motor's inductance is known: 0.1 mH is assumed."""
 
 WEAK_PULL_UP_OHM: Final = 73_000
 
 
 def motor_ohm(motor: Motor) -> float:
-    """At rest, from the mat file: `start_ma` flows at the cap."""
+    """The motor's resistance at rest, from the mat file: at the cap `start_ma` flows."""
     return erm.SUPPLY_V * motor.cap_pct / 100 / (motor.start_ma / 1_000)
 
 
 def branch(name: str, plus: str, core: str, motor: Motor) -> str:
-    """A motor with its capacitor at the end of its cable."""
+    """Netlist of a motor with its capacitor at the end of its cable."""
     induced = 1 - motor.run_ma / motor.start_ma
     return (
         f"XW{name} {core} far{name} CABLE\n"
@@ -78,7 +79,7 @@ def branch(name: str, plus: str, core: str, motor: Motor) -> str:
 
 
 def pwm(name: str, node: str, duty_pct: int, first_ms: float = 1.0) -> str:
-    """A pin of the Pi in PWM."""
+    """Netlist of a pin of the Pi with PWM."""
     pulse = f"PULSE(0 {{v33}} {first_ms}m 20n 20n {SLOT_MS * duty_pct / 100}m {SLOT_MS}m)"
     return f"VL{name} lv{name} 0 {pulse}\nX{name} {node} lv{name} one PIPIN\n"
 
@@ -86,8 +87,8 @@ def pwm(name: str, node: str, duty_pct: int, first_ms: float = 1.0) -> str:
 ONE: Final = "VONE one 0 1\n"
 
 
-def still(which: str, bench: str, what: str, changed: Parts) -> float:
-    """One driver whose pin nobody drives, with a motor on the rail."""
+def floating_pin(which: str, bench: str, what: str, changed: Parts) -> float:
+    """One figure of a driver whose pin floats, with a motor on the rail."""
     stage = "VR rail 0 {v5}\nXD pin rail out DRIVER\nVM rail red 0\n"
     stage += branch("M", "red", "out", MOTOR)
     measure = f".meas tran what FIND {what} AT=900u"
@@ -98,7 +99,7 @@ PULLED_UP: Final = f"VPU pu 0 {{v33}}\nRPU pu pin {PULL_UP_OHM}\n"
 
 
 def rising_rail_v(changed: Parts) -> float:
-    """The highest voltage at B's gate while the rail rises: the drain lifts it."""
+    """The peak at the gate of driver B's MOSFET, which its drain lifts as the rail rises."""
     bench = f"""{beats([50])}{ONE}
 V33 v33 0 {{v33}}
 VIN vin 0 PWL(0 0 1m {{v5}})
@@ -115,13 +116,13 @@ XD pin rail out DRIVER
 
 @cache
 def pins() -> list[Row]:
-    """Fault 29: a motor's pin that nobody drives, pulled up as strongly as a Pi can."""
-    found = worst(partial(still, "B", PULLED_UP, "v(xd.g)"), TOLERANCES)
-    alone_v = worst(partial(still, "B", "", "v(xd.g)"), TOLERANCES).high
-    leaks_ma = worst(partial(still, "B", PULLED_UP, "i(vm)"), TOLERANCES)
-    input_a = worst(partial(still, "A", PULLED_UP, "i(v.xd.xu.vin)"), TOLERANCES)
-    rule = 0.7 * THRESHOLD_V[0]
-    ends = {
+    """Fault 29: a motor pin floats, pulled up by the strongest pull-up of a Pi."""
+    pulled_up_v = worst(partial(floating_pin, "B", PULLED_UP, "v(xd.g)"), TOLERANCES)
+    alone_v = worst(partial(floating_pin, "B", "", "v(xd.g)"), TOLERANCES).high
+    leaks_ma = worst(partial(floating_pin, "B", PULLED_UP, "i(vm)"), TOLERANCES)
+    input_a = worst(partial(floating_pin, "A", PULLED_UP, "i(v.xd.xu.vin)"), TOLERANCES)
+    allowed_v = 0.7 * THRESHOLD_V[0]
+    tolerances = {
         "v33": TOLERANCES["v33"],
         "DRIVER.Rp": (0.95, 1.05),
         "vth_n": THRESHOLD_V,
@@ -130,12 +131,12 @@ def pins() -> list[Row]:
         "GATE.Cm": (0.7, 1.1),
         **TEMPERATURE,
     }
-    rises = worst(rising_rail_v, ends)
+    rises_v = worst(rising_rail_v, tolerances)
     return [
-        Row("B: gate, pin floating", alone_v * 1e3, "mV", None, rule * 1e3),
-        Row("B: gate, strongest pull-up", found.high * 1e3, "mV", None, rule * 1e3),
-        Row("B: current through its motor then", leaks_ma.high * 1e3, "mA", None, 0.1),
-        Row("B: gate while the rail comes on, peak", rises.high * 1e3, "mV", None, 540),
+        Row("B: gate, pin floating", alone_v * 1e3, "mV", None, allowed_v * 1e3),
+        Row("B: gate, strongest pull-up", pulled_up_v.high * 1e3, "mV", None, allowed_v * 1e3),
+        Row("B: motor current with the strongest pull-up", leaks_ma.high * 1e3, "mA", None, 0.1),
+        Row("B: gate while the rail comes on, peak", rises_v.high * 1e3, "mV", None, 540),
         Row("A: input, strongest pull-up", input_a.high * 1e6, "µA", None, 0.7 * INPUT_UA),
     ]
 
@@ -143,7 +144,7 @@ def pins() -> list[Row]:
 def switching(
     which: str, duty_pct: int, measures: list[str], changed: Parts = NOMINAL
 ) -> dict[str, float]:
-    """One stage and its motor for eight PWM periods; the motor soon turns as fast as it will."""
+    """Simulates one stage and its motor for eight PWM periods, from the motor's nominal speed."""
     bench = f"""VR rail 0 {{v5}}
 {ONE}{pwm("P", "pin", duty_pct)}
 XD pin rail out DRIVER
@@ -160,7 +161,7 @@ WINDOW: Final = f"FROM={4 * SLOT_MS + 1}m TO={8 * SLOT_MS + 1}m"
 
 @cache
 def drivers() -> list[Row]:
-    """What a stage does when it works: its drain and its pin."""
+    """A stage in normal operation: its drain and its pin."""
     rows = []
     measures = [
         f".meas tran high MAX v(xd.d) {WINDOW}",
@@ -173,17 +174,17 @@ def drivers() -> list[Row]:
         return switching(which, limits.DUTY_PCT, measures, changed)[what]
 
     for which, on_mv, clamp_v in (("A", 1_300, 1.7), ("B", 100, 0.6)):
-        found = {
+        extremes = {
             what: worst(partial(figure, which, what), TOLERANCES)
             for what in ("high", "low", "pin", "spike")
         }
         rows += [
-            Row(f"{which}: highest drain", found["high"].high, "V", None, 5.25 + clamp_v),
-            Row(f"{which}: drain while on", found["low"].high * 1e3, "mV", None, on_mv),
-            Row(f"{which}: pin current", found["pin"].high * 1e3, "mA", None, PIN_MA),
+            Row(f"{which}: highest drain", extremes["high"].high, "V", None, 5.25 + clamp_v),
+            Row(f"{which}: drain while on", extremes["low"].high * 1e3, "mV", None, on_mv),
+            Row(f"{which}: pin current", extremes["pin"].high * 1e3, "mA", None, PIN_MA),
             Row(
-                f"{which}: the same in the first microsecond",
-                found["spike"].high * 1e3,
+                f"{which}: pin current in the first microsecond",
+                extremes["spike"].high * 1e3,
                 "mA",
                 None,
                 2 * PIN_MA,
@@ -193,19 +194,19 @@ def drivers() -> list[Row]:
 
 
 def dc(volt: float, measures: list[str]) -> dict[str, float]:
-    """The motor on a steady voltage, long enough to turn as fast as it will."""
+    """Simulates the motor on a constant voltage until its speed is constant."""
     bench = f"VR red 0 {volt}\n{branch('M', 'red', '0', MOTOR)}.tran 1m 600m\n"
     return run(BRANCH, bench, measures)
 
 
-STILL: Final = "0.001"
-"""Of the back EMF, for a motor that is held: next to nothing."""
+STALLED_EMF: Final = "0.001"
+"""Share of the back EMF for a motor that is held still: almost none."""
 
 
 def at_duty(
     which: str, duty_pct: int, measures: list[str], changed: Parts, induced: str = ""
 ) -> dict[str, float]:
-    """One stage at this duty, once its motor turns as fast as it will."""
+    """Simulates one stage at this duty, when its motor has reached its speed."""
     stage = branch("M", "red", "out", MOTOR)
     bench = f"""VR rail 0 {{v5}}
 {ONE}{pwm("P", "pin", duty_pct)}
@@ -215,16 +216,16 @@ VM rail red 0
 .ic v(xbm.xm.speed)={NOMINAL_V}
 .tran 5u 60m 40m 40u
 """
-    # A motor that follows four times as quickly gets to the same speed in a quarter of the time.
+    # A motor with a quarter of the time constant reaches the same speed in a quarter of the time.
     return run(DRIVERS[which], bench, measures, {**changed, "cspeed": 0.25e-3})
 
 
 @cache
-def seventy_two() -> list[Row]:
-    """What the duty of the cap gives a motor, against its nominal voltage without PWM.
+def duty_at_cap() -> list[Row]:
+    """What a motor gets at the duty of its cap, compared with its nominal voltage without PWM.
 
     The current stops within microseconds after each pulse. So the motor's mean voltage is not the
-    duty's share of 5 V, and its current comes in pulses, which heat more than their mean does.
+    duty's share of 5 V, and its current flows in pulses, which heat more than a constant current.
     """
     end = "FROM=40m TO=60m"
     direct = run(
@@ -237,48 +238,52 @@ def seventy_two() -> list[Row]:
         f".meas tran rms RMS i(l.xbm.xm.l1) {end}",
         f".meas tran speed AVG v(xbm.xm.speed) {end}",
     ]
-    ends = {key: TOLERANCES[key] for key in ("rptc", "lmotor", "v5", "temp")}
+    tolerances = {key: TOLERANCES[key] for key in ("rptc", "lmotor", "v5", "temp")}
     rows, fastest_v = [], 0.0
     for which, duty_pct in (("A", MAT.limits.duty_pct), ("B", MOTOR.cap_pct)):
 
         def figure(what: str, changed: Parts, which: str = which, pct: int = duty_pct) -> float:
             return at_duty(which, pct, measures, changed)[what]
 
-        def pull(changed: Parts, which: str = which, pct: int = duty_pct) -> float:
-            return at_duty(which, pct, measures, changed, STILL)["mean"] * motor_ohm(MOTOR)
+        def starting_v(changed: Parts, which: str = which, pct: int = duty_pct) -> float:
+            return at_duty(which, pct, measures, changed, STALLED_EMF)["mean"] * motor_ohm(MOTOR)
 
-        mean, rms, speed = (worst(partial(figure, what), ends) for what in ("mean", "rms", "speed"))
+        mean, rms, speed = (
+            worst(partial(figure, what), tolerances) for what in ("mean", "rms", "speed")
+        )
         power = figure("mean", {}) * erm.SUPPLY_V / (direct["mean"] * NOMINAL_V)
         name = f"{which}, {duty_pct} %"
         fastest_v = max(fastest_v, speed.high)
         rows += [
-            Row(f"{name}: mean current, most", mean.high * 1e3, "mA", None, MOTOR.start_ma),
-            Row(f"{name}: turns as fast as on, least", speed.low, "V DC"),
-            Row(f"{name}: the same, most", speed.high, "V DC"),
-            Row(f"{name}: power over that on {NOMINAL_V} V DC", 100 * (power - 1), "%"),
+            Row(f"{name}: mean current, highest", mean.high * 1e3, "mA", None, MOTOR.start_ma),
+            Row(f"{name}: DC voltage of the same speed, lowest", speed.low, "V DC"),
+            Row(f"{name}: DC voltage of the same speed, highest", speed.high, "V DC"),
+            Row(f"{name}: more power than at {NOMINAL_V} V DC", 100 * (power - 1), "%"),
             Row(
-                f"{name}: heat of its winding over that, most",
+                f"{name}: more heat in the winding than at {NOMINAL_V} V DC, most",
                 100 * ((rms.high / direct["mean"]) ** 2 - 1),
                 "%",
                 None,
                 80,
             ),
             Row(
-                f"{name}: starts like on, least",
-                worst(pull, ends).low,
+                f"{name}: DC voltage of the same starting torque, lowest",
+                worst(starting_v, tolerances).low,
                 "V DC",
                 STARTS_V if which == "B" else None,
             ),
         ]
-    # Where a motor still turns: what the mat file of each driver has for `hold`.
+    # The speed at `hold` of each driver's mat file.
     for which, duty_pct in (("A", HOLD_A_PCT), ("B", MOTOR.hold_pct)):
         speed_v = at_duty(which, duty_pct, measures, {})["speed"]
-        rows.append(Row(f"{which}, {duty_pct} %, its hold: turns as fast as on", speed_v, "V DC"))
+        rows.append(
+            Row(f"{which}, {duty_pct} %, its hold: DC voltage of the same speed", speed_v, "V DC")
+        )
     highest_hz = ROTOR_HZ[1] * fastest_v / NOMINAL_V
     return [
         *rows,
         Row("fastest motor at the cap", highest_hz, "Hz"),
-        Row("PWM above that by", MAT.pwm_hz - highest_hz, "Hz", BEAT_HZ),
+        Row("PWM frequency above that by", MAT.pwm_hz - highest_hz, "Hz", BEAT_HZ),
     ]
 
 
@@ -286,16 +291,18 @@ def seventy_two() -> list[Row]:
 
 BUTTON: Final = netlist("button.cir")
 COUPLED_PF: Final = 200
-"""Between a core of the button's cable and one of the mat's, two metres side by side; assumed."""
+"""Capacitance between a core of the button's cable and one of the mat's, two metres side by side;
+assumed."""
 
 CLAMP_MA: Final = 20.0
-"""What a pin's clamp diode bears for a millisecond; other makers' CMOS inputs bear 1 to 20 mA."""
+"""The most current into a pin's clamp diode for a millisecond. CMOS inputs of other makers
+withstand 1 to 20 mA."""
 
 
 @cache
 def button() -> list[Row]:
-    """The RC at the header: its edges fit the debounce, and what it keeps from the pin."""
-    ends = {
+    """The RC filter at the header: how fast its edges are, and how well it protects the pin."""
+    tolerances = {
         "BUTTON.R1": (0.95, 1.05),
         "BUTTON.R2": (0.95, 1.05),
         "BUTTON.C1": (0.7, 1.1),
@@ -317,7 +324,7 @@ SB wire 0 hand 0 BTN
         return run(BUTTON, bench, [edge], changed)["edge"] * 1e3 - 100
 
     def coupled_mv(circuit: str) -> float:
-        """A motor's core jumps by 5 V in 100 ns beside the open contact's core."""
+        """How far the pin falls when a motor's core beside the cable jumps by 5 V in 100 ns."""
         bench = f"""VPU pu 0 3.3
 RPU pu pin {WEAK_PULL_UP_OHM}
 XB wire pin BUTTON
@@ -329,7 +336,7 @@ CN noise wire {COUPLED_PF}p
         return (3.3 - run(circuit, bench, [lowest])["low"]) * 1e3
 
     def struck_ma(circuit: str) -> float:
-        """8 kV from a finger (150 pF, 330 ohm) into the open contact's core."""
+        """Peak current into the pin after 8 kV from a finger (150 pF, 330 ohm) into the cable."""
         bench = f"""VPU pu 0 3.3
 RPU pu pin {PULL_UP_OHM}
 XB wire pin BUTTON
@@ -346,14 +353,14 @@ RF finger wire 330
     return [
         Row(
             "contact closes → pin reads low",
-            worst(partial(edge_ms, True, PULL_UP_OHM), ends).high,
+            worst(partial(edge_ms, True, PULL_UP_OHM), tolerances).high,
             "ms",
             None,
             1,
         ),
         Row(
             "contact opens → pin reads high, weakest pull-up",
-            worst(partial(edge_ms, False, WEAK_PULL_UP_OHM), ends).high,
+            worst(partial(edge_ms, False, WEAK_PULL_UP_OHM), tolerances).high,
             "ms",
             None,
             DEBOUNCE_MS / 2,

@@ -1,6 +1,6 @@
 """What the circuits do over their tolerances: `python hw/circuits/figures.py` writes `figures.md`.
 
-Each figure is a row with its limits; the tests hold every row against them and against that file.
+Each figure is a row with its limits. Tests compare every row with its limits and with that file.
 """
 
 import sys
@@ -16,12 +16,12 @@ import gate_figures  # noqa: E402
 import heat_figures  # noqa: E402
 import mat_figures  # noqa: E402
 from bench import Row  # noqa: E402
-from checks import Reading, quiet, readings  # noqa: E402
+from checks import Reading, readings, undetected  # noqa: E402
 from gate_figures import single_faults  # noqa: E402
 
 
 def fault_29() -> list[Row]:
-    """Motor pins and the heartbeat pin that float or are stuck; power that comes and goes."""
+    """Motor pins and the heartbeat pin float or are stuck; power comes and goes."""
     return [*gate_figures.rest(), *gate_figures.stops(), *driver_figures.pins()]
 
 
@@ -29,7 +29,7 @@ GROUPS: Final[Mapping[str, Callable[[], list[Row]]]] = {
     "How long a beat holds the rail": gate_figures.hold,
     "The read-back": gate_figures.read_back,
     "The drivers at work": driver_figures.drivers,
-    "What the duty gives a motor": driver_figures.seventy_two,
+    "What the duty gives a motor": driver_figures.duty_at_cap,
     "The start button's inputs": driver_figures.button,
     "Inrush of the shipped mat": mat_figures.inrush,
     "The wrong supply": mat_figures.wrong_supply,
@@ -43,7 +43,7 @@ GROUPS: Final[Mapping[str, Callable[[], list[Row]]]] = {
 
 
 def number(value: float) -> str:
-    """Three figures, and 0 for what is next to nothing."""
+    """A value with three significant figures; 0 if it is below 0.005."""
     if abs(value) < 0.005:
         return "0"
     digits = 0 if abs(value) >= 99.5 else 1 if abs(value) >= 9.95 else 2
@@ -51,9 +51,9 @@ def number(value: float) -> str:
 
 
 def shown(reading: Reading) -> str:
-    """What the meter shows, over the tolerances."""
+    """What the meter shows over the tolerances, as text."""
     if reading.low > 9_999:
-        return "no end"
+        return "over range"
     low, high = number(reading.low), number(reading.high)
     return f"{low if low == high else f'{low} to {high}'} {reading.check.unit}"
 
@@ -67,13 +67,14 @@ def document() -> str:
     lines = [
         "# What the circuits do",
         "",
-        "Made by `python hw/circuits/figures.py` with ngspice from the netlists beside it; the",
-        "tests make it again and compare. Simulated, not measured: [the build",
-        "guide](../build.md) says what a meter has to show.",
+        "Made by `python hw/circuits/figures.py` with ngspice from the netlists in this folder; a",
+        "test makes it again and compares. All figures are simulated, none is measured: [the build",
+        "guide](../build.md) says what a meter must show.",
         "",
-        "Where a row names no tolerance it holds over all of them: every part at the ends of its",
+        "A row that names no tolerance holds over all of them: every part at the limits of its",
         "data sheet, resistors and capacitors with temperature and age, 5 to 60 °C, 3.3 V and 5 V",
-        "± 5 %. The search for the worst case stands in [bench.py](bench.py).",
+        "± 5 %. [bench.py](bench.py) has the search for the worst case. A beat is one change of",
+        "the heartbeat pin, up or down. The rail is the motors' supply behind the motor gate.",
     ]
     for title, rows in GROUPS.items():
         cells = [
@@ -85,21 +86,22 @@ def document() -> str:
             for row in rows()
         ]
         lines += ["", f"## {title}", "", *table("what | figure | at least | at most", cells)]
-    broken = [[*fault] for fault in single_faults() if fault.does]
+    broken = [[*fault] for fault in single_faults() if fault.effect]
     lines += [
         "",
         "## One part of the gate broken",
         "",
-        "Each part open, shorted (a transistor from collector to emitter or from drain to source,",
-        "the comparator at its output), with two of its legs exchanged, and with a tenth and ten",
-        "times its value. Left out is what still holds the rail for 260 to 400 ms, and leaves it",
-        "off otherwise.",
+        "Each part was simulated open, shorted (a transistor from collector to emitter or from",
+        "drain to source, the comparator from its output to ground), with two of its legs",
+        "exchanged, and with a tenth and ten times its value. The table leaves out a failure if a",
+        "beat still holds the rail for 260 to 400 ms and the rail is off otherwise.",
         "",
-        *table("part | is | then | seen by", broken),
+        *table("part | failure | effect | detected by", broken),
         "",
         "## What the build guide's checks show",
         "",
-        "The meter, of 10 MΩ, on a correct build and on each mistake for which a check is there.",
+        "What a meter of 10 MΩ shows on a correct build and on each mistake that the check must",
+        "find.",
     ]
     step = None
     for reading in readings():
@@ -114,15 +116,15 @@ def document() -> str:
         "### What no check of a meter shows",
         "",
         *table(
-            "mistake | the nearest check shows | its range | what follows",
+            "mistake | the nearest check shows | the check | consequence",
             [
-                [reading.mistake.what, shown(reading), reading.check.text, follows]
-                for reading, follows in quiet()
+                [reading.mistake.what, shown(reading), reading.check.text, consequence]
+                for reading, consequence in undetected()
             ],
         ),
         "",
-        "A part of one of the two edges' paths that breaks after the build is as quiet: the other",
-        "edge holds the rail alone. Repeat step 4 once a year.",
+        "If a part in the path of one of the two edges breaks after the build, nothing shows it",
+        "either: the other edge holds the rail alone. Repeat step 4 once a year.",
     ]
     return "\n".join(lines) + "\n"
 

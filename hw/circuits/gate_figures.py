@@ -1,7 +1,8 @@
-"""The motor gate over its tolerances: how long a beat holds the rail, its rest, and broken parts.
+"""The motor gate over its tolerances: the hold of a beat, the rail at rest, and broken parts.
 
-Beats come as seldom as the program may make them: a checked tick at least every 50 ms, and one that
-is late by as much as `firmware_ctl/limits.py` allows. So no figure changes with the program's tick.
+A beat is one change of the heartbeat pin. Here beats are as rare as the program allows: a checked
+tick at least every 50 ms, or as late as `firmware_ctl/limits.py` allows. So the figures do not
+depend on the length of the program's tick.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,12 +14,12 @@ from bench import (
     Parts,
     Row,
     Worst,
-    each,
     edited,
     netlist,
     parts,
     reference,
     run,
+    run_each,
     scaled,
     worst,
 )
@@ -28,18 +29,18 @@ from firmware_ctl.simulator.board import STAGE_MS
 
 GATE: Final = netlist("gate.cir")
 LEAST_MS, MOST_MS = STAGE_MS
-"""What the program and its simulator count on: one edge holds the rail for as long as this."""
+"""How long one edge holds the rail. The program and its simulator rely on these limits."""
 
 PULL_UP_OHM: Final = 33_000
 """The strongest pull-up inside a Pi 4."""
 
 READS_LOW_V: Final = 0.8
 READS_HIGH_V: Final = 2.0
-"""What a pin of a Pi 4 surely takes for low and for high."""
+"""Below the first a pin of a Pi 4 always reads low, above the second always high."""
 
 CLAMP_MA: Final = 0.5
-"""What the clamp diode of a pin may get for a while. No data sheet of the Pi gives a figure; other
-makers' CMOS inputs bear 1 to 20 mA."""
+"""The most current into a pin's clamp diode, for a while. No data sheet of the Pi gives a figure;
+CMOS inputs of other makers withstand 1 to 20 mA."""
 
 SUPPLIES: Final = {"v33": (3.3 * 0.95, 3.3 * 1.05), "v5": (4.75, 5.25)}
 TEMPERATURE: Final = {"temp": (5.0, 60.0)}
@@ -49,17 +50,17 @@ RESISTORS: Final = {
     for _, _, (name, *_) in parts(GATE)
     if name[0] == "R" and name not in ("Rt", "Rh", "Ri")
 }
-"""5 %, also where the parts list names 1 %: its alternatives allow it."""
+"""5 %, even where the parts list has 1 %, because its alternatives have 5 %."""
 
 ONE_PERCENT: Final = {"Rt": (0.9865, 1.0135), "Rh": (0.99, 1.01), "Ri": (0.99, 1.01)}
-"""1 %; Rt also changes by 100 ppm/K over 35 K. Of Rh and Ri, which lie side by side, only the
-difference matters, and they warm up together."""
+"""1 %. Rt also changes by 100 ppm/K over 35 K. Rh and Ri lie side by side and warm up together, and
+only their difference matters."""
 
 FILM: Final = {"Ct": (0.90, 1.10)}
-"""5 % when new, 2 % for its temperature, 3 % for twenty years."""
+"""5 % when new, 2 % for temperature, 3 % for twenty years."""
 
 CERAMIC: Final = {"Cm": (0.7, 1.1), "Cr": (0.7, 1.1), "Cu": (0.7, 1.1)}
-"""X7R: 10 % when new, 15 % for its temperature, and what its voltage takes."""
+"""X7R: 10 % when new, 15 % for temperature, and the loss at its voltage."""
 
 COUPLING: Final = {"Ca": (0.85, 1.15), "Cb": (0.85, 1.15), "Cc": (0.85, 1.15)}
 """Film, 10 % when new."""
@@ -73,7 +74,7 @@ SEMICONDUCTORS: Final = {
     "ileak": (0.0, 1e-6),
     "icbo": (0.0, 170e-9),
 }
-"""From the data sheets; `icbo` is 15 nA at most at 25 °C and doubles every 10 K, up to 60 °C."""
+"""From the data sheets. `icbo` is at most 15 nA at 25 °C and doubles every 10 K, up to 60 °C."""
 
 EVERYTHING: Final = {
     **RESISTORS,
@@ -90,16 +91,16 @@ VIN: Final = "PWL(0 0 1m {v5})"
 
 
 class Broken(NamedTuple):
-    """What one part of the gate does to it, open or shorted; nothing where it still works."""
+    """A failure of one part of the gate, and its effect; no effect if the gate still works."""
 
     part: str
-    how: str
-    does: str = ""
-    seen: str = ""
+    failure: str
+    effect: str = ""
+    detected_by: str = ""
 
 
 BEAT_MS: Final = 50.0
-"""The safety concept's longest time between two ticks in the ordinary case."""
+"""Longest normal time between two ticks, from the safety concept."""
 
 
 def ticks(first_ms: float, count: int, every_ms: float = BEAT_MS) -> list[float]:
@@ -107,7 +108,7 @@ def ticks(first_ms: float, count: int, every_ms: float = BEAT_MS) -> list[float]
 
 
 def beats(edges_ms: list[float], is_high: bool = False) -> str:
-    """The heartbeat's level: it changes at these times."""
+    """A source for the heartbeat pin, which changes at these times."""
     level = ("0", "{v33}")
     points = [f"0 {level[is_high]}"]
     for at_ms in edges_ms:
@@ -130,7 +131,7 @@ def gate(
     load_ohm: float = 100,
     step_ms: float = 1.0,
 ) -> dict[str, float]:
-    """The motor gate by itself, with a load of 50 mA. `drive` 0: the heartbeat pin floats."""
+    """Simulates the gate alone, with a load of 50 mA. With `drive` 0 the heartbeat pin floats."""
     bench = f"""{heartbeat}
 V33 pi 0 {v33}
 RV33 pi v33 0.2
@@ -149,14 +150,14 @@ IQ2 xg.pull xg.hc {{icbo}}
 def hold_ms(
     edges_ms: list[float], changed: Parts = NOMINAL, *, v33: str = "{v33}", drive: str = "1"
 ) -> float:
-    """From the last of these edges, the first of them up, to the rail below 0.5 V."""
+    """The time from the last of these edges until the rail is below 0.5 V. The first edge is up."""
     off = [".meas tran off WHEN v(rail)=0.5 FALL=LAST"]
-    found = gate(beats(edges_ms), off, edges_ms[-1] + 450, changed, v33=v33, drive=drive)
-    return found["off"] * 1e3 - edges_ms[-1]
+    measured = gate(beats(edges_ms), off, edges_ms[-1] + 450, changed, v33=v33, drive=drive)
+    return measured["off"] * 1e3 - edges_ms[-1]
 
 
 LONG_MS: Final = 1_000.0
-"""After this long without a beat Ct is empty."""
+"""Without a beat for this long, Ct is empty."""
 
 EDGES: Final[Mapping[str, list[float]]] = {
     "a single beat up, from rest": [50],
@@ -168,20 +169,20 @@ EDGES: Final[Mapping[str, list[float]]] = {
 
 @cache
 def hold_range() -> dict[str, Worst]:
-    """Shortest and longest hold over all tolerances, for each kind of last beat."""
+    """The shortest and the longest hold over all tolerances, for each kind of last beat."""
     return {what: worst(partial(hold_ms, edges), EVERYTHING) for what, edges in EDGES.items()}
 
 
 def shortest() -> Worst:
-    return min(hold_range().values(), key=lambda found: found.low)
+    return min(hold_range().values(), key=lambda extremes: extremes.low)
 
 
 def longest() -> Worst:
-    return max(hold_range().values(), key=lambda found: found.high)
+    return max(hold_range().values(), key=lambda extremes: extremes.high)
 
 
 def lowest_v(edges_ms: list[float], changed: Parts) -> float:
-    """The lowest rail from the first beat on until one beat after the last, 5 V at -5 %."""
+    """The lowest rail from the first beat until one beat time after the last, with 5 V at -5 %."""
     changed = {**changed, "v5": 4.75}
     until_ms = edges_ms[-1] + BEAT_MS
     least = f".meas tran least MIN v(rail) FROM={edges_ms[0] + 10}m TO={until_ms}m"
@@ -190,8 +191,8 @@ def lowest_v(edges_ms: list[float], changed: Parts) -> float:
 
 @cache
 def hold() -> list[Row]:
-    """How long the last beat holds the rail, and that the beats of the program are enough."""
-    least = shortest()
+    """How long the last beat holds the rail, and whether the beats of the program suffice."""
+    shortest_hold = shortest()
     missing = [at_ms for i, at_ms in enumerate(ticks(50, 12)) if i % 3]
     late = [50.0 + limits.TICK_LATE_MS * i for i in range(4)]
 
@@ -203,17 +204,30 @@ def hold() -> list[Row]:
         Row(f"{what}, nominal", hold_ms(edges), "ms", LEAST_MS, MOST_MS)
         for what, edges in EDGES.items()
     ]
-    for what, found in hold_range().items():
+    for what, extremes in hold_range().items():
         rows += [
-            Row(f"{what}, shortest", found.low, "ms", LEAST_MS, MOST_MS),
-            Row(f"{what}, longest", found.high, "ms", LEAST_MS, MOST_MS),
+            Row(f"{what}, shortest", extremes.low, "ms", LEAST_MS, MOST_MS),
+            Row(f"{what}, longest", extremes.high, "ms", LEAST_MS, MOST_MS),
         ]
     return [
         *rows,
-        Row("hold after the latest beat allowed", least.low - limits.TICK_LATE_MS, "ms", 0),
-        Row("every third beat missed: lowest rail", lowest_v(missing, least.low_parts), "V", 4.5),
         Row(
-            "every beat as late as allowed: lowest rail", lowest_v(late, least.low_parts), "V", 4.5
+            "hold left when the latest allowed beat comes",
+            shortest_hold.low - limits.TICK_LATE_MS,
+            "ms",
+            0,
+        ),
+        Row(
+            "every third beat missed: lowest rail",
+            lowest_v(missing, shortest_hold.low_parts),
+            "V",
+            4.5,
+        ),
+        Row(
+            "every beat as late as allowed: lowest rail",
+            lowest_v(late, shortest_hold.low_parts),
+            "V",
+            4.5,
         ),
         Row(
             "first beat → rail at 4.5 V, slowest",
@@ -227,7 +241,8 @@ def hold() -> list[Row]:
 
 @cache
 def read_back() -> list[Row]:
-    """What the read-back pin sees, over the tolerances, and what a broken divider does to it."""
+    """The voltage at the read-back pin over the tolerances, and its current with a broken
+    divider."""
     sense = ".meas tran sense FIND v(sense) AT=100m"
     divider = {
         key: end
@@ -237,7 +252,7 @@ def read_back() -> list[Row]:
     pulled_up = f"VPU pu 0 {{v33}}\nRPU pu sense {PULL_UP_OHM}\n"
     clamp = "VCL cl 0 {v33}\n.model PINCLAMP D(Is=1f N=1 Rs=20)\nDCL sense cl PINCLAMP\n"
 
-    # The program switches the pin's pull-down on, which takes its share.
+    # The program switches on the pin's pull-down, which lowers the voltage.
     pulled_down = f"RPD sense 0 {PULL_UP_OHM}\n"
 
     def on_v(changed: Parts) -> float:
@@ -273,31 +288,31 @@ def read_back() -> list[Row]:
 
 
 def resting_mv(heartbeat: str, changed: Parts = NOMINAL, **how: str) -> float:
-    """The highest rail from 0.1 to 1 s. No load but the read-back, and the meter that looks."""
+    """The highest rail from 0.1 to 1 s. The only load is the read-back and the meter."""
     peak = ".meas tran peak MAX v(rail) FROM=100m TO=1000m"
-    found = gate(heartbeat, [peak], 1000, changed, load_ohm=10e6, step_ms=5, **how)  # type: ignore[arg-type]
-    return found["peak"] * 1e3
+    measured = gate(heartbeat, [peak], 1000, changed, load_ohm=10e6, step_ms=5, **how)  # type: ignore[arg-type]
+    return measured["peak"] * 1e3
 
 
 REST_MV: Final = 200
-"""A rail with less than this reads as off, lights no LED and turns no motor."""
+"""A rail below this reads as off, does not light the LED and turns no motor."""
 
 
 @cache
 def rest() -> list[Row]:
-    """The rail while nothing beats: without a load, which would hide what M1 lets through."""
+    """The rail without a beat, and without a load, because a load would hide M1's leakage."""
     low, high = beats([]), beats([], is_high=True)
     pull_up = f"VPU pu 0 {{v33}}\nRPU pu hb {PULL_UP_OHM}\n"
 
     def worst_mv(changed: Parts) -> float:
         return resting_mv(low, changed)
 
-    found = worst(worst_mv, EVERYTHING)
-    at = found.high_parts
+    extremes = worst(worst_mv, EVERYTHING)
+    at = extremes.high_parts
     cases: dict[str, float] = {
         "M1 at its lowest threshold, 25 °C": resting_mv(low, {"vth_p": 0.5}),
         "the same at 60 °C": resting_mv(low, {"vth_p": 0.5, "temp": 60}),
-        "worst over all tolerances and leakage, 5 to 60 °C": found.high,
+        "worst over all tolerances and leakage, 5 to 60 °C": extremes.high,
         "the same, heartbeat pin stuck high": resting_mv(high, at),
         "the same, heartbeat pin floating": resting_mv(low, at, drive="0"),
         "the same, heartbeat pin pulled up": resting_mv(low + pull_up, at, drive="0"),
@@ -310,11 +325,11 @@ def rest() -> list[Row]:
 
 @cache
 def stops() -> list[Row]:
-    """Fault 29: the heartbeat stops, and the Pi's 3.3 V fails, quickly or slowly."""
+    """Fault 29: the heartbeat stops, or the Pi's 3.3 V fails, quickly or slowly."""
     slow = longest().high_parts
     up, down = EDGES["the last of many beats, up"], EDGES["the last of many beats, down"]
     last_up = up[-1]
-    # The process dies a millisecond after its last beat, and its line becomes an input.
+    # The process dies one millisecond after its last beat, and its pin becomes an input.
     dead = f"PWL(0 1 {last_up + 1}m 1 {last_up + 1.001}m 0)"
 
     def fails_ms(ramp_ms: float) -> float:
@@ -322,11 +337,11 @@ def stops() -> list[Row]:
         return hold_ms(up, slow, v33=fails)
 
     def sag_ms(changed: Parts) -> float:
-        """A pin that is high follows its supply, whose quick sag is an edge like any other."""
+        """A pin that is high follows its supply, so a quick sag of the supply acts as an edge."""
         off = [".meas tran off WHEN v(rail)=0.5 FALL=LAST"]
         sag = "PULSE({v33} 2.2 200m 0.5m 0.5m 20m)"
-        found = gate("ELEV lev 0 v33 0 1\n", off, 1_000, changed, v33=sag)
-        return found.get("off", 0.221) * 1e3 - 221
+        measured = gate("ELEV lev 0 v33 0 1\n", off, 1_000, changed, v33=sag)
+        return measured.get("off", 0.221) * 1e3 - 221
 
     held_ms = {
         "heartbeat stops high": hold_ms(up, slow),
@@ -362,43 +377,46 @@ def stops() -> list[Row]:
 # ---- one part of the gate at a time
 
 ENDS: Final = {"Q": (0, 2), "M": (0, 2), "X": (2, 4)}
-"""Between which of its nodes a part is shorted: collector and emitter, drain and source, the
-comparator's output and ground. Of all others, their two ends."""
+"""The two nodes between which a part is shorted: collector and emitter, drain and source, the
+comparator's output and ground. All other parts are shorted between their two ends."""
 
 TURNED: Final = {
     "Q": (("C and E exchanged", (2, 1, 0)),),
     "M": (("D and S exchanged", (2, 1, 0)), ("G and S exchanged", (0, 2, 1))),
     "X": (("pins 2 and 3 exchanged", (1, 0, 2, 3, 4)),),
 }
-"""The ways in which a part with more than two legs is soldered wrongly."""
+"""The ways in which a part with more than two legs can be soldered wrongly."""
 
 
 def broken_parts() -> Iterator[tuple[str, str, str]]:
-    """Every part in each of its faults: its reference, the fault, and the netlist with it."""
+    """Every failure of every part: the part's reference, the failure, and the netlist that has
+    it."""
     for _, _, (name, *nodes, value) in parts(GATE):
         label = reference(name)
         first, second = (nodes[end] for end in ENDS.get(name[0], (0, 1)))
         line = " ".join([name, *nodes, value])
         yield label, "open", edited(GATE, {label: f"RFAULT {first} {second} 10G"})
         yield label, "shorted", edited(GATE, {label: f"{line}\nRFAULT {first} {second} 10m"})
-        for how, order in TURNED.get(name[0], ()):
+        for failure, order in TURNED.get(name[0], ()):
             turned = " ".join([name, *(nodes[i] for i in order), *nodes[len(order) :], value])
-            yield label, how, edited(GATE, {label: turned})
+            yield label, failure, edited(GATE, {label: turned})
         if name[0] in "RC":
             yield label, "a tenth", scaled(GATE, {label: 0.1})
             yield label, "ten times", scaled(GATE, {label: 10})
 
 
 ON_V: Final = 2.5
-"""Above this the rail counts as on."""
+"""A rail above this counts as on."""
 
 
-def judge(case: tuple[str, str, str]) -> Broken:
-    """An even number of beats, which leaves the pin low, and an odd one; and the rest before them.
+def effect_of(case: tuple[str, str, str]) -> Broken:
+    """The effect of one failure, found with an even number of beats, which leaves the pin low, with
+    an odd number, and without beats.
 
-    The rest is tried where it is worst: hot, with the lowest threshold of M1 and all leakage.
+    Without beats the circuit is tried at its worst: hot, with M1's lowest threshold and all
+    leakage.
     """
-    part, how, circuit = case
+    part, failure, circuit = case
     first = 200.0
     hot = {
         "vth_p": 0.5,
@@ -411,7 +429,7 @@ def judge(case: tuple[str, str, str]) -> Broken:
     }
     pulled_down = "RPD sense 0 50k\n"
 
-    def beaten(count: int) -> tuple[dict[str, float], float]:
+    def after_beats(count: int) -> tuple[dict[str, float], float]:
         last = ticks(first, count)[-1]
         end = last + limits.RAIL_OFF_MS + 200
         measures = [
@@ -421,40 +439,45 @@ def judge(case: tuple[str, str, str]) -> Broken:
             f".meas tran off WHEN v(rail)={ON_V} FALL=LAST",
             f".meas tran sense FIND v(sense) AT={last}m",
         ]
-        beaten_at = beats(ticks(first, count)) + pulled_down
-        return gate(beaten_at, measures, end, circuit=circuit, step_ms=3), last
+        heartbeat = beats(ticks(first, count)) + pulled_down
+        return gate(heartbeat, measures, end, circuit=circuit, step_ms=3), last
 
-    def rests_v(is_high: bool) -> float:
-        """The rail after a second, with what the mat's own resistors take."""
+    def resting_v(is_high: bool) -> float:
+        """The rail after one second, with a load that stands for the mat's own resistors."""
         peak = [".meas tran peak MAX v(rail) FROM=900m TO=1000m"]
         still = beats([], is_high) + pulled_down
         return gate(still, peak, 1000, hot, circuit=circuit, load_ohm=10e3, step_ms=3)["peak"]
 
-    # Enough beats for the program to have looked at the rail.
+    # Enough beats for the program to check the rail.
     count = 2 * -(-limits.RAIL_ON_MS // int(2 * BEAT_MS)) + 4
-    low, last = beaten(count)
+    low, last = after_beats(count)
     held_ms = low.get("off", 0) * 1e3 - last
-    if max(low["before"], rests_v(is_high=False)) > ON_V:
-        return Broken(part, how, "the rail is on before the first beat", "read-back, next start")
-    if low["on"] < ON_V:
-        return Broken(part, how, "the rail does not stay on", "read-back, at once")
-    if low["after"] > ON_V:
-        return Broken(part, how, "the rail stays on too long", "read-back, after the last beat")
-    if beaten(count + 1)[0]["after"] > ON_V or rests_v(is_high=True) > ON_V:
-        return Broken(part, how, "a pin stuck high holds the rail", "nothing")
-    if held_ms > MOST_MS:
-        return Broken(part, how, f"a beat holds for {held_ms:.0f} ms", "nothing")
-    if low["sense"] < READS_HIGH_V:
-        return Broken(part, how, "the read-back says off", "read-back, at once")
-    if low["sense"] > 3.3:
-        return Broken(part, how, f"{low['sense']:.1f} V at the read-back, behind Rs", "build guide")
-    if held_ms < LEAST_MS:
+    if max(low["before"], resting_v(is_high=False)) > ON_V:
         return Broken(
-            part, how, f"a beat holds for {held_ms:.0f} ms only", "a beat that comes late"
+            part, failure, "the rail is on before the first beat", "read-back, next start"
         )
-    return Broken(part, how)
+    if low["on"] < ON_V:
+        return Broken(part, failure, "the rail does not stay on", "read-back, at once")
+    if low["after"] > ON_V:
+        return Broken(part, failure, "the rail stays on too long", "read-back, after the last beat")
+    if after_beats(count + 1)[0]["after"] > ON_V or resting_v(is_high=True) > ON_V:
+        return Broken(part, failure, "a pin stuck high holds the rail", "nothing")
+    if held_ms > MOST_MS:
+        return Broken(part, failure, f"a beat holds for {held_ms:.0f} ms", "nothing")
+    if low["sense"] < READS_HIGH_V:
+        return Broken(part, failure, "the read-back shows off", "read-back, at once")
+    if low["sense"] > 3.3:
+        return Broken(
+            part,
+            failure,
+            f"{low['sense']:.1f} V at the read-back, behind Rs",
+            "the build guide's check",
+        )
+    if held_ms < LEAST_MS:
+        return Broken(part, failure, f"a beat holds for {held_ms:.0f} ms only", "a late beat")
+    return Broken(part, failure)
 
 
 @cache
 def single_faults() -> list[Broken]:
-    return each(judge, broken_parts())
+    return run_each(effect_of, broken_parts())

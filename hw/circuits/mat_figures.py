@@ -1,4 +1,4 @@
-"""The whole mat: its supply, the wrong supply, all motors together, and the faults 27 and 28."""
+"""The whole mat: its supply, a wrong supply, all motors at once, and the faults 27 and 28."""
 
 from functools import cache
 from typing import Final
@@ -12,21 +12,21 @@ from firmware_ctl.simulator import erm
 POWER: Final = netlist("power.cir")
 FUSE_MA: Final = 2_000.0
 HOLD_MA: Final = 250.0
-"""MF-R025: what it carries for ever."""
+"""MF-R025: current that it carries without tripping."""
 
 CHIP_MA: Final = 500.0
 """ULN2803A: absolute maximum of one output."""
 
 ADAPTER_LIMIT_A: Final = 5.0
-"""Where the strongest plug-in supply of this size limits its current."""
+"""Current limit of the strongest plug-in supply of this size."""
 
 
-def whole(
+def run_mat(
     bench: str, measures: list[str], changed: Parts = NOMINAL, which: str = "B"
 ) -> dict[str, float]:
-    """Supply, fuse, stop switch and gate; the bench adds drivers and motors behind the rail.
+    """Simulates supply, fuse, stop switch and gate; `bench` adds drivers and motors to the rail.
 
-    `stop` above 0.5 V closes the stop switch. The supply has 0.1 ohm.
+    The stop switch is closed while `stop` is above 0.5 V. The supply has 0.1 ohm.
     """
     deck = f"""VSUP sup 0 {{v5}}
 RSUP sup jack 0.1
@@ -41,9 +41,9 @@ XHB hb lev one PIPIN
 
 @cache
 def inrush() -> list[Row]:
-    """All motors from rest in the same instant, at their caps, all PWM periods together.
+    """All motors start from rest at the same instant, at their caps, with all PWM periods in phase.
 
-    The software spreads starts and never does this; the supply has to bear it all the same.
+    The software spreads the starts and never does this, but the supply must withstand it.
     """
     stages = "".join(
         pwm(f"P{i}", f"pin{i}", each_one.cap_pct, first_ms=20)
@@ -52,7 +52,7 @@ def inrush() -> list[Row]:
         for i, each_one in enumerate(MAT.motors)
     )
     end = 20 + 4 * SLOT_MS
-    found = whole(
+    high = run_mat(
         f"{beats([1])}VST stop 0 1\n{stages}.tran 5u {end}m 0 20u\n",
         [
             f".meas tran peak MAX i(vfuse) FROM=20m TO={end}m",
@@ -60,7 +60,7 @@ def inrush() -> list[Row]:
         ],
         {"v5": 5.25, "rptc": 1.0},
     )
-    low = whole(
+    low = run_mat(
         f"{beats([1])}VST stop 0 1\n{stages}.tran 5u {end}m 0 20u\n",
         [f".meas tran least MIN v(rail) FROM=20.5m TO={20 + SLOT_MS / 2}m"],
         {"v5": 4.75, "rptc": 1.0, "vth_p": 1.3, "temp": 60.0},
@@ -68,22 +68,28 @@ def inrush() -> list[Row]:
     counted_ma = sum(each_one.start_ma for each_one in MAT.motors)
     return [
         Row(
-            "all motors from rest: peak through the fuse, 5 V at +5 %",
-            found["peak"] * 1e3,
+            "all motors from rest: peak current through the fuse, 5 V at +5 %",
+            high["peak"] * 1e3,
             "mA",
             None,
             FUSE_MA,
         ),
-        Row("mean of their first PWM period", found["mean"] * 1e3, "mA", None, 1.05 * counted_ma),
-        Row("what the software counts for it", counted_ma, "mA", None, MAT.max_ma),
+        Row(
+            "mean current in their first PWM period",
+            high["mean"] * 1e3,
+            "mA",
+            None,
+            1.05 * counted_ma,
+        ),
+        Row("current that the software assumes for all motors", counted_ma, "mA", None, MAT.max_ma),
         Row("rail meanwhile, 5 V at -5 %", low["least"], "V", 4.2),
     ]
 
 
 def adapter(volt: float | str, limit_a: float, reverse: bool = False) -> str:
-    """A plug-in supply that limits its current, behind no load but the mat."""
+    """Netlist of a plug-in supply that limits its current."""
     sign = "-" if reverse else ""
-    # Steep enough to be a limit, and smooth: a tenth of a volt is lost up to it.
+    # A smooth function for the solver, steep enough to act as a limit. It loses up to 0.1 V.
     return (
         f"VS source 0 {sign}{volt}\nBS source jack I={limit_a}*tanh(10*V(source,jack)/{limit_a})\n"
     )
@@ -91,7 +97,7 @@ def adapter(volt: float | str, limit_a: float, reverse: bool = False) -> str:
 
 @cache
 def wrong_supply() -> list[Row]:
-    """An adapter of 9 V or 12 V, or with minus on its centre: the TVS takes its current."""
+    """An adapter of 9 V or 12 V, or one with minus on its centre: the TVS takes its current."""
     deck = f"""VFUSE jack in 0
 XP in vin stop POWER
 VST stop 0 1
@@ -118,13 +124,14 @@ VH high 0 {{v33}}
     circuit = f"{POWER}\n{GATE}\n{DRIVERS['B']}"
     rows = []
     for volt, limit_a in ((9, 1.0), (12, 1.5), (12, ADAPTER_LIMIT_A)):
-        found = run(circuit, adapter(volt, limit_a) + deck, measures, most)
+        results = run(circuit, adapter(volt, limit_a) + deck, measures, most)
+        tvs_a = results["fuse"] - results["motor"]
         name = f"{volt} V, limited to {limit_a:.1f} A"
         rows += [
-            Row(f"{name}: behind the fuse", found["fused"], "V", None, 8.0),
-            Row(f"{name}: heat of the TVS", found["fused"] * (found["fuse"] - found["motor"]), "W"),
-            Row(f"{name}: current into GPIO 8", found["pin"] * 1e3, "mA", None, CLAMP_MA),
-            Row(f"{name}: motor at full duty", found["motor"] * 1e3, "mA", None, 300),
+            Row(f"{name}: behind the fuse", results["fused"], "V", None, 8.0),
+            Row(f"{name}: heat of the TVS", results["fused"] * tvs_a, "W"),
+            Row(f"{name}: current into GPIO 8", results["pin"] * 1e3, "mA", None, CLAMP_MA),
+            Row(f"{name}: motor at full duty", results["motor"] * 1e3, "mA", None, 300),
         ]
     bare = edited(circuit, {"D1": ""})
     bare_v = run(bare, adapter(12, 1.5) + deck, measures, most)
@@ -140,7 +147,7 @@ VH high 0 {{v33}}
         Row("5 V reversed: rail", turned["rail"], "V", -1.5, 0.1),
         Row("TVS turned round: behind the fuse", wrong_v, "V", None, 1.5),
         Row(
-            "5.25 V: what the TVS and the rest take besides the motor",
+            "5.25 V: current of the TVS and the rest, without the motor",
             (plain["fuse"] - plain["motor"]) * 1e3,
             "mA",
             None,
@@ -151,7 +158,7 @@ VH high 0 {{v33}}
 
 @cache
 def fault_27() -> list[Row]:
-    """A driver's MOSFET conducts whatever its gate says: the motor's low side is at ground."""
+    """A driver's MOSFET always conducts: the motor's low side is at ground."""
     edges = ticks(50, 11)
     last = edges[-1]
     slow = {
@@ -168,11 +175,11 @@ def fault_27() -> list[Row]:
             ".meas tran off WHEN i(vm)=1m FALL=LAST",
             f".meas tran on MAX i(vm) FROM={end_ms / 3}m TO={end_ms}m",
         ]
-        return whole(bench, measures, changed)
+        return run_mat(bench, measures, changed)
 
     opens = "PWL(0 1 400m 1 400.01m 0)"
     until = ticks(50, 12)
-    pin_high = whole(
+    pin_high = run_mat(
         f"{beats(edges)}VST stop 0 1\nVHIGH high 0 {{v33}}\nXP pin high one PIPIN\n"
         "XD pin rail out DRIVER\nVM rail mp 0\n"
         f"{branch('M', 'mp', 'out', MOTOR)}.tran 0.1m {last + 450}m 0 0.5m\n",
@@ -183,7 +190,7 @@ def fault_27() -> list[Row]:
     ends = shorted(edges, last + 450)
     slowest = shorted(edges, last + 450, slow)
     stopped = shorted(until, 600, stop=opens)
-    quiet = whole(
+    no_load = run_mat(
         f"{beats(until)}VST stop 0 {opens}\n.tran 0.1m 800m 0 1m\n",
         [".meas tran off WHEN v(rail)=0.5 FALL=LAST"],
     )
@@ -200,12 +207,13 @@ def fault_27() -> list[Row]:
             MOST_MS,
         ),
         Row("stop switch → below 1 mA", stopped["off"] * 1e3 - 400, "ms", None, 100),
-        Row("stop switch, no load → rail below 0.5 V", quiet["off"] * 1e3 - 400, "ms", None, 400),
+        Row("stop switch, no load → rail below 0.5 V", no_load["off"] * 1e3 - 400, "ms", None, 400),
     ]
 
 
 def short_bench(duty_pct: int, end_s: float) -> str:
-    """A core shorted to the rail behind two metres of cable. PWM at 10 Hz heats the PTC alike."""
+    """A core shorted to the rail behind two metres of cable. PWM at 10 Hz heats the PTC as 250 Hz
+    does."""
     pulse = f"PULSE(0 {{v33}} 1m 1u 1u {duty_pct}m 100m)"
     level = "PWL(0 0 1m 0 2m {v33})" if duty_pct == 100 else pulse
     return f"""VR rail 0 {{v5}}
@@ -220,10 +228,10 @@ RS short out 0.2
 
 @cache
 def fault_28() -> list[Row]:
-    """A motor's cable is shorted, or the motor stands still under power."""
+    """A motor's cable is shorted, or the motor is stalled."""
 
     def shorted(which: str, duty_pct: int, end_s: float) -> dict[str, float]:
-        """The PTC with the lowest resistance trips last."""
+        """The PTC with the lowest resistance, which trips last."""
         measures = [
             ".meas tran first MAX i(vs) FROM=0 TO=50m",
             ".meas tran trips WHEN v(xd.xptc.warm)=75 RISE=1",
@@ -250,12 +258,16 @@ RM rail out {motor_ohm(MOTOR)}
     return [
         Row("B, cable shorted, MOSFET on: first current", full["first"], "A", None, 5.7),
         Row("PTC trips after", full["trips"], "s", None, 5),
-        Row("current then", full["then"] * 1e3, "mA", None, HOLD_MA),
+        Row("current after it has tripped", full["then"] * 1e3, "mA", None, HOLD_MA),
         Row(f"B, cable shorted at {MOTOR.cap_pct} %: PTC trips after", cap["trips"], "s", None, 5),
         Row("A, cable shorted, output on: first current", chip["first"], "A"),
-        Row("over the chip's absolute maximum by a factor of", chip["first"] * 1e3 / CHIP_MA, ""),
+        Row(
+            "that current, as a multiple of the chip's absolute maximum",
+            chip["first"] * 1e3 / CHIP_MA,
+            "",
+        ),
         Row("PTC trips after", chip["trips"], "s", None, 5),
-        Row("PTC over ambient at a motor's highest current", carried, "K", None, 45),
+        Row("PTC temperature over ambient at a motor's highest current", carried, "K", None, 45),
         Row(
             f"stalled at {MOTOR.cap_pct} %: current",
             stall_ma * MOTOR.cap_pct / 100,

@@ -1,7 +1,7 @@
 """Draws the reference build: `python hw/drawings/make.py` writes the SVG files beside it.
 
-Values come from the netlists, pins and names from `mat.yaml`; only the places on the paper stand
-here. Text stays text in the SVG, so that it can be searched and read aloud.
+Values come from the netlists, pins and names from `mat.yaml`. This module holds only the positions
+on the sheet. Text stays text in the SVG, so that it can be searched and read aloud.
 """
 
 import sys
@@ -45,15 +45,15 @@ At = tuple[float, float]
 
 
 def value(circuit: str, ref: str) -> str:
-    """A part's value as people write it."""
-    found = next(p.value for p in netlist_parts() if (p.circuit, p.ref) == (circuit, ref))
-    if found[0].isdigit():
-        return found[:-1] + UNITS[found[-1]] if found[-1] in UNITS else f"{found} Ω"
-    return NAMES.get(found, found)
+    """A part's value with its unit, as in `4.7 kΩ`."""
+    text = next(p.value for p in netlist_parts() if (p.circuit, p.ref) == (circuit, ref))
+    if text[0].isdigit():
+        return text[:-1] + UNITS[text[-1]] if text[-1] in UNITS else f"{text} Ω"
+    return NAMES.get(text, text)
 
 
 class Sheet:
-    """A drawing on which everything has its place in absolute coordinates."""
+    """A drawing on which every element has absolute coordinates."""
 
     def __init__(self, circuit: str, title: str, margin: float = 0.4) -> None:
         self._circuit = circuit
@@ -65,7 +65,7 @@ class Sheet:
         return self._drawing.add(element)
 
     def part(self, kind: Any, ref: str, start: At, end: At, side: str = "") -> None:
-        """A part between two points with its name and value; `side`: where these stand."""
+        """A part between two points, with its name and value on the given side of it."""
         self.add(kind().endpoints(start, end))
         middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
         upright = start[0] == end[0]
@@ -114,14 +114,14 @@ class Sheet:
         self.add(elm.Rect(corner1=corner, corner2=other, **look).at((0, 0)).theta(0))
 
     def stand(self, element: Any, anchor: str, at: At) -> Any:
-        """An element that is not drawn between two points, upright, by one of its anchors."""
+        """Places an element upright, with one of its anchors at the given point."""
         return self.add(element.at(at).anchor(anchor).theta(0))
 
     def legs(self, title: str, at: At, names: str, flat: bool = True) -> None:
-        """A transistor as it lies before the solderer, with the names of its legs.
+        """A transistor as it lies on the workbench, with the names of its legs.
 
-        `flat`: a TO-92 with its flat side up, the legs pointing at the reader. Else an SOT-23 from
-        above, its single leg away from the reader.
+        `flat`: a TO-92 with its flat side up and its legs towards the reader. Otherwise an SOT-23
+        from above, with its single leg away from the reader.
         """
         x, y = at
         self.text(title, (x - 1.1, y + 2.1), "right", 0)
@@ -155,13 +155,13 @@ class Sheet:
 
 
 def motor_gate() -> bytes:
-    s = Sheet("gate", "Motor gate: the rail is on only while the heartbeat keeps changing")
+    s = Sheet("gate", "Motor gate: the rail is on only while the heartbeat keeps toggling")
     s.port(f"heartbeat\nGPIO {GATE.heartbeat_pin}", (-1, 4), "left")
     s.wire((-1, 4), (1, 4))
     s.dot((0, 4), (1, 4))
     s.part(elm.ResistorIEC, "Rhb", (0, 4), (0, 2), "left")
     s.ground((0, 2))
-    # A rising edge.
+    # The path of a rising edge.
     s.part(elm.ResistorIEC, "Ra", (1, 4), (1, 6.5), "left")
     s.wire((1, 6.5), (1.4, 6.5))
     s.part(elm.Capacitor, "Ca", (1.4, 6.5), (3.4, 6.5))
@@ -173,7 +173,7 @@ def motor_gate() -> bytes:
     s.stand(elm.BjtNpn(circle=True), "base", (6.4, 6.5))
     s.name("Q2", (7.4, 6.5), "right", 0.25)
     s.ground((7.15, 5.8))
-    # A falling edge.
+    # The path of a falling edge.
     s.part(elm.ResistorIEC, "Rc", (1, 4), (1, 0.9))
     s.wire((1, 0.9), (2.4, 0.9))
     s.part(elm.Capacitor, "Cc", (2.4, 0.9), (4.4, 0.9))
@@ -186,7 +186,7 @@ def motor_gate() -> bytes:
     s.name("Q3", (7.4, 2.5), "right", 0.25)
     s.wire((6.4, 2.5), (5.7, 2.5))
     s.ground((5.7, 2.5))
-    # Both pull Q1's base down, and Q1 fills Ct.
+    # Both paths pull Q1's base down, and Q1 charges Ct.
     s.wire((7.15, 7.2), (9.6, 7.2), (9.6, 3.2), (7.15, 3.2))
     s.dot((9.6, 7.2))
     s.part(elm.ResistorIEC, "Rf", (9.6, 7.2), (9.6, 9.2), "left")
@@ -203,7 +203,7 @@ def motor_gate() -> bytes:
     s.part(elm.Capacitor, "Ct", (12.4, 6.2), (12.4, 4.2), "left")
     s.part(elm.ResistorIEC, "Rt", (14.6, 6.2), (14.6, 4.2), "left")
     s.ground((12.4, 4.2), (14.6, 4.2))
-    # Compared with a third of the 3.3 V.
+    # U1 compares Ct with a third of the 3.3 V.
     s.stand(elm.Opamp(), "in1", (16.0, 6.2))
     s.text(
         f"U1, half of an {value('gate', 'U1')}:\n3.3 V at pin 8, ground at pin 4,\n"
@@ -225,7 +225,7 @@ def motor_gate() -> bytes:
     s.wire((18.2, 3.9), (18.6, 3.9), (18.6, 5.58))
     s.wire((18.17, 5.58), (18.6, 5.58))
     s.dot((18.6, 5.58))
-    # The rail's switch.
+    # The switch of the rail.
     s.part(elm.ResistorIEC, "Rl", (18.6, 5.58), (20.8, 5.58))
     s.wire((20.8, 5.58), (24.2, 5.58))
     s.dot((20.8, 5.58), (23.2, 5.58), (20.8, 9.2), (23.2, 9.2), (25.03, 9.2))
@@ -247,16 +247,16 @@ def motor_gate() -> bytes:
     s.ground((27.0, -0.4))
     s.part(elm.ResistorIEC, "Rs", (27.0, 1.6), (29.4, 1.6), "below")
     s.port(f"read-back\nGPIO {GATE.rail_pin}", (29.4, 1.6), "right")
-    # The legs.
+    # The legs of the transistors and of U1.
     s.text(
-        "The legs. A transistor of another type may have them in another order.",
+        "The legs. Another type of transistor may have its legs in another order.",
         (0, -3.2),
         fontsize=11,
     )
     s.legs("Q1 BC557B,\nQ2, Q3 BC547B", (2.0, -6.7), "C B E")
     s.legs("M1 AO3401A", (7.4, -6.7), "G S D", flat=False)
     s.text(
-        "G is leg 1, S leg 2, D leg 3. Ask a meter\nwhich pin of the adapter board each one is.",
+        "G is leg 1, S leg 2, D leg 3. Find the adapter\nboard's pin of each one with a meter.",
         (9.0, -6.2),
     )
     dip8(s, (21.4, -6.9))
@@ -264,7 +264,7 @@ def motor_gate() -> bytes:
 
 
 def dip8(s: Sheet, at: At) -> None:
-    """The LM393 from above: its pins and what each is joined to."""
+    """The LM393 from above: its pins and what each is connected to."""
     x, y = at
     s.text("U1 LM393 from above", (x - 1.0, y + 3.0), "right", 0)
     s.box((x - 1.0, y - 0.5), (x + 1.0, y + 2.5))
@@ -281,11 +281,11 @@ def dip8(s: Sheet, at: At) -> None:
 
 def driver_a() -> bytes:
     s = Sheet("driver_a", "Driver A: one ULN2803A for eight motors")
-    rows = range(1, 9)
+    channels = range(1, 9)
     pins = [
-        *((f"{i}B", f"{i}", "left", 10 - i) for i in rows),
+        *((f"{i}B", f"{i}", "left", 10 - i) for i in channels),
         ("GND", "9", "left", 1),
-        *((f"{i}C", f"{19 - i}", "right", 10 - i) for i in rows),
+        *((f"{i}C", f"{19 - i}", "right", 10 - i) for i in channels),
         ("COM", "10", "right", 1),
     ]
     chip = elm.Ic(
@@ -298,8 +298,8 @@ def driver_a() -> bytes:
         edgepadW=0.8,
     )
     place = s.add(chip.at((0, 0)).theta(0)).absanchors
-    if len(MAT.motors) > len(rows):
-        raise SystemExit("hw/mat.yaml has more motors than one ULN2803A; draw a second one")
+    if len(MAT.motors) > len(channels):
+        raise SystemExit("hw/mat.yaml has more motors than one ULN2803A drives: draw a second one")
     for i, motor in enumerate(MAT.motors, start=1):
         x, y = place[f"{i}B"]
         s.wire((x, y), (x - 2.4, y))
@@ -309,16 +309,16 @@ def driver_a() -> bytes:
         s.add(elm.Thermistor().endpoints((x + 1.0, y), (x + 3.0, y)))
         s.wire((x + 3.0, y), (x + 5.4, y))
         s.port(f"{colours()[motor.name]}, {motor.name}", (x + 5.4, y), "right")
-    # The first channel in full; the others are the same.
+    # The first channel is drawn in full; the others are the same.
     x, y = place["1B"]
     s.dot((x - 1.6, y))
     s.wire((x - 1.6, y), (x - 1.6, y + 0.6))
     s.part(elm.ResistorIEC, "Rp", (x - 1.6, y + 0.6), (x - 1.6, y + 2.4), "left")
     s.wire((x - 1.6, y + 2.4), (x - 0.6, y + 2.4))
     s.ground((x - 0.6, y + 2.4))
-    s.text("one from every input to ground", (x - 0.2, y + 2.2), "right", 0)
+    s.text("one from each input to ground", (x - 0.2, y + 2.2), "right", 0)
     x, y = place["1C"]
-    s.text(f"ptc {value('driver_a', 'ptc')} in every output", (x + 2.4, y), "above", 0.9)
+    s.text(f"ptc {value('driver_a', 'ptc')} in each output", (x + 2.4, y), "above", 0.9)
     x, y = place["GND"]
     s.ground((x, y))
     x, y = place["COM"]
@@ -328,7 +328,7 @@ def driver_a() -> bytes:
 
 
 def driver_b() -> bytes:
-    s = Sheet("driver_b", "Driver B: eight such stages, one for each motor")
+    s = Sheet("driver_b", "Driver B: eight of these stages, one for each motor")
     s.port("GPIO of this motor", (0, 2), "left")
     s.part(elm.ResistorIEC, "Rg", (0, 2), (2.5, 2))
     s.dot((2.5, 2))
@@ -374,7 +374,7 @@ def driver_b() -> bytes:
             s.text(cell, (x, 3.4 - 0.6 * i), "right", 0)
     s.legs("M1 AO3400A", (1.6, -3.8), "G S D", flat=False)
     s.text(
-        "G is leg 1, S leg 2, D leg 3.\nAsk a meter which pin of the\nadapter board each one is.",
+        "G is leg 1, S leg 2, D leg 3.\nFind the adapter board's pin\nof each one with a meter.",
         (3.1, -2.9),
     )
     return s.svg()
@@ -387,7 +387,7 @@ def power() -> bytes:
     s.name("F1", (1.5, 4), "above")
     s.wire((3, 4), (7.2, 4))
     s.dot((3.6, 4), (6.0, 4))
-    # From ground to plus: the bar, which is the ring, is at the plus.
+    # Drawn from ground to plus, so that the bar, which stands for the ring, is at the plus.
     s.add(elm.Zener().endpoints((3.6, 1.6), (3.6, 4)))
     s.name("D1", (3.6, 3.1), "left", 0.5)
     s.text("its ring\nat the plus", (3.1, 2.6), "left", 0.1, fontsize=SMALL)
@@ -396,7 +396,7 @@ def power() -> bytes:
     s.add(elm.Switch().endpoints((7.2, 4), (10.4, 4)))
     s.name("S1", (8.8, 4), "above", 0.9)
     s.text(
-        "latching, opens when pressed,\non its cable, in reach of the hand",
+        "latching, opens when pressed,\non its cable, within reach",
         (6.6, 6.2),
         "right",
         0,
@@ -426,7 +426,9 @@ def label() -> bytes:
     s.text("+", (11.3, 2.6), "right", 0.1, fontsize=20)
     s.wire((9.05, 2.6), (7.6, 2.6))
     s.text("-", (7.5, 2.6), "left", 0.1, fontsize=20)
-    s.text("To stop: the stop switch, or pull this plug.", (0.6, 1.2), "right", 0, fontsize=17)
+    s.text(
+        "To stop: press the stop switch, or pull this plug.", (0.6, 1.2), "right", 0, fontsize=17
+    )
     return s.svg()
 
 
@@ -435,7 +437,9 @@ def box_label() -> bytes:
     s.box((0, 0), (12.2, 10.4), lw=3)
     s.text(f"Vibrating acupressure mat, hardware {VERSION}", (0.6, 9.5), "right", 0, fontsize=19)
     s.text("5 V DC, 3 A, plus on the centre. Never another adapter.", (0.6, 8.5), "right", 0)
-    s.text("To stop: the stop switch, the button, or pull the plug.", (0.6, 7.7), "right", 0)
+    s.text(
+        "To stop: press the stop switch or the button, or pull the plug.", (0.6, 7.7), "right", 0
+    )
     s.text("Ask a doctor first:", (0.6, 6.6), "right", 0, fontsize=15)
     for i, line in enumerate(
         (
@@ -446,7 +450,12 @@ def box_label() -> bytes:
         )
     ):
         s.text(line, (0.6, 5.8 - 0.7 * i), "right", 0)
-    s.text("Not while asleep. Not unattended. Too warm, or a smell: stop.", (0.6, 2.7), "right", 0)
+    s.text(
+        "Not while asleep. Not unattended. If it gets too warm or smells: stop.",
+        (0.6, 2.7),
+        "right",
+        0,
+    )
     s.text("Built by", (0.6, 1.7), "right", 0)
     s.text("on", (7.0, 1.7), "right", 0)
     s.text("Checked every year:", (0.6, 0.8), "right", 0)
@@ -492,7 +501,7 @@ def button() -> bytes:
 
 
 def colours() -> dict[str, str]:
-    """Each motor's core, by the motor's name."""
+    """The colour of each motor's core, by the motor's name."""
     return {
         motor.name: colour
         for motors in cables(MAT).values()
@@ -513,14 +522,14 @@ def wiring() -> bytes:
     s.text("fuse, TVS,\n470 µF", (3.9, 11.7), "above", 0)
     s.wire((5.2, 11.6), (5.6, 11.6))
     s.add(elm.Switch().endpoints((5.6, 11.6), (8.8, 11.6)))
-    s.text("stop switch: latching,\nin reach of the hand", (7.2, 13.0), "above", 0)
+    s.text("stop switch: latching,\nwithin reach", (7.2, 13.0), "above", 0)
     s.wire((8.8, 11.6), (11.5, 11.6))
     s.box((9.1, 10.6), (10.7, 12.4), lw=1, ls=":")
     s.text("10 µF,\n1 kΩ", (9.9, 11.2), "above", 0, fontsize=SMALL)
-    # Ground: one wire from each to the star point, which is the minus of the supply's board.
+    # Each ground has its own wire to the star point, which is the minus of the supply's board.
     star = (3.9, 9.4)
     s.dot(star)
-    s.text("star point:\nground of all", (1.65, 10.15), "right", 0, fontsize=SMALL)
+    s.text("star point:\nall grounds", (1.65, 10.15), "right", 0, fontsize=SMALL)
     s.wire((0, 9.6), (0, 9.4), star, ls="--")
     s.wire((4.6, 10.6), (4.6, 9.7), (3.9, 9.7), star, ls="--")
     s.wire(star, (8.6, 9.4), (8.6, 8.9), (11.5, 8.9), ls="--")
@@ -533,7 +542,7 @@ def wiring() -> bytes:
     s.box((11.5, 6.4), (15.5, 12.2))
     s.text("motor gate", (13.5, 9.6), "above", 0)
     s.box((11.5, -5.6), (15.5, 5.4))
-    s.text("driver A\nor B,\na PTC in\nevery\noutput", (13.5, 0.9), "above", 0)
+    s.text("driver A\nor B,\na PTC in\neach\noutput", (13.5, 0.9), "above", 0)
     s.wire((15.5, 11.6), (19.0, 11.6))
     s.dot((16.6, 11.6))
     s.wire((16.6, 11.6), (16.6, 5.0), (15.5, 5.0))
@@ -542,7 +551,7 @@ def wiring() -> bytes:
     # The Pi.
     s.box((3.2, -6.6), (7.2, 8.6))
     s.text("Raspberry Pi,\nits header", (5.2, 1.4), "above", 0)
-    s.text("own supply,\nnever from\nthe motors'", (5.2, -0.6), "above", 0)
+    s.text("own supply,\nnever the\nmotors' 5 V", (5.2, -0.6), "above", 0)
     to_gate = [
         (8.2, "3.3 V (header 1)"),
         (7.5, f"GPIO {GATE.heartbeat_pin} ({HEADER[GATE.heartbeat_pin]}) heartbeat"),
@@ -580,11 +589,11 @@ def wiring() -> bytes:
     pillow_motors = len(cables(MAT)["pillow"])
     s.text(f"{pillow_motors} thermal cut-offs", (20.2, y), "right", 0, fontsize=10)
     s.text(
-        "Red: through the cut-offs, then to the\nother side of every motor.",
+        "Red: through the cut-offs, then to the\nother side of each motor.",
         (19.8, 8.4),
         fontsize=10,
     )
-    # Button and LED, whose own drawing shows them.
+    # Button and LED; button.svg shows them in detail.
     s.box((-2.8, -1.0), (0.8, 5.8))
     s.text(
         "start button\nand LED, with\n1 kΩ and 100 nF\nat each contact:\nbutton.svg",
@@ -609,7 +618,7 @@ BODY: Final = [
     (3, -38), (18, -38), (19, -14), (15, 4), (17, 12), (20, 29), (6, 34), (6, 38), (-6, 38),
     (-6, 34),
 ]  # fmt: skip
-"""A lying person's outline in cm, on the axes of `PLACES_CM`; the arms are left out."""
+"""Outline of a lying person in cm, without arms, on the axes of `PLACES_CM`."""
 
 SCALE: Final = 0.17
 
@@ -621,7 +630,7 @@ def layout() -> bytes:
     s = Sheet("", "Where the motors lie", margin=1.2)
 
     def at(x_cm: float, y_cm: float) -> At:
-        """Seen from above, the person's right is on the left."""
+        """A point on the sheet. Seen from above, the person's right is on the left."""
         return -x_cm * SCALE, y_cm * SCALE
 
     s.box(at(21, -34), at(-21, 33))
@@ -654,7 +663,7 @@ def layout() -> bytes:
     s.text("the person's\nright", at(30, 28), "above", 0, fontsize=13)
     s.text("the person's\nleft", at(-30, 28), "above", 0, fontsize=13)
     s.text(
-        "Seen from above; the person lies on the back. Heights are from BL23's. Each square is a\n"
+        "Seen from above; the person lies on the back. Heights are from BL23. Each square is a\n"
         "plate with its motor and its thermal cut-off, under the spikes and the foam.",
         at(44, -42),
     )
@@ -662,7 +671,7 @@ def layout() -> bytes:
 
 
 def drawings() -> dict[Path, bytes]:
-    """Every drawing, by its file."""
+    """The content of every drawing, by its path."""
     return {
         HERE / "gate.svg": motor_gate(),
         HERE / "driver-a.svg": driver_a(),

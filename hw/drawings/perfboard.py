@@ -1,4 +1,4 @@
-"""Draws a perfboard as SVG: from the component side, and mirrored from the solder side."""
+"""Draws a perfboard as SVG: the component side, and the solder side mirrored."""
 
 from typing import Final
 from xml.sax.saxutils import escape
@@ -12,11 +12,11 @@ LEFT: Final = 170
 TOP: Final = 120
 WIRE: Final = "#b87333"
 OUTSIDE: Final = "#1f6fb2"
-"""What comes from elsewhere."""
+"""Colour of everything that leads off the board."""
 
 
 class _View:
-    """One side of a board on the sheet. From the solder side, left and right are exchanged."""
+    """One side of a board on the sheet. On the solder side left and right are exchanged."""
 
     def __init__(self, board: Board, top: float, mirrored: bool) -> None:
         self._board, self._top, self._mirrored = board, top, mirrored
@@ -82,7 +82,7 @@ class _View:
             box = ((x0 + x1 - side) / 2, (y0 + y1 - side) / 2, side, side)
         elif part.shape in ("box", "diode"):
             round_by = 3
-            ends = 12  # the leads show at both ends
+            ends = 12  # the leads stay visible at both ends
             box = (
                 (x0 - 8, y0 + ends, 16, y1 - y0 - 2 * ends)
                 if upright
@@ -99,17 +99,17 @@ class _View:
         for cx, cy in places:
             self.lines.append(f'<circle cx="{cx}" cy="{cy}" r="4" fill="#333"/>')
         middle = ((x0 + x1) / 2, (y0 + y1) / 2)
-        both = f"{part.name} {part.value}"
+        caption = f"{part.name} {part.value}"
         if part.shape == "chip":
             for (cx, cy), leg in zip(places, part.legs, strict=True):
                 self.text(leg, cx + (13 if cx == x0 else -13), cy + 4, 10, font_weight="bold")
-            self.text(both, *middle, 11, transform=f"rotate(-90 {middle[0]:g} {middle[1]:g})")
+            self.text(caption, *middle, 11, transform=f"rotate(-90 {middle[0]:g} {middle[1]:g})")
             self.lines.append(
                 f'<path d="M{middle[0] - 8:g} {y:g} a8 8 0 0 0 16 0" fill="none" stroke="#333"/>'
             )
         elif part.shape in ("adapter", "transistor"):
             if part.shape == "transistor":
-                # With the flat side towards you the legs are C, B, E from the left.
+                # Seen from the flat side the legs are C, B, E from the left.
                 collector, emitter = self.at(part.legs["C"]), self.at(part.legs["E"])
                 flat = y + height - 3 if collector < emitter else y
                 self.lines.append(
@@ -117,15 +117,15 @@ class _View:
                 )
             for (cx, cy), leg in zip(places, part.legs, strict=True):
                 self.text(leg, cx + 8, cy - 2, 10, font_weight="bold")
-            self.text(both, middle[0], y + height + 11, 10)
+            self.text(caption, middle[0], y + height + 11, 10)
         else:
             room = height if upright else width
-            size = 10 if len(both) * 6 < room else 9 if len(both) * 5.4 < room else 8
+            size = 10 if len(caption) * 6 < room else 9 if len(caption) * 5.4 < room else 8
             beside = {"disc": -17.0, "can": 18.0}.get(part.shape, 0.0)
             turn = {"transform": f"rotate(-90 {middle[0]:g} {middle[1]:g})"} if upright else {}
-            self.text(both, middle[0], middle[1] + beside + 3.5, size, **turn)
+            self.text(caption, middle[0], middle[1] + beside + 3.5, size, **turn)
         if part.shape == "diode":
-            # The ring is at the second leg of the netlist's line: the cathode.
+            # The ring marks the cathode, which is the second leg in the netlist's line.
             _, (cx, cy) = places
             way = 1 if (cy, cx) == (y0, x0) else -1
             ring = (x, cy + way * 18, 16, 4) if upright else (cx + way * 18, y, 4, 16)
@@ -153,13 +153,13 @@ class _View:
             elif column == last:
                 self.text(label, x + 24, y + 4, 12, "start", fill=OUTSIDE)
             else:
-                # Above what is in the upper half of the board, below what is in the lower.
+                # Labels of the upper third stand above their hole, all others below it.
                 rows = self._board.size[1]
                 dy = {0: -30, rows - 1: 32}.get(hole[1], -11 if hole[1] < rows / 3 else 20)
                 self.text(label, x, y + dy, 10, fill=OUTSIDE, font_weight="bold")
 
     def legs(self) -> None:
-        """On the solder side: every leg, by its part's name."""
+        """Marks every leg on the solder side with its part's name."""
         for name, hole in placed(self._board):
             if name.startswith("wire "):
                 continue
@@ -180,10 +180,10 @@ def sheet(board: Board) -> bytes:
     above, below = _View(board, TOP, mirrored=False), _View(board, second, mirrored=True)
     above.text(f"{board.title}: perfboard of {across} by {down} holes", 20, 30, 18, "start")
     above.text(board.note, 20, 54, 12, "start")
-    seen = "Component side; the copper is bare wire on the other side."
+    caption = "Component side. The copper-coloured lines are bare wire on the other side."
     if any(part.shape == "transistor" for part in board.parts):
-        seen += " A thick edge is a transistor's flat side."
-    above.text(seen, 20, 78, 12, "start")
+        caption += " A thick edge is a transistor's flat side."
+    above.text(caption, 20, 78, 12, "start")
     above.grid()
     above.wires(5, "0.4")
     for part in board.parts:
@@ -192,7 +192,7 @@ def sheet(board: Board) -> bytes:
     above.terminals()
     below.text(
         "Solder side: the board turned over, left and right exchanged. "
-        "Every hole that a wire passes is joined to it.",
+        "Every hole that a wire passes is joined to that wire.",
         20,
         second - 42,
         12,

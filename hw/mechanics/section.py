@@ -1,4 +1,4 @@
-"""Draws each cup cut across its motor and along it: `python hw/mechanics/section.py`."""
+"""Draws two sections of each cup, across and along its motor: `python hw/mechanics/section.py`."""
 
 from pathlib import Path
 from typing import Final
@@ -50,13 +50,14 @@ class Paper:
         )
 
     def across(self, x1: float, x2: float, y: float, from_y: float, what: str = "") -> None:
-        """A measure from left to right, with its help lines."""
+        """A horizontal dimension line with its extension lines."""
         for x in (x1, x2):
             self.line(x, from_y, x, y + 0.8)
         self.line(x1, y, x2, y, arrows=True)
         self.text((x1 + x2) / 2, y - 0.6, f"{x2 - x1:.4g}{what}", "middle")
 
     def down(self, y1: float, y2: float, x: float, from_x: float, what: str = "") -> None:
+        """A vertical dimension line with its extension lines."""
         for y in (y1, y2):
             self.line(from_x, y, x + 0.8, y)
         self.line(x, y1, x, y2, arrows=True)
@@ -79,7 +80,7 @@ class Paper:
 def sheet(cup: Cup) -> bytes:
     paper = Paper(168, 66)
     paper.text(
-        3, 4, f"Cup for motor {cup.motor}, cut across (left) and along (right), in mm", size=18
+        3, 4, f"Cup for motor {cup.motor}, section across (left) and along (right), in mm", size=18
     )
     top = 14.0 + FOAM_OVER
     _across(paper, cup, 40.0, top)
@@ -88,7 +89,7 @@ def sheet(cup: Cup) -> bytes:
 
 
 def _shell(paper: Paper, cup: Cup, middle: float, top: float, axis: int) -> float:
-    """Foam, plate and the cut cup around `middle`; gives back the plate's lower side."""
+    """Draws foam, plate and the cut cup around `middle`. Returns y of the plate's lower side."""
     inner, outer, bounds = cup.inner[axis], cup.outer[axis], cup.bounds[axis]
     deep, high = cup.inner[2], cup.outer[2]
     left = middle - PLATE / 2
@@ -101,7 +102,9 @@ def _shell(paper: Paper, cup: Cup, middle: float, top: float, axis: int) -> floa
     paper.rect(middle - inner / 2, under, inner, deep, "white")
     if axis == 1:
         paper.text(
-            left, top - FOAM_OVER - 1.2, f"person above; pressed foam, at least {FOAM_OVER:g} thick"
+            left,
+            top - FOAM_OVER - 1.2,
+            f"person above; compressed foam, at least {FOAM_OVER:g} thick",
         )
     paper.across(left, left + PLATE, under + high + 11, under + high, " plate, aluminium")
     paper.across(middle - outer / 2, middle + outer / 2, under + high + 7, under + high)

@@ -1,4 +1,5 @@
-"""Makes the cups as STEP and STL: `python hw/mechanics/solid.py FOLDER`; extra `hw`, about 1 GB."""
+"""Makes STEP and STL files of the cups: `python hw/mechanics/solid.py FOLDER`. Needs the extra `hw`
+(about 1 GB)."""
 
 import sys
 from pathlib import Path
@@ -24,7 +25,7 @@ def rounded(along: float, across: float, high: float, radius: float) -> Part:
 
 
 def body(cup: Cup) -> Part:
-    """The flange at z = 0 is glued to the plate."""
+    """The cup as a solid. Its flange, at z = 0, is glued to the plate."""
     walls = rounded(*cup.outer, cup.corner)
     flange = rounded(cup.bounds[0], cup.bounds[1], cup.flange_thick, cup.corner)
     end = cup.inner[0] / 2

@@ -25,7 +25,7 @@ def circuits() -> Iterator[Any]:
     """The modules of `hw/circuits`, by name."""
     sys.path.insert(0, str(CIRCUITS))
     try:
-        if not import_module("bench").is_here() and os.environ.get("CI") != "true":
+        if not import_module("bench").is_installed() and os.environ.get("CI") != "true":
             pytest.skip(
                 "ngspice is not installed (apt-get install --no-install-recommends ngspice)"
             )
@@ -116,18 +116,24 @@ def test_motor_at_the_duty_of_its_cap_starts_and_the_pwm_is_far_from_its_speed(
     circuits: Any,
 ) -> None:
     driver = circuits("driver_figures")
-    hold(driver.seventy_two(), "starts like on, least", "PWM above that by")
+    hold(
+        driver.duty_at_cap(),
+        "DC voltage of the same starting torque, lowest",
+        "PWM frequency above that by",
+    )
     assert driver.MAT.pwm_hz >= 200
 
 
 def test_mat_file_says_what_the_duty_of_the_cap_really_is(circuits: Any) -> None:
     """The figures in the comment of `mat.yaml` are those of the simulation."""
-    rows = {row.what: row.value for row in circuits("driver_figures").seventy_two()}
+    rows = {row.what: row.value for row in circuits("driver_figures").duty_at_cap()}
     text = " ".join((ROOT / "hw/mat.yaml").read_text("utf-8").replace("#", " ").split())
     assert f"up to {rows['fastest motor at the cap']:.0f} turns a second" in text
-    least, most = rows["B, 72 %: turns as fast as on, least"], rows["B, 72 %: the same, most"]
-    power = rows["B, 72 %: power over that on 3.6 V DC"]
-    heat = rows["B, 72 %: heat of its winding over that, most"]
+    least, most = (
+        rows[f"B, 72 %: DC voltage of the same speed, {end}"] for end in ("lowest", "highest")
+    )
+    power = rows["B, 72 %: more power than at 3.6 V DC"]
+    heat = rows["B, 72 %: more heat in the winding than at 3.6 V DC, most"]
     assert f"as fast as {least:.1f} to {most:.1f} V of DC" in text
     assert f"{round(power / 5) * 5} % more power" in text
     assert f"up to {round(heat / 5) * 5} % more heat" in text
@@ -162,7 +168,7 @@ def test_fault_28_a_motor_is_stalled_or_its_cable_shorted(circuits: Any) -> None
     hold(
         circuits("mat_figures").fault_28(),
         "B, cable shorted, MOSFET on: first current",
-        "over the chip's absolute maximum",
+        "a multiple of the chip's absolute maximum",
         "stalled, MOSFET shorted",
     )
     hold(
@@ -223,7 +229,9 @@ def test_heat_of_the_program_is_never_below_the_network_and_close_to_it(
 ) -> None:
     figures = circuits("heat_figures")
     for minutes in (5, 15, 30, 60):
-        network_k = figures.ends(figures.steady(1.0, minutes * 60), node)[1] - heat.SKIN_C
+        network_k = (
+            figures.temperature_range(figures.steady(1.0, minutes * 60), node)[1] - heat.SKIN_C
+        )
         program_k = getattr(heat, path).after(0.0, 1.0, minutes * 60_000)
         assert network_k <= program_k <= 1.2 * network_k, minutes
 
@@ -232,7 +240,7 @@ def test_heat_of_the_simulated_motor_follows_the_network(circuits: Any) -> None:
     figures = circuits("heat_figures")
     for minutes in (5, 15, 30, 60):
         course = figures.steady(figures.CAP_W, minutes * 60)
-        network_k = figures.warmed(course, {})["motor"] - heat.SKIN_C
+        network_k = figures.peak_temperatures(course, {})["motor"] - heat.SKIN_C
         assert heat.MOTOR.after(0.0, figures.CAP_W, minutes * 60_000) == pytest.approx(
             network_k, abs=2.0
         )
@@ -266,7 +274,7 @@ def test_fault_29_pins_float_or_are_stuck_and_the_heartbeat_stops(figures: Modul
 
 def test_driver_without_its_pull_down_has_its_gate_above_the_threshold(circuits: Any) -> None:
     driver = circuits("driver_figures")
-    bare_v = driver.still("B", driver.PULLED_UP, "v(xd.g)", {"Rp": 1e6})
+    bare_v = driver.floating_pin("B", driver.PULLED_UP, "v(xd.g)", {"Rp": 1e6})
     assert bare_v > driver.THRESHOLD_V[0]
 
 
@@ -275,7 +283,7 @@ def test_gate_no_single_fault_leaves_the_rail_on_unseen(circuits: Any) -> None:
     found = gate.single_faults()
     parts = [name for _, _, (name, *_) in circuits("bench").parts(gate.GATE)]
     assert {fault.part for fault in found} == {circuits("bench").reference(name) for name in parts}
-    assert [fault for fault in found if fault.seen == "nothing"] == []
+    assert [fault for fault in found if fault.detected_by == "nothing"] == []
 
 
 # ---- the build guide
@@ -293,7 +301,7 @@ def test_check_on_each_mistake_that_it_is_there_for_misses_its_range(circuits: A
 
 def test_check_that_cannot_show_a_mistake_is_said_to(circuits: Any) -> None:
     """What stands in the document as shown by no check really passes the nearest one."""
-    found = circuits("checks").quiet()
+    found = circuits("checks").undetected()
     assert [reading.mistake.what for reading, _ in found] == [
         "Q2 turned round",
         "Q3 turned round",
@@ -317,17 +325,19 @@ def test_guide_and_readme_say_what_was_simulated_elsewhere(circuits: Any) -> Non
     assert wrong["TVS turned round: behind the fuse"] == pytest.approx(1, abs=0.3)
     assert "about 1 V: D1 is turned round" in build
     short = {row.what: row.value for row in circuits("mat_figures").fault_28()}
-    assert round(short["over the chip's absolute maximum by a factor of"]) == 3
-    assert "a short drives three times the current that the ULN2803A bears" in build
+    assert round(short["that current, as a multiple of the chip's absolute maximum"]) == 3
+    assert "a short drives three times the current that the ULN2803A may carry" in build
     gate = circuits("gate_figures")
     assert f"on for {gate.LEAST_MS} to {gate.MOST_MS} ms" in readme
-    turns = {row.what: row.value for row in circuits("driver_figures").seventy_two()}
-    holds = [turns[f"{name}, its hold: turns as fast as on"] for name in ("A, 42 %", "B, 32 %")]
+    turns = {row.what: row.value for row in circuits("driver_figures").duty_at_cap()}
+    holds = [
+        turns[f"{name}, its hold: DC voltage of the same speed"] for name in ("A, 42 %", "B, 32 %")
+    ]
     assert holds[0] == pytest.approx(holds[1], rel=0.1)
 
 
 def test_decision_on_the_pwm_says_how_far_each_frequency_is_from_the_motors(circuits: Any) -> None:
-    rows = {row.what: row.value for row in circuits("driver_figures").seventy_two()}
+    rows = {row.what: row.value for row in circuits("driver_figures").duty_at_cap()}
     fastest = rows["fastest motor at the cap"]
     text = (ROOT / "docs/decisions/0014-pwm-frequency.md").read_text("utf-8")
     (row,) = [line for line in text.splitlines() if line.startswith("| nearest that")]

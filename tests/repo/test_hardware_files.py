@@ -187,7 +187,7 @@ def test_supply_fuse_and_ptc_follow_from_the_mat_file(hardware: Any) -> None:
     assert ratings["Fuse with its holder"].startswith(f"T {mat.max_ma // 1000} A")
     assert ratings["Plug-in supply for the motors"].startswith("5 V 3 A")
     assert ratings["Resettable fuse (PTC)"].startswith("0.25 A hold")
-    assert all(motor.start_ma <= hardware.OWN_CURRENT_MA for motor in mat.motors)
+    assert all(motor.start_ma <= hardware.PTC_HOLD_MA for motor in mat.motors)
 
 
 def test_the_mat_file_takes_what_driver_a_needs(hardware: Any) -> None:
@@ -326,7 +326,7 @@ def test_motors_stay_within_ptc_supply_and_far_from_the_pwm(hardware: Any) -> No
     for motor in motors.MOTORS:
         mat = hardware.read_mat(motors.mat_path(motor).read_bytes(), motor.name)
         assert sum(one.start_ma for one in mat.motors) <= mat.max_ma
-        assert {one.start_ma for one in mat.motors} == {hardware.OWN_CURRENT_MA}
+        assert {one.start_ma for one in mat.motors} == {hardware.PTC_HOLD_MA}
         # PWM turns a motor up to a tenth faster than the same share of DC.
         assert mat.pwm_hz - 1.1 * motor.turns_hz > 40
 
