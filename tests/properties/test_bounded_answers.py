@@ -1,4 +1,4 @@
-"""What the loop answers is bounded, however large the profiles are: counted, never timed."""
+"""The work for an answer is bounded, however large the profiles are. Tests count it and never time it."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,40 +16,40 @@ from firmware_ctl.timeline.motor_drive import Levels
 from firmware_ctl.timeline.playback import Playback
 from firmware_ctl.timeline.report import Row, explain
 from tests.support.worlds import Bench, entry, steady
-from tests.support.worlds_supply import singles
+from tests.support.worlds_supply import mat_of_single_motors
 
 LARGE: GoodEntry = entry(
     "large", *(Phase(f"p{n}", 500, 1, (steady("all", 1 + n % 40),)) for n in range(900))
 )
 
 
-def test_explain_of_a_large_profile_makes_a_bounded_number_of_rows(
+def test_explain_of_large_profile_makes_bounded_number_of_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    made = 0
+    row_count = 0
 
-    def counted(*args: object) -> Iterator[Row]:
-        nonlocal made
+    def explain_and_count(*args: object) -> Iterator[Row]:
+        nonlocal row_count
         for row in explain(*args):  # type: ignore[arg-type]
-            made += 1
+            row_count += 1
             yield row
 
-    monkeypatch.setattr(commands, "explain", counted)
+    monkeypatch.setattr(commands, "explain", explain_and_count)
     bench = Bench()
     bench.reloads.append(Catalogue((LARGE,)))
     bench.send(1_000, b"reload\n")
     bench.send(2_000, b"trim 50\nexplain large\n")
     bench.run(3_000)
     lines = bench.wires[0].lines()
-    *rows, more, end = lines[lines.index("ok trim=50") + 1 :]
-    assert (made, len(rows), end) == (MOST_ROWS + 1, MOST_ROWS, "ok")
+    *rows, hint, end = lines[lines.index("ok trim=50") + 1 :]
+    assert (row_count, len(rows), end) == (MOST_ROWS + 1, MOST_ROWS, "ok")
     assert rows[78] == (
         '- phase="p39" zone=neck asked=40 cap=60 trim=50 supply=100 level=20 duty=31 bound="trim"'
     )
-    assert more == '- more="firmware-ctl explain with the file of this profile shows all rows"'
+    assert hint == '- more="firmware-ctl explain with the file of this profile shows all rows"'
 
 
-def test_explain_of_a_small_profile_says_all() -> None:
+def test_explain_of_small_profile_shows_all_rows() -> None:
     bench = Bench()
     bench.send(1_000, b"explain steps\n")
     bench.run(2_000)
@@ -57,18 +57,18 @@ def test_explain_of_a_small_profile_says_all() -> None:
     assert [line.split()[0] for line in lines if "more=" in line] == []
 
 
-def test_profiles_does_not_look_at_phases(monkeypatch: pytest.MonkeyPatch) -> None:
-    def looked(_: Profile) -> int:
-        raise AssertionError("every phase of every profile was added up")
+def test_profiles_request_reads_no_phase(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_if_read(_: Profile) -> int:
+        raise AssertionError("the request adds up the phases of the profiles")
 
-    monkeypatch.setattr(Profile, "length_ms", property(looked))
+    monkeypatch.setattr(Profile, "length_ms", property(fail_if_read))
     bench = Bench()
     bench.send(1_000, b"profiles\n")
     bench.run(2_000)
     assert bench.wires[0].lines()[-1] == "ok count=3"
 
 
-HOSTILE = (
+HOSTILE_LINES = (
     "all tap 60 taps=10 tap_for=10ms rest=11ms",
     "all tap 60 taps=10 tap_for=53ms rest=59ms",
     "all breathe 60 in=31ms out=37ms rest=41ms",
@@ -78,28 +78,28 @@ HOSTILE = (
 )
 
 
-@pytest.mark.parametrize("line", HOSTILE)
+@pytest.mark.parametrize("line", HOSTILE_LINES)
 @pytest.mark.parametrize("max_ma", [200, 400, 800])
-def test_try_a_hostile_line_takes_no_more_instants_than_the_bound(
+def test_try_of_hostile_line_computes_levels_within_the_bound(
     line: str, max_ma: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    instants = 0
-    plain = Playback.levels
+    level_calls = 0
+    original_levels = Playback.levels
 
-    def counted(self: Playback, t_ms: int) -> Levels:
-        nonlocal instants
-        instants += 1
-        return plain(self, t_ms)
+    def levels_and_count(self: Playback, t_ms: int) -> Levels:
+        nonlocal level_calls
+        level_calls += 1
+        return original_levels(self, t_ms)
 
-    monkeypatch.setattr(Playback, "levels", counted)
-    mat: Mat = singles(8, max_ma, start_ma=150, run_ma=60)
+    monkeypatch.setattr(Playback, "levels", levels_and_count)
+    mat: Mat = mat_of_single_motors(8, max_ma, start_ma=150, run_ma=60)
     with suppress(CallerError):
         try_timeline(line.split(), mat)
-    assert 0 < instants <= 2 * TRY_STEPS // len(mat.motors)
+    assert 0 < level_calls <= 2 * TRY_STEPS // len(mat.motors)
 
 
-def test_try_a_line_that_takes_too_long_to_prove_says_what_to_change() -> None:
-    mat = singles(8, 200, start_ma=150, run_ma=60)
+def test_try_of_line_beyond_the_bound_suggests_longer_periods() -> None:
+    mat = mat_of_single_motors(8, 200, start_ma=150, run_ma=60)
     with pytest.raises(CallerError, match="choose longer periods") as refused:
-        try_timeline(HOSTILE[0].split(), mat)
+        try_timeline(HOSTILE_LINES[0].split(), mat)
     assert refused.value.code == "bad-argument"

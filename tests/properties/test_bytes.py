@@ -1,4 +1,4 @@
-"""Whatever bytes a client sends, in whatever pieces: a daemon on virtual time answers and stops."""
+"""A daemon on virtual time answers and stops for any bytes of a client, cut into any chunks."""
 
 import re
 
@@ -11,7 +11,7 @@ from tests.support.worlds import Bench
 from tests.unit.protocol.byte_streams import BYTES, CALM_BYTES, cut, final_lines, requests
 
 
-@must_reach(**{"no start in it": 20})
+@must_reach(**{"no start in the bytes": 20})
 @given(cut(BYTES.filter(lambda data: b"echo" not in data.lower())))
 @example([b"\t\r"])
 @settings(max_examples=150, deadline=None)
@@ -22,18 +22,18 @@ def test_invariant_09_any_bytes(chunks: list[bytes]) -> None:
 
     expected = requests(b"".join(chunks))
     assert len(final_lines(bench.wires[0])) == len(expected)
-    movers = [
+    start_lines = [
         line
         for line in expected
         if line and line.lower().split()[0] in (b"start", b"try", b"press")
     ]
     reached("moved", not bench.pins.are_low or bench.session.status.started > 0)
-    if not movers:
-        reached("no start in it")
+    if not start_lines:
+        reached("no start in the bytes")
         assert bench.session.status.started == 0
         assert bench.pins.are_low
         assert {duties for _, duties in bench.pins.written} <= {(0, 0, 0)}
-    assert bench.session.status.started <= len(movers)
+    assert bench.session.status.started <= len(start_lines)
 
 
 @given(cut(BYTES), st.sampled_from([b"!", b"\x18", b"\x03"]))
@@ -59,7 +59,7 @@ def test_invariant_09_a_stop_byte_at_the_end_always_stops(chunks: list[bytes], s
     )
 )
 @settings(max_examples=60, deadline=None)
-def test_answers_are_the_same_whole_and_byte_by_byte(chunks: list[bytes]) -> None:
+def test_answers_to_bytes_do_not_depend_on_how_they_are_cut(chunks: list[bytes]) -> None:
     data = b"".join(chunks)
     results = []
     for pieces in ([data], [data[i : i + 1] for i in range(len(data))]):

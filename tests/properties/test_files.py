@@ -1,4 +1,7 @@
-"""Profile and mat files, any and damaged: what the readers accept is within the limits, what they refuse has places."""
+"""Random and damaged profile and mat files.
+
+Accepted values are within the limits, and every mistake in a refused file has a line and a column.
+"""
 
 from pathlib import Path
 
@@ -32,12 +35,12 @@ def test_read_mat_damaged_file_is_read_or_reported_with_places(data: bytes) -> N
     try:
         mat = read_mat(data, "mat.yaml")
     except AuthorError as error:
-        assert_reported_with_places(data, error)
+        assert_mistakes_have_places(data, error)
     else:
         assert_within_limits(mat)
 
 
-def assert_reported_with_places(data: bytes, error: AuthorError) -> None:
+def assert_mistakes_have_places(data: bytes, error: AuthorError) -> None:
     lines = data.decode().split("\n")
     assert error.mistakes
     for mistake in error.mistakes:
@@ -65,7 +68,7 @@ def test_read_profile_damaged_file_is_read_or_reported_with_places(data: bytes) 
     try:
         profile = read_profile(data, "p.yaml", MAT)
     except AuthorError as error:
-        assert_reported_with_places(data, error)
+        assert_mistakes_have_places(data, error)
     else:
         assert 0 < profile.length_ms <= MAT.limits.session_ms
 
@@ -73,25 +76,31 @@ def test_read_profile_damaged_file_is_read_or_reported_with_places(data: bytes) 
 @given(mats_and_profiles())
 @settings(max_examples=100, suppress_health_check=list(HealthCheck), deadline=None)
 def test_read_profile_levels_and_times_are_within_the_mats_limits(
-    pair: tuple[Mat, Profile],
+    mat_and_profile: tuple[Mat, Profile],
 ) -> None:
-    mat, profile = pair
+    mat, profile = mat_and_profile
     assert_within_limits(mat)
-    caps = {zone.name: zone.cap_pct for zone in mat.zones}
-    caps["all"] = min(zone.cap_pct for zone in mat.zones if zone.present)
+    cap_pct_by_target = {zone.name: zone.cap_pct for zone in mat.zones}
+    cap_pct_by_target["all"] = min(zone.cap_pct for zone in mat.zones if zone.present)
     for phase in profile.phases:
         for play in phase.play:
-            cap_pct = caps[play.target.partition(".")[0]]
-            asked = [play.level.from_pct, play.level.to_pct, *(level for _, level in play.frames)]
-            assert all(0 <= level_pct <= cap_pct for level_pct in asked)
+            cap_pct = cap_pct_by_target[play.target.partition(".")[0]]
+            levels_pct = [
+                play.level.from_pct,
+                play.level.to_pct,
+                *(level for _, level in play.frames),
+            ]
+            assert all(0 <= level_pct <= cap_pct for level_pct in levels_pct)
             assert play.after_ms < phase.for_ms
             assert all(play.after_ms + at_ms <= phase.for_ms for at_ms, _ in play.frames)
 
 
 @given(mats().flatmap(lambda mat: st.tuples(st.just(mat), profile_documents(mat))))
 @settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
-def test_schema_accepts_every_profile_that_the_reader_accepts(pair: tuple[Mat, Document]) -> None:
-    mat, document = pair
+def test_schema_accepts_every_profile_that_the_reader_accepts(
+    mat_and_document: tuple[Mat, Document],
+) -> None:
+    mat, document = mat_and_document
     assert read_profile(to_yaml(document), "p.yaml", mat).title == document["title"]
     jsonschema.validate(document, schema("profile"))
 

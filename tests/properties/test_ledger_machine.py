@@ -1,7 +1,7 @@
-"""One machine over its lives: loop, session, latch, button and ledger, and all that may go wrong.
+"""One machine over many processes: loop, session, latch, button and ledger, with random failures.
 
-After each round of the loop a simple model, which knows only what was done to the machine, says
-what the motors may do.
+A simple model decides what the motors may do, and the test compares it with the pins after each round
+of the loop. The model knows only what was done to the machine.
 """
 
 import errno
@@ -29,6 +29,7 @@ from firmware_ctl.session.events import (
     TRY,
     Clear,
     ClockSynchronised,
+    Contacts,
     Fault,
     Input,
     Pause,
@@ -41,7 +42,6 @@ from firmware_ctl.session.events import (
     Trim,
     Try,
 )
-from firmware_ctl.session.events import Contacts as Sensed
 from firmware_ctl.session.session import Session
 from firmware_ctl.storage.ledger import Clock, Ledger
 from firmware_ctl.timeline.catalogue import Catalogue
@@ -51,7 +51,7 @@ from tests.support.clock import VirtualPoller
 from tests.support.daemon import Daemon
 from tests.support.reached import must_reach, reached
 from tests.support.worlds import LIMITS, MAT, MINUTE_MS, QUICK, SILENCE, entry, steady
-from tests.support.worlds_disk import WALL_MS, Cut, Medium, Played, fits_into_days
+from tests.support.worlds_disk import WALL_MS, Medium, PlayedSession, PowerCut, fits_into_days
 
 DAILY_MS = 3 * MINUTE_MS
 SMALL = MAT._replace(limits=LIMITS._replace(daily_ms=DAILY_MS))
@@ -62,48 +62,50 @@ TRIAL = compile_profile(
     Profile(TRY, TRY, "", (), False, (Phase(TRY, 10_000, 1, (steady("neck", 30),)),)), MAT
 )
 TICK_MS = 100
-"""Five times slower than the daemon's, so that minutes are over soon."""
+"""Five times the daemon's tick, so that the test needs fewer ticks for a minute."""
 
 
 class Pins:
-    """Motor pins of which some may not take what is written, and the kernel's timer."""
+    """Motor pins, some of which may refuse writes, and the kernel's dead-man timer."""
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
         self.duties = [0, 0, 0]
-        self.broken: set[int] = set()
+        self.broken_motors: set[int] = set()
         self.armed_at_ms: int | None = None
 
     def apply(self, duty_pct: Levels) -> None:
         for motor, duty in enumerate(duty_pct):
             if duty != self.duties[motor]:
-                if motor in self.broken:
+                if motor in self.broken_motors:
                     raise DeviceError(f"motor {motor} cannot be used")
-                assert self.armed_at_ms is not None or not duty, "a motor on, and no dead-man"
+                assert self.armed_at_ms is not None or not duty, (
+                    "a motor is on without an armed dead-man"
+                )
                 self.duties[motor] = duty
 
     def all_low(self) -> list[str]:
-        for motor in {0, 1, 2} - self.broken:
+        for motor in {0, 1, 2} - self.broken_motors:
             self.duties[motor] = 0
-        return [f"motor {motor} cannot be driven low" for motor in sorted(self.broken)]
+        return [f"motor {motor} cannot be driven low" for motor in sorted(self.broken_motors)]
 
     def arm(self) -> None:
         self.armed_at_ms = self._now_ms()
 
     def disarm(self) -> None:
-        assert not any(self.duties), "the dead-man rests, and a motor is on"
+        assert not any(self.duties), "the dead-man is disarmed while a motor is on"
         self.armed_at_ms = None
 
 
-class Life(VirtualPoller):
-    """What one process has: its clock, its disk's thread, and what it sees of the machine."""
+class Process(VirtualPoller):
+    """The clock and the disk thread of one process."""
 
     def __init__(self) -> None:
         super().__init__()
         self.until_ms = 0
         self.suspended_ms = 0
         self.jobs: deque[Callable[[], object]] = deque()
-        self.hangs = False
+        self.disk_hangs = False
 
     def wait(self, until_ms: int, *others: Any) -> Any:
         return super().wait(min(until_ms, self.until_ms), *others)
@@ -117,127 +119,135 @@ class Life(VirtualPoller):
         self.at(self.now_ms() + 3, self.work)
 
     def work(self) -> None:
-        while self.jobs and not self.hangs:
+        while self.jobs and not self.disk_hangs:
             with suppress(OSError):
                 self.jobs.popleft()()
 
     def post(self, call: Callable[[], object]) -> None:
         self.at(self.now_ms(), call)
 
-    def jump(self, by_ms: int) -> None:
-        """The loop is held up."""
+    def skip_time(self, by_ms: int) -> None:
+        """Lets time pass without a round of the loop."""
         self._now_ms += by_ms
 
 
-class Mat(RuleBasedStateMachine):
+class MatModel(RuleBasedStateMachine):
+    """The machine, its current process, and the model of what the motors may do."""
+
     def __init__(self) -> None:
         super().__init__()
         self._folder = tempfile.TemporaryDirectory()
         self.path = Path(self._folder.name) / "ledger"
         self.medium = Medium()
         self.true_ms = 1_000_000
-        """At the begin of this process's life, or after its last suspend."""
-        self.boots, self.booted_at_ms, self.is_sure = 0, 0, True
-        self.sessions: list[Played] = []
-        self.renewed = False
-        self.breaks_disk = False
-        self.live()
+        """The true time when the clock of this process read 0. A suspend shifts it."""
+        self.boot_count, self.booted_at_ms, self.is_clock_synchronised = 0, 0, True
+        self.sessions: list[PlayedSession] = []
+        self.was_renewed_by_button = False
+        self.is_disk_broken = False
+        self.start_process()
 
     def teardown(self) -> None:
         self._folder.cleanup()
 
-    # --- lives ---
+    # --- processes ---
 
-    def live(self) -> None:
-        """A new process on what the last one left."""
-        data = self.medium.held
+    def start_process(self) -> None:
+        """Starts a process on the ledger that the previous process left."""
+        data = self.medium.content
         if data is None:
             self.path.unlink(missing_ok=True)
         else:
             self.path.write_bytes(data)
-        self.medium.fails = self.fail
-        self.life = Life()
-        self.pins = Pins(self.life.now_ms)
-        self.contact, self.rail = Contact.RELEASED, False
+        self.medium.before_call = self.disk_call
+        self.process = Process()
+        self.pins = Pins(self.process.now_ms)
+        self.contact, self.is_rail_stuck_on = Contact.RELEASED, False
         self.ledger = Ledger(
-            str(self.path.parent), self.life, self.life.post, self.clock, self.medium  # type: ignore[arg-type]
+            str(self.path.parent), self.process, self.process.post, self.clock, self.medium  # type: ignore[arg-type]
         )  # fmt: skip
         self.session = Session(SMALL, PROFILES, spent=self.ledger.spent)
         self.latch = Latch(SMALL, self.pins, self.pins)
         self.daemon = Daemon(
-            self.session, self.life, self.latch, self, self.ledger,  # type: ignore[arg-type]
+            self.session, self.process, self.latch, self, self.ledger,  # type: ignore[arg-type]
             lambda done: None, lambda line: None, [self], [self, TickLate()],  # type: ignore[arg-type, return-value]
         )  # fmt: skip
-        # The model: what was asked of this process, and what ended it.
-        self.asked_at_ms: int | None = None
-        """When something was last done that may start or signal, since the last stop."""
+        # The model: the last request to this process, and the last stop.
+        self.last_request_at_ms: int | None = None
+        """The last action since the last stop that may start a session or a haptic. None: no such action."""
         self.stopped_at_ms = -RESTART_MS
         self.is_fault = False
-        self.seen_started = 0
-        self.before = State.IDLE
-        self.before_ms = 0
+        self.started_count = 0
+        self.earlier_state = State.IDLE
+        self.earlier_at_ms = 0
         self.running_ms = 0
-        self.had_doubt = self.doubt
+        self.could_renew_day = self.can_renew_day
         self.daemon.sample()
         self.daemon.later(SETTLE_MS, self.daemon.loop._become_ready)
         self.play(SETTLE_MS + 50)
 
     @property
-    def doubt(self) -> bool:
-        """The button may begin a new day."""
+    def can_renew_day(self) -> bool:
+        """Whether holding the button may begin a new day."""
         return self.session.allowance.may_renew or bool(self.session.allowance.damage)
 
     def clock(self) -> Clock:
-        now_ms = self.true_ms + self.life.now_ms()
-        wall_ms = WALL_MS + now_ms if self.is_sure else None
-        return Clock(f"boot {self.boots}", now_ms - self.booted_at_ms, wall_ms)
+        now_ms = self.true_ms + self.process.now_ms()
+        wall_ms = WALL_MS + now_ms if self.is_clock_synchronised else None
+        return Clock(f"boot {self.boot_count}", now_ms - self.booted_at_ms, wall_ms)
 
-    def fail(self, call: str) -> None:
-        if self.breaks_disk:
+    def disk_call(self, call: str) -> None:
+        if self.is_disk_broken:
             raise OSError(errno.EIO, "Input/output error")
 
-    # --- what the daemon asks ---
+    # --- interfaces of the daemon ---
 
-    def read(self) -> Sensed:
-        return Sensed(self.contact)
+    def read(self) -> Contacts:
+        return Contacts(self.contact)
 
     def check(self, now_ms: int, is_moving: bool) -> Fault | None:
-        return Fault("rail", "the rail is on", is_persistent=True) if self.rail else None
+        return (
+            Fault("rail", "the rail is on", is_persistent=True) if self.is_rail_stuck_on else None
+        )
 
     def step(self, event: Input, step: Step, now_ms: int) -> None:
-        """As a watcher: what was really played, and that each step keeps to the model."""
+        """As a watcher of the daemon: notes the running time, and compares each step with the model."""
         session = self.session
-        if self.before is State.RUNNING:
-            self.played(now_ms - self.before_ms)
-        if self.had_doubt and not self.doubt and not isinstance(event, ClockSynchronised):
-            # A first start of a day that was over ends the doubt as well, and begins one anyway.
-            self.renewed |= session.allowance.account[1] is None
-        self.had_doubt = self.doubt
+        if self.earlier_state is State.RUNNING:
+            self.note_running_time(now_ms - self.earlier_at_ms)
+        if (
+            self.could_renew_day
+            and not self.can_renew_day
+            and not isinstance(event, ClockSynchronised)
+        ):
+            # The first start of a new day also clears the flag, and begins a day without the button.
+            self.was_renewed_by_button |= session.allowance.account[1] is None
+        self.could_renew_day = self.can_renew_day
         if isinstance(event, Stop | Fault):
-            self.stops(now_ms)
-        is_touch = isinstance(event, Sensed) and event.contact is not Contact.RELEASED
-        if is_touch and self.before in (State.RUNNING, State.PAUSED):
+            self.note_stop(now_ms)
+        is_touch = isinstance(event, Contacts) and event.contact is not Contact.RELEASED
+        if is_touch and self.earlier_state in (State.RUNNING, State.PAUSED):
             reached("touched")
             assert session.state in (State.IDLE, State.FAULT)
-            self.stops(now_ms)
-        if session.status.started != self.seen_started:
+            self.note_stop(now_ms)
+        if session.status.started != self.started_count:
             reached("started")
-            self.seen_started += 1
-            assert session.status.started == self.seen_started
-            assert self.asked_at_ms is not None, "a start that no one asked for"
+            self.started_count += 1
+            assert session.status.started == self.started_count
+            assert self.last_request_at_ms is not None, "a session started without a request"
             assert not self.is_fault
             assert now_ms - self.stopped_at_ms >= RESTART_MS
             start_ms = self.true_ms + now_ms
-            self.sessions.append(Played(start_ms, 0, self.renewed))
-            self.renewed, self.running_ms = False, 0
+            self.sessions.append(PlayedSession(start_ms, 0, self.was_renewed_by_button))
+            self.was_renewed_by_button, self.running_ms = False, 0
         self.is_fault = session.fault is not None
-        self.before, self.before_ms = session.state, now_ms
-        self.may(step.duty_pct)
+        self.earlier_state, self.earlier_at_ms = session.state, now_ms
+        self.check_duties(step.duty_pct)
 
-    def stops(self, now_ms: int) -> None:
-        self.asked_at_ms, self.stopped_at_ms = None, now_ms
+    def note_stop(self, now_ms: int) -> None:
+        self.last_request_at_ms, self.stopped_at_ms = None, now_ms
 
-    def played(self, for_ms: int) -> None:
+    def note_running_time(self, for_ms: int) -> None:
         session = self.sessions[-1]
         self.sessions[-1] = session._replace(ran_ms=session.ran_ms + for_ms)
         self.running_ms += for_ms
@@ -245,84 +255,93 @@ class Mat(RuleBasedStateMachine):
 
     # --- the model ---
 
-    def may(self, duties: Levels) -> None:
+    def check_duties(self, duties: Levels) -> None:
         session = self.session
         assert max(duties) <= SMALL.limits.duty_pct
         if session.state is not State.RUNNING and not session.status.haptic:
             assert duties == SILENCE
         if any(duties):
             reached("moving")
-            assert self.asked_at_ms is not None, "motors on, and no one asked since the last stop"
+            assert self.last_request_at_ms is not None, (
+                "motors are on without a request since the last stop"
+            )
             assert session.fault is None
 
     def check_round(self) -> None:
-        """After each round of the loop."""
-        now_ms = self.life.now_ms()
-        whole = [
-            duty for motor, duty in enumerate(self.pins.duties) if motor not in self.pins.broken
+        """Compares the pins with the model after a round of the loop."""
+        now_ms = self.process.now_ms()
+        working_duties = [
+            duty
+            for motor, duty in enumerate(self.pins.duties)
+            if motor not in self.pins.broken_motors
         ]
         if self.session.fault is not None:
             reached("fault")
             assert self.latch.is_tripped
         if self.latch.is_tripped or not self.session.status.is_moving:
-            assert not any(whole), "a pin on that could be off"
+            assert not any(working_duties), "a working pin is on and should be off"
         if any(self.pins.duties):
             assert self.pins.armed_at_ms is not None
             assert now_ms - self.pins.armed_at_ms <= TICK_MS
 
     def play(self, for_ms: int) -> None:
-        self.life.until_ms = self.life.now_ms() + for_ms
-        while self.life.now_ms() < self.life.until_ms:
-            idle = (
+        self.process.until_ms = self.process.now_ms() + for_ms
+        while self.process.now_ms() < self.process.until_ms:
+            is_idle = (
                 self.session.state in (State.IDLE, State.FAULT)
                 and not self.session.status.is_starting
             )
-            left_ms = self.life.until_ms - self.life.now_ms()
+            left_ms = self.process.until_ms - self.process.now_ms()
             if (
-                idle
+                is_idle
                 and left_ms > 60_000
                 and not self.session.status.is_moving
-                and not self.life.jobs
+                and not self.process.jobs
             ):
-                self.life.jump(left_ms - 10_000)  # nothing would happen
+                self.process.skip_time(left_ms - 10_000)  # nothing can happen until then
             self.daemon.loop._round()
             self.check_round()
         assert fits_into_days(self.sessions, DAILY_MS), self.sessions
 
-    def do(self, event: Input) -> None:
+    def send_event(self, event: Input) -> None:
         if isinstance(event, Start | Try):
-            self.asked_at_ms = self.life.now_ms()
+            self.last_request_at_ms = self.process.now_ms()
         self.daemon.step(event)
         self.play(1)
 
-    # --- rules: people ---
+    # --- rules: actions of people ---
 
     @rule(
         name=st.sampled_from(["long", "long", "quick", None]),
         for_ms=st.sampled_from([50, 1_000, 31_000, 59_000, 61_000, 90_000]),
-        repair=st.integers(0, 3),
+        repair_choice=st.integers(0, 3),
     )
-    def start(self, name: str | None, for_ms: int, repair: int) -> None:
-        if repair and (self.session.fault or self.pins.broken or self.life.hangs or self.rail):
-            self.mend()
-        self.do(Start(name))
+    def start(self, name: str | None, for_ms: int, repair_choice: int) -> None:
+        if repair_choice and (
+            self.session.fault
+            or self.pins.broken_motors
+            or self.process.disk_hangs
+            or self.is_rail_stuck_on
+        ):
+            self.repair()
+        self.send_event(Start(name))
         self.play(for_ms)
 
     @rule(name=st.sampled_from(["long", "quick"]))
-    def start_right_after_a_stop(self, name: str) -> None:
-        self.do(Stop())
-        self.do(Start(name))
+    def start_right_after_stop(self, name: str) -> None:
+        self.send_event(Stop())
+        self.send_event(Start(name))
         self.play(150)
-        self.do(Start(name))
+        self.send_event(Start(name))
         self.play(50)
 
-    @rule(after_ms=st.sampled_from([200, 1_400, 1_600]), times=st.integers(1, 3))
-    def press_and_press_again(self, after_ms: int, times: int) -> None:
-        for _ in range(times + 1):
+    @rule(after_ms=st.sampled_from([200, 1_400, 1_600]), repetitions=st.integers(1, 3))
+    def press_repeatedly(self, after_ms: int, repetitions: int) -> None:
+        for _ in range(repetitions + 1):
             self.press([], 100, after_ms)
 
     @rule(for_ms=st.sampled_from([1_000, 31_000, 61_000, 90_000]))
-    def play_and_die(self, for_ms: int) -> None:
+    def play_and_kill(self, for_ms: int) -> None:
         self.start("long", for_ms, 1)
         self.kill()
 
@@ -333,21 +352,21 @@ class Mat(RuleBasedStateMachine):
         )
     )  # fmt: skip
     def command(self, event: Input) -> None:
-        self.do(event)
+        self.send_event(event)
 
     def touch(self, contact: Contact) -> None:
         if contact is not self.contact and contact is not Contact.RELEASED:
-            self.asked_at_ms = self.life.now_ms()
+            self.last_request_at_ms = self.process.now_ms()
         self.contact = contact
         self.daemon.sample()
 
     @rule(
-        bounces=st.lists(st.integers(1, 12), max_size=4),
+        bounces_ms=st.lists(st.integers(1, 12), max_size=4),
         for_ms=st.sampled_from([20, 100, 700, 1_000, 3_500, 5_500]),
         after_ms=st.sampled_from([0, 40, 200, 1_450, 1_600]),
     )
-    def press(self, bounces: list[int], for_ms: int, after_ms: int) -> None:
-        for bounce_ms in bounces:
+    def press(self, bounces_ms: list[int], for_ms: int, after_ms: int) -> None:
+        for bounce_ms in bounces_ms:
             self.touch(Contact.PRESSED)
             self.play(bounce_ms)
             self.touch(Contact.RELEASED)
@@ -358,7 +377,7 @@ class Mat(RuleBasedStateMachine):
         self.play(after_ms)
 
     @rule(contact=st.sampled_from(Contact), for_ms=st.integers(1, 700))
-    def leave_button(self, contact: Contact, for_ms: int) -> None:
+    def move_button(self, contact: Contact, for_ms: int) -> None:
         self.touch(contact)
         self.play(for_ms)
 
@@ -371,109 +390,114 @@ class Mat(RuleBasedStateMachine):
     def wait(self, for_ms: int) -> None:
         self.play(for_ms)
 
-    # --- rules: what breaks ---
+    # --- rules: failures ---
 
-    @rule(hangs=st.booleans(), breaks=st.booleans())
-    def disk(self, hangs: bool, breaks: bool) -> None:
-        self.life.hangs, self.breaks_disk = hangs, breaks
-        self.life.post(self.life.work)
+    @rule(disk_hangs=st.booleans(), is_broken=st.booleans())
+    def change_disk(self, disk_hangs: bool, is_broken: bool) -> None:
+        self.process.disk_hangs, self.is_disk_broken = disk_hangs, is_broken
+        self.process.post(self.process.work)
         self.play(10)
 
-    @rule(broken=st.sets(st.integers(0, 2), max_size=2))
-    def break_pins(self, broken: set[int]) -> None:
-        self.pins.broken = broken
+    @rule(broken_motors=st.sets(st.integers(0, 2), max_size=2))
+    def break_pins(self, broken_motors: set[int]) -> None:
+        self.pins.broken_motors = broken_motors
         self.play(2 * TICK_MS)
 
     @rule(is_on=st.booleans())
-    def rail_sticks(self, is_on: bool) -> None:
-        self.rail = is_on
+    def change_rail(self, is_on: bool) -> None:
+        self.is_rail_stuck_on = is_on
         self.play(2 * TICK_MS)
 
     @rule(for_ms=st.sampled_from([90, 240, 390, 450, 5_000]))
-    def hold_up(self, for_ms: int) -> None:
-        """The loop does not come round; the kernel ends it in time."""
+    def delay_loop(self, for_ms: int) -> None:
+        """Delays the loop. The kernel kills the process if the dead-man expires."""
         was_moving, armed_at_ms = self.session.status.is_moving, self.pins.armed_at_ms
-        if armed_at_ms is not None and self.life.now_ms() + for_ms - armed_at_ms > DEADMAN_KILL_MS:
+        if (
+            armed_at_ms is not None
+            and self.process.now_ms() + for_ms - armed_at_ms > DEADMAN_KILL_MS
+        ):
             reached("killed by the dead-man")
-            self.life.jump(DEADMAN_KILL_MS - (self.life.now_ms() - armed_at_ms))
+            self.process.skip_time(DEADMAN_KILL_MS - (self.process.now_ms() - armed_at_ms))
             self.kill()
             return
         assert not was_moving or armed_at_ms is not None or not any(self.pins.duties)
-        self.life.jump(for_ms)
+        self.process.skip_time(for_ms)
         self.play(1)
 
     @rule()
-    def mend(self) -> None:
-        """So that there is something to break again."""
-        self.life.hangs, self.breaks_disk, self.rail = False, False, False
-        self.pins.broken = set()
+    def repair(self) -> None:
+        """Ends every failure, so that the next failure has an effect."""
+        self.process.disk_hangs, self.is_disk_broken, self.is_rail_stuck_on = False, False, False
+        self.pins.broken_motors = set()
         self.touch(Contact.RELEASED)
-        self.life.post(self.life.work)
+        self.process.post(self.process.work)
         self.play(1_600)
-        self.do(Clear())
+        self.send_event(Clear())
         assert self.session.state is not State.FAULT
 
-    # --- rules: deaths and clocks ---
+    # --- rules: ends of the process and clocks ---
 
-    def dies(self) -> None:
+    def end_process(self) -> None:
         if self.session.state is State.RUNNING:
-            self.played(self.life.now_ms() - self.before_ms)
-        self.true_ms += self.life.now_ms()
+            self.note_running_time(self.process.now_ms() - self.earlier_at_ms)
+        self.true_ms += self.process.now_ms()
         assert fits_into_days(self.sessions, DAILY_MS), self.sessions
 
     @rule()
     def kill(self) -> None:
-        self.dies()
+        self.end_process()
         self.true_ms += 1_000
-        self.live()
+        self.start_process()
         assert not self.session.allowance.damage
 
-    @rule(call=st.integers(0, 5))
-    def kill_in_a_save(self, call: int) -> None:
-        """As the last thing that the process does, the disk's thread makes some calls."""
-        if self.life.jobs and not self.breaks_disk:
-            calls = iter(range(call))
+    @rule(call_count=st.integers(0, 5))
+    def kill_during_save(self, call_count: int) -> None:
+        """Kills the process after the disk thread has made some calls of a save."""
+        if self.process.jobs and not self.is_disk_broken:
+            calls = iter(range(call_count))
 
-            def fails(_: str) -> None:
+            def fail_after_calls(_: str) -> None:
                 if next(calls, None) is None:
-                    raise Cut
+                    raise PowerCut
 
-            self.medium.fails = fails
-            with suppress(Cut):
-                self.life.jobs.popleft()()
+            self.medium.before_call = fail_after_calls
+            with suppress(PowerCut):
+                self.process.jobs.popleft()()
         self.kill()
 
     @rule(
         off_ms=st.sampled_from([5_000, 3_600_000, DAY_MS, 40 * 3_600_000]),
-        is_sure=st.booleans(),
-        pick=st.integers(0, 1_000),
+        is_clock_synchronised=st.booleans(),
+        content_index=st.integers(0, 1_000),
     )
-    def cut_power(self, off_ms: int, is_sure: bool, pick: int) -> None:
-        self.dies()
-        left = sorted(self.medium.leaves(), key=lambda data: data or b"")
-        self.medium = Medium(left[pick % len(left)])
-        self.breaks_disk = False
+    def cut_power(self, off_ms: int, is_clock_synchronised: bool, content_index: int) -> None:
+        self.end_process()
+        possible_contents = sorted(
+            self.medium.contents_after_power_cut(), key=lambda data: data or b""
+        )
+        self.medium = Medium(possible_contents[content_index % len(possible_contents)])
+        self.is_disk_broken = False
         self.true_ms += off_ms
-        self.boots += 1
-        self.booted_at_ms, self.is_sure = self.true_ms, is_sure
+        self.boot_count += 1
+        self.booted_at_ms, self.is_clock_synchronised = self.true_ms, is_clock_synchronised
         self.true_ms += 20_000
-        self.live()
+        self.start_process()
         assert not self.session.allowance.damage
 
     @rule()
     def synchronise(self) -> None:
-        self.is_sure = True
-        away_ms = self.ledger.unseen_ms()
-        if away_ms is not None:
-            self.do(ClockSynchronised(away_ms))
+        self.is_clock_synchronised = True
+        off_ms = self.ledger.unseen_ms()
+        if off_ms is not None:
+            self.send_event(ClockSynchronised(off_ms))
 
     @rule(for_ms=st.sampled_from([500, 5_000, 3_600_000, DAY_MS]))
     def suspend(self, for_ms: int) -> None:
         self.true_ms += for_ms
-        self.life.suspended_ms = for_ms
-        was = self.session.state
+        self.process.suspended_ms = for_ms
+        state_before = self.session.state
         self.play(1)
-        if for_ms > 1_000 and was in (State.RUNNING, State.PAUSED):
+        if for_ms > 1_000 and state_before in (State.RUNNING, State.PAUSED):
             reached("suspended")
             assert self.session.state is State.FAULT
 
@@ -481,11 +505,11 @@ class Mat(RuleBasedStateMachine):
 @must_reach(
     started=50, moving=500, touched=10, fault=50, suspended=1, **{"killed by the dead-man": 1}
 )
-def test_invariants_01_04_05_06_07_08_12_of_a_machine_over_its_lives(
+def test_invariants_01_04_05_06_07_08_12_hold_for_a_machine_over_its_processes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(loop, "TICK_MS", TICK_MS)
     run_state_machine_as_test(
-        Mat,
+        MatModel,
         settings=settings(max_examples=40, stateful_step_count=50, deadline=None, derandomize=True),
     )

@@ -1,4 +1,7 @@
-"""Stops and starts: what came before a stop never starts after it, whoever sent it."""
+"""The order of stops and starts: a start that arrived before a stop never starts anything.
+
+This holds whichever client sent the stop, and whichever client sent the start.
+"""
 
 from itertools import pairwise
 from typing import Any
@@ -23,149 +26,157 @@ from firmware_ctl.timeline.motor_drive import Levels
 from tests.support.daemon import Daemon
 from tests.support.worlds import SILENCE, Bench, Wire, WirePoller
 
-BUSY = "err busy a stop overtook this request; send it again"
+OVERTAKEN_BY_STOP = "err busy a stop overtook this request; send it again"
 
 
-def moved(bench: Bench, since_ms: int = 0) -> bool:
+def has_moved(bench: Bench, since_ms: int = 0) -> bool:
     return any(any(duties) for at_ms, duties in bench.pins.written if at_ms >= since_ms)
 
 
 @pytest.mark.parametrize(
-    ("chunk", "said"),
+    ("chunk", "answers"),
     [
-        (b"start\r!", ["* stopped", BUSY]),
-        (b"!start\r", ["* stopped", BUSY]),
-        (b"!start\r!", ["* stopped", "* stopped", BUSY]),
-        (b"\x03start\r\x18", ["* stopped", "* stopped", BUSY]),
-        (b"start\rstop\r", [BUSY, "ok"]),
-        (b"stop\rstart\r", ["ok", BUSY]),
-        (b"start\rSTOP\rstart\r", [BUSY, "ok", BUSY]),
+        (b"start\r!", ["* stopped", OVERTAKEN_BY_STOP]),
+        (b"!start\r", ["* stopped", OVERTAKEN_BY_STOP]),
+        (b"!start\r!", ["* stopped", "* stopped", OVERTAKEN_BY_STOP]),
+        (b"\x03start\r\x18", ["* stopped", "* stopped", OVERTAKEN_BY_STOP]),
+        (b"start\rstop\r", [OVERTAKEN_BY_STOP, "ok"]),
+        (b"stop\rstart\r", ["ok", OVERTAKEN_BY_STOP]),
+        (b"start\rSTOP\rstart\r", [OVERTAKEN_BY_STOP, "ok", OVERTAKEN_BY_STOP]),
         (b"sta!rt\r", ["* stopped", "err unknown-command unknown command rt; try help"]),
-        (b"try all steady 30\r!", ["* stopped", BUSY]),
-        (b"press\r!", ["* stopped", BUSY]),
+        (b"try all steady 30\r!", ["* stopped", OVERTAKEN_BY_STOP]),
+        (b"press\r!", ["* stopped", OVERTAKEN_BY_STOP]),
         (b"select quick\r!", ["* stopped", "ok profile=quick"]),
     ],
 )
-def test_within_one_chunk(chunk: bytes, said: list[str]) -> None:
+def test_stop_and_start_in_one_chunk_move_nothing(chunk: bytes, answers: list[str]) -> None:
     bench = Bench()
     bench.send(200, chunk)
     bench.run(1_000)
 
-    assert bench.wires[0].lines()[1:] == said
-    assert not moved(bench)
+    assert bench.wires[0].lines()[1:] == answers
+    assert not has_moved(bench)
 
 
 @pytest.mark.parametrize("stop", [b"!", b"\x18", b"\x03", b"stop\r", b"Stop \r"])
-@pytest.mark.parametrize("mover", [b"start\r", b"try all steady 30\r", b"press\r"])
-def test_what_waits_in_a_queue_does_not_outlive_a_stop(mover: bytes, stop: bytes) -> None:
-    """The reload holds up all answers for longer than the restart lock."""
-    for chunk in (mover + stop, b"!" + mover + stop, stop + mover + stop):
+@pytest.mark.parametrize("start_request", [b"start\r", b"try all steady 30\r", b"press\r"])
+def test_queued_start_before_a_stop_starts_nothing(start_request: bytes, stop: bytes) -> None:
+    """A reload delays all answers for longer than a stop locks out starts."""
+    for chunk in (start_request + stop, b"!" + start_request + stop, stop + start_request + stop):
         bench = Bench()
         bench.reload_ms = 1_000
         bench.send(200, b"reload\r" + chunk)
         bench.run(9_000)
 
-        assert not moved(bench)
+        assert not has_moved(bench)
         assert bench.session.status.started == 0
 
 
-def test_what_waits_in_a_queue_starts_without_a_stop() -> None:
-    for mover in (b"start\r", b"try all steady 30\r", b"press\r"):
+def test_queued_start_without_a_later_stop_starts() -> None:
+    for start_request in (b"start\r", b"try all steady 30\r", b"press\r"):
         bench = Bench()
         bench.reload_ms = 1_000
         bench.send(200, b"!")
-        bench.send(300, b"reload\r" + mover)
+        bench.send(300, b"reload\r" + start_request)
         bench.run(2_000)
 
         assert bench.session.status.started == 1
-        assert moved(bench, 1_200)
+        assert has_moved(bench, 1_200)
 
 
-def together(one: Wire, first: bytes, two: Wire, second: bytes) -> None:
-    """Both can be read in the same round."""
-    one.chunks.append(first)
-    two.chunks.append(second)
+def send_in_same_round(
+    first_client: Wire, first_bytes: bytes, second_client: Wire, second_bytes: bytes
+) -> None:
+    """Makes the bytes of both clients readable in the same round."""
+    first_client.chunks.append(first_bytes)
+    second_client.chunks.append(second_bytes)
 
 
-def test_a_stop_overtakes_the_starts_of_other_clients() -> None:
+def test_stop_in_the_same_round_overtakes_the_start_of_another_client() -> None:
     bench = Bench()
-    one, two = bench.wires
-    bench.at(200, lambda _: together(one, b"start\r", two, b"!"))
+    first_client, second_client = bench.wires
+    bench.at(200, lambda _: send_in_same_round(first_client, b"start\r", second_client, b"!"))
     bench.run(1_000)
 
-    assert (one.lines()[1:], two.lines()[1:]) == ([BUSY], ["* stopped"])
-    assert not moved(bench)
+    assert (first_client.lines()[1:], second_client.lines()[1:]) == (
+        [OVERTAKEN_BY_STOP],
+        ["* stopped"],
+    )
+    assert not has_moved(bench)
 
 
-def test_a_start_of_another_client_right_after_a_stop_is_locked_out() -> None:
+def test_start_of_another_client_right_after_a_stop_is_refused() -> None:
     bench = Bench()
-    one, two = bench.wires
-    bench.at(200, lambda _: together(one, b"!", two, b"start\r"))
+    first_client, second_client = bench.wires
+    bench.at(200, lambda _: send_in_same_round(first_client, b"!", second_client, b"start\r"))
     bench.run(1_000)
 
-    assert (one.lines()[1:], two.lines()[1:]) == (["* stopped"], [BUSY])
-    assert not moved(bench)
+    assert (first_client.lines()[1:], second_client.lines()[1:]) == (
+        ["* stopped"],
+        [OVERTAKEN_BY_STOP],
+    )
+    assert not has_moved(bench)
 
 
-def test_a_start_that_came_later_is_a_start() -> None:
+def test_start_100_ms_after_a_stop_starts() -> None:
     bench = Bench()
     bench.send(200, b"!")
     bench.send(300, b"start\r")
     bench.run(1_000)
 
     assert bench.wires[0].lines()[1:] == ["* stopped", "ok profile=calm left=600"]
-    assert moved(bench)
+    assert has_moved(bench)
 
 
-def test_a_stop_byte_behind_thousands_of_lines_is_heard_at_once() -> None:
+def test_stop_byte_behind_thousands_of_lines_stops_at_once() -> None:
     bench = Bench()
     bench.send(200, b"start\r")
     bench.send(900, b"status\r" * 5_000 + b"half a line!")
     bench.wires[0].reads = False
     bench.run(2_000)
 
-    assert moved(bench)
-    assert not moved(bench, 900)
+    assert has_moved(bench)
+    assert not has_moved(bench, 900)
     assert bench.session.state is State.IDLE
 
 
-@pytest.mark.parametrize("what", ["fault", "button"])
-def test_a_fault_or_a_press_stales_what_waits_as_a_stop_does(what: str) -> None:
+@pytest.mark.parametrize("cause", ["fault", "button"])
+def test_fault_or_press_cancels_a_queued_start(cause: str) -> None:
     bench = Bench()
     bench.reload_ms = 1_000
     bench.send(200, b"start\r")
     bench.send(500, b"reload\rstart\r")
-    if what == "fault":
+    if cause == "fault":
         bench.at(600, lambda daemon: daemon.step(Fault("rail", "the rail is off")))
         bench.at(700, lambda daemon: daemon.step(Clear()))
     else:
         bench.at(600, lambda daemon: daemon.press(100))
     bench.run(9_000)
 
-    assert bench.wires[0].lines()[2:] == ["ok count=3", BUSY]
-    assert not moved(bench, 601)
+    assert bench.wires[0].lines()[2:] == ["ok count=3", OVERTAKEN_BY_STOP]
+    assert not has_moved(bench, 601)
 
 
-@pytest.mark.parametrize("mover", [b"start\r", b"try all steady 30\r"])
-@pytest.mark.parametrize("behind", [b"", b"reload\r"])
-def test_what_waited_for_a_daemon_that_is_ready_at_once_starts_nothing(
-    mover: bytes, behind: bytes
+@pytest.mark.parametrize("start_request", [b"start\r", b"try all steady 30\r"])
+@pytest.mark.parametrize("earlier_requests", [b"", b"reload\r"])
+def test_start_sent_before_ready_starts_nothing(
+    start_request: bytes, earlier_requests: bytes
 ) -> None:
-    """Without a button the daemon is ready in its first round, in which it also reads."""
+    """Without a button, the daemon becomes ready in its first round, which also reads the request."""
     bench = Bench()
     bench.daemon.loop._button = None
-    bench.wires[0].chunks.append(behind + mover)
+    bench.wires[0].chunks.append(earlier_requests + start_request)
     bench.run(1_000)
 
     assert "err not-ready the daemon was not ready yet; ask again" in bench.wires[0].lines()
-    assert not moved(bench)
+    assert not has_moved(bench)
 
 
 @pytest.mark.parametrize(("sent_at_ms", "state"), [(599, State.FAULT), (600, State.IDLE)])
-def test_a_clear_that_arrived_before_the_fault_does_not_clear_it(
+def test_clear_that_arrived_before_the_fault_does_not_clear_it(
     sent_at_ms: int, state: State
 ) -> None:
-    """Whoever sent it had not heard of the fault."""
+    """The sender of such a clear did not know of the fault."""
     bench = Bench()
     bench.reload_ms = 1_000
     bench.send(500, b"reload\r")
@@ -181,61 +192,61 @@ def test_a_clear_that_arrived_before_the_fault_does_not_clear_it(
 # --- a later request overtakes an earlier one ---------------------------------------------------
 
 
-def behind_a_reload(bench: Bench, at_ms: int, waits: bytes) -> None:
-    """What waits is served 3 s after it arrived."""
+def send_behind_reload(bench: Bench, at_ms: int, queued_requests: bytes) -> None:
+    """Sends requests that the daemon answers 3 s after they arrived."""
     bench.reload_ms = 3_000
-    bench.send(at_ms, b"reload\r" + waits)
+    bench.send(at_ms, b"reload\r" + queued_requests)
 
 
-OVERTAKEN = "err busy a later request overtook this one; send it again"
+OVERTAKEN_BY_REQUEST = "err busy a later request overtook this one; send it again"
 
 
-def test_a_resume_that_arrived_before_a_pause_resumes_nothing() -> None:
+def test_resume_that_arrived_before_a_pause_resumes_nothing() -> None:
     bench = Bench()
     bench.send(200, b"start calm\r", wire=1)
-    behind_a_reload(bench, 3_000, b"resume\r")
+    send_behind_reload(bench, 3_000, b"resume\r")
     bench.send(4_000, b"pause\r", wire=1)
     bench.at(9_000, lambda _: states.append(bench.session.state))
     states: list[State] = []
     bench.run(9_500)
 
-    assert bench.wires[0].lines()[-1] == OVERTAKEN
+    assert bench.wires[0].lines()[-1] == OVERTAKEN_BY_REQUEST
     assert states == [State.PAUSED]
 
 
-@pytest.mark.parametrize("mover", [b"start quick\r", b"try all steady 30\r", b"press\r"])
-def test_what_arrived_before_a_session_ended_starts_no_other(mover: bytes) -> None:
+@pytest.mark.parametrize("start_request", [b"start quick\r", b"try all steady 30\r", b"press\r"])
+def test_start_that_arrived_before_a_session_ended_starts_nothing(start_request: bytes) -> None:
     bench = Bench()
     bench.send(200, b"start quick\r", wire=1)
-    behind_a_reload(bench, 3_500, mover)
+    send_behind_reload(bench, 3_500, start_request)
     bench.run(9_500)
 
-    assert bench.wires[0].lines()[-1] == OVERTAKEN
+    assert bench.wires[0].lines()[-1] == OVERTAKEN_BY_REQUEST
     assert bench.session.status.started == 1
 
 
-def test_a_start_that_arrived_in_a_fault_does_not_start_after_its_clear() -> None:
+def test_start_that_arrived_in_a_fault_starts_nothing_after_the_clear() -> None:
     bench = Bench()
     bench.at(1_000, lambda daemon: daemon.step(Fault("rail", "the rail is off")))
-    behind_a_reload(bench, 2_000, b"start calm\r")
+    send_behind_reload(bench, 2_000, b"start calm\r")
     bench.send(2_500, b"clear\r", wire=1)
     bench.run(9_500)
 
-    assert bench.wires[0].lines()[-1] == OVERTAKEN
+    assert bench.wires[0].lines()[-1] == OVERTAKEN_BY_REQUEST
     assert bench.session.status.started == 0
 
 
-def test_a_trim_that_arrived_before_a_stop_strengthens_nothing() -> None:
+def test_trim_that_arrived_before_a_stop_raises_no_level() -> None:
     bench = Bench()
-    behind_a_reload(bench, 100, b"trim 100\rtrim 10\r")
+    send_behind_reload(bench, 100, b"trim 100\rtrim 10\r")
     bench.send(500, b"!", wire=1)
     bench.send(700, b"trim 20\rstart calm\r", wire=1)
     bench.run(9_500)
 
-    assert bench.wires[0].lines()[-2:] == [BUSY, "ok trim=10"]
+    assert bench.wires[0].lines()[-2:] == [OVERTAKEN_BY_STOP, "ok trim=10"]
 
 
-def test_pause_and_resume_and_clear_and_start_in_one_write_are_done_in_their_order() -> None:
+def test_requests_in_one_write_act_in_their_order() -> None:
     bench = Bench()
     bench.send(200, b"start calm\r")
     bench.send(3_000, b"pause\rresume\r")
@@ -246,9 +257,9 @@ def test_pause_and_resume_and_clear_and_start_in_one_write_are_done_in_their_ord
     assert bench.wires[0].lines()[2:] == ["ok", "ok", "ok", "ok profile=calm left=600"]
 
 
-def test_a_stop_line_acts_when_it_arrives_and_not_when_it_is_served() -> None:
+def test_stop_line_in_a_queue_acts_when_it_arrives() -> None:
     bench = Bench()
-    behind_a_reload(bench, 100, b"stop\r")
+    send_behind_reload(bench, 100, b"stop\r")
     bench.send(1_000, b"start calm\r", wire=1)
     bench.run(9_500)
 
@@ -257,14 +268,18 @@ def test_a_stop_line_acts_when_it_arrives_and_not_when_it_is_served() -> None:
     assert [at_ms for at_ms in low_at_ms if 1_500 < at_ms < 9_500] == []
 
 
-@pytest.mark.parametrize(("last", "stops"), [(b"stop", True), (b"sto", False), (b"ping", False)])
-def test_a_stop_without_a_line_end_acts_when_its_sender_closes(last: bytes, stops: bool) -> None:
+@pytest.mark.parametrize(
+    ("last_bytes", "is_stop"), [(b"stop", True), (b"sto", False), (b"ping", False)]
+)
+def test_stop_without_a_line_end_acts_when_its_sender_closes(
+    last_bytes: bytes, is_stop: bool
+) -> None:
     bench = Bench()
     bench.send(200, b"start calm\r", wire=1)
-    bench.send(1_000, b"ping\r" + last)
+    bench.send(1_000, b"ping\r" + last_bytes)
     wire = bench.wires[0]
 
-    def closes(_: Daemon) -> None:
+    def close(_: Daemon) -> None:
         wire.chunks.append(b"")
         read = wire.read
 
@@ -275,111 +290,113 @@ def test_a_stop_without_a_line_end_acts_when_its_sender_closes(last: bytes, stop
 
         wire.read = read_end  # type: ignore[method-assign]
 
-    bench.at(1_200, closes)
+    bench.at(1_200, close)
     bench.run(9_500)
 
     low_at_ms = [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
-    assert bool([at_ms for at_ms in low_at_ms if 1_100 < at_ms < 1_400]) is stops
+    assert bool([at_ms for at_ms in low_at_ms if 1_100 < at_ms < 1_400]) is is_stop
 
 
-# --- floods from many ---------------------------------------------------------------------------
+# --- floods from many clients -------------------------------------------------------------------
 
 
-def test_ports_are_read_for_a_bounded_time_and_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sixty clients flood, and each read takes 3 ms: a tick is never late, and the last client's
-    stop is heard before anyone is read for the second time."""
+def test_reads_of_flooding_clients_take_turns_and_delay_no_tick(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Sixty clients flood, and each read takes 3 ms. No tick is late, and the loop reads the stop of
+    the last client before it reads any client twice."""
     bench = Bench()
     others = [Wire() for _ in range(GUESTS_MAX - 2)]
-    receive = Connection.receive
-    ticks: list[int] = []
+    original_receive = Connection.receive
+    ticks_at_ms: list[int] = []
 
-    def slowly(connection: Connection, data: bytes, now_ms: int) -> Any:
+    def receive_slowly(connection: Connection, data: bytes, now_ms: int) -> Any:
         bench.poller.hold_up(3)
-        return receive(connection, data, now_ms)
+        return original_receive(connection, data, now_ms)
 
-    def come(_: Daemon) -> None:
+    def send_flood(_: Daemon) -> None:
         for other in others:
             other.chunks.extend([b"zzzz\n" * 800] * 40)
         bench.wires[1].chunks.extend([b"zzzz\n" * 800, b"!"])
 
-    class Ticks:
+    class TickWatcher:
         def beat(self, now_ms: int, is_moving: bool) -> None:
-            ticks.append(now_ms)
+            ticks_at_ms.append(now_ms)
 
-    bench.daemon.player._heartbeats.append(Ticks())
-    monkeypatch.setattr(Connection, "receive", slowly)
+    bench.daemon.player._heartbeats.append(TickWatcher())
+    monkeypatch.setattr(Connection, "receive", receive_slowly)
     bench.at(100, lambda daemon: [daemon.join(other) for other in others])
     bench.send(1_000, b"start calm\n")
-    bench.at(3_000, come)
+    bench.at(3_000, send_flood)
     bench.run(9_000)
 
     low_at_ms = [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
     off_at_ms = min(at_ms for at_ms in low_at_ms if at_ms > 2_000)
     assert off_at_ms < 3_000 + 2 * 64 * 3 * 2
-    flooded = [at_ms for at_ms in ticks if 2_900 < at_ms < off_at_ms]
-    assert len(flooded) > 5
-    assert max(later - earlier for earlier, later in pairwise(flooded)) < 100
+    ticks_in_flood_ms = [at_ms for at_ms in ticks_at_ms if 2_900 < at_ms < off_at_ms]
+    assert len(ticks_in_flood_ms) > 5
+    assert max(later - earlier for earlier, later in pairwise(ticks_in_flood_ms)) < 100
 
 
-def test_a_flooding_client_that_has_to_go_is_read_to_its_end_without_a_late_tick(
+def test_evicted_client_that_floods_is_read_to_its_end_without_a_late_tick(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = Bench()
-    guests = crowded(bench, b"ping\n")
-    receive = Connection.receive
-    ticks: list[int] = []
+    clients = fill_with_clients(bench, b"ping\n")
+    original_receive = Connection.receive
+    ticks_at_ms: list[int] = []
 
-    def slowly(connection: Connection, data: bytes, now_ms: int) -> Any:
+    def receive_slowly(connection: Connection, data: bytes, now_ms: int) -> Any:
         bench.poller.hold_up(3 if len(data) > 100 else 0)
-        return receive(connection, data, now_ms)
+        return original_receive(connection, data, now_ms)
 
-    class Ticks:
+    class TickWatcher:
         def beat(self, now_ms: int, is_moving: bool) -> None:
-            ticks.append(now_ms)
+            ticks_at_ms.append(now_ms)
 
-    def come(daemon: Daemon) -> None:
-        guests[1].chunks.extend([b"ping\n" * 800] * 300 + [b"!"])
+    def send_flood_and_join(daemon: Daemon) -> None:
+        clients[1].chunks.extend([b"ping\n" * 800] * 300 + [b"!"])
         daemon.join(Wire())
 
-    bench.daemon.player._heartbeats.append(Ticks())
-    monkeypatch.setattr(Connection, "receive", slowly)
-    bench.at(300, lambda _: [guest.chunks.append(b"ping\n") for guest in guests[2:]])
-    bench.at(1_000, come)
+    bench.daemon.player._heartbeats.append(TickWatcher())
+    monkeypatch.setattr(Connection, "receive", receive_slowly)
+    bench.at(300, lambda _: [client.chunks.append(b"ping\n") for client in clients[2:]])
+    bench.at(1_000, send_flood_and_join)
     bench.run(9_000)
 
-    assert guests[1] not in bench.daemon.links
+    assert clients[1] not in bench.daemon.links
     assert not bench.daemon.clients._leaving
     low_at_ms = [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
     off_at_ms = min(at_ms for at_ms in low_at_ms if at_ms > 900)
     assert 1_900 <= off_at_ms < 2_500
-    flooded = [at_ms for at_ms in ticks if 900 < at_ms < off_at_ms]
-    assert len(flooded) > 20
-    assert max(later - earlier for earlier, later in pairwise(flooded)) < 100
+    ticks_in_flood_ms = [at_ms for at_ms in ticks_at_ms if 900 < at_ms < off_at_ms]
+    assert len(ticks_in_flood_ms) > 20
+    assert max(later - earlier for earlier, later in pairwise(ticks_in_flood_ms)) < 100
 
 
-# --- what a client hears of it ----------------------------------------------------------------
+# --- answers and evictions --------------------------------------------------------------------
 
 
-def test_ten_stopped_a_second_and_every_stop_stops() -> None:
+def test_many_stops_are_all_executed_and_ten_a_second_are_answered() -> None:
     bench = Bench()
     for i in range(100):
         bench.send(1_000 + 20 * i, b"!")
-    stops: list[Input] = []
-    step = bench.daemon.player.step
+    executed_stops: list[Input] = []
+    original_step = bench.daemon.player.step
 
-    def watched(event: Input) -> Step:
+    def step_and_count(event: Input) -> Step:
         if isinstance(event, Stop):
-            stops.append(event)
-        return step(event)
+            executed_stops.append(event)
+        return original_step(event)
 
-    bench.daemon.player.step = watched  # type: ignore[method-assign]
+    bench.daemon.player.step = step_and_count  # type: ignore[method-assign]
     bench.run(4_000)
 
     assert bench.wires[0].lines()[1:] == ["* stopped"] * 20
-    assert len(stops) == 100
+    assert len(executed_stops) == 100
 
 
-def test_ten_stopped_within_one_chunk() -> None:
+def test_many_stops_in_one_chunk_get_ten_answers_a_second() -> None:
     bench = Bench()
     bench.send(1_000, b"!" * 1_000)
     bench.send(1_999, b"!")
@@ -389,7 +406,7 @@ def test_ten_stopped_within_one_chunk() -> None:
     assert bench.wires[0].lines()[1:] == ["* stopped"] * (STOPPED_A_SECOND + 1)
 
 
-def test_status_is_merged_while_one_is_unsent() -> None:
+def test_status_queries_while_one_answer_is_unsent_get_a_single_answer() -> None:
     bench = Bench()
     wire = bench.wires[0]
     wire.reads = False
@@ -402,7 +419,7 @@ def test_status_is_merged_while_one_is_unsent() -> None:
     assert [line.split()[:3] for line in wire.lines()[1:]] == [["*", "status", "state=idle"]] * 2
 
 
-def test_half_typed_lines_survive_a_question_and_not_a_stop() -> None:
+def test_incomplete_line_is_kept_at_a_question_mark_and_dropped_at_a_stop() -> None:
     connection = Connection()
     connection.receive(b"pi?ng\rpi!ng\r\xff!ping\r", 0)
 
@@ -410,116 +427,117 @@ def test_half_typed_lines_survive_a_question_and_not_a_stop() -> None:
     assert waiting == [b"pi?ng", b"ng", b"ping"]
 
 
-def test_a_client_that_never_reads_keeps_no_one_waiting() -> None:
+def test_client_that_never_reads_does_not_delay_another_client() -> None:
     bench = Bench()
-    deaf, other = bench.wires
-    deaf.reads = False
+    non_reading, other = bench.wires
+    non_reading.reads = False
     for i in range(60):
         bench.send(200 + 20 * i, b"help\r" * 100 + b"?")
         bench.send(200 + 20 * i, b"ping\r", wire=1)
-    heard_at_ms: list[int] = []
-    write = other.write
+    answered_at_ms: list[int] = []
+    original_write = other.write
 
-    def listen(data: bytes) -> int:
-        heard_at_ms.append(bench.poller.now_ms())
-        return write(data)
+    def write_and_note(data: bytes) -> int:
+        answered_at_ms.append(bench.poller.now_ms())
+        return original_write(data)
 
-    other.write = listen  # type: ignore[method-assign]
+    other.write = write_and_note  # type: ignore[method-assign]
     bench.run(2_000)
 
-    assert heard_at_ms[1:] == [200 + 20 * i for i in range(60)]
-    assert len(deaf.connection._unsent) <= MOST_UNSENT + 64
+    assert answered_at_ms[1:] == [200 + 20 * i for i in range(60)]
+    assert len(non_reading.connection._unsent) <= MOST_UNSENT + 64
 
 
-def test_off_is_written_before_it_is_told() -> None:
+def test_stop_writes_the_pins_before_the_answer() -> None:
     bench = Bench()
-    order: list[str] = []
+    events: list[str] = []
     wire = bench.wires[0]
-    apply, write = bench.pins.apply, wire.write
+    original_apply, original_write = bench.pins.apply, wire.write
 
-    def applied(duty_pct: Levels) -> None:
-        order.append(f"pins {any(duty_pct)}")
-        apply(duty_pct)
+    def apply_and_note(duty_pct: Levels) -> None:
+        events.append(f"pins {any(duty_pct)}")
+        original_apply(duty_pct)
 
-    def written(data: bytes) -> int:
-        order.append(data.decode().strip())
-        return write(data)
+    def write_and_note(data: bytes) -> int:
+        events.append(data.decode().strip())
+        return original_write(data)
 
-    bench.pins.apply = applied  # type: ignore[method-assign]
-    wire.write = written  # type: ignore[method-assign]
+    bench.pins.apply = apply_and_note  # type: ignore[method-assign]
+    wire.write = write_and_note  # type: ignore[method-assign]
     bench.send(200, b"start\r")
     bench.send(240, b"!")
     bench.run(300)
 
-    # Low again when the session's last tick is over, and at the end.
-    assert order[-4:] == ["pins False", "* stopped", "pins False", "pins False"]
+    # The pins are driven low again after the last tick of the session, and at the end.
+    assert events[-4:] == ["pins False", "* stopped", "pins False", "pins False"]
     assert bench.pins.written[-1] == (300, SILENCE)
 
 
-def test_one_client_too_many_takes_the_place_of_the_one_that_was_silent_longest() -> None:
+def test_client_above_the_limit_replaces_the_client_that_has_been_silent_longest() -> None:
     bench = Bench()
-    guests = [Wire() for _ in range(GUESTS_MAX)]
-    bench.at(100, lambda daemon: [daemon.join(guest) for guest in guests[2:]])
+    clients = [Wire() for _ in range(GUESTS_MAX)]
+    bench.at(100, lambda daemon: [daemon.join(client) for client in clients[2:]])
     bench.send(200, b"start calm\n")
     bench.send(300, b"ping\n", wire=1)
-    bench.at(400, lambda daemon: [guest.chunks.append(b"ping\n") for guest in guests[3:]])
-    newcomer = Wire()
-    newcomer.chunks.append(b"stop\n")
-    bench.at(500, lambda daemon: daemon.join(newcomer))
+    bench.at(400, lambda daemon: [client.chunks.append(b"ping\n") for client in clients[3:]])
+    new_client = Wire()
+    new_client.chunks.append(b"stop\n")
+    bench.at(500, lambda daemon: daemon.join(new_client))
     bench.run(600)
 
-    assert guests[2] not in bench.daemon.links
-    assert {*bench.wires, *guests[3:], newcomer} == {*bench.daemon.links}
-    assert newcomer.lines()[-1] == "ok"
+    assert clients[2] not in bench.daemon.links
+    assert {*bench.wires, *clients[3:], new_client} == {*bench.daemon.links}
+    assert new_client.lines()[-1] == "ok"
     assert max(at_ms for at_ms, duties in bench.pins.written if any(duties)) <= 500
 
 
-def crowded(bench: Bench, lease: bytes) -> list[Wire]:
-    """As many clients as there is room for; each has sent the bytes. The first owns a session."""
+def fill_with_clients(bench: Bench, request: bytes) -> list[Wire]:
+    """Connects as many clients as the daemon accepts. The first client owns a session, and every other
+    client sends `request`."""
     others = [Wire() for _ in range(GUESTS_MAX - 2)]
     bench.at(100, lambda daemon: [daemon.join(other) for other in others])
-    guests = [*bench.wires, *others]
-    bench.at(200, lambda _: [guest.chunks.append(lease) for guest in guests[1:]])
+    clients = [*bench.wires, *others]
+    bench.at(200, lambda _: [client.chunks.append(request) for client in clients[1:]])
     bench.send(200, b"start calm\n")
-    return guests
+    return clients
 
 
 @pytest.mark.parametrize("lease", [b"ping\n", b"lease 1\n", b"lease 60\n"])
-def test_a_newcomer_is_seated_though_all_others_hold_a_lease(lease: bytes) -> None:
+def test_client_above_the_limit_is_accepted_although_all_others_have_a_lease(lease: bytes) -> None:
     bench = Bench()
-    guests = crowded(bench, lease)
-    newcomer = Wire()
-    bench.at(9_000, lambda daemon: daemon.join(newcomer))
-    bench.at(9_010, lambda _: newcomer.chunks.append(b"stop\n"))
+    clients = fill_with_clients(bench, lease)
+    new_client = Wire()
+    bench.at(9_000, lambda daemon: daemon.join(new_client))
+    bench.at(9_010, lambda _: new_client.chunks.append(b"stop\n"))
     bench.run(10_000)
 
-    assert guests[0] in bench.daemon.links
-    assert newcomer.lines()[-1] == "ok"
-    assert moved(bench)
+    assert clients[0] in bench.daemon.links
+    assert new_client.lines()[-1] == "ok"
+    assert has_moved(bench)
     assert [at_ms for at_ms, duties in bench.pins.written if not any(duties)].count(9_010) == 1
 
 
-@pytest.mark.parametrize("last", [b"!", b"stop\n", b"\0sto\x08op;\r"])
-def test_a_client_that_has_to_go_is_read_for_stops_and_told(last: bytes) -> None:
+@pytest.mark.parametrize("last_bytes", [b"!", b"stop\n", b"\0sto\x08op;\r"])
+def test_evicted_client_is_read_for_stops_and_gets_an_error(last_bytes: bytes) -> None:
     bench = Bench()
-    guests = crowded(bench, b"ping\n")
+    clients = fill_with_clients(bench, b"ping\n")
 
-    def come(daemon: Daemon) -> None:
-        guests[1].chunks.extend([b"ping\n" * 3_000] * 9 + [last])
+    def send_and_join(daemon: Daemon) -> None:
+        clients[1].chunks.extend([b"ping\n" * 3_000] * 9 + [last_bytes])
         daemon.join(Wire())
 
-    bench.at(300, lambda _: [guest.chunks.append(b"ping\n") for guest in guests[2:]])
-    bench.at(1_000, come)
+    bench.at(300, lambda _: [client.chunks.append(b"ping\n") for client in clients[2:]])
+    bench.at(1_000, send_and_join)
     bench.run(3_000)
 
-    assert guests[1] not in bench.daemon.links
-    assert guests[1].lines()[-1] == "err overflow too many clients are connected; connect again"
-    assert moved(bench)
+    assert clients[1] not in bench.daemon.links
+    assert clients[1].lines()[-1] == "err overflow too many clients are connected; connect again"
+    assert has_moved(bench)
     assert 1_000 in [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
 
 
 @pytest.mark.parametrize(
-    ("sent", "off_at_ms"),
+    ("sent_bytes", "off_at_ms"),
     [
         (b"ping\n", 4_900),
         (b"?", 4_900),
@@ -534,25 +552,25 @@ def test_a_client_that_has_to_go_is_read_for_stops_and_told(last: bytes) -> None
         (b"\n", 2_000),
     ],
 )
-@pytest.mark.parametrize("behind", [b"", b"reload\n"])
-def test_a_lease_is_renewed_by_a_valid_line_or_a_question_and_by_nothing_else(
-    sent: bytes, off_at_ms: int, behind: bytes
+@pytest.mark.parametrize("earlier_requests", [b"", b"reload\n"])
+def test_lease_is_renewed_only_by_a_valid_request_or_a_question_mark(
+    sent_bytes: bytes, off_at_ms: int, earlier_requests: bytes
 ) -> None:
-    """Also where the lines that arrive are answered much later."""
+    """This also holds if the daemon answers the lines much later."""
     bench = Bench()
     bench.reload_ms = 20_000
-    bench.send(1_000, b"lease 1\nstart calm\n" + behind)
+    bench.send(1_000, b"lease 1\nstart calm\n" + earlier_requests)
     for at_ms in range(1_100, 4_000, 100):
-        bench.send(at_ms, sent)
+        bench.send(at_ms, sent_bytes)
     bench.run(9_000)
 
     low_at_ms = [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
-    assert moved(bench)
+    assert has_moved(bench)
     assert min(at_ms for at_ms in low_at_ms if at_ms > 1_500) == off_at_ms
 
 
 @pytest.mark.parametrize(
-    ("behind", "closes_at_ms", "off_at_ms"),
+    ("earlier_requests", "closes_at_ms", "off_at_ms"),
     [
         (b"", None, 2_000),
         (b"", 1_500, 1_500),
@@ -561,23 +579,23 @@ def test_a_lease_is_renewed_by_a_valid_line_or_a_question_and_by_nothing_else(
         (b"reload\n" * 20 + b"start calm\n", 1_500, 1_500),
     ],
 )
-def test_a_lease_ends_in_time_whatever_its_client_asked_before(
-    behind: bytes, closes_at_ms: int | None, off_at_ms: int
+def test_lease_with_queued_requests_ends_in_time(
+    earlier_requests: bytes, closes_at_ms: int | None, off_at_ms: int
 ) -> None:
     bench = Bench()
     bench.reload_ms = 8_000
-    bench.send(1_000, b"lease 1\nstart calm\n" + behind)
+    bench.send(1_000, b"lease 1\nstart calm\n" + earlier_requests)
     if closes_at_ms is not None:
         bench.at(closes_at_ms, lambda _: setattr(bench.wires[0], "ended", True))
     bench.run(30_000)
 
-    assert moved(bench)
-    assert not moved(bench, off_at_ms + 1)
+    assert has_moved(bench)
+    assert not has_moved(bench, off_at_ms + 1)
     assert off_at_ms in [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
 
 
 def test_client_that_half_closes_gets_its_late_answer() -> None:
-    """It sends nothing more but still reads, as `nc -N` does."""
+    """The client sends nothing more but still reads, as `nc -N` does."""
     bench = Bench()
     bench.reload_ms = 500
     bench.send(200, b"reload\r")
@@ -588,77 +606,77 @@ def test_client_that_half_closes_gets_its_late_answer() -> None:
 
 
 @pytest.mark.parametrize("lease", [b"", b"lease 5\n"])
-def test_a_stop_before_a_client_closes_acts(lease: bytes) -> None:
+def test_stop_right_before_a_client_closes_acts(lease: bytes) -> None:
     bench = Bench()
     bench.send(1_000, b"start calm\n", wire=1)
     bench.send(1_100, lease)
 
-    def come_and_go(_: Daemon) -> None:
+    def send_and_close(_: Daemon) -> None:
         bench.wires[0].chunks.append(b"ping\n" * 3_000 + b"stop\n")
         bench.at(2_000, lambda _: setattr(bench.wires[0], "ended", True))
 
-    bench.at(2_000, come_and_go)
+    bench.at(2_000, send_and_close)
     bench.run(5_000)
     low_at_ms = [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
-    assert moved(bench)
+    assert has_moved(bench)
     assert min(at_ms for at_ms in low_at_ms if at_ms > 1_500) < 2_100
 
 
-def test_what_was_heard_in_time_keeps_a_lease_though_it_is_answered_late(
+def test_request_read_in_time_renews_the_lease_although_its_answer_is_late(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = Bench()
-    answer = commands.answer
+    original_answer = commands.answer
 
-    def slowly(*asked: Any) -> list[str] | None:
-        bench.poller.hold_up(300 if asked[1] is bench.wires[1].connection else 0)
-        return answer(*asked)
+    def answer_slowly(*arguments: Any) -> list[str] | None:
+        bench.poller.hold_up(300 if arguments[1] is bench.wires[1].connection else 0)
+        return original_answer(*arguments)
 
-    def come(_: Daemon) -> None:
+    def send_pings(_: Daemon) -> None:
         for wire in bench.wires:
             wire.chunks.append(b"ping\n")
 
-    monkeypatch.setattr(commands, "answer", slowly)
+    monkeypatch.setattr(commands, "answer", answer_slowly)
     bench.send(1_000, b"lease 1\nstart calm\n")
-    bench.at(1_900, come)
+    bench.at(1_900, send_pings)
     bench.run(2_800)
     low_at_ms = [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
-    assert moved(bench)
+    assert has_moved(bench)
     assert min(at_ms for at_ms in low_at_ms if at_ms > 1_500) >= 2_800
 
 
-def test_a_stop_in_pieces_does_not_wait_for_what_others_ask(
+def test_stop_cut_into_chunks_does_not_wait_for_answers_to_other_clients(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = Bench()
     others = [Wire() for _ in range(30)]
-    answer = commands.answer
+    original_answer = commands.answer
 
-    def slowly(*asked: Any) -> list[str] | None:
+    def answer_slowly(*arguments: Any) -> list[str] | None:
         bench.poller.hold_up(2)
-        return answer(*asked)
+        return original_answer(*arguments)
 
-    def come(_: Daemon) -> None:
+    def send_requests(_: Daemon) -> None:
         for other in others:
             other.chunks.append(b"ping\n" * 100)
         bench.wires[0].chunks.extend([b"st", b"op\n"])
 
-    monkeypatch.setattr(commands, "answer", slowly)
+    monkeypatch.setattr(commands, "answer", answer_slowly)
     bench.at(100, lambda daemon: [daemon.join(other) for other in others])
     bench.send(1_000, b"start calm\n")
-    bench.at(2_000, come)
+    bench.at(2_000, send_requests)
     bench.run(3_000)
 
     low_at_ms = [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
-    assert moved(bench)
+    assert has_moved(bench)
     assert min(at_ms for at_ms in low_at_ms if at_ms > 1_900) < 2_030
 
 
-# --- edges that come late ---------------------------------------------------------------------
+# --- edges that the loop reads late -----------------------------------------------------------
 
 
-class Edges:
-    """A button whose edges wait for the loop, with the times at which they were."""
+class TimedEdges:
+    """A button whose edges wait, with their times, until the loop reads them."""
 
     def __init__(self, *edges: tuple[int, Contact]) -> None:
         self.poller = WirePoller()
@@ -676,8 +694,8 @@ class Edges:
         raise NotImplementedError
 
 
-def pressed(*edges: tuple[int, Contact]) -> Bench:
-    button = Edges(*edges)
+def bench_with_edges(*edges: tuple[int, Contact]) -> Bench:
+    button = TimedEdges(*edges)
     bench = Bench(button)  # type: ignore[arg-type]
     button.poller = bench.poller
     return bench
@@ -687,7 +705,7 @@ P, R = Contact.PRESSED, Contact.RELEASED
 
 
 @pytest.mark.parametrize(
-    ("held_up_ms", "edges", "starts"),
+    ("delay_ms", "edges", "is_started"),
     [
         (0, [(1_000, P), (1_100, R)], True),
         (0, [(31, P), (120, R)], False),
@@ -696,62 +714,60 @@ P, R = Contact.PRESSED, Contact.RELEASED
         (400, [(-300, P), (-200, R)], False),
     ],
 )
-def test_invariant_08_a_press_before_ready_starts_nothing(
-    held_up_ms: int, edges: list[tuple[int, Contact]], starts: bool
+def test_invariant_08_press_before_ready_starts_nothing(
+    delay_ms: int, edges: list[tuple[int, Contact]], is_started: bool
 ) -> None:
-    bench = pressed(*edges)
-    bench.daemon.later(0, lambda: bench.poller.hold_up(held_up_ms))
+    bench = bench_with_edges(*edges)
+    bench.daemon.later(0, lambda: bench.poller.hold_up(delay_ms))
     bench.run(3_000)
-    assert bench.session.status.started == starts
-    assert moved(bench) == starts  # nor is it refused by a haptic
+    assert bench.session.status.started == is_started
+    assert has_moved(bench) == is_started  # the refusal does not play a haptic either
 
 
-@pytest.mark.parametrize("held_up_ms", [0, 40])
-def test_a_pulse_is_no_press_where_time_goes_by_between_the_steps_of_its_edges(
-    held_up_ms: int,
+@pytest.mark.parametrize("delay_ms", [0, 40])
+def test_pulse_with_a_delayed_step_is_not_a_press(
+    delay_ms: int,
 ) -> None:
-    bench = pressed((3_000, P), (3_005, R))
+    bench = bench_with_edges((3_000, P), (3_005, R))
 
-    class Slow:
+    class SlowWatcher:
         def step(self, event: Input, step: Step, now_ms: int) -> None:
             if isinstance(event, Contacts) and event.contact is P:
-                bench.poller.hold_up(held_up_ms)
+                bench.poller.hold_up(delay_ms)
 
-    bench.daemon.player._watchers.append(Slow())
+    bench.daemon.player._watchers.append(SlowWatcher())
     bench.at(3_005, lambda _: None)
     bench.run(6_000)
     assert bench.session.status.started == 0
 
 
-@pytest.mark.parametrize("held_up_ms", [60, 250, 400])
+@pytest.mark.parametrize("delay_ms", [60, 250, 400])
 @pytest.mark.parametrize("at_ms", [2_990, 3_010, 3_095])
-def test_a_press_starts_where_the_loop_is_held_up_and_the_release_bounces(
-    at_ms: int, held_up_ms: int
-) -> None:
+def test_press_with_a_delayed_loop_and_a_bouncing_release_starts(at_ms: int, delay_ms: int) -> None:
     release = [(3_100, R), (3_102, P), (3_103, R), (3_107, P), (3_109, R)]
-    bench = pressed((3_000, P), *release)
-    bench.at(at_ms, lambda _: bench.poller.hold_up(held_up_ms))
+    bench = bench_with_edges((3_000, P), *release)
+    bench.at(at_ms, lambda _: bench.poller.hold_up(delay_ms))
     bench.run(6_000)
     assert bench.session.status.started == 1
 
 
-def test_a_look_at_the_button_is_one_step_however_many_edges_came() -> None:
-    """The dead-man is armed again after it, and must not wait for sixty steps."""
+def test_button_read_with_many_edges_makes_one_step() -> None:
+    """The dead-man is armed after the read, and must not wait for sixty steps."""
     edges = [(3_000 + n // 8, (P, R)[n % 2]) for n in range(64)]
-    bench = pressed(*edges)
+    bench = bench_with_edges(*edges)
     steps: list[tuple[int, Input]] = []
 
-    class Watch:
+    class StepWatcher:
         def step(self, event: Input, step: Step, now_ms: int) -> None:
             steps.append((now_ms, event))
 
-    bench.daemon.player._watchers.append(Watch())
+    bench.daemon.player._watchers.append(StepWatcher())
     bench.send(1_000, b"start\r")
     bench.at(2_999, lambda _: bench.poller.hold_up(40))
     bench.run(6_000)
     spells = [event.spells for _, event in steps if isinstance(event, Contacts) and event.spells]
     assert spells == [((3_000, 3_007, R),)]
-    assert moved(bench)
+    assert has_moved(bench)
     assert bench.pins.written[-1] == (6_000, SILENCE)
     assert (3_039, SILENCE) in bench.pins.written
-    assert not moved(bench, 3_039)
+    assert not has_moved(bench, 3_039)

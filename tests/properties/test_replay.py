@@ -1,4 +1,4 @@
-"""Incidents, any and damaged: a record plays again to the same steps, and no damage ends without a sentence."""
+"""Random and damaged incident files: a replay makes the recorded steps, and damage never ends in a traceback."""
 
 import gzip
 import json
@@ -42,21 +42,22 @@ from tests.support.worlds_recorder import (
     TRY_WORDS,
     World,
     changes,
-    incident,
-    packed,
-    played,
+    pack_incident,
+    record_incident,
+    replay_exit_code,
 )
 
-SPELLS = st.builds(
+RELATIVE_SPELLS = st.builds(
     lambda ago_ms, for_ms, contact: Spell(-ago_ms - for_ms, -ago_ms, contact),
     st.integers(0, 100),
     st.sampled_from([0, 5, 30, 31, 12_000]),
     st.sampled_from(Contact),
 )
-"""Their times count from when they are told."""
+"""Spells whose times are relative to the time of their input."""
 
 
-def at_time(event: Input, now_ms: int) -> Input:
+def with_absolute_spells(event: Input, now_ms: int) -> Input:
+    """The same input with the times of its spells counted from the start of the clock."""
     if not isinstance(event, Contacts):
         return event
     spells = [
@@ -66,7 +67,7 @@ def at_time(event: Input, now_ms: int) -> Input:
     return Contacts(event.contact, tuple(spells))
 
 
-inputs = st.one_of(
+INPUTS = st.one_of(
     st.sampled_from(
         [
             Start(),
@@ -95,40 +96,40 @@ inputs = st.one_of(
             Close(),
         ]
     ),
-    st.builds(Contacts, st.sampled_from(Contact), st.lists(SPELLS, max_size=3).map(tuple)),
+    st.builds(Contacts, st.sampled_from(Contact), st.lists(RELATIVE_SPELLS, max_size=3).map(tuple)),
     st.builds(Trim, st.integers(10, 100)),
 )
 
 
-waits = st.one_of(st.integers(0, 200), st.integers(0, 8_000), st.just(62_000))
+WAITS_MS = st.one_of(st.integers(0, 200), st.integers(0, 8_000), st.just(62_000))
 
 
-def played_steps(path: str) -> list[tuple[int, Outcome]]:
-    """Every step of the replay, also those between two lines of the file."""
+def replayed_steps(path: str) -> list[tuple[int, Outcome]]:
+    """Every step of the replay, including the steps between two lines of the file."""
     incident = read_incident(path)
     session = incident.session
     assert session is not None
     steps: list[tuple[int, Outcome]] = []
     handle: Callable[[Input, int], Step] = session.handle
 
-    def watched(event: Input, now_ms: int) -> Step:
+    def handle_and_record(event: Input, now_ms: int) -> Step:
         step = handle(event, now_ms)
         outcome = Outcome(session.state, step.level_pct, step.duty_pct, step.kicks)
         steps.append((now_ms, outcome))
         return step
 
-    session.handle = watched  # type: ignore[method-assign]
+    session.handle = handle_and_record  # type: ignore[method-assign]
     assert _first_difference(session, incident.rows) is None
     return steps
 
 
 @settings(max_examples=40)
 @given(
-    st.lists(st.tuples(waits, inputs), min_size=1, max_size=12),
+    st.lists(st.tuples(WAITS_MS, INPUTS), min_size=1, max_size=12),
     st.sampled_from([1.0, 60.0, 3.3]),
     st.integers(0, 9),
 )
-def test_replay_of_any_record_makes_the_same_steps(
+def test_replay_of_any_incident_makes_the_same_steps(
     events: list[tuple[int, Input]], speed: float, seed: int
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -136,35 +137,42 @@ def test_replay_of_any_record_makes_the_same_steps(
         world.do(Contacts(Contact.RELEASED))
         for wait_ms, event in events:
             world.wait(wait_ms)
-            world.do(at_time(event, world.now_ms))
+            world.do(with_absolute_spells(event, world.now_ms))
         world.wait(1_500)
         path = world.keep()
         world.ring.close()
         world.disk.close()
         assert read_incident(path).rows[-1].outcome[:4] == world.steps[-1][1][:4]
         assert replay(path) == 0
-        replayed = changes(played_steps(path))
+        replayed = changes(replayed_steps(path))
         assert replayed == changes(world.steps)[-len(replayed) :] or not replayed
 
 
 @pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return incident(tmp_path_factory.mktemp("good"))
+def good_incident(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return record_incident(tmp_path_factory.mktemp("good"))
 
 
-def test_replay_finds_any_damaged_byte(good: bytes) -> None:
+def test_replay_of_file_with_damaged_byte_fails(good_incident: bytes) -> None:
     @settings(max_examples=60)
-    @given(st.integers(10, len(good) - 1), st.integers(1, 255))
-    def damaged(at: int, bits: int) -> None:
-        assert played(good[:at] + bytes([good[at] ^ bits]) + good[at + 1 :]) == 2
+    @given(st.integers(10, len(good_incident) - 1), st.integers(1, 255))
+    def replay_damaged(index: int, flipped_bits: int) -> None:
+        assert (
+            replay_exit_code(
+                good_incident[:index]
+                + bytes([good_incident[index] ^ flipped_bits])
+                + good_incident[index + 1 :]
+            )
+            == 2
+        )
 
     @settings(max_examples=20)
-    @given(st.integers(0, len(good) - 1))
-    def truncated(at: int) -> None:
-        assert played(good[:at]) == 2
+    @given(st.integers(0, len(good_incident) - 1))
+    def replay_truncated(index: int) -> None:
+        assert replay_exit_code(good_incident[:index]) == 2
 
-    damaged()
-    truncated()
+    replay_damaged()
+    replay_truncated()
 
 
 VALUES: tuple[object, ...] = (
@@ -188,34 +196,34 @@ NAMES = (
 )
 
 
-def test_replay_of_any_damaged_value_ends_with_a_sentence(
-    good: bytes, capsys: pytest.CaptureFixture[str]
+def test_replay_of_file_with_damaged_value_ends_with_exit_code_or_message(
+    good_incident: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = gzip.decompress(good).splitlines()
+    lines = gzip.decompress(good_incident).splitlines()
 
     @settings(max_examples=150)
     @given(st.data())
-    def damaged(data: st.DataObject) -> None:
-        broken = [json.loads(line) for line in lines]
-        at = data.draw(st.sampled_from([0, *range(len(broken)), len(broken) - 1]))
-        line = broken[at]
+    def replay_damaged(data: st.DataObject) -> None:
+        records = [json.loads(line) for line in lines]
+        index = data.draw(st.sampled_from([0, *range(len(records)), len(records) - 1]))
+        line = records[index]
         key = data.draw(st.sampled_from([*line]))
-        how = data.draw(st.sampled_from(["value", "part", "gone", "line", "added"]))
-        if how == "part" and isinstance(line[key], list | dict) and line[key]:
+        damage = data.draw(st.sampled_from(["value", "part", "removed", "line", "added"]))
+        if damage == "part" and isinstance(line[key], list | dict) and line[key]:
             part = data.draw(st.sampled_from([*line[key]] if isinstance(line[key], dict) else [0]))
             line[key][part] = data.draw(st.sampled_from(VALUES))
-        elif how == "gone":
+        elif damage == "removed":
             del line[key]
-        elif how == "line":
-            broken[at] = data.draw(st.sampled_from(VALUES))
-        elif how == "added":
+        elif damage == "line":
+            records[index] = data.draw(st.sampled_from(VALUES))
+        elif damage == "added":
             line[data.draw(st.sampled_from(NAMES))] = data.draw(st.sampled_from(VALUES))
         else:
             line[key] = data.draw(st.sampled_from(VALUES))
-        code = played(packed(broken))
-        printed = capsys.readouterr()
+        code = replay_exit_code(pack_incident(records))
+        output = capsys.readouterr()
         assert code in (0, 1, 2)
-        assert (code == 2) == bool(printed.err)
-        assert "\x1b" not in printed.out + printed.err
+        assert (code == 2) == bool(output.err)
+        assert "\x1b" not in output.out + output.err
 
-    damaged()
+    replay_damaged()

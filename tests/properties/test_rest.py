@@ -1,8 +1,8 @@
-"""Rest is physical: through pauses, trims, stops and faults no motor stands still under power, and
-the supply bears every instant.
+"""No motor stalls under power, and the current stays within the supply at every instant.
 
-The checks know the motors by the simulator's model and the currents by the safety concept's, and
-neither asks the code that drives them.
+This holds through pauses, trims, stops and faults. The tests take the motion of the motors from the
+model of the simulator and the currents from that of docs/safety.md, and use neither the code that
+drives the motors nor its state.
 """
 
 from collections.abc import Sequence
@@ -59,61 +59,61 @@ from tests.support.worlds import entry, steady
 MAT: Final = load_mat(shipped.mat_file())
 NO_BUTTON: Final = MAT._replace(button=None)
 CATALOGUE: Final = read_catalogue([shipped.profiles_dir()], MAT)
-NAMES: Final = [found.name for found in CATALOGUE.entries]
+PROFILE_NAMES: Final = [catalogue_entry.name for catalogue_entry in CATALOGUE.entries]
 
 STEADY: Final = entry("steady", Phase("all", 60_000, 1, (steady("all", 20),)), mat=MAT)
 
 LONG_AGO_MS: Final = -(10**9)
 
-HARDLY_TURNED_MS: Final = 20
-"""A motor that was on for less than this turns on slowly at most, and a kick does no harm."""
+BARELY_STARTED_MS: Final = 20
+"""A motor that was on for a shorter time turns slowly at most, so that another kick does no harm."""
 
 
-class MotorCheck:
-    """One motor by the simulator's model, and what it draws by the safety concept's."""
+class MotorModel:
+    """A motor in the model of the simulator, with the current that the supply is proven for."""
 
     def __init__(self, motor: Motor) -> None:
         self.motor = motor
-        self.erm = Erm(motor)
+        self.simulated_motor = Erm(motor)
         self.duty_pct = 0
         self.off_since_ms = LONG_AGO_MS
         self.started_at_ms = LONG_AGO_MS
         self.powered_since_ms = 0
         self.was_kicked = False
-        self.is_excused = False
-        """It rested after a shorter time than counts as a rest, because it had turned slowly."""
+        self.is_exempt = False
+        """The motor turned slowly when it was switched off, so it stopped in less than REST_MS."""
 
-    def give(self, duty_pct: int, is_kicked: bool, now_ms: int) -> None:
-        was_turning = self.erm.at(now_ms).turning
+    def apply_duty(self, duty_pct: int, is_kicked: bool, now_ms: int) -> None:
+        was_turning = self.simulated_motor.at(now_ms).turning
         off_ms = now_ms - self.off_since_ms
-        is_on_again = duty_pct and not self.duty_pct
-        if is_on_again:
+        switches_on = duty_pct and not self.duty_pct
+        if switches_on:
             self.powered_since_ms = now_ms
-            self.is_excused &= off_ms < REST_MS
+            self.is_exempt &= off_ms < REST_MS
         if is_kicked and not self.was_kicked:
-            is_fresh = self.off_since_ms - self.started_at_ms < HARDLY_TURNED_MS
-            # Whether a gentle kick has started a motor is not known before the full one a second
-            # later: after a pause in between it gets a gentle one again, though it may turn.
+            was_barely_turning = self.off_since_ms - self.started_at_ms < BARELY_STARTED_MS
+            # Nobody knows whether a gentle kick has started a motor, so a full kick follows a second
+            # later. After a pause in between, the motor gets a gentle kick again and may be turning.
             is_gentle = duty_pct <= FIRST_KICK_PCT
-            rests = not was_turning or off_ms >= REST_MS
-            assert rests or is_fresh or is_gentle, "a motor that turns is kicked"
+            is_at_rest = not was_turning or off_ms >= REST_MS
+            assert is_at_rest or was_barely_turning or is_gentle, "a turning motor gets a kick"
             self.started_at_ms = now_ms
-        elif is_on_again and off_ms >= REST_MS:
+        elif switches_on and off_ms >= REST_MS:
             self.started_at_ms = now_ms
         if self.duty_pct and not duty_pct:
             self.off_since_ms = now_ms
-            rests_after_ms = STOP_MS * log(1 + self.erm.at(now_ms).speed / FRICTION)
-            self.is_excused |= 0 < rests_after_ms < REST_MS
+            stops_after_ms = STOP_MS * log(1 + self.simulated_motor.at(now_ms).speed / FRICTION)
+            self.is_exempt |= 0 < stops_after_ms < REST_MS
         self.duty_pct, self.was_kicked = duty_pct, is_kicked
-        self.erm.set_duty(duty_pct, now_ms)
+        self.simulated_motor.set_duty(duty_pct, now_ms)
 
-    def stands_since_ms(self, now_ms: int) -> int | None:
-        """Since when it has had a duty without turning."""
-        if not self.duty_pct or self.erm.at(now_ms).turning or self.is_excused:
+    def stalled_since_ms(self, now_ms: int) -> int | None:
+        """Since when the motor has had a duty without turning. None if it turns, is off or is exempt."""
+        if not self.duty_pct or self.simulated_motor.at(now_ms).turning or self.is_exempt:
             return None
         return self.powered_since_ms
 
-    def draws_ma(self, now_ms: int) -> float:
+    def current_ma(self, now_ms: int) -> float:
         if not self.duty_pct:
             return 0.0
         if now_ms - self.started_at_ms < INRUSH_MS:
@@ -121,53 +121,55 @@ class MotorCheck:
         return self.motor.run_ma * self.duty_pct / self.motor.cap_pct
 
 
-class Checked:
-    """A session that is woken when it asks for it; every step is checked."""
+class CheckedSession:
+    """A session that gets every wake at its time. The class checks each step."""
 
     def __init__(self, mat: Mat, entries: Sequence[GoodEntry], speed: float = 1.0) -> None:
         self.mat = mat
         self.session = Session(mat, Catalogue(tuple(entries)), speed)
         self.session.handle(Ready(), 0)
-        self.timelines = {e.name: e.timeline for e in entries}
-        self.tables = [duty_table(motor, mat) for motor in mat.motors]
-        self.motors = [MotorCheck(motor) for motor in mat.motors]
+        self.timelines = {
+            catalogue_entry.name: catalogue_entry.timeline for catalogue_entry in entries
+        }
+        self.duty_tables = [duty_table(motor, mat) for motor in mat.motors]
+        self.motors = [MotorModel(motor) for motor in mat.motors]
         self.now_ms = 0
-        self.soft_since_ms = 0
-        """When the session began or was resumed last."""
-        self.first_starts_ms: dict[int, int] = {}
-        """When motors started first since then."""
-        self.kicked: set[int] = set()
-        """The motors that were kicked since then."""
-        self.wants_since_ms: dict[int, int] = {}
+        self.envelope_began_at_ms = 0
+        """When the session last began or resumed."""
+        self.first_started_at_ms: dict[int, int] = {}
+        """For each motor, when it first started since then."""
+        self.kicked_motors: set[int] = set()
+        """The motors that have had a kick since then."""
+        self.waiting_since_ms: dict[int, int] = {}
         self.longest_wait_ms = 0
-        self.longest_stand_ms = 0
-        self.most_ma = 0.0
-        self.most_level_pct = [0] * len(mat.motors)
-        self.most_duty_pct = [0] * len(mat.motors)
-        self.starts = 0
-        self.is_late = False
+        self.longest_stall_ms = 0
+        self.highest_ma = 0.0
+        self.highest_level_pct = [0] * len(mat.motors)
+        self.highest_duty_pct = [0] * len(mat.motors)
+        self.start_count = 0
+        self.is_loop_late = False
         self.has_kicks = True
-        """False: the session that played until now has no kicks, for want of current."""
+        """Whether the session of the previous step has kicks. It has none if the supply is too weak."""
         self.step = Step(
             (0,) * len(mat.motors), (0,) * len(mat.motors), (), None, self.session.status
         )
 
-    def do(self, event: Input, at_ms: int | None = None) -> None:
-        """All that is due before, then the event, which the disk answers at once."""
+    def pass_event(self, event: Input, at_ms: int | None = None) -> None:
+        """Makes every wake before `at_ms`, then passes the event. The disk answers a save at once."""
         if at_ms is not None:
             self.play_until(at_ms)
-        began = self.session.status.started, self.session.state
+        earlier_status = self.session.status.started, self.session.state
         self._check_currents(self.now_ms)
         step = self.session.handle(event, self.now_ms)
         if step.save is not None:
             step = self.session.handle(LedgerSaved(step.save.number), self.now_ms)
-        if self.session.state is State.RUNNING and began != (
+        if self.session.state is State.RUNNING and earlier_status != (
             self.session.status.started,
             State.RUNNING,
         ):
-            self.soft_since_ms = self.now_ms
-            self.first_starts_ms.clear()
-            self.kicked.clear()
+            self.envelope_began_at_ms = self.now_ms
+            self.first_started_at_ms.clear()
+            self.kicked_motors.clear()
         self._check(step)
         self.step = step
 
@@ -175,57 +177,65 @@ class Checked:
         while (wake_at_ms := self.step.wake_at_ms) is not None and wake_at_ms < at_ms:
             assert wake_at_ms >= self.now_ms
             self.now_ms = wake_at_ms
-            self.do(Wake())
+            self.pass_event(Wake())
         self.now_ms = at_ms
 
     def play_for(self, for_ms: int) -> None:
         self.play_until(self.now_ms + for_ms)
-        self.do(Wake())
+        self.pass_event(Wake())
 
-    def jump(self, for_ms: int) -> None:
-        """The loop is so late that the session plays only every few seconds."""
+    def play_with_late_loop(self, for_ms: int) -> None:
+        """Plays for `for_ms` with a loop that is so late that it makes a step only every 5 s."""
         end_ms = self.now_ms + for_ms
-        self.is_late = True
+        self.is_loop_late = True
         while self.now_ms < end_ms:
             self.now_ms = min(self.now_ms + 5_000, end_ms)
-            self.do(Wake())
-        self.is_late = False
-        self.wants_since_ms.clear()
+            self.pass_event(Wake())
+        self.is_loop_late = False
+        self.waiting_since_ms.clear()
 
     def _check(self, step: Step) -> None:
         now_ms = self.now_ms
-        for i, check in enumerate(self.motors):
-            level, duty = step.level_pct[i], step.duty_pct[i]
-            is_kicked = i in step.kicks
-            started = duty and not self.step.duty_pct[i]
-            stood_ms = check.stands_since_ms(now_ms)
-            if stood_ms is not None and check.motor.kick_ms and self.has_kicks:
-                self.longest_stand_ms = max(self.longest_stand_ms, now_ms - stood_ms)
-                assert self.is_late or now_ms - stood_ms <= SECOND_KICK_MS + 2 * TICK_MS, (
-                    check.motor.name
-                )
-            check.give(duty, is_kicked, now_ms)
-            self.most_level_pct[i] = max(self.most_level_pct[i], level)
-            self.most_duty_pct[i] = max(self.most_duty_pct[i], duty)
-            assert is_kicked or duty <= self.tables[i][level], "more than the level's duty"
+        for index, model in enumerate(self.motors):
+            level, duty = step.level_pct[index], step.duty_pct[index]
+            is_kicked = index in step.kicks
+            started = duty and not self.step.duty_pct[index]
+            stalled_at_ms = model.stalled_since_ms(now_ms)
+            if stalled_at_ms is not None and model.motor.kick_ms and self.has_kicks:
+                self.longest_stall_ms = max(self.longest_stall_ms, now_ms - stalled_at_ms)
+                assert (
+                    self.is_loop_late or now_ms - stalled_at_ms <= SECOND_KICK_MS + 2 * TICK_MS
+                ), model.motor.name
+            model.apply_duty(duty, is_kicked, now_ms)
+            self.highest_level_pct[index] = max(self.highest_level_pct[index], level)
+            self.highest_duty_pct[index] = max(self.highest_duty_pct[index], duty)
+            assert is_kicked or duty <= self.duty_tables[index][level], (
+                "the duty is above the duty of the level"
+            )
             assert level or not duty
             if level == 0 or duty:
-                since_ms = self.wants_since_ms.pop(i, now_ms)
+                waiting_from_ms = self.waiting_since_ms.pop(index, now_ms)
                 if duty:
-                    self.longest_wait_ms = max(self.longest_wait_ms, now_ms - since_ms)
-            elif not self.is_late:
-                self.wants_since_ms.setdefault(i, now_ms)
-            if started and self.session.status.is_on and i not in self.first_starts_ms:
+                    self.longest_wait_ms = max(self.longest_wait_ms, now_ms - waiting_from_ms)
+            elif not self.is_loop_late:
+                self.waiting_since_ms.setdefault(index, now_ms)
+            if started and self.session.status.is_on and index not in self.first_started_at_ms:
                 if len(self.motors) > 1:
-                    assert now_ms not in self.first_starts_ms.values(), "two start at once"
-                self.first_starts_ms[i] = now_ms
-                self.starts += 1
-            if is_kicked and self.session.status.is_on and i not in self.kicked:
-                self.kicked.add(i)
-                assert duty <= max(FIRST_KICK_PCT, self.tables[i][level]), "a hard first kick"
+                    assert now_ms not in self.first_started_at_ms.values(), (
+                        "two motors start at the same time"
+                    )
+                self.first_started_at_ms[index] = now_ms
+                self.start_count += 1
+            if is_kicked and self.session.status.is_on and index not in self.kicked_motors:
+                self.kicked_motors.add(index)
+                assert duty <= max(FIRST_KICK_PCT, self.duty_tables[index][level]), (
+                    "the first kick is too strong"
+                )
             if self.session.status.is_on:
-                soft_ms = (now_ms - self.soft_since_ms) * self.session.speed
-                assert level * 1_000 <= soft_ms * self.mat.limits.rise_pct_s, "a hard soft start"
+                envelope_ms = (now_ms - self.envelope_began_at_ms) * self.session.speed
+                assert level * 1_000 <= envelope_ms * self.mat.limits.rise_pct_s, (
+                    "the level is above the envelope"
+                )
         timeline = self.timelines.get(self.session.status.profile)
         self.has_kicks = (
             not self.session.status.is_on or timeline is None or timeline.drive_table.kicks
@@ -233,133 +243,135 @@ class Checked:
         self._check_currents(now_ms)
 
     def _check_currents(self, now_ms: int) -> None:
-        """Between two steps currents only fall, when an inrush is over."""
-        ma = sum(check.draws_ma(now_ms) for check in self.motors)
-        self.most_ma = max(self.most_ma, ma)
-        assert ma <= self.mat.max_ma + 1e-6, f"{ma} mA of {self.mat.max_ma} mA"
+        """Checks the current now. Between two steps it can only fall, when an inrush ends."""
+        total_ma = sum(model.current_ma(now_ms) for model in self.motors)
+        self.highest_ma = max(self.highest_ma, total_ma)
+        assert total_ma <= self.mat.max_ma + 1e-6, (
+            f"the motors draw {total_ma} mA, the supply gives {self.mat.max_ma} mA"
+        )
 
 
 # --- the shipped profiles ---
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_resume_anywhere_in_a_shipped_profile_sets_every_motor_turning(name: str) -> None:
+@pytest.mark.parametrize("name", PROFILE_NAMES)
+def test_resume_at_any_time_in_a_shipped_profile_sets_every_motor_turning(name: str) -> None:
     timeline = CATALOGUE.valid(name).timeline
     assert timeline is not None
-    pauses = range(1_000, timeline.end_ms - 10_000, timeline.end_ms // 60)
-    for pause_at_ms in pauses:
-        checked = Checked(NO_BUTTON, CATALOGUE.entries)
-        checked.do(Start(name))
-        checked.jump(pause_at_ms - 3_000 if pause_at_ms > 3_000 else 0)
-        checked.do(Pause(), pause_at_ms)
-        checked.do(Resume(), pause_at_ms + 5_000)
+    pauses_at_ms = range(1_000, timeline.end_ms - 10_000, timeline.end_ms // 60)
+    for pause_at_ms in pauses_at_ms:
+        checked = CheckedSession(NO_BUTTON, CATALOGUE.entries)
+        checked.pass_event(Start(name))
+        checked.play_with_late_loop(pause_at_ms - 3_000 if pause_at_ms > 3_000 else 0)
+        checked.pass_event(Pause(), pause_at_ms)
+        checked.pass_event(Resume(), pause_at_ms + 5_000)
         checked.play_for(8_000)
         assert checked.session.state is State.RUNNING
-        assert checked.starts, f"nothing starts after a pause at {pause_at_ms} ms"
+        assert checked.start_count, f"no motor starts after a pause at {pause_at_ms} ms"
         assert checked.longest_wait_ms <= STAGGER_MS
-    assert len(pauses) > 50
+    assert len(pauses_at_ms) > 50
 
 
 @pytest.mark.parametrize("for_ms", [0, 20, 100, 130, 149, 150, 200, 1_000])
 @pytest.mark.parametrize("at_ms", [30, 60, 100, 400, 1_000, 1_100, 8_000])
-def test_pause_of_any_length_leaves_no_motor_standing(at_ms: int, for_ms: int) -> None:
+def test_pause_of_any_length_leaves_no_motor_stalled(at_ms: int, for_ms: int) -> None:
     for name in ("full-body", "lower-back"):
-        checked = Checked(NO_BUTTON, CATALOGUE.entries)
-        checked.do(Start(name))
-        checked.do(Pause(), at_ms)
-        checked.do(Resume(), at_ms + for_ms)
+        checked = CheckedSession(NO_BUTTON, CATALOGUE.entries)
+        checked.pass_event(Start(name))
+        checked.pass_event(Pause(), at_ms)
+        checked.pass_event(Resume(), at_ms + for_ms)
         checked.play_for(5_000)
-        assert checked.starts
+        assert checked.start_count
 
 
 @pytest.mark.parametrize("after_ms", [RESTART_MS, 130, 149, 150, 300])
 @pytest.mark.parametrize("at_ms", [50, 70, 100, 200, 500, 1_050, 3_000])
-def test_start_soon_after_a_stop_or_a_fault_leaves_no_motor_standing(
+def test_start_soon_after_a_stop_or_fault_leaves_no_motor_stalled(
     at_ms: int, after_ms: int
 ) -> None:
-    for end, then in ((Stop(), Wake()), (Fault("rail", "the rail is off"), Clear())):
-        checked = Checked(NO_BUTTON, CATALOGUE.entries)
-        checked.do(Start("full-body"))
-        checked.do(end, at_ms)
-        checked.do(then, at_ms + 50)
-        checked.do(Start("lower-back"), at_ms + after_ms)
+    for stop_event, next_event in ((Stop(), Wake()), (Fault("rail", "the rail is off"), Clear())):
+        checked = CheckedSession(NO_BUTTON, CATALOGUE.entries)
+        checked.pass_event(Start("full-body"))
+        checked.pass_event(stop_event, at_ms)
+        checked.pass_event(next_event, at_ms + 50)
+        checked.pass_event(Start("lower-back"), at_ms + after_ms)
         checked.play_for(5_000)
         assert checked.session.status.profile == "lower-back"
-        assert checked.starts >= 2
+        assert checked.start_count >= 2
 
 
-@pytest.mark.parametrize(("start_at_ms", "is_rested"), [(1_150, False), (1_350, True)])
-def test_start_during_a_signal_kicks_only_motors_that_rest(
-    start_at_ms: int, is_rested: bool
+@pytest.mark.parametrize(("start_at_ms", "has_rested"), [(1_150, False), (1_350, True)])
+def test_start_during_a_haptic_kicks_only_motors_at_rest(
+    start_at_ms: int, has_rested: bool
 ) -> None:
-    checked = Checked(MAT, [STEADY, *CATALOGUE.entries])
-    checked.do(Contacts(Contact.RELEASED), 0)
-    checked.do(Contacts(Contact.PRESSED), 200)
-    checked.do(Contacts(Contact.RELEASED), 1_100)
+    checked = CheckedSession(MAT, [STEADY, *CATALOGUE.entries])
+    checked.pass_event(Contacts(Contact.RELEASED), 0)
+    checked.pass_event(Contacts(Contact.PRESSED), 200)
+    checked.pass_event(Contacts(Contact.RELEASED), 1_100)
     checked.play_until(1_150)
-    assert checked.session.status.haptic == "profile-2"  # on for 200 ms and off, from 1000 ms
-    signalled = {i for i, duty in enumerate(checked.step.duty_pct) if duty}
-    assert len(signalled) == 4
-    checked.do(Start("steady"), start_at_ms)
-    kicked = set()
+    assert checked.session.status.haptic == "profile-2"  # pulses of 200 ms from 1000 ms on
+    haptic_motors = {index for index, duty in enumerate(checked.step.duty_pct) if duty}
+    assert len(haptic_motors) == 4
+    checked.pass_event(Start("steady"), start_at_ms)
+    kicked_motors = set()
     for _ in range(20):
         checked.play_for(TICK_MS)
-        kicked |= {*checked.step.kicks}
-    assert kicked == set(range(8)) - (set() if is_rested else signalled)
+        kicked_motors |= {*checked.step.kicks}
+    assert kicked_motors == set(range(8)) - (set() if has_rested else haptic_motors)
     checked.play_for(3_000)
 
 
-def test_try_that_follows_another_kicks_only_what_rested() -> None:
-    lines = {}
+def test_try_after_another_try_kicks_only_motors_at_rest() -> None:
+    timelines = {}
     for zone in ("neck", "hips"):
         phase = Phase("try", 10_000, 1, (steady(zone, 30),))
-        lines[zone] = compile_profile(Profile("try", "try", "", (), False, (phase,)), MAT)
-    checked = Checked(NO_BUTTON, CATALOGUE.entries)
-    checked.do(Try(lines["neck"]))
+        timelines[zone] = compile_profile(Profile("try", "try", "", (), False, (phase,)), MAT)
+    checked = CheckedSession(NO_BUTTON, CATALOGUE.entries)
+    checked.pass_event(Try(timelines["neck"]))
     for zone, at_ms in (("hips", 2_000), ("neck", 2_150), ("neck", 4_000)):
-        checked.do(Stop(), at_ms)
-        checked.do(Try(lines[zone]), at_ms + RESTART_MS)
+        checked.pass_event(Stop(), at_ms)
+        checked.pass_event(Try(timelines[zone]), at_ms + RESTART_MS)
         checked.play_for(30)
         assert checked.session.status.profile == "try"
     checked.play_for(4_000)
-    assert checked.starts >= 2
+    assert checked.start_count >= 2
 
 
-def test_signal_in_a_session_restarts_motors_after_its_gaps() -> None:
-    checked = Checked(NO_BUTTON, CATALOGUE.entries)
-    checked.do(Start("guided-points"))
+def test_haptic_in_a_session_restarts_motors_after_its_gaps() -> None:
+    checked = CheckedSession(NO_BUTTON, CATALOGUE.entries)
+    checked.pass_event(Start("guided-points"))
     timeline = CATALOGUE.valid("guided-points").timeline
     assert timeline is not None
-    for signal in timeline.haptic_cues[:4]:
-        if signal.begin_ms - 2_000 > checked.now_ms:
-            checked.jump(signal.begin_ms - 2_000 - checked.now_ms)
-        checked.play_until(signal.gaps[0].begin_ms + 10)
-        checked.do(Wake())
+    for haptic_cue in timeline.haptic_cues[:4]:
+        if haptic_cue.begin_ms - 2_000 > checked.now_ms:
+            checked.play_with_late_loop(haptic_cue.begin_ms - 2_000 - checked.now_ms)
+        checked.play_until(haptic_cue.gaps[0].begin_ms + 10)
+        checked.pass_event(Wake())
         assert not any(checked.step.duty_pct)
-        checked.play_until(signal.end_ms + 1_500)
-        checked.do(Wake())
+        checked.play_until(haptic_cue.end_ms + 1_500)
+        checked.pass_event(Wake())
         assert any(checked.step.duty_pct)
 
 
 @pytest.mark.parametrize("speed", [0.5, 1.0, 7.0, 60.0])
-def test_kick_and_rest_take_real_time_at_any_speed(speed: float) -> None:
-    checked = Checked(NO_BUTTON, [STEADY], speed)
-    checked.do(Start("steady"))
+def test_kick_and_rest_at_any_speed_take_real_time(speed: float) -> None:
+    checked = CheckedSession(NO_BUTTON, [STEADY], speed)
+    checked.pass_event(Start("steady"))
     checked.play_for(2_000 if speed < 10 else 500)
-    checked.do(Pause())
-    checked.do(Resume(), checked.now_ms + 200)
+    checked.pass_event(Pause())
+    checked.pass_event(Resume(), checked.now_ms + 200)
     kicked_ms = [0] * 8
     for _ in range(400):
-        for i in checked.step.kicks:
-            kicked_ms[i] += 1
+        for index in checked.step.kicks:
+            kicked_ms[index] += 1
         checked.play_for(1)
     assert kicked_ms == [120] * 8
 
 
-# --- a supply that does not bear all motors at once ---
+# --- a supply that cannot start all motors at once ---
 
 
-def tight(max_ma: int, *plays: Play) -> tuple[Mat, GoodEntry]:
+def tight_mat_and_entry(max_ma: int, *plays: Play) -> tuple[Mat, GoodEntry]:
     mat = NO_BUTTON._replace(max_ma=max_ma)
     return mat, entry("tight", Phase("all", 60_000, 1, plays), mat=mat)
 
@@ -367,140 +379,166 @@ def tight(max_ma: int, *plays: Play) -> tuple[Mat, GoodEntry]:
 SIDES: Final = ("neck.left", "neck.right", "hips.left", "hips.right", "lower_back.left")
 
 
-def test_resume_on_a_tight_supply_starts_every_motor_and_brings_it_to_its_level() -> None:
-    plays = [Play(side, "steady", Level(60, 60), after_ms=160 * i) for i, side in enumerate(SIDES)]
-    mat, found = tight(630, *plays)
-    assert found.timeline.drive_table.kicks
-    undisturbed, checked = Checked(mat, [found]), Checked(mat, [found])
-    for each in (undisturbed, checked):
-        each.do(Start("tight"))
-        each.play_for(10_000)
-    assert undisturbed.most_ma > 600
-    checked.do(Pause())
-    checked.do(Resume(), 15_000)
+def test_resume_on_a_weak_supply_starts_every_motor_and_reaches_its_level() -> None:
+    plays = [
+        Play(side, "steady", Level(60, 60), after_ms=160 * index)
+        for index, side in enumerate(SIDES)
+    ]
+    mat, catalogue_entry = tight_mat_and_entry(630, *plays)
+    assert catalogue_entry.timeline.drive_table.kicks
+    uninterrupted, checked = (
+        CheckedSession(mat, [catalogue_entry]),
+        CheckedSession(mat, [catalogue_entry]),
+    )
+    for session in (uninterrupted, checked):
+        session.pass_event(Start("tight"))
+        session.play_for(10_000)
+    assert uninterrupted.highest_ma > 600
+    checked.pass_event(Pause())
+    checked.pass_event(Resume(), 15_000)
     checked.play_for(3_000)
-    on = [i for i, duty in enumerate(checked.step.duty_pct) if duty]
-    assert len(on) == 6
-    assert sorted(checked.first_starts_ms) == on
+    running_motors = [index for index, duty in enumerate(checked.step.duty_pct) if duty]
+    assert len(running_motors) == 6
+    assert sorted(checked.first_started_at_ms) == running_motors
     assert STAGGER_MS < checked.longest_wait_ms < 6 * (INRUSH_MS + TICK_MS)
     checked.play_for(3_000)
-    assert checked.step.duty_pct == undisturbed.step.duty_pct
+    assert checked.step.duty_pct == uninterrupted.step.duty_pct
 
 
-def test_certificate_of_a_shipped_profile_tells_the_most_that_a_resume_draws() -> None:
-    found = CATALOGUE.valid("lower-back")
-    proof = certificate(found, MAT)
-    assert proof.worst.ma == 900 > peak_current(found.timeline)[0].ma
-    checked = Checked(NO_BUTTON, [found])
-    checked.do(Start(found.name))
-    checked.jump(proof.worst.at_ms)
-    checked.do(Pause())
-    checked.do(Resume(), checked.now_ms + 1_000)
+def test_certificate_of_a_shipped_profile_states_the_highest_current_of_a_resume() -> None:
+    catalogue_entry = CATALOGUE.valid("lower-back")
+    certificate = certificate_of(catalogue_entry, MAT)
+    assert certificate.worst.ma == 900 > peak_current(catalogue_entry.timeline)[0].ma
+    checked = CheckedSession(NO_BUTTON, [catalogue_entry])
+    checked.pass_event(Start(catalogue_entry.name))
+    checked.play_with_late_loop(certificate.worst.at_ms)
+    checked.pass_event(Pause())
+    checked.pass_event(Resume(), checked.now_ms + 1_000)
     checked.play_for(300)
-    assert checked.most_ma == 900
+    assert checked.highest_ma == 900
 
 
 # --- properties ---
 
-Move = tuple[str, int]
-"""What happens, and for how long or how much."""
+Action = tuple[str, int]
+"""The name of an action, and its duration in ms or its trim in percent."""
 
-SHORT_MS: Final = st.integers(0, 400)
-MOVES: Final = st.one_of(
-    st.tuples(st.just("pause"), st.one_of(SHORT_MS, st.integers(0, 20_000))),
+SHORT_TIMES_MS: Final = st.integers(0, 400)
+ACTIONS: Final = st.one_of(
+    st.tuples(st.just("pause"), st.one_of(SHORT_TIMES_MS, st.integers(0, 20_000))),
     st.tuples(st.just("trim"), st.integers(10, 100)),
     st.tuples(st.just("restart"), st.integers(RESTART_MS, 400)),
     st.tuples(st.just("fault"), st.integers(RESTART_MS, 400)),
-    st.tuples(st.just("late"), st.one_of(SHORT_MS, st.integers(0, 60_000))),
+    st.tuples(st.just("late"), st.one_of(SHORT_TIMES_MS, st.integers(0, 60_000))),
 )
-SCRIPTS: Final = st.lists(st.tuples(MOVES, st.one_of(SHORT_MS, st.integers(0, 5_000))), max_size=6)
-"""Each move with the time that is played after it."""
+SCRIPTS: Final = st.lists(
+    st.tuples(ACTIONS, st.one_of(SHORT_TIMES_MS, st.integers(0, 5_000))), max_size=6
+)
+"""A script: actions, each with the time in ms that the session plays after it."""
 
 
-def certificate(found: GoodEntry, mat: Mat) -> Certificate:
-    return certify(found.timeline, found.budget, mat)
+def certificate_of(catalogue_entry: GoodEntry, mat: Mat) -> Certificate:
+    return certify(catalogue_entry.timeline, catalogue_entry.budget, mat)
 
 
-def play(checked: Checked, name: str, script: list[tuple[Move, int]]) -> None:
-    checked.do(Start(name))
-    for (move, amount), play_ms in script:
-        if move == "pause":
-            checked.do(Pause())
-            checked.do(Resume(), checked.now_ms + amount)
-        elif move == "trim":
-            checked.do(Trim(amount))
-        elif move == "late":
-            checked.jump(amount)
+def run_script(checked: CheckedSession, name: str, script: list[tuple[Action, int]]) -> None:
+    checked.pass_event(Start(name))
+    for (action, amount), play_ms in script:
+        if action == "pause":
+            checked.pass_event(Pause())
+            checked.pass_event(Resume(), checked.now_ms + amount)
+        elif action == "trim":
+            checked.pass_event(Trim(amount))
+        elif action == "late":
+            checked.play_with_late_loop(amount)
         else:
-            checked.do(Stop() if move == "restart" else Fault("rail", "the rail is off"))
-            checked.do(Clear())
-            checked.do(Start(name), checked.now_ms + amount)
+            checked.pass_event(Stop() if action == "restart" else Fault("rail", "the rail is off"))
+            checked.pass_event(Clear())
+            checked.pass_event(Start(name), checked.now_ms + amount)
         checked.play_for(play_ms)
 
 
-def fitted(mat: Mat, profile: Profile, share: float) -> tuple[Mat, GoodEntry]:
-    """The profile on the mat with a supply between the least that bears it undisturbed (0) and one
-    that bears all of its motors at once (1); below 0 the starts must be staggered for it.
+def fitted(mat: Mat, profile: Profile, supply_share: float) -> tuple[Mat, GoodEntry]:
+    """The profile on the mat with a supply chosen by `supply_share`.
+
+    0: the weakest supply that is enough for an uninterrupted session. 1: a supply that can start all
+    motors of the profile at once. Below 0: a weaker supply, for which the compiler must stagger starts.
     """
     limits = mat.limits._replace(daily_ms=60 * 60_000)
     mat = mat._replace(button=None, limits=limits, max_ma=10**6)
     timeline, _ = fit_to_supply(profile, mat)
     try:
-        least_ma = peak_current(timeline)[0].ma
+        lowest_ma = peak_current(timeline)[0].ma
     except TooLongError:
         reject()
-    most_ma = max(timeline.drive_table.together_ma(s.high_pct) for s in timeline.segments)
-    supply_ma = least_ma + (most_ma - least_ma) * share if share >= 0 else least_ma * (1 + share)
-    for max_ma in (ceil(supply_ma), ceil(least_ma)):
+    highest_ma = max(
+        timeline.drive_table.together_ma(segment.high_pct) for segment in timeline.segments
+    )
+    supply_ma = (
+        lowest_ma + (highest_ma - lowest_ma) * supply_share
+        if supply_share >= 0
+        else lowest_ma * (1 + supply_share)
+    )
+    for max_ma in (ceil(supply_ma), ceil(lowest_ma)):
         mat = mat._replace(max_ma=max(1, max_ma))
         try:
             timeline, budget = fit_to_supply(profile, mat)
         except AuthorError:
             continue
         return mat, GoodEntry(profile.name, profile, timeline, budget)
-    raise AssertionError("the least supply does not bear the profile")
+    raise AssertionError("the lowest supply is not enough for the profile")
 
 
-SHARES: Final = st.one_of(st.just(0.0), st.just(0.0), st.floats(0, 1), st.floats(-0.3, 0))
-FAST: Final = (Phases.explicit, Phases.reuse, Phases.generate)
-"""To shrink a whole session takes minutes, and says little."""
+SUPPLY_SHARES: Final = st.one_of(st.just(0.0), st.just(0.0), st.floats(0, 1), st.floats(-0.3, 0))
+PHASES_WITHOUT_SHRINKING: Final = (Phases.explicit, Phases.reuse, Phases.generate)
+"""Shrinking a complete session takes minutes and adds little information."""
 
 SPEEDS: Final = st.sampled_from([1.0, 1.0, 1.0, 6.5])
 
 
-@settings(max_examples=100, phases=FAST)
-@given(mats_and_profiles(), SHARES, SCRIPTS, SPEEDS)
-def test_whatever_happens_in_a_session_no_motor_stands_and_the_supply_bears_it(
-    both: tuple[Mat, Profile], share: float, script: list[tuple[Move, int]], speed: float
+@settings(max_examples=100, phases=PHASES_WITHOUT_SHRINKING)
+@given(mats_and_profiles(), SUPPLY_SHARES, SCRIPTS, SPEEDS)
+def test_session_with_random_actions_stalls_no_motor_and_stays_within_the_supply(
+    mat_and_profile: tuple[Mat, Profile],
+    supply_share: float,
+    script: list[tuple[Action, int]],
+    speed: float,
 ) -> None:
-    mat, found = fitted(*both, share)
-    checked = Checked(mat, [found], speed)
-    play(checked, found.name, script)
+    mat, catalogue_entry = fitted(*mat_and_profile, supply_share)
+    checked = CheckedSession(mat, [catalogue_entry], speed)
+    run_script(checked, catalogue_entry.name, script)
     checked.play_for(1_000)
-    assume(checked.starts)
-    proof = certificate(found, mat)
-    assert checked.most_ma <= proof.worst.ma + 1e-6
-    for zone in proof.zones:
-        motors = [i for i, motor in enumerate(mat.motors) if motor.zone == zone.zone]
-        assert max(checked.most_level_pct[i] for i in motors) <= zone.level_pct
-        most_duty_pct = max(zone.duty_pct, zone.kick_pct)
-        assert max(checked.most_duty_pct[i] for i in motors) <= most_duty_pct
+    assume(checked.start_count)
+    certificate = certificate_of(catalogue_entry, mat)
+    assert checked.highest_ma <= certificate.worst.ma + 1e-6
+    for zone in certificate.zones:
+        motors = [index for index, motor in enumerate(mat.motors) if motor.zone == zone.zone]
+        assert max(checked.highest_level_pct[index] for index in motors) <= zone.level_pct
+        highest_duty_pct = max(zone.duty_pct, zone.kick_pct)
+        assert max(checked.highest_duty_pct[index] for index in motors) <= highest_duty_pct
 
 
-@settings(max_examples=60, phases=FAST)
-@given(st.sampled_from(NAMES), SHARES, st.floats(0, 1), st.integers(10, 100), SCRIPTS, SPEEDS)
-def test_shipped_profile_on_any_supply_that_bears_it_keeps_within_it_whatever_happens(
+@settings(max_examples=60, phases=PHASES_WITHOUT_SHRINKING)
+@given(
+    st.sampled_from(PROFILE_NAMES),
+    SUPPLY_SHARES,
+    st.floats(0, 1),
+    st.integers(10, 100),
+    SCRIPTS,
+    SPEEDS,
+)
+def test_shipped_profile_with_random_actions_stays_within_any_sufficient_supply(
     name: str,
-    share: float,
-    where: float,
+    supply_share: float,
+    position: float,
     trim_pct: int,
-    script: list[tuple[Move, int]],
+    script: list[tuple[Action, int]],
     speed: float,
 ) -> None:
     shipped_profile = CATALOGUE.valid(name).profile
-    mat, found = fitted(MAT, shipped_profile, share)
-    checked = Checked(mat, [found], speed)
-    checked.do(Trim(trim_pct))
-    late_ms = round(where * shipped_profile.length_ms / speed)
-    play(checked, name, [(("late", late_ms), 0), (("pause", 5_000), 1_500), *script])
-    assume(checked.starts)
+    mat, catalogue_entry = fitted(MAT, shipped_profile, supply_share)
+    checked = CheckedSession(mat, [catalogue_entry], speed)
+    checked.pass_event(Trim(trim_pct))
+    skipped_ms = round(position * shipped_profile.length_ms / speed)
+    run_script(checked, name, [(("late", skipped_ms), 0), (("pause", 5_000), 1_500), *script])
+    assume(checked.start_count)

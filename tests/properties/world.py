@@ -1,8 +1,8 @@
-"""The daemon between a kernel, a disk and a hand that are simulated, on a clock that jumps.
+"""The daemon with a simulated kernel, disk and start button, on a clock that jumps.
 
-The one place where the model touches the daemon's interfaces. The daemon's own session, latch,
-links, listener and verbs are real; below them sockets behave as Linux does: what a client sent
-before it closed or reset can still be read, and a write to it fails.
+Only this module connects the model to the daemon's interfaces. The session, latch, links, listener
+and commands are the daemon's own. The sockets are simulated and behave as on Linux: the daemon can
+still read what a client sent before it closed or reset the connection, and a write to it fails.
 """
 
 import errno
@@ -23,41 +23,42 @@ from firmware_ctl.session.events import Close, Contacts, SaveLedger
 from firmware_ctl.session.session import Session
 from firmware_ctl.timeline.catalogue import Catalogue
 from firmware_ctl.timeline.motor_drive import Levels
-from tests.properties.contract import Judge, Known
+from tests.properties.contract import ClientRecord, Judge
 from tests.support.daemon import Daemon
 from tests.support.worlds import CATALOGUE, LIMITS, MAT
 
-ROOM_TO_SEND: Final = 64 * 1024
-"""What the kernel holds for a client that does not read."""
+SEND_BUFFER_BYTES: Final = 64 * 1024
+"""The kernel holds this many bytes for a client that does not read."""
 MOST_EDGES: Final = 64
-"""Edges that the kernel keeps; of those beyond it drops the oldest."""
-MOST_ROUNDS_A_MS: Final = 5_000
-MUCH: Final = 16 * 1024
-"""After so many bytes the memory of a connection is measured, once all of them are read."""
+"""The kernel keeps this many edges, and drops the oldest ones if there are more."""
+MOST_ROUNDS_IN_A_MS: Final = 5_000
+"""With more rounds of the loop in one millisecond, the loop spins."""
+MEASURE_AFTER_BYTES: Final = 16 * 1024
+"""After this many bytes, the memory of a connection is measured once the loop has read them all."""
 
 
 class Killed(BaseException):
-    """The process is killed: nothing of it runs any more."""
+    """The daemon's process has been killed."""
 
 
 class Client:
-    """A program outside, and the daemon's end of its connection."""
+    """A client program, and the state of its connection to the daemon."""
 
     def __init__(self, world: "World", name: str, is_guest: bool = True) -> None:
-        self.known = Known(name, is_guest)
+        self.record = ClientRecord(name, is_guest)
         self.fd = world.next_fd()
-        self.reads = True
+        self.is_reading = True
         self.is_connected = False
         self._world = world
         self._incoming = bytearray()
         self._is_half_closed = self._is_closed = self._is_reset = False
-        self._is_reset_told = False
-        self.read_bytes = 0
-        """What the daemon has read since its memory was measured."""
-        self._unread = 0
-        """Bytes that the daemon wrote and the client has not read."""
+        self._is_reset_reported = False
+        self.read_since_measured_bytes = 0
+        """Bytes that the daemon has read since the memory of the connection was measured."""
+        self._unread_output_bytes = 0
+        """The number of bytes that the daemon wrote and the client has not read."""
 
-    # --- what the client does ---
+    # --- actions of the client ---
 
     def send(self, data: bytes) -> None:
         if self._can_send:
@@ -65,29 +66,29 @@ class Client:
 
     def half_close(self) -> None:
         if self._can_send:
-            self._is_half_closed = self.known.is_half_closed = True
+            self._is_half_closed = self.record.is_half_closed = True
 
     def close(self) -> None:
         if self.is_connected:
-            self._is_closed = self.known.is_dead = True
+            self._is_closed = self.record.is_closed_by_client = True
 
     def reset(self) -> None:
         if self.is_connected and not self._is_closed:
-            self._is_closed = self._is_reset = self.known.is_dead = True
+            self._is_closed = self._is_reset = self.record.is_closed_by_client = True
 
-    def read_on(self, reads: bool) -> None:
-        self.reads = reads
-        if reads:
-            self._unread = 0
+    def set_reading(self, is_reading: bool) -> None:
+        self.is_reading = is_reading
+        if is_reading:
+            self._unread_output_bytes = 0
         else:
-            self.known.is_unsure = True
+            self.record.is_answer_count_unknown = True
 
     @property
     def _can_send(self) -> bool:
-        is_gone = self._is_closed or self._is_half_closed or self.known.is_closed
-        return self.is_connected and not is_gone
+        is_closed = self._is_closed or self._is_half_closed or self.record.is_closed_by_daemon
+        return self.is_connected and not is_closed
 
-    # --- what the daemon sees: a socket ---
+    # --- the socket, as the daemon sees it ---
 
     def setblocking(self, flag: bool) -> None:
         assert not flag
@@ -101,42 +102,42 @@ class Client:
 
     @property
     def has_unread(self) -> bool:
-        return bool(self._incoming) and not self.known.is_closed
+        return bool(self._incoming) and not self.record.is_closed_by_daemon
 
     @property
     def has_room(self) -> bool:
-        return self._is_closed or self.reads or self._unread < ROOM_TO_SEND
+        return self._is_closed or self.is_reading or self._unread_output_bytes < SEND_BUFFER_BYTES
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        self._world.calls()
+        self._world.system_call()
         if self._incoming:
             data = bytes(self._incoming[:size])
             if not flags & socket.MSG_PEEK:
                 del self._incoming[:size]
-                self._world.read(self, data)
+                self._world.client_read(self, data)
             return data
         if not (self._is_closed or self._is_half_closed):
             raise BlockingIOError
-        self._world.judge.read_end(self.known)
-        if self._is_reset and not self._is_reset_told:
-            self._is_reset_told = True
+        self._world.judge.end_of_file_read(self.record)
+        if self._is_reset and not self._is_reset_reported:
+            self._is_reset_reported = True
             raise ConnectionResetError(104, "Connection reset by peer")
         return b""
 
     def send_to_client(self, data: bytes) -> int:
-        self._world.calls()
+        self._world.system_call()
         if self._is_closed:
             raise BrokenPipeError(32, "Broken pipe")
-        data = data if self.reads else data[: ROOM_TO_SEND - self._unread]
+        data = data if self.is_reading else data[: SEND_BUFFER_BYTES - self._unread_output_bytes]
         if not data:
             raise BlockingIOError
-        self._unread += 0 if self.reads else len(data)
-        self._world.judge.wrote_to(self.known, data)
+        self._unread_output_bytes += 0 if self.is_reading else len(data)
+        self._world.judge.bytes_written(self.record, data)
         return len(data)
 
     def close_by_daemon(self) -> None:
-        if not self.known.is_closed:
-            self._world.closed(self, bytes(self._incoming))
+        if not self.record.is_closed_by_daemon:
+            self._world.client_closed(self, bytes(self._incoming))
 
 
 class Socket:
@@ -152,15 +153,15 @@ class Socket:
 
 
 class Backlog:
-    """A listening socket with those who wait to be accepted."""
+    """A listening socket, with the clients that wait to be accepted."""
 
     def __init__(self, world: "World") -> None:
         self.fd = world.next_fd()
-        self.waiting: deque[Client] = deque()
-        self.meanwhile: deque[Callable[[], object]] = deque()
-        """What others do while the next client is accepted."""
-        self.most_clients: int | None = None
-        """There is no descriptor for more; None: there is."""
+        self.pending: deque[Client] = deque()
+        self.during_next_accept: deque[Callable[[], object]] = deque()
+        """Actions of other clients while the daemon accepts the next client."""
+        self.descriptor_limit: int | None = None
+        """The process has descriptors for this many clients. None: no limit."""
         self._world = world
 
     def setblocking(self, flag: bool) -> None:
@@ -171,34 +172,34 @@ class Backlog:
 
     @property
     def has_input(self) -> bool:
-        return bool(self.waiting)
+        return bool(self.pending)
 
     def accept(self) -> tuple[Any, str]:
-        self._world.calls()
-        if not self.waiting:
+        self._world.system_call()
+        if not self.pending:
             raise BlockingIOError
-        if self.most_clients is not None and len(self._world.clients) >= self.most_clients:
-            self._world.judge.descriptors_are_used_up()
+        if self.descriptor_limit is not None and len(self._world.clients) >= self.descriptor_limit:
+            self._world.judge.descriptors_exhausted()
             raise OSError(errno.EMFILE, "Too many open files")
-        client = self.waiting.popleft()
-        self._world.accepted(client)
-        while self.meanwhile:
-            self.meanwhile.popleft()()
+        client = self.pending.popleft()
+        self._world.client_accepted(client)
+        while self.during_next_accept:
+            self.during_next_accept.popleft()()
         return Socket(client), ""
 
     def close(self) -> None:
         pass
 
 
-class Finger:
+class ButtonContacts:
     """The start button's two contacts and the kernel's queue of their edges."""
 
     def __init__(self, world: "World") -> None:
         self.fd = world.next_fd()
         self.contact = Contact.RELEASED
         self._edges: deque[tuple[int, Contact]] = deque()
-        self._is_lost = False
-        self._looked_at_ms = 0
+        self._has_lost_edges = False
+        self._last_read_at_ms = 0
         self._world = world
 
     def move(self, contact: Contact) -> None:
@@ -207,7 +208,7 @@ class Finger:
             self._edges.append((self._world.now_ms(), contact))
             if len(self._edges) > MOST_EDGES:
                 self._edges.popleft()
-                self._is_lost = True
+                self._has_lost_edges = True
 
     @property
     def has_input(self) -> bool:
@@ -217,55 +218,55 @@ class Finger:
         return self.fd
 
     def ready(self) -> None:
-        """A source that is readable asks for a tick, which reads the edges."""
+        """Nothing to do: the loop makes a tick for a readable source, and the tick reads the edges."""
 
     def read(self) -> Contacts:
-        self._world.calls()
+        self._world.system_call()
         for at_ms, contact in self._edges:
-            self._world.judge.touched(at_ms, contact)
+            self._world.judge.button_edge_read(at_ms, contact)
         spells = spells_of(self._edges)
-        if self._is_lost:
-            # Those that were lost may have come at any time since the last look.
-            spells = (Spell(self._looked_at_ms, spells[-1].last_at_ms, self.contact),)
+        if self._has_lost_edges:
+            # The lost edges may have occurred at any time since the last read.
+            spells = (Spell(self._last_read_at_ms, spells[-1].last_at_ms, self.contact),)
         self._edges.clear()
-        self._is_lost = False
-        self._looked_at_ms = self._world.now_ms()
+        self._has_lost_edges = False
+        self._last_read_at_ms = self._world.now_ms()
         return Contacts(self.contact, spells)
 
     def press(self, is_down: bool) -> None:
         if is_down:
-            self._world.judge.pressed()
+            self._world.judge.simulated_button_pressed()
         self.move(Contact.PRESSED if is_down else Contact.RELEASED)
 
 
 class Disk:
-    """Takes the day's accounts at once, or late, or not."""
+    """Saves the ledger at once, late, or not at all."""
 
     def __init__(self, world: "World") -> None:
-        self.takes_ms = 0
+        self.save_ms = 0
         self.fails = False
         self._free_at_ms = 0
         self._world = world
 
-    def mend(self) -> None:
-        self.takes_ms, self.fails = 0, False
+    def repair(self) -> None:
+        self.save_ms, self.fails = 0, False
 
-    def save(self, keep: SaveLedger, done: Callable[[str], object]) -> None:
-        self._world.calls()
-        trouble = "No space left on device" if self.fails else ""
-        if not self.takes_ms and self._world.now_ms() >= self._free_at_ms:
-            done(trouble)
+    def save(self, request: SaveLedger, done: Callable[[str], object]) -> None:
+        self._world.system_call()
+        error = "No space left on device" if self.fails else ""
+        if not self.save_ms and self._world.now_ms() >= self._free_at_ms:
+            done(error)
             return
-        self._free_at_ms = max(self._free_at_ms, self._world.now_ms()) + self.takes_ms
-        self._world.on_loop(self._free_at_ms, lambda: done(trouble))
+        self._free_at_ms = max(self._free_at_ms, self._world.now_ms()) + self.save_ms
+        self._world.call_in_loop(self._free_at_ms, lambda: done(error))
 
 
-class Reading:
-    """Profiles that are being read elsewhere."""
+class ReloadJob:
+    """A reload of the profiles in another process. Implements `Job` of the daemon."""
 
     def __init__(self, world: "World", done: Callable[[Catalogue | str], None]) -> None:
         result: Catalogue | str = "the folder cannot be read" if world.reload_fails else CATALOGUE
-        world.on_loop(world.now_ms() + world.reload_ms, lambda: done(result))
+        world.call_in_loop(world.now_ms() + world.reload_ms, lambda: done(result))
 
     def fileno(self) -> int:
         return -1
@@ -278,34 +279,36 @@ class Reading:
 
 
 class Pins:
+    """The motor pins. Reports every write to the judge."""
+
     def __init__(self, world: "World") -> None:
         self._world = world
 
     def apply(self, duty_pct: Levels) -> None:
-        self._world.calls()
-        self._world.judge.wrote(duty_pct)
+        self._world.system_call()
+        self._world.judge.pins_written(duty_pct)
 
     def all_low(self) -> list[str]:
         if not self._world.is_killed:
-            self._world.judge.wrote((0,) * len(MAT.motors))
+            self._world.judge.pins_written((0,) * len(MAT.motors))
         return []
 
 
-class _OnLoop:
-    """Something that a thread has ready for the loop."""
+class _LoopCall:
+    """A call that a thread has posted to the loop, in the form of a readable source."""
 
-    def __init__(self, do: Callable[[], object]) -> None:
-        self._do = do
+    def __init__(self, call: Callable[[], object]) -> None:
+        self._call = call
 
     def fileno(self) -> int:
         return -1
 
     def ready(self) -> None:
-        self._do()
+        self._call()
 
 
 class World:
-    """A script of what happens outside, and the daemons that live through it one by one."""
+    """Runs a script of events around the daemon. A daemon that ends is followed by a new one."""
 
     def __init__(self, counts: Counter[str], has_button: bool = True) -> None:
         self.mat = MAT._replace(
@@ -317,30 +320,30 @@ class World:
         self.reload_ms = 5
         self.reload_fails = False
         self.is_killed = False
-        self.round_us = 0
-        """What a round of the loop costs."""
-        self.call_us = 0
-        """What a call to the kernel costs."""
-        self._calls_to_live: int | None = None
-        self._held_up_ms = 0
-        self._living: Daemon
-        self._daemons = 0
-        """How many have lived before this one."""
+        self.round_cost_us = 0
+        """The time that a round of the loop takes."""
+        self.call_cost_us = 0
+        """The time that a system call takes."""
+        self._calls_until_kill: int | None = None
+        self._loop_delay_ms = 0
+        self._running_daemon: Daemon
+        self._ended_daemons = 0
+        """The number of daemons that have ended."""
         self._fds = count(3)
         self._numbers = count()
         self._script: list[tuple[int, int, Callable[[], object]]] = []
-        self._on_loop: deque[_OnLoop] = deque()
-        self._idle_rounds = 0
+        self._ready_calls: deque[_LoopCall] = deque()
+        self._rounds_in_this_ms = 0
         self.backlog = Backlog(self)
-        self.finger = Finger(self)
+        self.button = ButtonContacts(self)
         self.disk = Disk(self)
         self.clients: list[Client] = []
-        self._read_much: list[Client] = []
-        self.port = Client(self, "the port", is_guest=False)
+        self._clients_to_measure: list[Client] = []
+        self.port = Client(self, "the serial port", is_guest=False)
         self.port.is_connected = True
-        self.judge.known.append(self.port.known)
-        self._by_fd: dict[int, Client | Backlog | Finger] = {
-            device.fd: device for device in (self.backlog, self.finger, self.port)
+        self.judge.clients.append(self.port.record)
+        self._device_of_fd: dict[int, Client | Backlog | ButtonContacts] = {
+            device.fd: device for device in (self.backlog, self.button, self.port)
         }
 
     def next_fd(self) -> int:
@@ -348,95 +351,95 @@ class World:
 
     # --- the script ---
 
-    def at(self, at_ms: int, do: Callable[[], object]) -> None:
-        """Does something outside the daemon at a time."""
-        heapq.heappush(self._script, (at_ms, next(self._numbers), do))
+    def at(self, at_ms: int, call: Callable[[], object]) -> None:
+        """Schedules a call outside the daemon."""
+        heapq.heappush(self._script, (at_ms, next(self._numbers), call))
 
-    def on_loop(self, at_ms: int, do: Callable[[], object]) -> None:
-        """Has the loop do something from then on."""
-        daemons = self._daemons
+    def call_in_loop(self, at_ms: int, call: Callable[[], object]) -> None:
+        """Schedules a call that the loop makes as soon as it can from `at_ms` on."""
+        ended_daemons = self._ended_daemons
 
         def ready() -> None:
-            if self._daemons == daemons:
-                self._on_loop.append(_OnLoop(do))
+            if self._ended_daemons == ended_daemons:
+                self._ready_calls.append(_LoopCall(call))
 
         self.at(at_ms, ready)
 
     def client(self, name: str) -> Client:
         client = Client(self, name)
-        self._by_fd[client.fd] = client
+        self._device_of_fd[client.fd] = client
         return client
 
     def connect(self, client: Client) -> None:
         client.is_connected = True
-        self.backlog.waiting.append(client)
+        self.backlog.pending.append(client)
 
-    def hold_up(self, for_ms: int) -> None:
-        """The loop comes back this much later than it is due."""
-        self._held_up_ms += for_ms
+    def delay_loop(self, for_ms: int) -> None:
+        """Makes the loop return from its next wait this much later."""
+        self._loop_delay_ms += for_ms
 
     def kill(self, after_calls: int = 0) -> None:
-        """At once, or after so many more calls to the world."""
-        self._calls_to_live = after_calls
+        """Kills the process in its next system call, or `after_calls` calls later."""
+        self._calls_until_kill = after_calls
 
     def close(self) -> None:
-        """An orderly end, as by SIGTERM."""
-        self._on_loop.append(_OnLoop(lambda: self._living.step(Close())))
+        """Ends the daemon in order, as by SIGTERM."""
+        self._ready_calls.append(_LoopCall(lambda: self._running_daemon.step(Close())))
 
-    def play(self, until_ms: int) -> None:
-        """Plays the script; a daemon that ends before its end is followed by another."""
-        self.at(until_ms, self._end)
-        self._is_over = False
-        while not self._is_over:
-            daemon = self._living = self._daemon()
+    def run_script(self, until_ms: int) -> None:
+        """Runs the script. If a daemon ends before the script does, the next daemon starts."""
+        self.at(until_ms, self._end_script)
+        self._is_script_over = False
+        while not self._is_script_over:
+            daemon = self._running_daemon = self._make_daemon()
             try:
                 with suppress(Killed):
                     daemon.run()
             finally:
                 self._listener.close()
-            if self.judge.broken is not None:
-                raise self.judge.broken
+            if self.judge.violation is not None:
+                raise self.judge.violation
             if self.judge.is_moving and not self.is_killed:
-                self.judge.fail("moved", "the daemon has ended and left the motors on")
-            self._bury()
+                self.judge.fail("moved", "the daemon ended and left motors on")
+            self._clean_up_after_daemon()
 
-    def _end(self) -> None:
-        self.judge.play_ends()
-        self._is_over = True
+    def _end_script(self) -> None:
+        self.judge.script_ends()
+        self._is_script_over = True
         self.close()
 
-    def _bury(self) -> None:
-        """The kernel closes all that the process had; the next one starts 50 ms later."""
+    def _clean_up_after_daemon(self) -> None:
+        """Closes the descriptors of the process, as the kernel does. The next daemon starts 50 ms later."""
         self.judge.daemon_ends()
-        self.backlog.waiting.clear()
-        self._on_loop.clear()
-        self._daemons += 1
-        self._calls_to_live, self.is_killed = None, False
+        self.backlog.pending.clear()
+        self._ready_calls.clear()
+        self._ended_daemons += 1
+        self._calls_until_kill, self.is_killed = None, False
         self.clients.clear()
-        # What was written to the port is kept for the next daemon.
-        self.port.known = Known("the port", is_guest=False)
-        self.judge.known = [self.port.known]
+        # The kernel keeps the bytes in the serial port for the next daemon.
+        self.port.record = ClientRecord("the serial port", is_guest=False)
+        self.judge.clients = [self.port.record]
         self._now_us += 50_000
 
-    def _daemon(self) -> Daemon:
+    def _make_daemon(self) -> Daemon:
         daemon = Daemon(
             Session(self.mat, CATALOGUE),
             self,
             Latch(self.mat, Pins(self), NoDeadman()),
-            self.finger if self.mat.button is not None else None,
+            self.button if self.mat.button is not None else None,
             self.disk,
-            lambda done: Reading(self, done),
-            self.judge.told,
+            lambda done: ReloadJob(self, done),
+            self.judge.line_logged,
         )
         self._listener = Listener(self.backlog)  # type: ignore[arg-type]
         self._listener.attach(daemon.clients, daemon.loop)
         if self.mat.button is not None:
-            daemon.watch(self.finger)
+            daemon.watch(self.button)
         daemon.add(SocketLink(Socket(self.port)))  # type: ignore[arg-type]
         self.links = daemon.links
         return daemon
 
-    # --- the daemon's clock and waiting ---
+    # --- the daemon's clock and its wait ---
 
     def now_ms(self) -> int:
         return self._now_us // 1000
@@ -445,119 +448,123 @@ class World:
         return 0
 
     def _mark_leaving(self) -> None:
-        """Who was turned away in the round that ends, and is still read."""
-        leaving = {link.fileno() for link in self._living.clients._leaving}
+        """Marks the clients that the daemon is evicting but still reads."""
+        leaving = {link.fileno() for link in self._running_daemon.clients._leaving}
         for client in self.clients:
-            client.known.is_leaving = client.fileno() in leaving
+            client.record.is_leaving = client.fileno() in leaving
 
     def wait(
         self, until_ms: int, readers: Collection[Link | Source], writers: Collection[Link]
     ) -> Collection[Link | Source]:
-        self._measure()
+        self._measure_memory()
         for client in self.clients:
             if client.has_unread:
-                self.judge.holds(client.known)
+                self.judge.bytes_unread(client.record)
         self._mark_leaving()
-        self._idle_rounds += 1
-        assert self._idle_rounds < MOST_ROUNDS_A_MS, "the loop spins"
+        self._rounds_in_this_ms += 1
+        assert self._rounds_in_this_ms < MOST_ROUNDS_IN_A_MS, "the loop spins"
         self.judge.round_ends()
-        self.calls()
+        self.system_call()
         before_ms = self.now_ms()
-        self._now_us += self.round_us
-        found = self._wait(until_ms, readers, writers)
-        if self._held_up_ms:
-            self._now_us += self._held_up_ms * 1000
-            self._held_up_ms = 0
+        self._now_us += self.round_cost_us
+        ready_sources = self._wait(until_ms, readers, writers)
+        if self._loop_delay_ms:
+            self._now_us += self._loop_delay_ms * 1000
+            self._loop_delay_ms = 0
         if self.now_ms() > before_ms:
-            self._idle_rounds = 0
+            self._rounds_in_this_ms = 0
         self.judge.round_begins()
-        return found
+        return ready_sources
 
     def _wait(
         self, until_ms: int, readers: Collection[Link | Source], writers: Collection[Link]
     ) -> list[Link | Source]:
         while True:
-            self._play_due()
-            found = [reader for reader in readers if self._has_input(reader)]
-            if self._on_loop:
-                found.append(self._on_loop.popleft())
-            if found or any(self._has_room(writer) for writer in writers):
-                return found
+            self._make_due_calls()
+            ready_sources = [reader for reader in readers if self._has_input(reader)]
+            if self._ready_calls:
+                ready_sources.append(self._ready_calls.popleft())
+            if ready_sources or any(self._has_room(writer) for writer in writers):
+                return ready_sources
             if self.now_ms() >= until_ms:
                 return []
             next_ms = min(until_ms, self._script[0][0]) if self._script else until_ms
             self._now_us = max(self._now_us, next_ms * 1000)
 
     def _has_input(self, reader: Link | Source) -> bool:
-        device = self._by_fd.get(reader.fileno())
+        device = self._device_of_fd.get(reader.fileno())
         return device is not None and device.has_input
 
     def _has_room(self, writer: Link) -> bool:
-        client = self._by_fd.get(writer.fileno())
+        client = self._device_of_fd.get(writer.fileno())
         return isinstance(client, Client) and client.has_room
 
-    def _play_due(self) -> None:
+    def _make_due_calls(self) -> None:
         while self._script and self._script[0][0] <= self.now_ms():
             heapq.heappop(self._script)[2]()
 
-    # --- what devices tell ---
+    # --- reports of the devices ---
 
-    def calls(self) -> None:
-        """The daemon calls the kernel, which takes time; here it may be killed."""
+    def system_call(self) -> None:
+        """The daemon makes a system call, which takes time. The process may be killed here."""
         if self.is_killed:
             raise Killed
-        self._now_us += self.call_us
-        self._play_due()
-        if self._calls_to_live is not None:
-            self._calls_to_live -= 1
-            if self._calls_to_live < 0:
+        self._now_us += self.call_cost_us
+        self._make_due_calls()
+        if self._calls_until_kill is not None:
+            self._calls_until_kill -= 1
+            if self._calls_until_kill < 0:
                 self.is_killed = True
                 raise Killed
 
-    def accepted(self, client: Client) -> None:
-        self.judge.known.append(client.known)
+    def client_accepted(self, client: Client) -> None:
+        self.judge.clients.append(client.record)
         self.clients.append(client)
-        self.judge.joined(client.known)
+        self.judge.client_accepted(client.record)
 
-    def read(self, client: Client, data: bytes) -> None:
-        self.judge.heard(client.known, data)
-        client.read_bytes += len(data)
-        if client.read_bytes >= MUCH and not client.has_unread:
-            client.read_bytes = 0
-            self._read_much.append(client)
+    def client_read(self, client: Client, data: bytes) -> None:
+        self.judge.bytes_read(client.record, data)
+        client.read_since_measured_bytes += len(data)
+        if client.read_since_measured_bytes >= MEASURE_AFTER_BYTES and not client.has_unread:
+            client.read_since_measured_bytes = 0
+            self._clients_to_measure.append(client)
 
-    def closed(self, client: Client, unread: bytes) -> None:
+    def client_closed(self, client: Client, unread: bytes) -> None:
         if client in self.clients:
             self.clients.remove(client)
-        self.judge.closed(client.known, unread)
+        self.judge.client_closed(client.record, unread)
 
-    def _measure(self) -> None:
-        if not self._read_much:
+    def _measure_memory(self) -> None:
+        if not self._clients_to_measure:
             return
-        fds = {client.fd: client for client in self._read_much}
-        self._read_much.clear()
+        fds = {client.fd: client for client in self._clients_to_measure}
+        self._clients_to_measure.clear()
         for link in self.links:
             client = fds.get(link.fileno())
             if client is not None:
-                self.judge.held_bytes(client.known, size_of(vars(link)["connection"]))
+                self.judge.memory_measured(client.record, deep_size_bytes(vars(link)["connection"]))
 
 
-def size_of(value: object) -> int:
-    """The bytes of all texts that can be reached from a value, and 8 for every other thing."""
-    seen: set[int] = set()
+def deep_size_bytes(value: object) -> int:
+    """The size of everything that a value refers to: the length of each text, 8 bytes for other objects."""
+    seen_ids: set[int] = set()
     total = 0
-    waiting: list[object] = [value]
-    while waiting:
-        item = waiting.pop()
+    pending: list[object] = [value]
+    while pending:
+        item = pending.pop()
         if isinstance(item, bytes | bytearray | str):
             total += len(item)
         elif isinstance(item, Mapping):
-            waiting += [*item.keys(), *item.values()]
+            pending += [*item.keys(), *item.values()]
         elif isinstance(item, list | tuple | set | frozenset | deque):
-            waiting += item
+            pending += item
         else:
             total += 8
-            if id(item) not in seen and hasattr(item, "__dict__") and not isinstance(item, type):
-                seen.add(id(item))
-                waiting += vars(item).values()
+            if (
+                id(item) not in seen_ids
+                and hasattr(item, "__dict__")
+                and not isinstance(item, type)
+            ):
+                seen_ids.add(id(item))
+                pending += vars(item).values()
     return total

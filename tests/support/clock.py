@@ -1,6 +1,6 @@
-"""A clock that jumps: a `Poller` that never waits, so half an hour plays in milliseconds.
+"""A `Poller` on a simulated clock that jumps, so that half an hour passes in milliseconds.
 
-It knows simulated time and a script of calls. It never reads a real clock or a descriptor.
+The poller runs a script of calls. It never waits, and never reads a real clock or a descriptor.
 """
 
 import heapq
@@ -12,7 +12,7 @@ from firmware_ctl.daemon.interfaces import Link, Source
 
 
 class _ScriptedCall(NamedTuple):
-    """A call of the script, in the form of a source that has become readable."""
+    """A call of the script, in the form of a readable source."""
 
     call: Callable[[], object]
 
@@ -24,16 +24,16 @@ class _ScriptedCall(NamedTuple):
 
 
 class VirtualPoller:
-    """Implements `Poller` on simulated time. `at` scripts what happens from outside."""
+    """Implements `Poller` on simulated time. `at` schedules the events outside the daemon."""
 
     def __init__(self) -> None:
         self._now_ms = 0
         self._script: list[tuple[int, int, Callable[[], object]]] = []
-        self._numbers = count()
+        self._call_numbers = count()
 
     def at(self, at_ms: int, call: Callable[[], object]) -> None:
         """Schedules a call. Calls with the same time keep their order."""
-        heapq.heappush(self._script, (at_ms, next(self._numbers), call))
+        heapq.heappush(self._script, (at_ms, next(self._call_numbers), call))
 
     def now_ms(self) -> int:
         return self._now_ms

@@ -1,4 +1,4 @@
-"""A daemon for tests: its parts, with the calls that most tests make under one name."""
+"""A daemon for tests, put together from its parts, with the calls that most tests make."""
 
 from collections.abc import Callable, Collection
 
@@ -27,6 +27,8 @@ def no_profiles(done: object) -> "object":
 
 
 class Daemon:
+    """The session, player, loop and clients of a daemon. By default it has no disk and no profiles."""
+
     def __init__(
         self,
         session: Session,

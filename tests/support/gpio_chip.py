@@ -1,4 +1,4 @@
-"""A fake GPIO chip for `emergency_off`. The structs are linux/gpio.h's in the compiler's layout."""
+"""A fake GPIO chip for `emergency_off`. The structs are those of linux/gpio.h, laid out by ctypes."""
 
 import ctypes
 import os
@@ -38,7 +38,7 @@ def ioctl_number(direction: int, number: int, size: int) -> int:
 
 
 class GpioChip:
-    """A GPIO chip that records requests. `held`: which process holds which line."""
+    """A GPIO chip that records requests for lines."""
 
     def __init__(self, chip: Path) -> None:
         self.chip = "/dev/gpiochip0"
@@ -47,7 +47,7 @@ class GpioChip:
         self.data: list[bytes] = []
         self.line_fds: list[int] = []
         self.held: dict[int, int] = {}
-        """Lines and the processes that hold them; 0: the kernel itself."""
+        """For each line that is in use, the id of the process that holds it. 0: the kernel."""
         self.lines = 54
         chip.touch()
 
@@ -67,11 +67,14 @@ class GpioChip:
 
     def is_held(self, pin: int) -> bool:
         pid = self.held.get(pin)
-        return pid is not None and (pid in (0, 1) or os.waitid(os.P_PID, pid, GONE) is None)
+        return pid is not None and (
+            pid in (0, 1) or os.waitid(os.P_PID, pid, EXITED_UNREAPED) is None
+        )
 
     def holders(self, chip: str) -> Iterator[tuple[int, int]]:
         assert chip == self.chip
         return ((pin, pid) for pin, pid in self.held.items() if pid and self.is_held(pin))
 
 
-GONE = os.WEXITED | os.WNOHANG | os.WNOWAIT
+EXITED_UNREAPED = os.WEXITED | os.WNOHANG | os.WNOWAIT
+"""`waitid` reports an ended child without waiting for one, and leaves it for a later wait."""

@@ -1,4 +1,4 @@
-"""Simulated machines for the tests of doctor: a Pi 4, a Pi 5, a Zero 2, and changes to them."""
+"""Simulated machines for the tests of `doctor`: a Pi 4, a Pi 5, a Zero 2, and changes to them."""
 
 import struct
 from collections.abc import Callable, Mapping
@@ -29,11 +29,11 @@ DEBUG = "sys/kernel/debug/pinctrl"
 PI_4_PINS = f"{DEBUG}/fe200000.gpio-pinctrl-bcm2711"
 PI_5_PINS = f"{DEBUG}/1f000d0000.gpio-pinctrl-rp1"
 STARTED, LATER = "btime 1", "btime 4000000000"
-"""Boot times of the kernel: before, or after, the files that a test writes."""
+"""Boot times of the kernel: earlier or later than the files that a test writes."""
 
 
 def pinmux(claims: Mapping[int, str] = {}, header: str = "mux_owner gpio_owner hog?") -> str:
-    """`pinmux-pins` of kernels 6.1 to 6.12 for a controller that is not strict; 2 and 22 are in use."""
+    """`pinmux-pins` of kernels 6.1 to 6.12 for a controller that is not strict. Pins 2 and 22 are in use."""
     free = {2: "fe804000.i2c (GPIO UNCLAIMED) function alt0 group gpio2"}
     free |= {22: "(MUX UNCLAIMED) pinctrl-bcm2711:534"}
     rows = [
@@ -64,9 +64,9 @@ GOOD_PI_4 = {
     "sys/class/hwmon/hwmon1/in0_lcrit_alarm": "0",
     "etc/firmware-ctl/mat.yaml": GATED,
 }
-"""A Pi 4 with Bookworm on which nothing is wrong."""
+"""A Pi 4 with Bookworm that passes every check."""
 
-# After the first boot, before anything was set up for the mat.
+# The state after the first boot, before anyone configures the machine for the mat.
 FRESH = {
     "boot/firmware/config.txt": STOCK_CONFIG,
     "boot/firmware/cmdline.txt": "console=serial0,115200 console=tty1 root=PARTUUID=1 rootwait",
@@ -106,7 +106,7 @@ UNIT = {
 
 
 class Commands:
-    """Answers `systemctl show`, with times as systemd normalises them, and `findmnt`."""
+    """Answers `findmnt` and `systemctl show`. Times have the form in which systemd prints them."""
 
     def __init__(
         self,
@@ -156,7 +156,7 @@ class Kernel:
 
 
 def calls(**changed: object) -> Calls:
-    """The calls of a good machine, some of them changed."""
+    """The calls of a machine that passes every check, with some calls replaced."""
     good = Calls(
         ioctl=Kernel(),
         may=lambda path, mode: True,
@@ -169,11 +169,11 @@ def calls(**changed: object) -> Calls:
 
 
 Make = Callable[..., Machine]
-"""Makes a machine from files and changed calls: the fixture `machine`."""
+"""Makes a machine from files and replaced calls. The fixture `machine` is such a function."""
 
 
 def problems(machine: Machine) -> list[str]:
-    """Every finding that is not ok, as `WORD SENTENCE > FIX`."""
+    """Every finding other than `ok`, as `WORD SENTENCE > FIX`."""
     return [
         f"{finding.word} {finding.sentence} > {_fix(finding)}"
         for _, finding in examine(machine)
@@ -203,12 +203,12 @@ Files = dict[str, str | None]
 
 
 def with_port(device: str) -> Files:
-    """A mat file with this serial port."""
+    """The mat file with this serial port."""
     return {"etc/firmware-ctl/mat.yaml": GATED.replace("/dev/serial0", device)}
 
 
 def config(lines: str) -> Files:
-    """A good config.txt with more lines."""
+    """A config.txt that passes every check, with more lines."""
     return {CONFIG: GOOD_CONFIG + lines}
 
 

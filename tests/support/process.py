@@ -1,6 +1,6 @@
-"""The real `firmware-ctl mock` as a process, and its clients. Waits for what is said, not for time.
+"""The real `firmware-ctl mock` as a process, and its clients. Tests wait for output, not for time.
 
-The patience is a safety net for a test that would hang; nothing here takes that long.
+PATIENCE_S only ends a test that would hang: no step of a passing test takes that long.
 """
 
 import fcntl
@@ -60,28 +60,29 @@ def watched(fd: int) -> list[str]:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Nothing of the user's own: neither a socket nor a runtime folder."""
-    keep = {key: value for key, value in os.environ.items() if not key.startswith("XDG_")}
-    return {**keep, "PYTHONPATH": str(ROOT), "XDG_RUNTIME_DIR": str(home), "HOME": str(home)}
+    """The environment of a test process, without the user's own folders and sockets."""
+    variables = {key: value for key, value in os.environ.items() if not key.startswith("XDG_")}
+    return {**variables, "PYTHONPATH": str(ROOT), "XDG_RUNTIME_DIR": str(home), "HOME": str(home)}
 
 
 def waited_ns(pid: int) -> int:
-    """How long threads of a process could run and the kernel gave them no processor, together.
+    """The time that the threads of a process, in sum, were ready to run but had no processor.
 
-    A thread that sleeps, waits or computes adds nothing, so a test that subtracts this forgives what
-    other programs do to a process, and nothing that the process does itself. All threads count,
-    since one that holds Python's lock and gets no processor holds up the others.
+    A thread that sleeps, waits or computes adds nothing to it. So a test that subtracts it ignores
+    delays by other programs, and no delay by the process itself. All threads count, because a thread
+    that holds Python's lock and gets no processor delays the others.
 
-    A process that only sleeps is no measure of this: beside busy programs such a witness woke 1 ms
-    late while a daemon that had work to do was held up for 82 ms.
+    A second process that only sleeps cannot measure this time: next to busy programs, such a process
+    woke 1 ms late while a daemon with work to do was delayed by 82 ms.
     """
     return sum(waited_ns_by_thread(pid).values())
 
 
 def waited_ns_by_thread(pid: int) -> dict[str, int]:
+    """The same time for each thread, by thread id."""
     waited = {}
     for thread in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(OSError):  # it has just ended
+        with suppress(OSError):  # the thread has just ended
             waited[thread.name] = int((thread / "schedstat").read_text().split()[1])
     return waited
 
@@ -93,36 +94,36 @@ def call(home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 
 
 class Lines:
-    """What a file descriptor says, line by line."""
+    """Reads a file descriptor line by line. `lines` holds every line that was read."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        self.found: list[str] = []
-        self._half = b""
+        self.lines: list[str] = []
+        self._incomplete_line = b""
 
-    def until(self, is_it: Callable[[str], bool]) -> str:
-        """The next line that is meant; `found` keeps all of them."""
+    def until(self, is_wanted: Callable[[str], bool]) -> str:
+        """Reads up to and including the next wanted line, and returns this line."""
         while True:
-            while b"\n" in self._half:
-                raw, _, self._half = self._half.partition(b"\n")
-                self.found.append(raw.decode().rstrip("\r"))
-                if is_it(self.found[-1]):
-                    return self.found[-1]
-            assert select.select([self.fd], [], [], PATIENCE_S)[0], self.found[-20:]
-            more = os.read(self.fd, 65536)
-            assert more, self.found[-20:]
-            self._half += more
+            while b"\n" in self._incomplete_line:
+                raw_line, _, self._incomplete_line = self._incomplete_line.partition(b"\n")
+                self.lines.append(raw_line.decode().rstrip("\r"))
+                if is_wanted(self.lines[-1]):
+                    return self.lines[-1]
+            assert select.select([self.fd], [], [], PATIENCE_S)[0], self.lines[-20:]
+            data = os.read(self.fd, 65536)
+            assert data, self.lines[-20:]
+            self._incomplete_line += data
 
 
-class Took(NamedTuple):
-    """How long something took, and for how much of it the machine held the processes up."""
+class Elapsed(NamedTuple):
+    """The duration of an action, and how much of it the processes waited for a processor."""
 
     ms: float
     waited_ms: float
 
     @property
     def own_ms(self) -> float:
-        """What the program has to answer for."""
+        """The part of the duration that the program itself caused."""
         return self.ms - self.waited_ms
 
     def __str__(self) -> str:
@@ -130,65 +131,69 @@ class Took(NamedTuple):
 
 
 class Moment(NamedTuple):
+    """The time of an event."""
+
     at_ns: int
     waited_ns: int
-    """Of the daemon, up to then."""
+    """How long the daemon had waited for a processor by then."""
 
-    def until(self, later: "Moment") -> Took:
-        return Took((later.at_ns - self.at_ns) / 1e6, (later.waited_ns - self.waited_ns) / 1e6)
+    def until(self, later: "Moment") -> Elapsed:
+        return Elapsed((later.at_ns - self.at_ns) / 1e6, (later.waited_ns - self.waited_ns) / 1e6)
 
 
 class Watch:
-    """What `tests.support.watched` tells: every motor pin's duty, and the checked ticks, with their time."""
+    """Reads the output of `tests.support.watched`: the duty of every motor pin, and the checked ticks."""
 
     def __init__(self) -> None:
-        self.fd, self.theirs = os.pipe()
-        fcntl.fcntl(self.theirs, fcntl.F_SETPIPE_SZ, 1 << 20)  # so that telling never waits
+        self.fd, self.write_fd = os.pipe()
+        # The pipe is large enough that the mock never blocks on a write.
+        fcntl.fcntl(self.write_fd, fcntl.F_SETPIPE_SZ, 1 << 20)
         pins = [motor.pin for motor in load_mat(shipped.mat_file()).motors]
         self.duties: dict[int, int | None] = dict.fromkeys(pins)
         self.ticks: list[Moment] = []
         self.last = Moment(0, 0)
-        """Of what was told last."""
+        """The time of the last event."""
         self._lines = Lines(self.fd)
 
-    def until(self, is_it: Callable[[list[int | None]], bool]) -> Moment:
-        """When a write to a motor's pin made the duties what is meant."""
+    def until(self, is_wanted: Callable[[list[int | None]], bool]) -> Moment:
+        """Waits for a write to a motor pin after which the duties are as wanted. Returns its time."""
         while True:
             line = self._lines.until(lambda _: True)
-            moment = self._take(line)
-            if not line.endswith("tick") and is_it(list(self.duties.values())):
+            moment = self._take_line(line)
+            if not line.endswith("tick") and is_wanted(list(self.duties.values())):
                 return moment
 
-    def off_after(self, mock: "Mock", act: Callable[[], object]) -> Took:
-        """From before an act until every motor pin is driven low."""
-        begun_ns, before_ns = mock.waited_ns(), waited_ns(os.getpid())
+    def off_after(self, mock: "Mock", action: Callable[[], object]) -> Elapsed:
+        """The time from the beginning of an action until every motor pin is driven low."""
+        daemon_waited_ns, own_waited_before_ns = mock.waited_ns(), waited_ns(os.getpid())
         at_ns = time.monotonic_ns()
-        act()
-        here_ns = waited_ns(os.getpid()) - before_ns  # the act itself may have come late
-        return Moment(at_ns, begun_ns - here_ns).until(self.until(off))
+        action()
+        # The action itself may have been delayed.
+        own_waited_ns = waited_ns(os.getpid()) - own_waited_before_ns
+        return Moment(at_ns, daemon_waited_ns - own_waited_ns).until(self.until(off))
 
-    def rest(self) -> None:
-        """All that is left, once the process is gone."""
+    def read_remaining(self) -> None:
+        """Reads the remaining events after the process has ended."""
         with suppress(AssertionError):
             while True:
-                self._take(self._lines.until(lambda _: True))
+                self._take_line(self._lines.until(lambda _: True))
 
-    def gaps(self) -> list[Took]:
-        """Between one checked tick and the next."""
+    def gaps(self) -> list[Elapsed]:
+        """The times between consecutive checked ticks."""
         return [before.until(after) for before, after in pairwise(self.ticks)]
 
-    def _take(self, line: str) -> Moment:
-        at_ns, waited, *what = line.split()
-        self.last = moment = Moment(int(at_ns), int(waited))
-        if what == ["tick"]:
+    def _take_line(self, line: str) -> Moment:
+        at_ns, waited_ns_text, *event = line.split()
+        self.last = moment = Moment(int(at_ns), int(waited_ns_text))
+        if event == ["tick"]:
             self.ticks.append(moment)
-        elif int(what[0]) in self.duties:
-            self.duties[int(what[0])] = None if what[1] == "None" else int(what[1])
+        elif int(event[0]) in self.duties:
+            self.duties[int(event[0])] = None if event[1] == "None" else int(event[1])
         return moment
 
 
 def off(duties: list[int | None]) -> bool:
-    """Driven low; an input would float."""
+    """Every pin is driven low. A pin that is an input would float, so it does not count as low."""
     return all(duty == 0 for duty in duties)
 
 
@@ -197,10 +202,10 @@ def on(duties: list[int | None]) -> bool:
 
 
 class Terminal:
-    """A command as someone sees it who types it into a terminal of 80x24."""
+    """A command in a terminal of 80x24 characters, as a person types it and sees its output."""
 
     def __init__(self, home: Path, *words: str, program: Sequence[str] | None = None) -> None:
-        """`program`: run in the place of `firmware-ctl WORDS`."""
+        """`program` runs instead of `firmware-ctl WORDS`."""
         self.master, self.slave = os.openpty()
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.before = termios.tcgetattr(self.slave)
@@ -216,11 +221,11 @@ class Terminal:
         self._seen = 0
 
     def see(self, words: str) -> None:
-        """Waits until the words are shown, after those that were seen before."""
-        while (found := self.shown.find(words.encode(), self._seen)) < 0:
+        """Waits until the terminal shows the words, after the words of the previous call."""
+        while (found_at := self.shown.find(words.encode(), self._seen)) < 0:
             assert select.select([self.master], [], [], PATIENCE_S)[0], self.shown[-3000:]
             self.shown += os.read(self.master, 65536)
-        self._seen = found + len(words.encode())
+        self._seen = found_at + len(words.encode())
 
     def type(self, keys: str) -> None:
         os.write(self.master, keys.encode())
@@ -243,7 +248,7 @@ class Terminal:
 
 
 class Mock:
-    """A running mock: its log, its serial port, its trace. Killed at the end if it still runs."""
+    """A running mock with its log, serial port and trace. The context kills the mock if it still runs."""
 
     def __init__(
         self,
@@ -263,7 +268,7 @@ class Mock:
             (profiles / "long.yaml").write_text(LONG)
             (profiles / "short.yaml").write_text(SHORT)
         if program is None:
-            program = command() if watch is None else watched(watch.theirs)
+            program = command() if watch is None else watched(watch.write_fd)
         self.process = subprocess.Popen(
             [
                 *program,
@@ -275,10 +280,10 @@ class Mock:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            pass_fds=() if watch is None else (watch.theirs,),
+            pass_fds=() if watch is None else (watch.write_fd,),
         )
         if watch is not None:
-            os.close(watch.theirs)
+            os.close(watch.write_fd)
         assert self.process.stdout is not None
         self.log = Lines(self.process.stdout.fileno())
 
@@ -298,32 +303,32 @@ class Mock:
             with suppress(OSError):
                 os.unlink(path)
 
-    def gone(self) -> tuple[int, float]:
-        """When the process was seen to have ended, in ns, and how late this very look may be, ms.
+    def wait_for_exit(self) -> tuple[int, float]:
+        """Waits until the process has ended. Returns the time in ns, and how late it may be in ms.
 
-        What a busy machine does to this loop it may have done to the death as well.
+        A busy machine may delay this loop, and may have delayed the end of the process just as long.
         """
-        late_ns, step_ns, fd = 0, 2_000_000, os.pidfd_open(self.process.pid)
+        late_ns, interval_ns, fd = 0, 2_000_000, os.pidfd_open(self.process.pid)
         until_ns = (at_ns := time.monotonic_ns()) + int(PATIENCE_S * 1e9)
-        while at_ns < until_ns and not select.select([fd], [], [], step_ns / 1e9)[0]:
+        while at_ns < until_ns and not select.select([fd], [], [], interval_ns / 1e9)[0]:
             before_ns, at_ns = at_ns, time.monotonic_ns()
-            late_ns = max(late_ns, at_ns - before_ns - step_ns)
+            late_ns = max(late_ns, at_ns - before_ns - interval_ns)
         os.close(fd)
         return time.monotonic_ns(), late_ns / 1e6
 
     @property
     def port(self) -> str:
-        assert self.log.found[0].startswith("serial port: ")
-        return self.log.found[0].removeprefix("serial port: ")
+        assert self.log.lines[0].startswith("serial port: ")
+        return self.log.lines[0].removeprefix("serial port: ")
 
     def end(self) -> tuple[int, str]:
-        """Asks it to end; its exit code and what it wrote to stderr."""
+        """Ends the mock by SIGTERM. Returns its exit code and its output on stderr."""
         self.process.send_signal(signal.SIGTERM)
         _, errors = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, errors.decode()
 
     def rows(self) -> list[dict[str, Any]]:
-        """The trace; complete once the process has ended."""
+        """The rows of the trace. The trace is complete once the process has ended."""
         return [json.loads(line) for line in self.trace.read_text().splitlines()]
 
     def waited_ns(self) -> int:
@@ -335,13 +340,14 @@ class Mock:
 
 
 class Client:
-    """Requests and answers over a serial port, or whatever else pyserial opens."""
+    """Requests and answers over a serial port, or any other URL that pyserial opens."""
 
     def __init__(self, url: str, explain: Callable[[], str] = lambda: "") -> None:
-        """`explain` says what became of the daemon, for the message of a failure."""
+        """`explain` describes the state of the daemon, for the message of a failure."""
         self.port = serial.serial_for_url(url, timeout=PATIENCE_S, write_timeout=PATIENCE_S)
         self.told: list[str] = []
-        self._asked = 0
+        """Events and other lines that are not part of an answer."""
+        self._request_count = 0
         self._last = ""
         self._explain = explain
 
@@ -356,21 +362,23 @@ class Client:
             sock.close()
 
     def line(self) -> str:
-        begun_s = time.monotonic()
-        raw: bytes = self.port.readline()
-        if not raw.endswith(b"\r\n"):
-            waited_s = time.monotonic() - begun_s
-            what = f"there is half a line, {raw!r}," if raw else "there is nothing"
-            raise AssertionError(
-                f"{what} {waited_s:.0f} s after the last line; the last request was "
-                f"{self._last!r}, told before it was {self.told[-3:]}. {self._explain()}".rstrip()
+        began_s = time.monotonic()
+        raw_line: bytes = self.port.readline()
+        if not raw_line.endswith(b"\r\n"):
+            waited_s = time.monotonic() - began_s
+            received = (
+                f"received an incomplete line, {raw_line!r}," if raw_line else "received nothing"
             )
-        return raw.decode().removesuffix("\r\n")
+            raise AssertionError(
+                f"{received} within {waited_s:.0f} s after the last line; the last request was "
+                f"{self._last!r}, the last events were {self.told[-3:]}. {self._explain()}".rstrip()
+            )
+        return raw_line.decode().removesuffix("\r\n")
 
     def ask(self, request: str) -> list[str]:
-        """The answer's lines, the final one last; what is only told goes to `told`."""
-        self._asked += 1
-        assert self._asked < PATIENCE_ASKS, request
+        """Sends a request. Returns the lines of its answer, and adds all other lines to `told`."""
+        self._request_count += 1
+        assert self._request_count < PATIENCE_ASKS, request
         self._last = request
         self.port.write(request.encode() + b"\n")
         lines = []
@@ -381,7 +389,7 @@ class Client:
                 return lines
 
     def told_until(self, words: str) -> str:
-        """The next line that is told without being asked and holds these words."""
+        """Waits for an event that contains these words. Returns its line."""
         while words not in (line := self.told.pop(0) if self.told else self.line()):
             pass
         return line
@@ -389,13 +397,13 @@ class Client:
     def status(self) -> dict[str, str]:
         return dict(part.split("=", 1) for part in self.ask("status")[-1].split() if "=" in part)
 
-    def status_until(self, is_it: Callable[[dict[str, str]], bool]) -> dict[str, str]:
-        while not is_it(status := self.status()):
+    def status_until(self, is_wanted: Callable[[dict[str, str]], bool]) -> dict[str, str]:
+        while not is_wanted(status := self.status()):
             pass
         return status
 
     def start(self, name: str) -> str:
-        """Starts as soon as the 100 ms after a stop are over."""
+        """Starts a session, and tries again until the 100 ms after a stop are over."""
         while (final := self.ask(f"start {name}")[-1]).startswith("err busy stopped"):
             pass
         return final

@@ -1,4 +1,4 @@
-"""A property that checks nothing fails: how often the condition around an assertion held."""
+"""Counts how often the conditions around assertions held, so that a test that checks nothing fails."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -8,21 +8,25 @@ from typing import Any
 _COUNTS: Counter[str] = Counter()
 
 
-def reached(what: str, times: int = 1) -> None:
-    """To be called beside an assertion that stands under a condition."""
-    _COUNTS[what] += times
+def reached(condition: str, times: int = 1) -> None:
+    """Counts that a condition held. Call it next to an assertion that depends on this condition."""
+    _COUNTS[condition] += times
 
 
-def must_reach(**least: int) -> Callable[[Callable[..., Any]], Callable[..., None]]:
-    """Fails a test that has not reached each of these so many times, over all its examples."""
+def must_reach(**required: int) -> Callable[[Callable[..., Any]], Callable[..., None]]:
+    """Fails a test if a condition held less often, over all examples, than its required count."""
 
     def decorate(test: Callable[..., Any]) -> Callable[..., None]:
         @wraps(test)
         def run(*args: Any, **kwargs: Any) -> None:
             _COUNTS.clear()
             test(*args, **kwargs)
-            missed = {what: _COUNTS[what] for what in least if _COUNTS[what] < least[what]}
-            assert not missed, f"reached too seldom: {missed}, at least {least}"
+            missed = {
+                condition: _COUNTS[condition]
+                for condition in required
+                if _COUNTS[condition] < required[condition]
+            }
+            assert not missed, f"too few: {missed}; required: {required}"
 
         return run
 

@@ -1,6 +1,6 @@
-"""Random valid mats and profiles: as the plain values of a file, and as the code's own values.
+"""Random valid mats and profiles, as documents of plain values and as `Mat` and `Profile`.
 
-The code's own values are made by the real reader from YAML text, so that a file can hold each.
+The real readers make each `Mat` and `Profile` from YAML text, so every value can come from a file.
 """
 
 import copy
@@ -36,7 +36,7 @@ def percents(least: int, most: int, unit: str = "%") -> st.SearchStrategy[str]:
 
 @st.composite
 def durations(draw: st.DrawFn, least_ms: int, most_ms: int) -> str:
-    """A duration, written in one of the possible ways."""
+    """A duration, written in one of the allowed units."""
     value_ms = draw(st.integers(least_ms, most_ms))
     written = [f"{value_ms}ms", f"{value_ms / 1_000:.3f}s"]
     if value_ms % 6 == 0:
@@ -45,12 +45,12 @@ def durations(draw: st.DrawFn, least_ms: int, most_ms: int) -> str:
 
 
 def titles(most: int) -> st.SearchStrategy[str]:
-    shown = st.characters(categories=["L", "N", "P", "S"], max_codepoint=0xFFFF)
-    text = st.text(shown, min_size=1, max_size=most).filter(str.isprintable)
+    printable_chars = st.characters(categories=["L", "N", "P", "S"], max_codepoint=0xFFFF)
+    text = st.text(printable_chars, min_size=1, max_size=most).filter(str.isprintable)
     return st.one_of(st.just("Lower back: release"), text)
 
 
-JUNK: tuple[Any, ...] = (
+INVALID_VALUES: tuple[Any, ...] = (
     *(
         None,
         "",
@@ -74,7 +74,7 @@ JUNK: tuple[Any, ...] = (
 
 @st.composite
 def damaged(draw: st.DrawFn, document: Document) -> bytes:
-    """The YAML of the document after one to three values were replaced, removed or added."""
+    """The YAML of the document, in which one to three values were replaced, removed or added."""
     broken = copy.deepcopy(document)
     for _ in range(draw(st.integers(1, 3))):
         node: Any = broken
@@ -88,12 +88,14 @@ def damaged(draw: st.DrawFn, document: Document) -> bytes:
                 continue
             change = draw(st.sampled_from(["replace", "replace", "remove", "add"]))
             if change == "replace":
-                node[key] = copy.deepcopy(draw(st.sampled_from(JUNK)))
+                node[key] = copy.deepcopy(draw(st.sampled_from(INVALID_VALUES)))
             elif change == "remove":
                 del node[key]
             elif isinstance(node, dict):
-                known = ["name", "level", "play", "after", "cue", "pin", "cap", "gate", "x"]
-                node[draw(st.sampled_from(known))] = copy.deepcopy(draw(st.sampled_from(JUNK)))
+                known_keys = ["name", "level", "play", "after", "cue", "pin", "cap", "gate", "x"]
+                node[draw(st.sampled_from(known_keys))] = copy.deepcopy(
+                    draw(st.sampled_from(INVALID_VALUES))
+                )
             else:
                 node.append(copy.deepcopy(node[key]))
             break
@@ -177,7 +179,7 @@ def mats() -> st.SearchStrategy[Mat]:
 
 @st.composite
 def plays(draw: st.DrawFn, cap_pct: int, for_ms: int) -> str | Document:
-    """One line of `play` in a phase of this duration."""
+    """One line of `play` in a phase of this length."""
     if draw(st.booleans()):
         return draw(percents(0, cap_pct))
     kind = draw(st.sampled_from(list(PATTERNS.values())))
@@ -211,7 +213,7 @@ def values_of(key: Key) -> st.SearchStrategy[Any]:
 
 @st.composite
 def targets(draw: st.DrawFn, mat: Mat) -> list[str]:
-    """The targets of one phase; no two of them share a motor."""
+    """The targets of one phase. No two targets share a motor."""
     if draw(st.booleans()):
         return ["all"]
     chosen: list[str] = []
@@ -224,16 +226,16 @@ def targets(draw: st.DrawFn, mat: Mat) -> list[str]:
 
 @st.composite
 def profile_documents(draw: st.DrawFn, mat: Mat) -> Document:
-    known = targets_of(mat)
-    left_ms = min(mat.limits.session_ms, mat.limits.daily_ms)
+    known_targets = targets_of(mat)
+    remaining_ms = min(mat.limits.session_ms, mat.limits.daily_ms)
     phases: list[Document] = []
     for _ in range(draw(st.integers(1, 5))):
         repeat = draw(st.sampled_from([1, 1, 2, 3, 7]))
-        most_ms = min(left_ms // repeat, 180_000)
+        most_ms = min(remaining_ms // repeat, 180_000)
         if most_ms < 10:
             break
         for_ms = draw(st.integers(10, most_ms))
-        left_ms -= for_ms * repeat
+        remaining_ms -= for_ms * repeat
         phase: Document = {"name": draw(titles(60)), "for": f"{for_ms}ms"}
         if repeat > 1:
             phase["repeat"] = repeat
@@ -242,7 +244,7 @@ def profile_documents(draw: st.DrawFn, mat: Mat) -> Document:
             phase["cue"] = draw(st.sampled_from(by_hand))
         if "cue" not in phase or draw(st.booleans()):
             phase["play"] = {
-                target: draw(plays(known[target.replace("-", "_")].cap_pct, for_ms))
+                target: draw(plays(known_targets[target.replace("-", "_")].cap_pct, for_ms))
                 for target in draw(targets(mat))
             }
         if draw(st.booleans()):

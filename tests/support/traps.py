@@ -1,4 +1,4 @@
-"""Links and FIFOs that somebody may have put where a program writes."""
+"""Links and FIFOs that an attacker may have placed where a program writes."""
 
 import os
 from collections.abc import Iterator
@@ -18,7 +18,10 @@ def fifo(path: Path, _: Path) -> None:
 
 
 def untouched(path: Path) -> Iterator[Path]:
-    """A file that no command may touch: a fixture yields from here, and compares the file at its end."""
+    """Yields a file that no command may change, and checks at the end that it is unchanged.
+
+    A fixture uses it with `yield from`.
+    """
     path.write_text("root's own")
     path.chmod(0o600)
     before = path.stat()

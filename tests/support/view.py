@@ -1,4 +1,4 @@
-"""Lines of the daemon's feed, and the screens that the live view makes of them."""
+"""Lines of the daemon's feed, and the screens that the live view draws from these lines."""
 
 import io
 import json
@@ -38,8 +38,8 @@ def hello(
             "name": name,
             "present": name != absent,
             "motors": [
-                Motor(name, name, "right" if place % 2 else "left", 16, **MOTOR)._asdict()
-                for place in range(count)
+                Motor(name, name, "right" if index % 2 else "left", 16, **MOTOR)._asdict()
+                for index in range(count)
             ],
         }
         for name, count in ZONES
@@ -69,11 +69,11 @@ def row(at_ms: int, duty: list[int], *, kicks: tuple[int, ...] = (), power: bool
 
 STARTS = row(0, [0, 0, 72, 72, 72, 80, 0, 80], kicks=(2, 3, 4))
 LEVELS = row(120, [0, 72, 44, 50, 68, 80, 35, 77], kicks=(1,))
-"""One motor is off, one in its kick, one stalled; the others turn."""
+"""One motor is off, one motor is in its kick, one motor is stalled. The other motors turn."""
 
 
-def fed(*lines: str) -> Picture:
-    """A picture that was fed these lines at time 0."""
+def picture_after(*lines: str) -> Picture:
+    """The picture after these lines of the feed, all at time 0."""
     picture = Picture()
     for line in lines:
         picture.feed(line, 0)
@@ -88,7 +88,7 @@ def screen(
     *,
     ascii_only: bool = False,
 ) -> list[str]:
-    """What a terminal shows, line by line, without colours and trailing spaces."""
+    """The lines that a terminal shows, without colours and trailing spaces."""
     console = Console(width=width, color_system=None, file=io.StringIO())
     with console.capture() as capture:
         console.print(render(picture, width, height, at_ms, ascii_only=ascii_only))

@@ -1,9 +1,9 @@
-"""`python -m tests.support.watched FD mock …`: a mock that tells a pipe what its pins get, and every tick.
+"""`python -m tests.support.watched FD mock …`: a mock that writes each pin change and tick to a pipe.
 
-A line each, as it happens: `NANOSECONDS WAITED PIN DUTY` for a write to a simulated pin (`None`: it
-is an input), `NANOSECONDS WAITED tick` for a checked tick while motors move. The clock is
-CLOCK_MONOTONIC, which all processes of a machine share. WAITED is how many nanoseconds, since it
-began, its threads could run and the kernel gave them no processor.
+The mock writes a line for each event at once: `NANOSECONDS WAITED PIN DUTY` for a write to a simulated
+pin (`None`: the pin is an input), `NANOSECONDS WAITED tick` for a checked tick while motors move. The
+clock is CLOCK_MONOTONIC, which all processes of a machine share. WAITED is the time in nanoseconds that
+the threads of the process have been ready to run without getting a processor.
 """
 
 import os
@@ -20,19 +20,19 @@ def main() -> None:
     fd = int(sys.argv[1])
     set_line, arm = Board.set_line, KernelDeadman.arm
 
-    def tell(what: str) -> None:
-        os.write(fd, f"{time.monotonic_ns()} {waited_ns(os.getpid())} {what}\n".encode())
+    def report(event: str) -> None:
+        os.write(fd, f"{time.monotonic_ns()} {waited_ns(os.getpid())} {event}\n".encode())
 
-    def set_line_and_tell(board: Board, pin: int, line: Line, now_ms: int) -> None:
+    def set_line_and_report(board: Board, pin: int, line: Line, now_ms: int) -> None:
         set_line(board, pin, line, now_ms)
-        tell(f"{pin} {line.duty_pct}")
+        report(f"{pin} {line.duty_pct}")
 
-    def arm_and_tell(deadman: KernelDeadman) -> None:
+    def arm_and_report(deadman: KernelDeadman) -> None:
         arm(deadman)
-        tell("tick")
+        report("tick")
 
-    Board.set_line = set_line_and_tell  # type: ignore[method-assign]
-    KernelDeadman.arm = arm_and_tell  # type: ignore[method-assign]
+    Board.set_line = set_line_and_report  # type: ignore[method-assign]
+    KernelDeadman.arm = arm_and_report  # type: ignore[method-assign]
     commands.main(sys.argv[2:])
 
 

@@ -1,6 +1,6 @@
-"""A small mat, a few profiles, and the two worlds that tests put them into.
+"""A small mat, a few profiles, and the two drivers that tests run them with.
 
-`World` drives a bare session; `Bench` runs the daemon on virtual time with clients in memory.
+`World` drives a session alone. `Bench` runs the daemon on virtual time, with clients in memory.
 """
 
 from collections import deque
@@ -50,7 +50,7 @@ BACK = Zone(
 )
 LIMITS = MatLimits(15 * MINUTE_MS, 30 * MINUTE_MS, 80, 50)
 MAT = Mat("Small mat", (NECK, BACK), 200, 1000, LIMITS, ButtonPins(5, 6), None, None, ())
-"""Three motors: neck, left and right; a rise of 50 %/s, so that 40 % takes 0.8 s."""
+"""Three motors: neck, left and right. At its rise of 50 %/s a level reaches 40 % after 0.8 s."""
 
 SILENCE = (0, 0, 0)
 
@@ -80,7 +80,7 @@ CATALOGUE = Catalogue((BAD, CALM, QUICK, STEPS))
 
 
 class World:
-    """A session that is asked whenever it wants to be; its button was seen released by 100 ms."""
+    """A session that is called at each of its wake times. From 100 ms on, its button counts as released."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class World:
         self.at(100)
 
     def at(self, at_ms: int, event: Input | None = None) -> Step:
-        """Everything that is due by itself, each at its time, and then the event."""
+        """Makes every wake that is due before `at_ms`, each at its time, then passes the event."""
         while (wake_at_ms := self.steps[-1][1].wake_at_ms if self.steps else None) is not None:
             if wake_at_ms >= at_ms:
                 break
@@ -109,13 +109,13 @@ class World:
         return self.at(at_ms, Sensed(contact))
 
     def press(self, at_ms: int, for_ms: int = 100) -> Step:
-        """Pressed, released, and debounced."""
+        """Presses and releases the button, and waits until the release is debounced."""
         self.contact(at_ms, Contact.PRESSED)
         self.contact(at_ms + for_ms, Contact.RELEASED)
         return self.at(at_ms + for_ms + 30)
 
     def notices(self, since_ms: int = 0) -> list[tuple[int, str, dict[str, str]]]:
-        """All that was told, without the hash of the compiled session."""
+        """All notices with their times, without the hash of the compiled session."""
         return [
             (at_ms, notice.kind, {k: v for k, v in notice.fields.items() if k != "cert"})
             for at_ms, step in self.steps
@@ -124,35 +124,35 @@ class World:
         ]
 
     def levels(self, since_ms: int = 0) -> list[tuple[int, Levels]]:
-        """Every change of the levels."""
+        """Every change of the levels: when, and the levels from then on."""
         changes: list[tuple[int, Levels]] = []
-        before: Levels = SILENCE
+        earlier: Levels = SILENCE
         for at_ms, step in self.steps:
-            if step.level_pct != before and at_ms >= since_ms:
+            if step.level_pct != earlier and at_ms >= since_ms:
                 if changes and changes[-1][0] == at_ms:
                     changes.pop()
                 changes.append((at_ms, step.level_pct))
-            before = step.level_pct
+            earlier = step.level_pct
         return changes
 
     def _handle(self, at_ms: int, event: Input) -> Step:
         self.now_ms = at_ms
         step = self.session.handle(event, at_ms)
-        if step.save is not None and (answer := self._keep(step.save)) is not None:
-            # The disk has it at once; what came of both is one step to the world.
-            kept = self.session.handle(answer, at_ms)
-            notices = (*step.notices, *kept.notices)
-            step = kept._replace(notices=notices, refusal=step.refusal, save=step.save)
+        if step.save is not None and (answer := self._save(step.save)) is not None:
+            # The disk answers at once, so the world records both steps as a single step.
+            saved = self.session.handle(answer, at_ms)
+            notices = (*step.notices, *saved.notices)
+            step = saved._replace(notices=notices, refusal=step.refusal, save=step.save)
         self.steps.append((at_ms, step))
         return step
 
-    def _keep(self, keep: SaveLedger) -> Input | None:
-        """What the disk says at once."""
-        return LedgerSaved(keep.number) if self.disk_is_sound else None
+    def _save(self, request: SaveLedger) -> Input | None:
+        """The answer of the disk, which saves at once. None if the disk does not answer."""
+        return LedgerSaved(request.number) if self.disk_is_sound else None
 
 
 def world_in(state: State) -> World:
-    """A world at 10 s that came into the state at 5 s, by way of `calm` where it played."""
+    """A world at 10 s that has been in the state since 5 s. A running or paused session plays `calm`."""
     world = World()
     if state in (State.RUNNING, State.PAUSED):
         world.at(5_000, Start())
@@ -169,7 +169,7 @@ def world_in(state: State) -> World:
 
 
 class Wire:
-    """A client in memory. What it sends is read in the chunks given; it reads all or nothing."""
+    """A client in memory. The daemon reads its chunks one by one. It reads everything or nothing."""
 
     def __init__(self) -> None:
         self.connection = Connection()
@@ -194,13 +194,13 @@ class Wire:
         pass
 
     def lines(self) -> list[str]:
-        """What came since the last call, as lines."""
+        """The lines that were received since the last call."""
         text, self.heard = self.heard.decode("ascii"), bytearray()
         return text.split("\r\n")[:-1]
 
 
 class Pins:
-    """Duties as they were written, with their times."""
+    """Records the duties that are written, with their times."""
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
@@ -232,26 +232,32 @@ class Finger:
 
 
 class RealButton(Finger):
+    """A button that no request can press."""
+
     def press(self, is_down: bool) -> None:
         raise CallerError("not-here", "the start button of this mat is a real one")
 
 
 class WirePoller(VirtualPoller):
-    """Virtual time in which wires that hold bytes are readable at once."""
+    """A `VirtualPoller` that returns wires with unread bytes at once."""
 
     def wait(
         self, until_ms: int, readers: Collection[Link | Source], writers: Collection[Link]
     ) -> Collection[Link | Source]:
-        holding = [r for r in readers if isinstance(r, Wire) and (r.chunks or r.ended)]
-        return holding or super().wait(until_ms, readers, writers)
+        readable = [
+            reader
+            for reader in readers
+            if isinstance(reader, Wire) and (reader.chunks or reader.ended)
+        ]
+        return readable or super().wait(until_ms, readers, writers)
 
     def hold_up(self, for_ms: int) -> None:
-        """Time goes by while the loop is at something."""
+        """Lets time pass while the loop is busy."""
         self._now_ms += for_ms
 
 
 class Bench:
-    """A daemon with two clients. Script it by `at` and `send`, then `run`."""
+    """A daemon with two clients. Schedule calls with `at` and bytes with `send`, then call `run`."""
 
     def __init__(self, button: Finger | None = None) -> None:
         mat = MAT._replace(limits=LIMITS._replace(daily_ms=12 * MINUTE_MS))
@@ -259,7 +265,7 @@ class Bench:
         self.pins = Pins(self.poller.now_ms)
         self.finger = button or Finger()
         self.session = Session(mat, CATALOGUE)
-        self.said: list[str] = []
+        self.log_lines: list[str] = []
         self.reloads: deque[Catalogue | str] = deque()
         self.reload_ms = 5
         self.daemon = Daemon(
@@ -269,14 +275,14 @@ class Bench:
             self.finger,
             NoLedger(),
             self._reload,
-            self.said.append,
+            self.log_lines.append,
         )
         self.wires = (Wire(), Wire())
         for wire in self.wires:
             self.daemon.join(wire)
 
-    def at(self, at_ms: int, do: Callable[[Daemon], object]) -> None:
-        self.poller.at(at_ms, lambda: do(self.daemon))
+    def at(self, at_ms: int, call: Callable[[Daemon], object]) -> None:
+        self.poller.at(at_ms, lambda: call(self.daemon))
 
     def send(self, at_ms: int, *chunks: bytes, wire: int = 0) -> None:
         self.at(at_ms, lambda _: self.wires[wire].chunks.extend(chunks))
@@ -292,6 +298,8 @@ class Bench:
 
 
 class Job:
+    """A reload that posts its own result. Implements `Job` of the daemon."""
+
     def fileno(self) -> int:
         return -1
 

@@ -1,4 +1,4 @@
-"""A disk with a volatile cache, saves of a ledger on it, and the days that safety allows."""
+"""A disk with a volatile cache, saves of a ledger on it, and a check of the daily limit."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -12,20 +12,20 @@ from firmware_ctl.session.events import SaveLedger
 from firmware_ctl.storage.ledger import Clock, Files, Ledger
 
 CALLS = ("create", "write", "sync", "close", "move", "sync_folder")
-"""The calls of a save in their order, where one write takes all data."""
+"""The calls of a save in their order, if a single write accepts all bytes."""
 WALL_MS = 1_800_000_000_000
 
 
-class _Node:
-    """The content of a file, and whether it is on the medium."""
+class _StoredFile:
+    """The content of a file, and whether the content has reached the medium."""
 
     def __init__(self) -> None:
         self.data = b""
-        self.synced = False
+        self.is_synced = False
 
-    def leaves(self) -> set[bytes]:
-        """Every content that a power cut may leave: torn at any byte, the rest missing or zeros."""
-        if self.synced:
+    def contents_after_power_cut(self) -> set[bytes]:
+        """Every content possible after a power cut: cut at any byte, with the rest missing or zeros."""
+        if self.is_synced:
             return {self.data}
         cuts = range(len(self.data) + 1)
         zeros = bytes(len(self.data))
@@ -33,88 +33,90 @@ class _Node:
 
 
 class Medium(Files):
-    """The ledger's file on a disk that keeps what was synced, and perhaps some of the rest.
+    """The ledger's file on a disk that keeps synced data, and may keep some data that was not synced.
 
-    A rename may reach the disk before the content of the file, until the folder is synced.
+    Until the folder is synced, a rename may reach the disk before the content of the file does.
     """
 
     def __init__(self, data: bytes | None = None) -> None:
         self.calls: list[str] = []
-        self.fails: Callable[[str], None] = lambda call: None
-        """Called before each call has its effect; may raise."""
-        self.takes = 1 << 20
-        """How many bytes one write takes."""
-        self.open = 0
-        self._part: _Node | None = None
-        self._ledger: _Node | None = None
+        self.before_call: Callable[[str], None] = lambda call: None
+        """Is called with the name of each call before that call has an effect. May raise."""
+        self.write_limit_bytes = 1 << 20
+        """The most bytes that a single write accepts."""
+        self.open_files = 0
+        self._part_file: _StoredFile | None = None
+        self._ledger_file: _StoredFile | None = None
         if data is not None:
-            self._ledger = _Node()
-            self._ledger.data, self._ledger.synced = data, True
-        self._possible = [self._ledger]
-        """The files that may have the ledger's name after a power cut."""
+            self._ledger_file = _StoredFile()
+            self._ledger_file.data, self._ledger_file.is_synced = data, True
+        self._possible_files = [self._ledger_file]
+        """The files that may have the name of the ledger after a power cut."""
 
     def create(self, path: str) -> int:
         self._call("create")
         assert path.endswith("/ledger.part")
-        self._part = _Node()
-        self.open += 1
+        self._part_file = _StoredFile()
+        self.open_files += 1
         return 7
 
     def write(self, fd: int, data: bytes) -> int:
         self._call("write")
-        assert self._part is not None
-        self._part.data += data[: self.takes]
-        self._part.synced = False
-        return len(data[: self.takes])
+        assert self._part_file is not None
+        self._part_file.data += data[: self.write_limit_bytes]
+        self._part_file.is_synced = False
+        return len(data[: self.write_limit_bytes])
 
     def sync(self, fd: int) -> None:
         self._call("sync")
-        assert self._part is not None
-        self._part.synced = True
+        assert self._part_file is not None
+        self._part_file.is_synced = True
 
     def close(self, fd: int) -> None:
-        self.open -= 1
+        self.open_files -= 1
         self._call("close")
 
     def move(self, source: str, target: str) -> None:
         self._call("move")
         assert source == f"{target}.part"
-        self._ledger, self._part = self._part, None
-        self._possible.append(self._ledger)
+        self._ledger_file, self._part_file = self._part_file, None
+        self._possible_files.append(self._ledger_file)
 
     def sync_folder(self, path: str) -> None:
         self._call("sync_folder")
-        self._possible = [self._ledger]
+        self._possible_files = [self._ledger_file]
 
     def _call(self, name: str) -> None:
         self.calls.append(name)
-        self.fails(name)
+        self.before_call(name)
 
     @property
-    def held(self) -> bytes | None:
-        """What a process reads now, also after a crash of the process alone."""
-        return self._ledger.data if self._ledger else None
+    def content(self) -> bytes | None:
+        """The content that a process reads now, also if the previous process crashed."""
+        return self._ledger_file.data if self._ledger_file else None
 
-    def leaves(self) -> set[bytes | None]:
-        """Every content that may be there after a power cut now; None: no file."""
+    def contents_after_power_cut(self) -> set[bytes | None]:
+        """Every content possible after a power cut at this moment. None: no file."""
         contents: set[bytes | None] = set()
-        for node in self._possible:
-            contents |= {None} if node is None else node.leaves()
+        for file in self._possible_files:
+            contents |= {None} if file is None else file.contents_after_power_cut()
         return contents
 
 
-def failing(number: int, at: int, error: BaseException | None = None) -> Callable[[str], None]:
-    """Raises the error at call number `at`, and at no other."""
+def fail_at_call(
+    error_number: int, call_number: int, error: BaseException | None = None
+) -> Callable[[str], None]:
+    """Returns a function that raises the error at call number `call_number` and at no other call."""
     calls = iter(range(1 << 30))
 
-    def fails(_: str) -> None:
-        if next(calls) == at:
-            raise error or OSError(number, os.strerror(number))
+    def before_call(_: str) -> None:
+        if next(calls) == call_number:
+            raise error or OSError(error_number, os.strerror(error_number))
 
-    return fails
+    return before_call
 
 
-class Cut(BaseException):
+class PowerCut(BaseException):
     """A power cut."""
 
 
@@ -131,26 +133,26 @@ NEW = SaveLedger(2, Spent(660_000, -HOUR_MS), at_ms=30_000)
 THEN = Clock("one", 5 * HOUR_MS, WALL_MS)
 
 
-def written(keep: SaveLedger, clock: Clock = THEN) -> bytes:
+def ledger_bytes(request: SaveLedger, clock: Clock = THEN) -> bytes:
     """The content of a saved ledger."""
     medium = Medium()
-    save(medium, keep, clock)
-    assert medium.held is not None
-    return medium.held
+    save(medium, request, clock)
+    assert medium.content is not None
+    return medium.content
 
 
-def save(medium: Files, keep: SaveLedger, clock: Clock = THEN) -> list[str]:
-    """Saves once; returns what `done` was called with."""
+def save(medium: Files, request: SaveLedger, clock: Clock = THEN) -> list[str]:
+    """Saves once, and returns the arguments that `done` was called with."""
     results: list[str] = []
     ledger = Ledger("/none", AtOnce(), lambda call: call(), lambda: clock, medium)  # type: ignore[arg-type]
-    ledger.save(keep, results.append)
+    ledger.save(request, results.append)
     return results
 
 
 def ledger_of(
     folder: Path, data: bytes | None, clock: Callable[[], Clock], medium: Files | None = None
 ) -> Ledger:
-    """The ledger of a daemon that starts now with `data` in the file; None: there is no file."""
+    """The ledger of a daemon that starts now with `data` in the file. None: no file exists."""
     path = folder / "ledger"
     if data is None:
         path.unlink(missing_ok=True)
@@ -159,30 +161,35 @@ def ledger_of(
     return Ledger(str(folder), AtOnce(), lambda call: call(), clock, medium)  # type: ignore[arg-type]
 
 
-class Played(NamedTuple):
-    """One session that was played. `renewed`: the button began a new day before it."""
+class PlayedSession(NamedTuple):
+    """A session that was played. `renewed`: the button began a new day before the session."""
 
     began_at_ms: int
     ran_ms: int
     renewed: bool = False
 
 
-def fits_into_days(sessions: Sequence[Played], daily_ms: int) -> bool:
-    """Whether the sessions fit into days of the allowed length. A day begins 24 true hours or more
-    after the day before it, or with the button."""
-    begins = {0}
-    """The numbers of the sessions with which a day may begin."""
-    for first, session in enumerate(sessions):
-        if first not in begins:
+def fits_into_days(sessions: Sequence[PlayedSession], daily_ms: int) -> bool:
+    """Returns whether the sessions can be split into days of at most `daily_ms` of running time each.
+
+    A day begins at least 24 true hours after the day before it, or when the button begins it.
+    """
+    possible_day_starts = {0}
+    """The indexes of the sessions that may be the first of a day."""
+    for first, first_session in enumerate(sessions):
+        if first not in possible_day_starts:
             continue
         ran_ms = 0
-        for later in range(first, len(sessions)):
-            ran_ms += sessions[later].ran_ms
+        for last in range(first, len(sessions)):
+            ran_ms += sessions[last].ran_ms
             if ran_ms > daily_ms:
                 break
-            if later + 1 == len(sessions):
+            if last + 1 == len(sessions):
                 return True
-            following = sessions[later + 1]
-            if following.renewed or following.began_at_ms - session.began_at_ms >= DAY_MS:
-                begins.add(later + 1)
+            next_session = sessions[last + 1]
+            if (
+                next_session.renewed
+                or next_session.began_at_ms - first_session.began_at_ms >= DAY_MS
+            ):
+                possible_day_starts.add(last + 1)
     return not sessions

@@ -1,4 +1,4 @@
-"""A session with a flight recorder, asked as the loop asks it, on a clock that a test moves."""
+"""A session with a flight recorder, called as the loop calls it, on a clock that the test advances."""
 
 import gzip
 import json
@@ -77,18 +77,17 @@ TRY_WORDS = ("hips", "wave", "40", "period=1s")
 
 
 class World:
-    """A session, its recorder, and a disk thread. With a seed some ticks come late, as on a busy
-    machine."""
+    """A session, its recorder and a disk thread. With a seed, some ticks are late at random."""
 
     def __init__(self, folder: Path, speed: float = 1.0, seed: int | None = None) -> None:
         self.now_ms = 0
-        self.sentences: list[str] = []
+        self.log_lines: list[str] = []
         self.folder = folder
         self.session = Session(MAT, ALL, speed)
         self.session.handle(Ready(), 0)
-        self.disk = Disk(self.sentences.append)
-        self.ring = Ring(str(folder / "ring"), self.disk, self.sentences.append)
-        self.shelf = Shelf(str(folder), self.disk, self.sentences.append)
+        self.disk = Disk(self.log_lines.append)
+        self.ring = Ring(str(folder / "ring"), self.disk, self.log_lines.append)
+        self.shelf = Shelf(str(folder), self.disk, self.log_lines.append)
         self.recorder = Recorder(self.session, self.ring, self.shelf)
         self.contact = Contact.RELEASED
         self.steps: list[tuple[int, Outcome]] = []
@@ -108,11 +107,11 @@ class World:
             self.do(LedgerSaved(step.save.number))
 
     def wait(self, for_ms: int) -> None:
-        """Ticks and deadlines for so long."""
+        """Makes every tick and wake of the next `for_ms`."""
         until_ms = self.now_ms + for_ms
         while self.now_ms < until_ms:
-            every_ms = TICK_MS if self.session.state is State.RUNNING else IDLE_SAMPLE_MS
-            next_ms = min(self.now_ms - self.now_ms % every_ms + every_ms, until_ms)
+            interval_ms = TICK_MS if self.session.state is State.RUNNING else IDLE_SAMPLE_MS
+            next_ms = min(self.now_ms - self.now_ms % interval_ms + interval_ms, until_ms)
             if self._wake_at_ms is not None:
                 next_ms = min(next_ms, max(self._wake_at_ms, self.now_ms))
             if self._random is not None and self._random.random() < 0.05:
@@ -120,22 +119,22 @@ class World:
             self.now_ms = max(next_ms, self.now_ms)
             self.do(Contacts(self.contact))
 
-    def keep(self, why: str = "asked", halves: Sequence[Half] | None = None) -> str:
-        """Keeps the incident, or one made of these halves; its path, once it is there."""
+    def keep(self, reason: str = "asked", halves: Sequence[Half] | None = None) -> str:
+        """Keeps the incident, or an incident made of these halves. Returns its path once the file exists."""
         if halves is None:
-            self.recorder.keep(why)
+            self.recorder.keep(reason)
         else:
-            self.shelf.keep(why, halves)
+            self.shelf.keep(reason, halves)
         self.settle()
-        return self.sentences[-1].removeprefix("the last minutes are kept in ").partition(";")[0]
+        return self.log_lines[-1].removeprefix("the last minutes are kept in ").partition(";")[0]
 
     def settle(self) -> None:
-        """Waits until the disk thread has done all that it was given."""
+        """Waits until the disk thread has finished all its jobs."""
         done = threading.Event()
         self.disk.submit(done.set)
         assert done.wait(10)
 
-    def kept(self) -> list[str]:
+    def incident_paths(self) -> list[str]:
         return sorted(str(path) for path in self.folder.glob("incident-*"))
 
 
@@ -145,14 +144,14 @@ def lines_of(path: str) -> list[dict[str, object]]:
 
 
 def changes(steps: Sequence[tuple[int, Outcome]]) -> list[tuple[int, Outcome]]:
-    """The steps after which something was other than before, without the first."""
+    """The steps whose outcome differs from the step before, without the first step."""
     return [
         (at_ms, outcome) for (_, before), (at_ms, outcome) in pairwise(steps) if outcome != before
     ]
 
 
-def played(data: bytes) -> int:
-    """Exit code of the whole command on this file."""
+def replay_exit_code(data: bytes) -> int:
+    """The exit code of `simulate --replay` on a file with this content."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "incident.jsonl.gz")
         Path(path).write_bytes(data)
@@ -162,12 +161,13 @@ def played(data: bytes) -> int:
         return end.value.code
 
 
-def packed(records: list[object]) -> bytes:
+def pack_incident(records: list[object]) -> bytes:
+    """The content of an incident file with these lines."""
     return gzip.compress(b"".join(json.dumps(record).encode() + b"\n" for record in records))
 
 
-def incident(folder: Path) -> bytes:
-    """The file of an incident with inputs of many kinds and with wakes."""
+def record_incident(folder: Path) -> bytes:
+    """Records an incident with many kinds of inputs and with wakes. Returns the content of its file."""
     world = World(folder)
     world.do(Contacts(Contact.RELEASED))
     world.wait(100)

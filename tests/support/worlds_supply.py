@@ -1,4 +1,4 @@
-"""Mats with a tight supply, profiles that strain it, and a count of every frame, for the tests of the supply."""
+"""Mats with a weak supply, profiles that strain it, and the current of every frame."""
 
 from hypothesis import strategies as st
 
@@ -18,8 +18,8 @@ from tests.support.worlds_timeline import (
 SIDES: tuple[Side, ...] = ("left", "right")
 
 
-def singles(count: int, max_ma: int, start_ma: int, run_ma: int) -> Mat:
-    """A mat of `count` zones with one motor each: z0, z1 and so on."""
+def mat_of_single_motors(count: int, max_ma: int, start_ma: int, run_ma: int) -> Mat:
+    """A mat with `count` zones of one motor each: z0, z1 and so on."""
     zones = []
     for n in range(count):
         motor = Motor(f"m{n}", f"z{n}", "left", 16 + n, 50, 30, 80, 0, run_ma, start_ma)
@@ -30,7 +30,7 @@ def singles(count: int, max_ma: int, start_ma: int, run_ma: int) -> Mat:
 
 @st.composite
 def tight_mats(draw: st.DrawFn) -> Mat:
-    """Two or three zones of two motors; the supply bears one motor, some, or all of them."""
+    """Two or three zones of two motors. The supply bears one motor, some motors or all motors."""
     zones = []
     for n, name in enumerate(("neck", "back", "hips")[: draw(st.integers(2, 3))]):
         motors = []
@@ -66,10 +66,10 @@ def _plays(draw: st.DrawFn, target: str, for_ms: int) -> Play:
     percents = st.integers(0, 100)
     if kind.course is None:
         most = max(1, (for_ms - after_ms) // 10)
-        times = draw(st.lists(st.integers(0, most), min_size=1, max_size=6, unique=True))
-        frames = tuple((10 * t, draw(percents)) for t in sorted(times))
+        times_10_ms = draw(st.lists(st.integers(0, most), min_size=1, max_size=6, unique=True))
+        frames = tuple((10 * t_10_ms, draw(percents)) for t_10_ms in sorted(times_10_ms))
         return keyframes(target, *frames, after_ms=after_ms)
-    # Grids on which periods meet again soon, late or never, on whole ticks or between them.
+    # With these step widths, periods coincide again soon, late or never, on ticks or between ticks.
     step_ms = draw(st.sampled_from((1, 10, 20, 50, 100)))
     keys = {
         key.name: draw(st.integers(1, 4))
@@ -85,7 +85,7 @@ def _plays(draw: st.DrawFn, target: str, for_ms: int) -> Play:
 def _phases(draw: st.DrawFn, zones: list[str]) -> Phase:
     targets = ["all"]
     if draw(st.integers(0, 3)):
-        targets = [f"{z}.{side}" for z in zones for side in SIDES if draw(st.integers(0, 3))]
+        targets = [f"{zone}.{side}" for zone in zones for side in SIDES if draw(st.integers(0, 3))]
         targets = targets or [zones[0]]
     for_ms = draw(st.one_of(st.integers(10, 3_000), st.integers(3_000, 9_000)))
     cue = draw(st.sampled_from((None, None, "KI3"))) if for_ms >= 3_000 else None
@@ -94,24 +94,26 @@ def _phases(draw: st.DrawFn, zones: list[str]) -> Phase:
 
 
 @st.composite
-def strained(draw: st.DrawFn) -> tuple[Mat, Profile]:
-    """A mat and a profile for it. Some sessions are longer than five minutes."""
+def strained_mats_and_profiles(draw: st.DrawFn) -> tuple[Mat, Profile]:
+    """A mat and a profile for this mat. Some sessions are longer than five minutes."""
     mat = draw(tight_mats())
     phases = st.lists(_phases([zone.name for zone in mat.zones]), min_size=1, max_size=3)
-    drawn = draw(phases)
+    chosen_phases = draw(phases)
     if draw(st.integers(0, 4)) == 0:
-        drawn.append(phase(301_000, play("neck", "tap", 30, taps=2, tap_for=150, rest=700)))
-    return mat, profile(*drawn)
+        chosen_phases.append(phase(301_000, play("neck", "tap", 30, taps=2, tap_for=150, rest=700)))
+    return mat, profile(*chosen_phases)
 
 
 def frames(timeline: Timeline) -> list[tuple[int, Frame, float]]:
-    """Every frame of an undisturbed session, with its time and its current in mA."""
-    return counted(timeline)[0]
+    """Every frame of an uninterrupted session, with its time and its current in mA."""
+    return frames_and_longest_wait(timeline)[0]
 
 
-def counted(timeline: Timeline, limited: bool = True) -> tuple[list[tuple[int, Frame, float]], int]:
-    """Every frame, and the longest time that a start waits."""
-    playback = FramePlayback(timeline, limited)
+def frames_and_longest_wait(
+    timeline: Timeline, is_limited: bool = True
+) -> tuple[list[tuple[int, Frame, float]], int]:
+    """Every frame with its time and current, and the longest time in ms that a start waits."""
+    playback = FramePlayback(timeline, is_limited)
     rows = []
     now_ms: int | None = 0
     while now_ms is not None:
@@ -126,11 +128,11 @@ def line(target: str, pattern: str, level: tuple[int, int], after_ms: int = 0, *
 
 
 TARGETS = ("neck.left", "neck.right", "lower_back.left", "lower_back.right", "hips.left")
-"""Five of the motors of the shipped mat."""
+"""Five motors of the shipped mat."""
 
 
 def waves(for_ms: int, count: int = 5) -> tuple[Play, ...]:
-    """A wave for each side, with periods that never meet again."""
+    """A wave for each target. The periods do not coincide again within a session."""
     return tuple(
         line(side, "wave", (60, 60), 200 * n, period=period_ms)
         for n, (side, period_ms) in enumerate(
@@ -141,7 +143,7 @@ def waves(for_ms: int, count: int = 5) -> tuple[Play, ...]:
 
 
 def taps(at_ms: int) -> tuple[Play, ...]:
-    """Fast taps on each side, with a rest of its own."""
+    """Fast taps for each target, with a different rest for each."""
     keys = {"taps": 10, "tap_for": 10}
     return tuple(
         line(side, "tap", (40, 60), n, rest=at_ms + 2 * n, **keys) for n, side in enumerate(TARGETS)
@@ -149,6 +151,7 @@ def taps(at_ms: int) -> tuple[Play, ...]:
 
 
 def key_frames(count: int) -> tuple[Play, ...]:
+    """`count` key frames for each target."""
     frames = tuple((10 * n, 1 + n % 40) for n in range(count))
     level = Level(40, 40)
     return tuple(
@@ -158,7 +161,7 @@ def key_frames(count: int) -> tuple[Play, ...]:
 
 
 HOSTILE = {
-    "waves that never meet again": [Phase("a", 890_000, 1, waves(890_000), place=(7, 5))],
+    "waves whose periods never coincide": [Phase("a", 890_000, 1, waves(890_000), place=(7, 5))],
     "such waves in many phases": [
         Phase(f"p{n}", 11_000, 1, waves(11_000), place=(7 + n, 5)) for n in range(80)
     ],
@@ -175,4 +178,4 @@ HOSTILE = {
         Phase("a", 890_000, 1, (line("all", "travel", (1, 60), period=211),), place=(7, 5))
     ],
 }
-"""Phases that would make a proof without a bound take hours."""
+"""Phases whose proof would take hours if its number of steps were not bounded."""

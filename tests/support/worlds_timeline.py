@@ -1,6 +1,6 @@
-"""Small mats, random profiles and whole sessions frame by frame, for the tests of the timeline.
+"""Small mats, random profiles and complete sessions frame by frame, for the tests of the timeline.
 
-All are built from values, without files.
+This module builds mats and profiles from values, without files.
 """
 
 from bisect import bisect_right
@@ -21,28 +21,28 @@ from firmware_ctl.timeline.playback import Playback
 Row = TypeVar("Row")
 
 AT_ONCE = 1_000_000
-"""A rise that no mat may have: the envelope is up at the first tick."""
+"""A rise above the limit of a mat, so that the envelope ends at the first tick."""
 
 
 class Frame(NamedTuple):
-    """Levels and duties that hold from some instant until `until_ms`; None: for good."""
+    """Levels and duties that hold from some time on, until `until_ms`. None: until the end."""
 
     level_pct: Levels
     duty_pct: Levels
     kicks: tuple[int, ...]
-    """The motors that are in their kick, by index."""
+    """The indexes of the motors that are in their kick."""
     until_ms: int | None
 
 
 class FramePlayback:
-    """An undisturbed session with its duties: the session and the motors share one clock."""
+    """An uninterrupted session with its duties. The session and the motors share a clock."""
 
     def __init__(self, timeline: Timeline, limited: bool = True) -> None:
         self.playback = Playback(timeline)
         self.drive = MotorDrive(timeline.drive_table, limited)
 
     def at(self, t_ms: int) -> Frame:
-        """The frame at `t_ms`, which must not lie before an earlier call's."""
+        """The frame at `t_ms`. Times must not decrease from call to call."""
         levels = self.playback.levels(t_ms)
         duties, kicks, until_ms = self.drive.duties(levels, t_ms)
         if self.playback.until_ms is not None:
@@ -51,7 +51,7 @@ class FramePlayback:
 
 
 def make_mat(rise_pct_s: int = AT_ONCE, absent: str = "", button: bool = False) -> Mat:
-    """Neck left and right, back left, right, left, right: pins 16 to 21."""
+    """A mat of six motors on pins 16 to 21: neck left and right, back left, right, left, right."""
 
     def motor(zone: str, side: Side, pin: int) -> Motor:
         return Motor(f"{zone}_{pin}", zone, side, pin, 50, 30, 80, 0, 100, 150)
@@ -72,7 +72,7 @@ def make_mat(rise_pct_s: int = AT_ONCE, absent: str = "", button: bool = False) 
 
 
 def play(target: str, pattern: str, level: int | tuple[int, int] = 0, **keys: int) -> Play:
-    """A line of play; `level` is a pair where it changes over the pass."""
+    """A line of `play`. `level` is a pair if the level changes during the pass."""
     begin, end = (level, level) if isinstance(level, int) else level
     after_ms = keys.pop("after", 0)
     return Play(target, pattern, Level(begin, end), tuple(keys.items()), after_ms=after_ms)
@@ -93,7 +93,7 @@ def profile(*phases: Phase) -> Profile:
 
 @lru_cache(maxsize=2)
 def frames(timeline: Timeline) -> list[tuple[int, Frame]]:
-    """Every frame of an undisturbed session, with its time."""
+    """Every frame of an uninterrupted session, with its time."""
     playback = FramePlayback(timeline)
     rows: list[tuple[int, Frame]] = []
     t_ms: int | None = 0
@@ -105,18 +105,18 @@ def frames(timeline: Timeline) -> list[tuple[int, Frame]]:
 
 
 def frame_at(timeline: Timeline, t_ms: int) -> Frame:
-    """The frame of an undisturbed session `t_ms` after its start."""
+    """The frame of an uninterrupted session `t_ms` after its start."""
     rows = frames(timeline)
     return rows[bisect_right(rows, t_ms, key=lambda row: row[0]) - 1][1]
 
 
-def changes(timeline: Timeline) -> list[tuple[int, Levels]]:
+def level_changes(timeline: Timeline) -> list[tuple[int, Levels]]:
     """Every change of a level: when, and the levels from then on."""
     return unrepeated([(t_ms, frame.level_pct) for t_ms, frame in frames(timeline)])
 
 
 def unrepeated(rows: Sequence[tuple[int, Row]]) -> list[tuple[int, Row]]:
-    """The rows that differ from the one before."""
+    """The rows whose value differs from the row before."""
     return [row for i, row in enumerate(rows) if i == 0 or rows[i - 1][1] != row[1]]
 
 
@@ -134,8 +134,10 @@ def plays(draw: st.DrawFn, target: str, for_ms: int) -> Play:
     percents = st.integers(0, 100)
     if kind.course is None:
         room_ms = for_ms - after_ms
-        times = draw(st.lists(st.integers(0, room_ms // 10), min_size=1, max_size=6, unique=True))
-        frames = tuple((10 * t, draw(percents)) for t in sorted(times))
+        times_10_ms = draw(
+            st.lists(st.integers(0, room_ms // 10), min_size=1, max_size=6, unique=True)
+        )
+        frames = tuple((10 * t_10_ms, draw(percents)) for t_10_ms in sorted(times_10_ms))
         return keyframes(target, *frames, after_ms=after_ms)
     keys = {
         key.name: draw(st.integers(key.least, min(key.most, 3_000)))
@@ -154,12 +156,12 @@ def phases(draw: st.DrawFn) -> Phase:
     return phase(for_ms, *lines, repeat=draw(st.integers(1, 4)), cue=cue)
 
 
-PROFILES = st.lists(phases(), min_size=1, max_size=4).map(lambda drawn: profile(*drawn))
+PROFILES = st.lists(phases(), min_size=1, max_size=4).map(lambda phases: profile(*phases))
 MATS = st.builds(make_mat, st.integers(1, 50), st.sampled_from(("", "neck")))
 
 
-def duties(profile: Profile, timeline: Timeline, mat: Mat) -> list[tuple[str, str, int]]:
-    """For every line of play and zone the highest compiled duty, without kicks."""
+def highest_duties(profile: Profile, timeline: Timeline, mat: Mat) -> list[tuple[str, str, int]]:
+    """The highest compiled duty of each line of `play` in each zone, without kicks."""
     rows = []
     for phase, segment in zip(profile.phases, timeline.segments, strict=True):
         for play in phase.play:
@@ -168,6 +170,6 @@ def duties(profile: Profile, timeline: Timeline, mat: Mat) -> list[tuple[str, st
                 motors = [i for i in motors_of(play.target, mat) if mat.motors[i].zone == zone.name]
                 if motors:
                     curves = timeline.drive_table.curves
-                    duty = max(curves[i].duty_pct[segment.high_pct[i]] for i in motors)
-                    rows.append((phase.name, zone.name + dot + side, duty))
+                    duty_pct = max(curves[i].duty_pct[segment.high_pct[i]] for i in motors)
+                    rows.append((phase.name, zone.name + dot + side, duty_pct))
     return rows

@@ -1,4 +1,4 @@
-"""Profiles whose names have endings that a daemon ignores."""
+"""Profile files that a daemon ignores because of the ending of their names."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ WRONG_ENDINGS = {"evening.yml": "yml", "morning.YAML": "YAML", "noon.yml": "yml"
 
 
 def sentences(folder: Path) -> list[str]:
+    """The warning for each of these files."""
     return [
         f"{folder}/{name}:1:1: a daemon leaves this file out; rename it to end in .yaml, "
         f"not .{ending}"
@@ -16,7 +17,7 @@ def sentences(folder: Path) -> list[str]:
 
 
 def write_profiles(folder: Path) -> Path:
-    """Makes the folder with a good profile, and three that a daemon ignores for their ending."""
+    """Makes the folder with a valid profile, three files with wrong endings, and a hidden file."""
     folder.mkdir()
     for name in ("noon.yaml", "noon.yml", "evening.yml", "morning.YAML", ".hidden.yml"):
         (folder / name).write_text(SHORT)

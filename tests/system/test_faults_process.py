@@ -20,9 +20,9 @@ from firmware_ctl.storage.ledger import _sealed
 from tests.support.process import (
     PATIENCE_S,
     Client,
+    Elapsed,
     Lines,
     Mock,
-    Took,
     Watch,
     call,
     command,
@@ -57,10 +57,10 @@ def limits(client: Client) -> dict[str, int]:
 
 def is_ended_in_time(mock: Mock, watch: Watch) -> str:
     """It is killed in time after the last checked tick; what it wrote to stderr."""
-    gone_ns, late_ms = mock.gone()
+    gone_ns, late_ms = mock.wait_for_exit()
     _, errors = mock.process.communicate(timeout=PATIENCE_S)
     assert mock.process.returncode == -signal.SIGKILL
-    watch.rest()
+    watch.read_remaining()
     took_ms = (gone_ns - watch.ticks[-1].at_ns) / 1e6
     assert DEADMAN_KILL_MS <= took_ms <= GONE_MS + late_ms
     print(f"gone {took_ms:.1f} ms after the last checked tick (seen {late_ms:.1f} ms late at most)")
@@ -70,7 +70,7 @@ def is_ended_in_time(mock: Mock, watch: Watch) -> str:
 def successor_is_idle_and_the_slice_counts(mock: Mock, played_s: float) -> None:
     with Mock(mock.home, speed=1) as second, Client(second.port) as client:
         killed = f"the last run on this state folder was killed (process {mock.process.pid})"
-        assert killed in second.log.found
+        assert killed in second.log.lines
         status = client.status()
         assert (status["state"], zones(status)) == ("idle", [0, 0, 0])
         assert played_s <= limits(client)["used"] <= played_s + 60
@@ -209,7 +209,7 @@ def test_fault_07_without_a_proven_dead_man_no_session_starts(tmp_path: Path) ->
     program = [sys.executable, "-c", UNPROVEN]
     with Mock(tmp_path, speed=1, program=program) as mock, Client(mock.port) as client:
         why = "the dead-man is not proven: the timer did not kill; no session can start"
-        assert why in mock.log.found
+        assert why in mock.log.lines
         assert client.ask("start long") == [f"err not-ready {why}"]
         assert client.ask("try hips steady 20") == [f"err not-ready {why}"]
         assert client.ask("stop") == ["ok"]
@@ -245,7 +245,7 @@ def test_fault_05_a_signal_is_off_in_time_and_leaves_the_pins_driven_low(
         assert took.own_ms <= OFF_MS, took
         _, errors = mock.process.communicate(timeout=PATIENCE_S)
         assert (mock.process.returncode, errors) == (0, b"")
-        watch.rest()
+        watch.read_remaining()
         assert off(list(watch.duties.values()))
 
 
@@ -294,7 +294,7 @@ def test_fault_15_17_noise_half_a_line_and_a_client_that_never_reads_delay_no_ti
 ) -> None:
     noise = random.Random(2).randbytes(1 << 19).translate(None, b"!\x18\x03")
     with Mock(tmp_path, "--listen", "127.0.0.1:0", speed=1, watch=watch) as mock:
-        tcp = next(line for line in mock.log.found if line.startswith("listening on "))
+        tcp = next(line for line in mock.log.lines if line.startswith("listening on "))
         deaf = f"socket://{tcp.removeprefix('listening on ')}"
         with Client(mock.port) as port, Client(deaf) as client, Client(deaf) as never_reads:
             assert client.start("long").startswith("ok")
@@ -306,23 +306,23 @@ def test_fault_15_17_noise_half_a_line_and_a_client_that_never_reads_delay_no_ti
             assert (status["state"], status["fault"]) == ("running", "")
             client.ask("stop")
             assert mock.end() == (0, "")
-    watch.rest()
+    watch.read_remaining()
     worst = worst_of(watch.gaps())
     print(f"the longest of {len(watch.ticks)} ticks took {worst}")
     assert worst.own_ms < TICK_LATE_MS
 
 
-def worst_of(found: list[Took]) -> Took:
+def worst_of(found: list[Elapsed]) -> Elapsed:
     return max(found, key=lambda took: took.own_ms)
 
 
 def test_fault_16_a_stop_in_a_flood_with_every_core_busy_is_off_in_time(tmp_path: Path) -> None:
     # Nice enough not to starve the tests beside this one, whose dead-man is armed as well.
-    stops, remade = measure(tmp_path, 6, flooded=True, nice=10)
-    print(f"stops: {', '.join(map(str, stops))}; made again after: {', '.join(map(str, remade))}")
+    stops, repeated = measure(tmp_path, 6, is_flooded=True, nice=10)
+    print(f"stops: {', '.join(map(str, stops))}; repeated after: {', '.join(map(str, repeated))}")
     assert worst_of(stops).own_ms <= OFF_MS
     # Only the machine may have made a tick late; then the daemon had to turn the motors off.
-    assert [took for took in remade if took.own_ms >= TICK_LATE_MS] == []
+    assert [took for took in repeated if took.own_ms >= TICK_LATE_MS] == []
 
 
 # --- what these measurements forgive, and what they do not --------------------------------------
@@ -347,7 +347,7 @@ def test_a_program_that_stops_slowly_is_found_by_every_stop(tmp_path: Path) -> N
         watch = Watch()
         with (
             Mock(
-                tmp_path / folder, speed=1, watch=watch, program=[*program, str(watch.theirs)]
+                tmp_path / folder, speed=1, watch=watch, program=[*program, str(watch.write_fd)]
             ) as mock,
             Client(mock.port) as client,
         ):
@@ -372,7 +372,7 @@ watched.main()
 
 
 def test_a_tick_that_the_program_makes_late_is_found(tmp_path: Path, watch: Watch) -> None:
-    program = [sys.executable, "-c", SLOW_TICK, str(watch.theirs)]
+    program = [sys.executable, "-c", SLOW_TICK, str(watch.write_fd)]
     with (
         Mock(tmp_path, speed=1, watch=watch, program=program) as mock,
         Client(mock.port) as client,
@@ -508,7 +508,7 @@ def kill_and_look(home: Path, seed: int, kills: int) -> None:
         with Mock(home, speed=speed) as mock, Client(mock.port) as client:
             used_s = limits(client)["used"]
             assert least_s <= used_s <= most_s, (number, least_s, used_s, most_s)
-            assert [line for line in mock.log.found if "ledger" in line] == []
+            assert [line for line in mock.log.lines if "ledger" in line] == []
             assert client.status()["state"] == "idle"
             least_s, at_s = used_s, time.monotonic()
             how = chance.choice(["starting", "running", "stopping"])
@@ -550,7 +550,7 @@ def test_a_ledger_of_another_version_is_told_at_once_and_refuses(tmp_path: Path)
             f"the record of today's running time, {tmp_path}/state/ledger, has format 3 and this "
             "program knows 2; hold the start button for 5 s to begin a new day"
         )
-        assert why in mock.log.found
+        assert why in mock.log.lines
         assert client.ask("start long") == [f"err allowance - {why}"]
         assert client.ask("stop") == ["ok"]
         assert limits(client) == {"session": 900, "daily": 1800, "used": 1800, "left": 0}

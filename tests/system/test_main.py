@@ -17,7 +17,7 @@ def test_daemon_names_files_with_a_wrong_ending_at_start_and_reload(
     tmp_path: Path, folder: Path
 ) -> None:
     with Mock(tmp_path, "--profiles", str(folder)) as mock:
-        log = [line for line in mock.log.found if "leaves this file out" in line]
+        log = [line for line in mock.log.lines if "leaves this file out" in line]
         assert log == sentences(folder)
         (folder / "night.yml").write_text(SHORT)
         assert call(tmp_path, "send", "reload", "--socket", mock.socket).stdout == "ok count=1\n"

@@ -249,7 +249,7 @@ def test_many_clients_at_once(shared: Mock) -> None:
 
 
 def test_over_tcp_as_pyserial_opens_it(shared: Mock) -> None:
-    said = next(line for line in shared.log.found if line.startswith("listening on "))
+    said = next(line for line in shared.log.lines if line.startswith("listening on "))
     with Client(f"socket://{said.removeprefix('listening on ')}") as client:
         assert client.ask("ping") == ["ok"]
         assert client.ask("start nonsense")[-1].startswith("err unknown-profile ")
@@ -295,19 +295,19 @@ def test_one_daemon_at_a_time_on_a_state_folder_and_on_a_socket(
 
 def test_a_killed_run_is_told_and_its_socket_replaced(tmp_path: Path) -> None:
     with Mock(tmp_path) as first:
-        assert "was killed" not in "\n".join(first.log.found)
+        assert "was killed" not in "\n".join(first.log.lines)
         first.process.kill()
         first.process.wait()
         assert os.path.exists(first.socket)
         with Mock(tmp_path) as second:
             sentence = f"the last run on this state folder was killed (process {first.process.pid})"
-            assert sentence in second.log.found
+            assert sentence in second.log.lines
             asked = call(tmp_path, "send", "hello", "--socket", second.socket)
             assert asked.stdout.startswith("ok firmware-ctl")
             assert second.end() == (0, "")
         assert not os.path.exists(second.socket)
         with Mock(tmp_path) as third:
-            assert "was killed" not in "\n".join(third.log.found)
+            assert "was killed" not in "\n".join(third.log.lines)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -328,7 +328,7 @@ def test_a_bad_profile_among_good_ones(tmp_path: Path) -> None:
     (profiles / "good.yaml").write_text(SHORT)
     (profiles / "bad.yaml").write_text(SHORT.replace("level: 40%", "levle: 40%"))
     with Mock(tmp_path, "--profiles", str(profiles)) as mock, Client(mock.port) as client:
-        mistakes = [line for line in mock.log.found if "bad.yaml" in line]
+        mistakes = [line for line in mock.log.lines if "bad.yaml" in line]
         assert any(line.startswith(f"{profiles}/bad.yaml:5:") for line in mistakes)
         assert client.ask("profiles")[-1] == "ok count=1"
         refusal = client.ask("select bad")[-1]

@@ -86,7 +86,7 @@ def test_mock_without_a_terminal_to_be_had_runs_without_a_port(tmp_path: Path) -
     """As in a container without /dev/pts."""
     program = [sys.executable, "-c", NOTHING_LEFT, "terminal"]
     with Mock(tmp_path, program=program) as mock:
-        assert not mock.log.found[0].startswith("serial port")
+        assert not mock.log.lines[0].startswith("serial port")
         assert mock.end() == (
             0,
             "firmware-ctl: there is no serial port, no terminal can be made: out of pty devices\n",

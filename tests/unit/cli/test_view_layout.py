@@ -15,8 +15,8 @@ from tests.support.view import (
     LEVELS,
     RUNNING,
     STARTS,
-    fed,
     hello,
+    picture_after,
     row,
     screen,
     status,
@@ -40,13 +40,13 @@ GOLDEN = ROOT / "tests" / "golden"
 def test_screen_equals_its_golden_picture(
     name: str, lines: list[str], width: int, height: int, ascii_only: bool
 ) -> None:
-    shown = screen(fed(*lines), width, height, 150, ascii_only=ascii_only)
+    shown = screen(picture_after(*lines), width, height, 150, ascii_only=ascii_only)
     golden = (GOLDEN / f"view-{name}.txt").read_text(encoding="utf-8")
     assert shown == golden.splitlines()
 
 
 def test_screen_fills_every_size_and_never_exceeds_it() -> None:
-    picture = fed(hello(mat="a\x1b[2Jb"), CUE, LEVELS)
+    picture = picture_after(hello(mat="a\x1b[2Jb"), CUE, LEVELS)
     for width in (1, 2, 9, 30, 79, 80, 81, 200):
         for height in (1, 2, 7, 23, 24, 25, 60):
             lines = screen(picture, width, height)
@@ -59,7 +59,7 @@ def test_screen_with_too_many_motors_and_profiles_is_cropped_around_the_chosen()
     fields = json.loads(hello())["hello"]
     fields["zones"][1]["motors"] *= 5
     fields["profiles"] = [{"name": f"p{n}", "title": "", "minutes": n} for n in range(1, 20)]
-    picture = fed(json.dumps({"hello": fields}), status(profile="p12"))
+    picture = picture_after(json.dumps({"hello": fields}), status(profile="p12"))
     assert screen(picture)[5:12] == [
         "  9 p9                9 min  neck         0%    0% ······· │ ·······   0%    0%",
         "    p10              10 min  lower back   0%    0% ······· │ ·······   0%    0%",
@@ -73,7 +73,7 @@ def test_screen_with_too_many_motors_and_profiles_is_cropped_around_the_chosen()
 
 def test_clock_runs_at_the_speed_between_reports_and_stops_at_the_end() -> None:
     def times(lines: list[str], at_ms: list[int]) -> list[tuple[str, str]]:
-        screens = [screen(fed(*lines), at_ms=ms) for ms in at_ms]
+        screens = [screen(picture_after(*lines), at_ms=ms) for ms in at_ms]
         rows = [line.split() for lines in screens for line in lines if line.endswith(" left")]
         return [(row[0], row[-2]) for row in rows]
 
@@ -93,7 +93,7 @@ def current(picture: Picture, at_ms: int) -> str:
 
 
 def test_current_is_modelled_between_reports_and_its_peak_is_kept() -> None:
-    picture = fed(hello(), RUNNING, row(0, [80] * 8), hello(mat="read anew"))
+    picture = picture_after(hello(), RUNNING, row(0, [80] * 8), hello(mat="read anew"))
     assert [current(picture, at_ms) for at_ms in (0, 40, 1000)] == [
         "current 1200 of 900 mA most so far 1200 mA",
         "current 1048 of 900 mA most so far 1200 mA",
@@ -122,12 +122,14 @@ def test_current_is_modelled_between_reports_and_its_peak_is_kept() -> None:
     ],
 )
 def test_haptic_is_shown_in_words(signal: str, words: str) -> None:
-    (line,) = (x for x in screen(fed(hello(), status(signal=signal))) if x.startswith(" phase"))
+    (line,) = (
+        x for x in screen(picture_after(hello(), status(signal=signal))) if x.startswith(" phase")
+    )
     assert line[14:].strip() == words
 
 
 def test_help_is_shown_whole() -> None:
-    picture = fed(hello(), status())
+    picture = picture_after(hello(), status())
     picture.press("?", 0)
     assert HELP in " ".join(line.strip() for line in screen(picture))
 

@@ -4,15 +4,20 @@ import pytest
 
 from firmware_ctl.cli.view_layout import sentence
 from firmware_ctl.cli.view_picture import HELP, LOCKED, MESSAGE_MS
-from tests.support.view import FREE_CUE, LEVELS, RUNNING, fed, hello, screen, status
+from tests.support.view import FREE_CUE, LEVELS, RUNNING, hello, picture_after, screen, status
 
 
 def test_redraw_after_only_while_something_moves() -> None:
-    spoken = fed(hello(), status(), "* stopped")
-    pictures = [fed(), fed(hello(), FREE_CUE), fed(RUNNING), fed(hello(speed=60), RUNNING)]
+    spoken = picture_after(hello(), status(), "* stopped")
+    pictures = [
+        picture_after(),
+        picture_after(hello(), FREE_CUE),
+        picture_after(RUNNING),
+        picture_after(hello(speed=60), RUNNING),
+    ]
     assert [picture.redraw_after_ms(0) for picture in pictures] == [None, None, 1000, 100]
     assert [spoken.redraw_after_ms(at_ms) for at_ms in (0, MESSAGE_MS)] == [MESSAGE_MS, None]
-    turning = fed(hello(), status(), LEVELS)
+    turning = picture_after(hello(), status(), LEVELS)
     assert [turning.redraw_after_ms(at_ms) for at_ms in (0, 619, 620)] == [100, 100, None]
 
 
@@ -45,7 +50,7 @@ def test_redraw_after_only_while_something_moves() -> None:
     ],
 )
 def test_answer_of_the_daemon_becomes_a_message(line: str, message: str) -> None:
-    picture = fed(hello(), status())
+    picture = picture_after(hello(), status())
     picture.press("p", 0)
     picture.feed(line, 0)
     assert sentence(picture) == f"idle, guided-points | {message}".rstrip(" |")
@@ -55,7 +60,7 @@ def test_answer_of_the_daemon_becomes_a_message(line: str, message: str) -> None
 def test_session_that_ends_by_itself_is_reported_as_over(state: str) -> None:
     messages = []
     for end in (status(by_itself=True), status()):
-        picture = fed(hello(), status(state))
+        picture = picture_after(hello(), status(state))
         picture.press(" ", 0)
         picture.feed("ok", 0)
         picture.feed(end, 0)
@@ -64,7 +69,9 @@ def test_session_that_ends_by_itself_is_reported_as_over(state: str) -> None:
 
 
 def test_refused_profiles_are_counted_and_the_count_stays() -> None:
-    picture = fed(hello(refused=("/mine/bad.yaml",)), status(), "* ready firmware-ctl 0.1.0")
+    picture = picture_after(
+        hello(refused=("/mine/bad.yaml",)), status(), "* ready firmware-ctl 0.1.0"
+    )
     assert sentence(picture).endswith(
         " | The mat is ready. 1 profile is refused: `firmware-ctl check /mine/bad.yaml` says why."
     )
@@ -79,7 +86,7 @@ def test_refused_profiles_are_counted_and_the_count_stays() -> None:
 
 
 def test_answers_belong_to_requests_in_their_order() -> None:
-    picture = fed(hello(), status())
+    picture = picture_after(hello(), status())
     sent = [picture.press(key, 0) for key in "1p!"]
     messages = []
     for line in ("ok profile=first-time", "err not-running no session", "* stopped"):
@@ -106,12 +113,14 @@ def test_answers_belong_to_requests_in_their_order() -> None:
     ],
 )
 def test_unreadable_feed_line_changes_nothing(line: str) -> None:
-    assert screen(fed(hello(), RUNNING, LEVELS, line)) == screen(fed(hello(), RUNNING, LEVELS))
+    assert screen(picture_after(hello(), RUNNING, LEVELS, line)) == screen(
+        picture_after(hello(), RUNNING, LEVELS)
+    )
 
 
 def test_each_key_becomes_its_request() -> None:
     keys = " h!p+=-c14950x?\n"
-    running = fed(hello(), RUNNING)
+    running = picture_after(hello(), RUNNING)
     assert [running.press(key, 0) for key in keys] == [
         b"press\r\n",
         b"press long\r\n",
@@ -126,11 +135,11 @@ def test_each_key_becomes_its_request() -> None:
         *[b""] * 6,
     ]
     assert sentence(running).endswith(HELP)
-    assert sentence(fed(status(profile="näck")), ascii_only=True) == "idle, n?ck"
+    assert sentence(picture_after(status(profile="näck")), ascii_only=True) == "idle, n?ck"
     assert running.press("H", 0) == b"press 5.2\r\n"
-    assert fed(hello(), FREE_CUE).press("p", 0) == b"resume\r\n"
-    assert fed(hello(), status(trim=100)).press("+", 0) == b"trim 100\r\n"
-    assert fed(hello(), status(trim=10)).press("-", 0) == b"trim 10\r\n"
+    assert picture_after(hello(), FREE_CUE).press("p", 0) == b"resume\r\n"
+    assert picture_after(hello(), status(trim=100)).press("+", 0) == b"trim 100\r\n"
+    assert picture_after(hello(), status(trim=10)).press("-", 0) == b"trim 10\r\n"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +151,7 @@ def test_each_key_becomes_its_request() -> None:
     ],
 )
 def test_press_during_the_lock_says_so(state: str, at_ms: int, message: str) -> None:
-    picture = fed(hello(), status(state, locked_until_ms=1_500))
+    picture = picture_after(hello(), status(state, locked_until_ms=1_500))
     assert picture.press(" ", at_ms) == b"press\r\n"
     picture.feed("ok", at_ms)
     assert sentence(picture).endswith(f" | {message}")

@@ -274,7 +274,7 @@ def test_fault_24_a_stop_that_waited_does_not_hide_a_late_tick() -> None:
     )
     bench.run(3_000)
     assert (2_300, SILENCE) in bench.pins.written
-    assert "tick-late" in bench.said
+    assert "tick-late" in bench.log_lines
 
 
 def test_fault_24_no_tick_is_late_where_nothing_moves(tmp_path: Path) -> None:

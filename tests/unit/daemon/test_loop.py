@@ -20,8 +20,8 @@ from firmware_ctl.timeline.playback import Playback
 from tests.support.clock import VirtualPoller
 from tests.support.daemon import Daemon
 from tests.support.worlds_timeline import (
-    changes,
     frames,
+    level_changes,
     make_mat,
     unrepeated,
 )
@@ -38,7 +38,7 @@ def test_loop_undisturbed_plays_the_timeline_frame_for_frame(name: str) -> None:
         [(t_ms, (frame.level_pct, frame.duty_pct)) for t_ms, frame in frames(timeline)]
     )
     assert world.played() == [row for row in played if row[0] < timeline.end_ms]
-    off_at_ms = next(t_ms for t_ms, levels in reversed(changes(timeline)) if not any(levels))
+    off_at_ms = next(t_ms for t_ms, levels in reversed(level_changes(timeline)) if not any(levels))
     assert world.motors.writes[-1] == (700 + off_at_ms, (0,) * 8)
     assert {state for at_ms, state, *_ in world.rows if at_ms == timeline.end_ms} == {State.IDLE}
     end_ms = 700 + timeline.end_ms
@@ -72,7 +72,7 @@ def test_loop_that_wakes_late_shifts_no_level_and_skips_after_a_stall(
     world.run(700 + timeline.end_ms + 4_000)
     played = unrepeated([(at_ms, levels) for at_ms, (levels, _) in world.played()])
     assert played == [(at_ms, Playback(timeline).levels(at_ms)) for at_ms, _ in played]
-    assert len(played) > len(changes(timeline)) // 4
+    assert len(played) > len(level_changes(timeline)) // 4
     assert [at_ms for at_ms, _ in played] == sorted({at_ms for at_ms, _ in played})
     assert world.session.state is State.IDLE
     assert world.motors.writes[-1][1] == (0,) * 8

@@ -139,7 +139,7 @@ def test_line_deleted_by_backspaces_does_nothing(last: bytes, behind: bytes) -> 
     bench.run(9_500)
 
     assert bench.session.status.started == 1
-    assert not [line for line in bench.said if "fault" in line]
+    assert not [line for line in bench.log_lines if "fault" in line]
 
 
 @pytest.mark.parametrize(

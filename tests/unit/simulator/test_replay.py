@@ -19,9 +19,9 @@ from firmware_ctl.storage.flight_recorder import EVENTS, FORMAT
 from tests.support.worlds_recorder import (
     ALL,
     World,
-    incident,
-    packed,
-    played,
+    pack_incident,
+    record_incident,
+    replay_exit_code,
 )
 
 
@@ -37,7 +37,7 @@ def test_replay_of_a_session_prints_every_input_and_notice(
     world.do(Start("waves"))
     world.wait(7_000)
     path = world.keep()
-    assert world.sentences == [
+    assert world.log_lines == [
         f"the last minutes are kept in {path}; `firmware-ctl simulate --replay {path}` plays them again"
     ]
     with pytest.raises(SystemExit) as end:
@@ -76,7 +76,7 @@ def test_replay_checks_every_field_of_every_input() -> None:
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return incident(tmp_path_factory.mktemp("good"))
+    return record_incident(tmp_path_factory.mktemp("good"))
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def test_replay_refuses_what_is_not_an_incident(
     data: bytes, sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert played(data) == 2
+    assert replay_exit_code(data) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith(f"incident.jsonl.gz{sentence}")
 
@@ -131,7 +131,7 @@ def test_replay_tells_the_first_difference(
     lines = [json.loads(line) for line in gzip.decompress(good).splitlines()]
     at = next(n for n, line in enumerate(lines) if line.get("event") == "ledger saved")
     lines[at]["duty_pct"] = [0, 0, 7]
-    path.write_bytes(packed(lines))
+    path.write_bytes(pack_incident(lines))
     assert replay(str(path)) == 1
     assert capsys.readouterr().out.splitlines()[-2:] == [
         f"{path}:{at + 1}:1: at 0.100 s the record says running level=[0, 0, 0] duty=[0, 0, 7] kicks=[] notices=['state', 'phase'];",
@@ -146,7 +146,7 @@ def test_replay_tells_a_wake_that_comes_at_no_time_of_this_program(
     lines = [json.loads(line) for line in gzip.decompress(good).splitlines()]
     at = next(n for n, line in enumerate(lines) if line.get("event") == "try")
     lines[at]["wakes"] = [[1, 600]]
-    path.write_bytes(packed(lines))
+    path.write_bytes(pack_incident(lines))
     assert replay(str(path)) == 1
     assert capsys.readouterr().out.splitlines()[-1] == (
         f"{path}:{at + 1}:1: after 0.100 s the record has a wake for which firmware-ctl 0.1.0 does not ask"

@@ -99,7 +99,7 @@ def test_ticks_in_which_only_time_passes_write_nothing(seed: int | None, tmp_pat
     assert len({outcome.level_pct for _, outcome in world.steps} - levels) > 15
     assert world.ring.copy() == before
     assert replay(world.keep()) == 0
-    *_, last, _ = lines_of(world.kept()[0])
+    *_, last, _ = lines_of(world.incident_paths()[0])
     assert (last["event"], last["at_ms"]) == ("wake", world.recorder._at_ms)
 
 
@@ -123,8 +123,8 @@ def test_damaged_record_is_not_kept_and_the_disk_goes_on(world: World) -> None:
     (half,) = world.ring.copy()
     for damaged in ([*half, half[-1][:-2]], [b"[1]\n"], [*half, b"\n"], half[1:], [b"\xff"]):
         world.keep("asked", [damaged])
-        assert world.sentences.pop() == "the record of the last minutes is damaged and is not kept"
-    assert not world.kept()
+        assert world.log_lines.pop() == "the record of the last minutes is damaged and is not kept"
+    assert not world.incident_paths()
 
 
 def test_fault_keeps_what_led_to_it(world: World) -> None:
@@ -136,7 +136,7 @@ def test_fault_keeps_what_led_to_it(world: World) -> None:
     world.do(Fault("internal", "and another"))
     world.wait(1_000)
     world.disk.close()
-    (path,) = world.kept()
+    (path,) = world.incident_paths()
     assert path.endswith("-fault-pin-write.jsonl.gz")
     assert read_incident(path).rows[-1].words == 'fault "pin-write" "GPIO 22 cannot be written"'
     assert replay(path) == 0
@@ -147,7 +147,7 @@ def test_exception_keeps_what_led_to_it(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), world.recorder:
         raise ZeroDivisionError
     world.disk.close()
-    assert [path.rpartition("-")[2] for path in world.kept()] == ["error.jsonl.gz"]
+    assert [path.rpartition("-")[2] for path in world.incident_paths()] == ["error.jsonl.gz"]
     assert not list(tmp_path.glob("ring*"))
 
 

@@ -19,8 +19,8 @@ from tests.support.worlds_disk import (
     THEN,
     WALL_MS,
     AtOnce,
+    ledger_bytes,
     ledger_of,
-    written,
 )
 
 HOUR_MS = 3_600_000
@@ -76,7 +76,7 @@ CLOCKS: dict[str, tuple[Clock, Clock, int, bool]] = {
 def test_ledger_ages_the_day_only_by_time_known_to_have_passed(case: str, tmp_path: Path) -> None:
     before, after, away_ms, may_renew = CLOCKS[case]
 
-    spent = read(tmp_path, written(OLD, before), after)
+    spent = read(tmp_path, ledger_bytes(OLD, before), after)
 
     assert spent == Spent(600_000, -HOUR_MS - away_ms, may_renew=may_renew)
 
@@ -87,7 +87,7 @@ def test_ledger_ages_the_day_only_by_time_known_to_have_passed(case: str, tmp_pa
     ids=["same boot", "other boot"],
 )
 def test_ledger_from_the_future_counts_as_used_up(clock: Clock, tmp_path: Path) -> None:
-    assert read(tmp_path, written(OLD), clock) == Spent(
+    assert read(tmp_path, ledger_bytes(OLD), clock) == Spent(
         damage=f"the record of today's running time, {tmp_path}/ledger, "
         "is from the future: the clock was set back"
     )
@@ -95,20 +95,20 @@ def test_ledger_from_the_future_counts_as_used_up(clock: Clock, tmp_path: Path) 
 
 def test_day_is_no_older_for_the_time_that_its_save_took(tmp_path: Path) -> None:
     """The disk wrote 10 s after the session asked for it."""
-    data = written(OLD, THEN._replace(up_ms=THEN.up_ms + 10_000))
+    data = ledger_bytes(OLD, THEN._replace(up_ms=THEN.up_ms + 10_000))
     assert (
         read(tmp_path, data, THEN._replace(up_ms=THEN.up_ms + 10_000)).day_began_at_ms == -HOUR_MS
     )
 
 
 def test_ledger_of_a_day_that_has_not_begun_is_unspent(tmp_path: Path) -> None:
-    data = written(SaveLedger(1, UNSPENT, at_ms=7_000))
+    data = ledger_bytes(SaveLedger(1, UNSPENT, at_ms=7_000))
     assert read(tmp_path, data, THEN) == UNSPENT
 
 
 def test_clock_synchronised_later_tells_once_how_long_the_machine_was_off(tmp_path: Path) -> None:
     clock = Clock("two", MINUTE_MS, None)
-    ledger = ledger_of(tmp_path, written(OLD), lambda: clock)
+    ledger = ledger_of(tmp_path, ledger_bytes(OLD), lambda: clock)
     answers: list[object] = [ledger.is_unsure_of_time, ledger.unseen_ms()]
     clock = Clock("two", 2 * MINUTE_MS, WALL_MS + 3 * HOUR_MS)
     answers += [ledger.is_unsure_of_time, ledger.unseen_ms(), ledger.is_unsure_of_time]
@@ -119,7 +119,7 @@ def test_clock_synchronised_later_tells_once_how_long_the_machine_was_off(tmp_pa
 
 def test_clock_synchronised_later_and_behind_gives_no_time_off(tmp_path: Path) -> None:
     clock = Clock("two", MINUTE_MS, None)
-    ledger = ledger_of(tmp_path, written(OLD), lambda: clock)
+    ledger = ledger_of(tmp_path, ledger_bytes(OLD), lambda: clock)
     clock = Clock("two", 2 * MINUTE_MS, WALL_MS - DAY_MS)
 
     assert (ledger.unseen_ms(), ledger.is_unsure_of_time) == (0, False)
@@ -137,19 +137,21 @@ def test_clock_synchronised_later_and_behind_gives_no_time_off(tmp_path: Path) -
 def test_ledger_waits_for_no_clock_that_cannot_help(
     before: Clock, after: Clock, tmp_path: Path
 ) -> None:
-    ledger = ledger_of(tmp_path, written(OLD, before), lambda: after)
+    ledger = ledger_of(tmp_path, ledger_bytes(OLD, before), lambda: after)
     assert (ledger.is_unsure_of_time, ledger.unseen_ms()) == (False, None)
 
 
 def test_unsure_day_stays_unsure_over_a_restart_until_the_button_was_held(
     tmp_path: Path,
 ) -> None:
-    unsure = read(tmp_path, written(OLD), Clock("two", MINUTE_MS, None))
+    unsure = read(tmp_path, ledger_bytes(OLD), Clock("two", MINUTE_MS, None))
     again = SaveLedger(2, unsure, at_ms=0)
     later = Clock("two", 2 * MINUTE_MS, None)
     held = SaveLedger(3, unsure._replace(used_ms=0, day_began_at_ms=None, may_renew=False), at_ms=0)
 
-    may_renew = [read(tmp_path, written(keep, later), later).may_renew for keep in (again, held)]
+    may_renew = [
+        read(tmp_path, ledger_bytes(keep, later), later).may_renew for keep in (again, held)
+    ]
     assert may_renew == [True, False]
 
 
@@ -200,7 +202,7 @@ def test_ledger_with_the_time_of_an_rtc_gives_no_time_off(tmp_path: Path) -> Non
 def test_clock_set_by_hand_and_a_reboot_give_no_day_back(tmp_path: Path) -> None:
     """A time set by hand is not synchronised. Once the network sets it, the true age is known."""
     clock = Clock("two", MINUTE_MS, None)
-    ledger = ledger_of(tmp_path, written(OLD), lambda: clock)
+    ledger = ledger_of(tmp_path, ledger_bytes(OLD), lambda: clock)
     account = Allowance(DAILY_MS, ledger.spent)
     assert account.used_ms(0) == min(OLD.spent.used_ms, DAILY_MS)
     assert ledger.unseen_ms() is None
@@ -216,14 +218,14 @@ def test_missing_ledger_is_a_new_mat(tmp_path: Path) -> None:
 
 
 def test_ledger_truncated_anywhere_is_damaged(tmp_path: Path) -> None:
-    data = written(OLD)
+    data = ledger_bytes(OLD)
     assert read(tmp_path, data).used_ms == 600_000
     for length in range(len(data)):
         assert read(tmp_path, data[:length]).damage.endswith("is damaged")
 
 
 def test_ledger_with_any_wrong_byte_is_damaged(tmp_path: Path) -> None:
-    data = written(OLD)
+    data = ledger_bytes(OLD)
     for place in range(len(data)):
         for flip in (1, 0x20, 0x80):
             bad = bytearray(data)
@@ -260,7 +262,7 @@ def test_file_that_is_not_a_ledger_counts_as_used_up_and_says_why(
     )
 
 
-RECORD = json.loads(written(OLD).rpartition(b" ")[0])
+RECORD = json.loads(ledger_bytes(OLD).rpartition(b" ")[0])
 CENTURY_MS = 100 * 366 * DAY_MS
 TOO_MUCH = {
     "up_ms": (CENTURY_MS + 1, 10**400),
@@ -313,7 +315,7 @@ def test_ledger_that_cannot_be_read_counts_as_used_up(tmp_path: Path) -> None:
     path.mkdir()
     sentences.append(Ledger(str(tmp_path), AtOnce(), print, lambda: THEN).spent.damage)  # type: ignore[arg-type]
     path.rmdir()
-    (tmp_path / "other").write_bytes(written(OLD))
+    (tmp_path / "other").write_bytes(ledger_bytes(OLD))
     path.symlink_to(tmp_path / "other")
     sentences.append(Ledger(str(tmp_path), AtOnce(), print, lambda: THEN).spent.damage)  # type: ignore[arg-type]
     path.unlink()

@@ -17,12 +17,12 @@ from tests.support.worlds_disk import (
     OLD,
     THEN,
     AtOnce,
-    Cut,
     Medium,
-    failing,
+    PowerCut,
+    fail_at_call,
+    ledger_bytes,
     ledger_of,
     save,
-    written,
 )
 
 HOUR_MS = 3_600_000
@@ -82,39 +82,39 @@ def test_save_makes_its_calls_in_the_safe_order() -> None:
     medium = Medium()
     assert save(medium, OLD) == [""]
     assert tuple(medium.calls) == CALLS
-    assert medium.open == 0
+    assert medium.open_files == 0
 
 
-@pytest.mark.parametrize("takes", [1, 7, 100])
-def test_save_continues_after_short_writes(takes: int) -> None:
+@pytest.mark.parametrize("write_limit_bytes", [1, 7, 100])
+def test_save_continues_after_short_writes(write_limit_bytes: int) -> None:
     medium = Medium()
-    medium.takes = takes
+    medium.write_limit_bytes = write_limit_bytes
     assert save(medium, OLD) == [""]
-    assert medium.held == written(OLD)
+    assert medium.content == ledger_bytes(OLD)
 
 
-@pytest.mark.parametrize("before", [None, written(OLD)], ids=["no ledger", "old ledger"])
-@pytest.mark.parametrize("takes", [1 << 20, 60])
+@pytest.mark.parametrize("before", [None, ledger_bytes(OLD)], ids=["no ledger", "old ledger"])
+@pytest.mark.parametrize("write_limit_bytes", [1 << 20, 60])
 @pytest.mark.parametrize("is_before", [True, False], ids=["before", "after"])
 def test_fault_23_a_power_cut_at_every_call_leaves_the_old_or_the_new_ledger(
-    before: bytes | None, takes: int, is_before: bool, tmp_path: Path
+    before: bytes | None, write_limit_bytes: int, is_before: bool, tmp_path: Path
 ) -> None:
     """In whatever order the disk writes, and wherever it tears a write that was not synced."""
-    new = written(NEW)
+    new = ledger_bytes(NEW)
     cuts = 0
     while True:
         medium = Medium(before)
-        medium.takes = takes
-        medium.fails = failing(0, cuts, Cut())
+        medium.write_limit_bytes = write_limit_bytes
+        medium.before_call = fail_at_call(0, cuts, PowerCut())
         if is_before:
             results = _until_cut(medium)
         else:
             # The call has its effect, and the next one does not happen.
-            medium.fails = failing(0, cuts + 1, Cut())
+            medium.before_call = fail_at_call(0, cuts + 1, PowerCut())
             results = _until_cut(medium)
-        left = medium.leaves()
+        left = medium.contents_after_power_cut()
         assert left <= {before, new}
-        assert medium.held in (before, new)  # a death of the process alone
+        assert medium.content in (before, new)  # a death of the process alone
         if results == [""]:
             break
         assert results == []
@@ -132,7 +132,7 @@ def _until_cut(medium: Medium) -> list[str]:
     ledger = Ledger("/none", AtOnce(), lambda call: call(), lambda: THEN, medium)  # type: ignore[arg-type]
     try:
         ledger.save(NEW, results.append)
-    except Cut:
+    except PowerCut:
         assert results == []
     return results
 
@@ -140,37 +140,37 @@ def _until_cut(medium: Medium) -> list[str]:
 @pytest.mark.parametrize("forgotten", ["sync", "sync_folder"])
 def test_simulated_disk_reveals_a_missing_sync(forgotten: str) -> None:
     """Without this, the test above would prove nothing."""
-    medium = Medium(written(OLD))
+    medium = Medium(ledger_bytes(OLD))
     setattr(medium, forgotten, lambda *_: None)
     assert save(medium, NEW) == [""]
 
-    left = medium.leaves()
-    assert left != {written(NEW)}
+    left = medium.contents_after_power_cut()
+    assert left != {ledger_bytes(NEW)}
     assert (b"" in left) == (forgotten == "sync")
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS])
 @pytest.mark.parametrize("at", range(len(CALLS)), ids=CALLS)
 def test_save_whose_call_fails_reports_it_and_leaves_no_damage(number: int, at: int) -> None:
-    old = written(OLD)
+    old = ledger_bytes(OLD)
     medium = Medium(old)
-    medium.fails = failing(number, at)
+    medium.before_call = fail_at_call(number, at)
 
     assert save(medium, NEW) == [f"/none/ledger cannot be written: {os.strerror(number)}"]
-    assert medium.open == 0
+    assert medium.open_files == 0
     assert tuple(medium.calls) == (*CALLS[: at + 1], *(["close"] if 0 < at < 3 else []))
     if CALLS[at] == "sync_folder":
-        assert medium.leaves() == {old, written(NEW)}
+        assert medium.contents_after_power_cut() == {old, ledger_bytes(NEW)}
     else:
-        assert medium.leaves() == {medium.held} == {old}
+        assert medium.contents_after_power_cut() == {medium.content} == {old}
 
     assert save(medium, NEW) == [""]  # the next one is whole
-    assert medium.leaves() == {written(NEW)}
+    assert medium.contents_after_power_cut() == {ledger_bytes(NEW)}
 
 
 def test_save_to_a_disk_full_after_half_the_record_leaves_the_old_one() -> None:
-    medium = Medium(written(OLD))
-    medium.takes = 60
-    medium.fails = failing(errno.ENOSPC, 2)
+    medium = Medium(ledger_bytes(OLD))
+    medium.write_limit_bytes = 60
+    medium.before_call = fail_at_call(errno.ENOSPC, 2)
     assert save(medium, NEW) == ["/none/ledger cannot be written: No space left on device"]
-    assert medium.leaves() == {written(OLD)}
+    assert medium.contents_after_power_cut() == {ledger_bytes(OLD)}

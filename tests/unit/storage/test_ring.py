@@ -71,7 +71,7 @@ def test_left_behind_that_is_damaged_is_told_and_not_kept(
     (tmp_path / "ring.1").write_bytes(damaged)
     world.shelf.keep("killed", left_behind(str(tmp_path / "ring"), OWN))
     world.settle()
-    assert world.sentences == ["the record of the last minutes is damaged and is not kept"]
+    assert world.log_lines == ["the record of the last minutes is damaged and is not kept"]
 
 
 def test_left_behind_reads_no_link_and_no_fifo(disk: Disk, memory: str, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_files_that_cannot_be_written_are_told_once_and_the_recorder_goes_on(
     world.do(Trim(60))
     monkeypatch.undo()
     world.do(Trim(70))
-    assert world.sentences == [
+    assert world.log_lines == [
         f"{tmp_path}/ring cannot be written: No space left on device; what happens from here on is "
         "lost when the daemon is killed"
     ]
@@ -166,4 +166,4 @@ def test_ring_that_is_closed_writes_no_file(world: World, tmp_path: Path) -> Non
     world.ring.close()
     world.do(Trim(50))
     assert not list(tmp_path.glob("ring*"))
-    assert world.sentences == []
+    assert world.log_lines == []

@@ -17,7 +17,7 @@ from firmware_ctl.storage.ledger import Ledger
 from firmware_ctl.storage.state_folder import StateFolder, temporary_folder
 from firmware_ctl.timeline.folder import load_mat
 from tests.support.traps import fifo, hard_link, link, untouched
-from tests.support.worlds_disk import NEW, OLD, THEN, AtOnce, written
+from tests.support.worlds_disk import NEW, OLD, THEN, AtOnce, ledger_bytes
 
 STRANGER = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
@@ -60,13 +60,13 @@ def test_ledger_save_replaces_a_link_or_fifo_and_not_its_target(
 ) -> None:
     state = tmp_path / "state"
     state.mkdir()
-    (state / "ledger").write_bytes(written(OLD))
+    (state / "ledger").write_bytes(ledger_bytes(OLD))
     put(state / "ledger.part", private_file)
     results: list[str] = []
     ledger = Ledger(str(state), AtOnce(), lambda call: call(), lambda: THEN)  # type: ignore[arg-type]
     ledger.save(NEW, results.append)
     assert results == [""]
-    assert (state / "ledger").read_bytes() == written(NEW)
+    assert (state / "ledger").read_bytes() == ledger_bytes(NEW)
     assert os.listdir(state) == ["ledger"]
 
 

@@ -21,8 +21,8 @@ from tests.support.reached import must_reach, reached
 from tests.support.worlds_timeline import (
     MATS,
     PROFILES,
-    changes,
     keyframes,
+    level_changes,
     make_mat,
     phase,
     play,
@@ -66,7 +66,7 @@ def test_travel_with_an_absent_zone_passes_over_its_motors() -> None:
     mat = make_mat(absent="neck")
     assert motors_of("all", mat) == [2, 3, 4, 5]
     travel = phase(400, play("all", "travel", 5, period=400), play("neck", "steady", 9))
-    assert changes(compiled(travel, mat=mat)) == [
+    assert level_changes(compiled(travel, mat=mat)) == [
         (0, OFF),
         (20, (0, 0, 5, 0, 0, 0)),
         (100, (0, 0, 0, 5, 0, 0)),
@@ -77,7 +77,7 @@ def test_travel_with_an_absent_zone_passes_over_its_motors() -> None:
 
 
 def test_travel_of_all_crosses_zones_in_the_order_of_the_mat() -> None:
-    assert changes(compiled(phase(600, play("all", "travel", 7, period=600)))) == [
+    assert level_changes(compiled(phase(600, play("all", "travel", 7, period=600)))) == [
         (0, OFF),
         (20, (7, 0, 0, 0, 0, 0)),
         (100, (0, 7, 0, 0, 0, 0)),
@@ -98,7 +98,7 @@ def test_changes_of_several_zones_merge_on_absolute_time() -> None:
             play("back.right", "steady", 30, after=125),
         )
     )
-    assert changes(timeline) == [
+    assert level_changes(timeline) == [
         (0, OFF),
         (20, (10, 0, 20, 0, 20, 0)),
         (70, (10, 0, 0, 0, 0, 0)),
@@ -183,7 +183,7 @@ def test_changes_of_several_zones_merge_on_absolute_time() -> None:
 def test_changes_of_one_motor_are_those_of_its_pattern(
     phases: list[Phase], expected: list[tuple[int, int]]
 ) -> None:
-    assert neck_left(changes(compiled(*phases))) == expected
+    assert neck_left(level_changes(compiled(*phases))) == expected
 
 
 # --- haptic cues ---
@@ -205,7 +205,7 @@ def test_haptic_cues_of_a_session_are_gaps() -> None:
             [(14_000 + 400 * i, 14_200 + 400 * i) for i in range(5)],
         ),
     ]
-    assert neck_left(changes(timeline)) == [
+    assert neck_left(level_changes(timeline)) == [
         (0, 0),
         (20, 5),
         (3_020, 9),
@@ -302,7 +302,7 @@ def test_compiled_size_does_not_grow_with_the_length() -> None:
 def test_session_of_an_odd_length_ends_at_its_length(for_ms: int) -> None:
     timeline = compiled(phase(for_ms, play("all", "steady", 50), repeat=3))
     assert timeline.end_ms == 3 * for_ms
-    assert changes(timeline)[-1] == (3 * for_ms if for_ms * 3 > 20 else 0, OFF)
+    assert level_changes(timeline)[-1] == (3 * for_ms if for_ms * 3 > 20 else 0, OFF)
 
 
 def test_compile_profile_with_too_many_parts_is_refused_at_the_phase_that_is_one_too_many() -> None:
@@ -361,7 +361,7 @@ def test_read_entry_of_a_phase_with_as_many_steps_as_it_may_have_is_read_and_pla
     assert isinstance(good, GoodEntry)
     (course,) = good.timeline.segments[0].courses
     assert steps_to_draw(course.pieces, 100) == MOST_STEPS
-    assert len(changes(good.timeline)) > 79
+    assert len(level_changes(good.timeline)) > 79
     bad = read_zigzags({"hips": zigzag(79, 200, "[16s,20%]")})
     assert isinstance(bad, BadEntry)
     assert str(bad.error) == TOO_MANY_STEPS.format(MOST_STEPS + 1)

@@ -11,8 +11,8 @@ from firmware_ctl.timeline.model import Timeline
 from firmware_ctl.timeline.motor_drive import Levels
 from firmware_ctl.timeline.playback import Playback
 from tests.support.worlds_timeline import (
-    changes,
     keyframes,
+    level_changes,
     make_mat,
     phase,
     play,
@@ -43,7 +43,7 @@ def test_envelope_climbs_with_the_rise_and_falls_at_once() -> None:
         phase(100, play("back", "steady", 1)),
         mat=make_mat(rise_pct_s=50),
     )
-    assert changes(timeline) == [
+    assert level_changes(timeline) == [
         (0, OFF),
         *((20 * level, (level, level, 0, 0, 0, 0)) for level in range(1, 6)),
         (200, (2, 2, 0, 0, 0, 0)),
@@ -59,7 +59,7 @@ def test_envelope_climbs_with_the_rise_and_falls_at_once() -> None:
 def test_envelope_lets_a_pulse_jump_below_it() -> None:
     tap = play("neck", "pulse", 10, on_for=50, off_for=50)
     timeline = compiled(phase(400, tap), mat=make_mat(rise_pct_s=50))
-    assert neck_left(changes(timeline)) == [
+    assert neck_left(level_changes(timeline)) == [
         *[(0, 0), (20, 1), (40, 2), (50, 0)],
         *[(100, 5), (120, 6), (140, 7), (150, 0)],
         *[(200, 10), (250, 0), (300, 10), (350, 0)],
@@ -77,7 +77,7 @@ def test_envelope_climbs_on_through_a_gap() -> None:
     timeline = compiled(
         phase(4_000, play("neck", "steady", 100), cue="KI3"), mat=make_mat(rise_pct_s=50)
     )
-    levels = dict(neck_left(changes(timeline)))
+    levels = dict(neck_left(level_changes(timeline)))
     assert [levels[t_ms] for t_ms in (980, 1_000, 1_200, 1_400, 1_600)] == [49, 0, 60, 0, 80]
 
 

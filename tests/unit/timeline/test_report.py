@@ -17,7 +17,7 @@ from firmware_ctl.timeline.model import MotorCourse
 from firmware_ctl.timeline.report import ZoneProof, certify, explain
 from firmware_ctl.timeline.steps import Steps
 from firmware_ctl.timeline.supply import PeakCurrent
-from tests.support.worlds_timeline import duties
+from tests.support.worlds_timeline import highest_duties
 
 MAT = load_mat(shipped.mat_file())
 CATALOGUE = read_catalogue([shipped.profiles_dir()], MAT)
@@ -62,7 +62,7 @@ def test_explain_of_a_shipped_profile_gives_the_compiled_duties(name: str) -> No
     entry = CATALOGUE.valid(name)
     rows = explain(entry.profile, entry.budget, MAT)
     explained = [(row.phase, row.zone, row.duty_pct) for row in rows]
-    assert explained == duties(entry.profile, entry.timeline, MAT)
+    assert explained == highest_duties(entry.profile, entry.timeline, MAT)
 
 
 def test_certify_of_a_session_with_many_cycles_draws_one_a_course(

@@ -14,7 +14,7 @@ from firmware_ctl.timeline.supply import (
     fit_to_supply,
     peak_current,
 )
-from tests.support.worlds_supply import HOSTILE, frames, line, singles
+from tests.support.worlds_supply import HOSTILE, frames, line, mat_of_single_motors
 
 MAT = load_mat(shipped.mat_file())
 
@@ -102,7 +102,7 @@ def test_fit_to_supply_of_two_motors_that_start_together_only_within_a_ramp_is_r
     """The wave's motor starts earlier the higher its level is, past the start of the other."""
     ramp = line("z0", "wave", (2, 8), period=4_000)
     fixed = line("z1", "pulse", (50, 50), after_ms=500, on_for=2_000, off_for=2_000)
-    mat = singles(2, max_ma=250, start_ma=150, run_ma=120)
+    mat = mat_of_single_motors(2, max_ma=250, start_ma=150, run_ma=120)
     with pytest.raises(AuthorError, match=r"cannot bear the starts at t=28\.5 s: 300 of 250 mA"):
         fit_to_supply(profile(Phase("a", 300_000, 1, (ramp, fixed))), mat)
 
@@ -114,7 +114,7 @@ def test_fit_to_supply_of_starts_that_wait_longer_in_each_period_is_refused() ->
         line(f"z{n}", "pulse", (50, 50), after_ms, on_for=600, off_for=505)
         for n, after_ms in enumerate(afters_ms)
     )
-    mat = singles(7, max_ma=330, start_ma=150, run_ma=60)
+    mat = mat_of_single_motors(7, max_ma=330, start_ma=150, run_ma=60)
     with pytest.raises(AuthorError, match="cannot bear the starts"):
         fit_to_supply(profile(Phase("a", 60_000, 1, plays)), mat)
 
@@ -124,7 +124,9 @@ def test_fit_to_supply_of_starts_that_wait_longer_in_each_period_is_refused() ->
 
 def test_fit_to_supply_of_periods_that_never_meet_again_is_refused_with_place_and_way_out() -> None:
     with pytest.raises(AuthorError) as error:
-        fit_to_supply(profile(*HOSTILE["waves that never meet again"]), supplied(700), "p.yaml")
+        fit_to_supply(
+            profile(*HOSTILE["waves whose periods never coincide"]), supplied(700), "p.yaml"
+        )
     assert str(error.value) == (
         "p.yaml:7:5: it cannot be proven that the supply bears what plays here: the patterns repeat "
         "together only after more than 1000 h; choose periods that are multiples of one another, or "
@@ -134,7 +136,7 @@ def test_fit_to_supply_of_periods_that_never_meet_again_is_refused_with_place_an
 
 def test_fit_to_supply_that_takes_too_long_names_the_phase_that_takes_most_steps() -> None:
     gentle = Phase("gentle", 10_000, 1, (steady("neck", 20),), place=(3, 5))
-    wild = HOSTILE["waves that never meet again"][0]._replace(for_ms=600_000)
+    wild = HOSTILE["waves whose periods never coincide"][0]._replace(for_ms=600_000)
     with pytest.raises(AuthorError, match=r"^p\.yaml:7:5: it cannot be proven"):
         fit_to_supply(
             profile(gentle, wild, gentle._replace(place=(20, 5))), supplied(700), "p.yaml"
@@ -148,7 +150,7 @@ def test_fit_to_supply_of_too_many_changes_in_a_short_period_has_another_way_out
 
 def test_fit_to_supply_where_all_motors_together_fit_takes_no_step() -> None:
     _, budget = fit_to_supply(
-        profile(*HOSTILE["waves that never meet again"]), supplied(1_200), steps=0
+        profile(*HOSTILE["waves whose periods never coincide"]), supplied(1_200), steps=0
     )
     assert budget == Budget()
 
