@@ -131,8 +131,9 @@ class Resolved(NamedTuple):
 def resolve(asked_pct: int, cap_pct: int, trim_pct: int = 100, budget_pct: int = 100) -> Resolved:
     """Applies cap, supply and trim to the level that a profile asks for.
 
-    Nothing else computes a level that is played. Each limit can only lower the level. A level above
-    0 stays at 1 or more, because a low trim must not turn a running motor off and on again.
+    A compiled course has its levels from here, without the trim, which the envelope applies while
+    the course plays. `explain` applies all three here. Each limit can only lower the level. A level
+    above 0 stays at 1 or more, because a low trim must not turn a running motor off and on again.
     """
     if asked_pct == 0:
         return Resolved(0, "profile")

@@ -42,18 +42,18 @@ def run(
     channel: socket.socket,
     child_pid: int,
     first_line: str,
-    last_words: Callable[[], str] = lambda: "",
+    read_stderr: Callable[[], str] = lambda: "",
 ) -> int:
     """Shows the daemon `child_pid` until it ends. Returns its exit code, or 1 if it was killed.
 
     `channel` is one end of a socket pair; only the child holds the other end. Standard input and
-    output must be a terminal, which is restored on every way out. `last_words` is called after the
+    output must be a terminal, which is restored on every way out. `read_stderr` is called after the
     daemon has ended, and returns what the daemon wrote to stderr.
     """
     print(first_line, flush=True)
     with contextlib.closing(channel), _signals() as signals_fd, Terminal() as terminal:
         code, reason = _Loop(channel, child_pid, terminal, signals_fd).run()
-    sys.stderr.write(last_words())  # the reason comes last, so that pages of stacks do not hide it
+    sys.stderr.write(read_stderr())  # the reason comes last, so that pages of stacks do not hide it
     if reason:
         print(f"firmware-ctl: {reason}", file=sys.stderr)
     return code
@@ -241,7 +241,7 @@ class _Loop:
         self._with_terminal(self._terminal.take)
 
     def _leave(self) -> None:
-        """Stops the mat and closes the channel, at which the daemon ends. Does not wait for it."""
+        """Stops the mat and closes the channel, which makes the daemon end. Never waits for it."""
         if self._kill_at_ms is None:
             self._kill_at_ms = _now_ms() + END_MS
             self._send(STOP)

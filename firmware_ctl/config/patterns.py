@@ -1,8 +1,8 @@
 """The table of patterns: the keys of each, and its course over time.
 
-A course is what one motor does in one cycle, in shares (0.0 to 1.0) of the level that the profile
-asks for. The reader, the schema, the documents and the compiler use this table. This module knows
-neither zones nor files.
+A course is what one motor does in one cycle: a list of pieces, in shares (0.0 to 1.0) of the level
+that the profile asks for. The cycle repeats. The reader, the schema, the documents and the compiler
+use this table. This module knows neither zones nor files.
 """
 
 from collections.abc import Callable, Mapping
@@ -50,17 +50,17 @@ class Position(NamedTuple):
     side: Side
 
 
-Course = Callable[[Mapping[str, int], Position], tuple[Piece, ...]]
-"""From the values of a pattern's keys and a motor's position to the pieces of one cycle."""
+CourseFunction = Callable[[Mapping[str, int], Position], tuple[Piece, ...]]
+"""From the values of a pattern's keys and a motor's position to the course."""
 
 
 class PatternKind(NamedTuple):
     name: str
     about: str
     keys: tuple[Key, ...]
-    course: Course | None
-    """Makes one cycle, which repeats. None for keyframes: the profile's frames are the course, and
-    play once in each pass."""
+    course: CourseFunction | None
+    """Makes the course. None for keyframes: the profile's frames are the course, and play once in
+    each pass."""
 
 
 def _on(length_ms: int) -> Piece:

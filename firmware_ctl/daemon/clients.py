@@ -1,9 +1,9 @@
 """All clients of the daemon: their links, the order in which they are served, their leases.
 
 A stop acts in `receive`, as soon as its bytes are read, whoever sent it and whatever else waits.
-Any other request waits for its turn in `serve`. Both have a limit of time, so that no client can
-delay a tick. This module never knows what a request does (`protocol.commands` does) and never what
-kind of port a link is.
+Any other request waits for its turn in `serve`. Each of the two methods takes a bounded time, so
+that no client can delay a tick. This module never knows what a request does (`protocol.commands`
+does) and never what kind of port a link is.
 """
 
 from collections.abc import Collection
@@ -16,7 +16,7 @@ from firmware_ctl.daemon.loop import Loop
 from firmware_ctl.daemon.requests import Requests
 from firmware_ctl.protocol import commands
 from firmware_ctl.protocol.connection import Connection, Dropped
-from firmware_ctl.protocol.framing import Arrival, Flaw, Line, begins_like_http, text_of
+from firmware_ctl.protocol.framing import Flaw, Line, Received, begins_like_http, text_of
 from firmware_ctl.session.events import Notice, Ready, Step, Stop
 from firmware_ctl.session.session import Session
 
@@ -27,7 +27,7 @@ SERVE_MS: Final = 5
 """Requests are answered for this long in a round. Then the loop checks button and ports again."""
 
 GUESTS_MAX: Final = 64
-"""Most clients on sockets. One more client closes the one that was silent longest."""
+"""Most clients on sockets. For one more, the client that was silent longest is closed."""
 
 RECEIVE_MS: Final = 5
 """Links are read for this long in a round. Links that were not read come first in the next one."""
@@ -99,8 +99,8 @@ class Clients:
                 links.append(link)
         for link in [*self._leaving]:
             self._receive_leaving(link)
-        # The loop runs finished jobs after this, and a saved ledger begins a waiting session. The
-        # session must not begin if its owner's lease is over.
+        # After this the loop calls the sources, one of which may report that the ledger is saved. A
+        # waiting session then begins. It must not if its owner's lease is over, so leases end here.
         owner = self._owner.connection
         if owner is not None and self._owner.is_lease_over(self.now_ms()):
             self._end_lease(owner)
@@ -173,7 +173,7 @@ class Clients:
     def _take(self, step: Step) -> None:
         if step.notices:
             self._notices += step.notices
-        self._requests.answer_start()
+        self._requests.answer_waiting_start()
 
     def _publish(self) -> None:
         notices, self._notices = self._notices, []
@@ -199,9 +199,9 @@ class Clients:
                 self._player.step(Stop())
             return False
         self._received_at_ms = self.now_ms()
-        arrival = connection.receive(data, self._received_at_ms)
-        self._stop_if_asked(connection, arrival)
-        if arrival.asks_status:
+        received = connection.receive(data, self._received_at_ms)
+        self._stop_if_asked(connection, received)
+        if received.asks_status:
             connection.status(f"* status {commands.status(self.session, self.now_ms())}")
             connection.renewed_at_ms = self.now_ms()
         return len(data) >= FULL_READ_BYTES
@@ -219,11 +219,11 @@ class Clients:
         _flush(link)
         link.close()
 
-    def _stop_if_asked(self, connection: Connection, arrival: Arrival) -> None:
-        if arrival.stop_bytes:
+    def _stop_if_asked(self, connection: Connection, received: Received) -> None:
+        if received.stop_bytes:
             self._player.step(Stop())
             return
-        for line in arrival.suspects:
+        for line in received.suspects:
             if commands.stops(line, self.session):
                 self._player.step(Stop())
                 if not commands.is_request(line, self.session):

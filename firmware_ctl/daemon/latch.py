@@ -23,13 +23,14 @@ class NoDeadman:
 
 
 class Latch:
-    """`fault` is a pin that failed, until all pins can be driven low again."""
+    """Compares duties with the motors' caps, and writes them. `trip` turns all motors off."""
 
     def __init__(self, mat: Mat, motors: Motors, deadman: Deadman) -> None:
         self.is_tripped = False
         self.is_armed = False
         """True while the dead-man is armed, so that `checked` must be called in time."""
         self.fault: Fault | None = None
+        """The fault of a pin that failed. None once all pins can be driven low again."""
         self._motors = motors
         self._deadman = deadman
         self._caps: Levels = tuple(motor.cap_pct for motor in mat.motors)

@@ -56,12 +56,13 @@ class NoPeers:
 
 
 class Loop:
-    """`when_ready`: called once, when the button has been read for `SETTLE_MS` after the start."""
+    """Waits for descriptors and deadlines, and makes the ticks of one player. `run` is the loop."""
 
     def __init__(self, player: Player, poller: Poller, button: StartButton | None) -> None:
         self.player = player
         self.now_ms = poller.now_ms
         self.when_ready: list[Callable[[], object]] = []
+        """Called once, when the button has been read for `SETTLE_MS` after the start."""
         self.is_ready = False
         self.peers: Peers = NoPeers()
         self._poller = poller
@@ -185,22 +186,23 @@ class Loop:
             self._readers = [*self._sources, *links]
         tick_at_ms = self._next_tick_ms()
         readable = self._poller.wait(self._until_ms(tick_at_ms), self._readers, peers.writers)
-        sources: list[Source] = []
-        sending: list[Link] = []
+        readable_sources: list[Source] = []
+        readable_links: list[Link] = []
         for reader in readable:
             # isinstance() of a Protocol checks every member, which takes 30 us for each command.
             if reader in self._links:
-                sending.append(reader)
+                readable_links.append(reader)
             else:
-                sources.append(reader)  # type: ignore[arg-type]
-        if sources or not readable or self.now_ms() >= tick_at_ms:
+                readable_sources.append(reader)  # type: ignore[arg-type]
+        # Bytes of clients alone cause no tick: a client that floods would cause thousands.
+        if readable_sources or not readable or self.now_ms() >= tick_at_ms:
             self.tick()
-        peers.receive(sending)
+        peers.receive(readable_links)
         # A timer that falls due after this moment waits for the next round.
         now_ms = self.now_ms()
         while self._timers and self._timers[0][0] <= now_ms:
             heapq.heappop(self._timers)[2]()
-        for source in sources:
+        for source in readable_sources:
             source.ready()
         peers.serve()
 

@@ -21,23 +21,24 @@ _clock_gettime_ns: Final = time.clock_gettime_ns
 _monotonic_ns: Final = time.monotonic_ns
 
 BUSY_NS: Final = 1_000_000_000
-REST_S: Final = 0.0005
-"""After `BUSY_NS` without a wait the loop sleeps for `REST_S`.
+"""After this long without a wait the loop sleeps for `REST_S`.
 
 A client that floods the daemon keeps the loop busy. The systemd unit limits the time that a
 real-time process runs without a sleep (LimitRTTIME=), and the kernel kills a process beyond that
 limit.
 """
+REST_S: Final = 0.0005
 
 
 class SelectPoller:
-    """Milliseconds since the daemon began, on the monotonic clock, which nobody can set."""
+    """The loop's clock and its `select`. Time 0 is the moment at which this object was made."""
 
     def __init__(self) -> None:
         self.origin_ns = _monotonic_ns()
         """Time 0 of `now_ms`, on the monotonic clock."""
         self.origin_ms = self.origin_ns // 1_000_000
         self._slept_ns = _slept_ns()
+        """The total time in suspend at the last call of `slept_ms` that did not return 0."""
         self._rested_at_ns = self.origin_ns
         """The last time at which the process is known to have slept."""
         self._readers: Collection[Link | Source] = ()
@@ -74,10 +75,10 @@ class SelectPoller:
 
 
 def _slept_ns() -> int:
-    """How far the clock that counts suspends is ahead of the clock that does not, at least.
+    """The total time in suspend since boot: one clock counts it and the other one does not.
 
-    The first clock is read first. So a delay between the two readings makes the result smaller, and
-    never looks like a suspend.
+    The clock that counts it is read first. So a delay between the two readings makes the result
+    smaller, and never looks like a suspend.
     """
     return _clock_gettime_ns(_BOOTTIME) - _monotonic_ns()
 

@@ -20,6 +20,8 @@ RELOAD_MS: Final = 10_000
 
 
 class Requests:
+    """Implements `protocol.commands.CommandContext`, which documents the methods of commands."""
+
     def __init__(self, session: Session, loop: Loop, read_profiles: ReadProfiles, log: Log) -> None:
         self.session = session
         self.now_ms = loop.now_ms
@@ -35,7 +37,8 @@ class Requests:
     def act(self, event: Input) -> None:
         self._loop.catch_up()
         if isinstance(event, Start | Try):
-            # An earlier start that waits may be due to be given up. Its client is answered first.
+            # An earlier start that waits may have waited too long. This wake gives it up, so that
+            # its client is answered before this start.
             self._loop.player.step(Wake())
             self.owner.before_start()
         self._loop.player.act(event)
@@ -46,8 +49,8 @@ class Requests:
             self.deferred.add(connection)
         return answer
 
-    def answer_start(self) -> None:
-        """To be called after a step: sends the late answer of a start, if it is due."""
+    def answer_waiting_start(self) -> None:
+        """To be called after a step: answers the start that waited, if it waits no longer."""
         connection = self.owner.answer_waiting()
         if connection is not None:
             self.deferred.discard(connection)

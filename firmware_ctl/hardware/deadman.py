@@ -42,7 +42,7 @@ class _TimerSpec(ctypes.Structure):
 class _Timer:
     """A kernel timer that sends this process a signal (timer_create(2)).
 
-    Raises OSError if the kernel has none to give.
+    Raises OSError if the kernel gives no timer.
     """
 
     def __init__(self, signo: int) -> None:
@@ -133,7 +133,8 @@ class DeadmanTrial:
         else:
             select.select((pidfd,), (), (), 2 * _TRIAL_WITHIN_S)
             os.close(pidfd)
-            # A child that is still there was not killed. SIGABRT ends it, and is no SIGKILL.
+            # A child that is still there was not killed. SIGABRT ends it, and its exit status then
+            # differs from that of a SIGKILL.
             with suppress(ProcessLookupError):
                 os.kill(self._child, signal.SIGABRT)
         _, status = os.waitpid(self._child, 0)

@@ -78,7 +78,7 @@ class GpioMotors:
     def all_low(self) -> list[str]:
         """Ends the PWM of every pin and drives it low. A sentence for each pin that is not low.
 
-        Never raises, and one pin that fails keeps no other from being driven low.
+        Never raises. A pin that fails does not keep the others from being driven low.
         """
         stuck = []
         # First a duty of 0 on every pin, the fastest way to stop all motors.

@@ -14,7 +14,7 @@ from operator import eq
 from typing import Final, NamedTuple
 
 from firmware_ctl import __version__
-from firmware_ctl.protocol.framing import LONGEST_LINE, Arrival, Framing, Line, edited
+from firmware_ctl.protocol.framing import LONGEST_LINE, Framing, Line, Received, edited
 
 MOST_WAITING: Final = 1024
 """Most requests that wait for an answer. Further lines are dropped; stops in them still act."""
@@ -96,26 +96,26 @@ class Connection:
 
     # --- in ---
 
-    def receive(self, data: bytes, now_ms: int) -> Arrival:
+    def receive(self, data: bytes, now_ms: int) -> Received:
         """Takes received bytes, split anywhere, and returns the parts that act at once.
 
         The lines wait until the caller takes them with `next`.
         """
         self.received_at_ms = now_ms
         tail_before = self._framing.tail
-        arrival = self._framing.feed(data, now_ms)
+        received = self._framing.feed(data, now_ms)
         if self.echo:
-            self._echo(tail_before, arrival)
-        if arrival.stop_bytes:
-            self.answer_stopped(arrival.stop_bytes, now_ms)
-        self.has_asked = self.has_asked or arrival.asks_status
-        if arrival.has_empty_line and not (self.has_asked or arrival.lines):
+            self._echo(tail_before, received)
+        if received.stop_bytes:
+            self.answer_stopped(received.stop_bytes, now_ms)
+        self.has_asked = self.has_asked or received.asks_status
+        if received.has_empty_line and not (self.has_asked or received.lines):
             self.has_asked = True
             self.answer([GREETING])
-        for line in arrival.lines:
+        for line in received.lines:
             self.has_asked = True
             self._wait(line)
-        return arrival
+        return received
 
     def _wait(self, line: Line) -> None:
         waiting = self.waiting
@@ -158,17 +158,16 @@ class Connection:
         self.echo = self.events = False
         self.lease_s = 0
 
-    def _echo(self, tail_before: bytes, arrival: Arrival) -> None:
+    def _echo(self, tail_before: bytes, received: Received) -> None:
         """Echoes the effect of the bytes on the visible line, and each line end."""
         shown = _printable(tail_before)
-        if arrival.stop_bytes and shown:
+        if received.stop_bytes and shown:
             self._put(b"\r\n")
             shown = b""
-        for line in arrival.lines:
+        for line in received.lines:
             self._put(_retyped(shown, _printable(line.raw)) + b"\r\n")
             shown = b""
-        self.has_asked = self.has_asked or arrival.asks_status
-        if arrival.has_empty_line and not arrival.lines:
+        if received.has_empty_line and not received.lines:
             self._put(_retyped(shown, b"") + b"\r\n")
             shown = b""
         self._put(_retyped(shown, _printable(self._framing.tail)))

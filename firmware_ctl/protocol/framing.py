@@ -63,8 +63,8 @@ class Line(NamedTuple):
     """True if the line was longer than `LONGEST_TAIL`, so that only its end was kept."""
 
 
-class Arrival(NamedTuple):
-    """The result of `Framing.feed`."""
+class Received(NamedTuple):
+    """What some bytes hold: the result of `Framing.feed`."""
 
     stop_bytes: int
     """How many stop bytes arrived. Each stops at once, in the middle of a line as well."""
@@ -93,7 +93,7 @@ class Framing:
         self._is_cut = False
         self._after_cr = False
 
-    def feed(self, data: bytes, now_ms: int) -> Arrival:
+    def feed(self, data: bytes, now_ms: int) -> Received:
         """Takes the next received bytes, which may begin and end anywhere in a line."""
         if self._after_cr and data[:1] in (b"\n", b"\0"):
             data = data[1:]  # CR LF is one line end; a telnet client sends CR NUL
@@ -114,13 +114,13 @@ class Framing:
         *ended, self.tail = (raw.lstrip(b"?") for raw in whole.replace(b"\r", b"\n").split(b"\n"))
         if not ended:
             self._keep_tail(is_cut)
-            return Arrival(stop_bytes, asks_status, (), (), has_empty_line=False)
+            return Received(stop_bytes, asks_status, (), (), has_empty_line=False)
         full = [raw for raw in ended if raw.strip(b" ")]
         lines = [Line(raw, now_ms) for raw in full]
         if is_cut and lines and ended[0] == full[0]:
             lines[0] = lines[0]._replace(is_cut=True)
         self._keep_tail(False)
-        return Arrival(stop_bytes, asks_status, _suspects(lines), lines, len(full) < len(ended))
+        return Received(stop_bytes, asks_status, _suspects(lines), lines, len(full) < len(ended))
 
     def suspect_tail(self, now_ms: int) -> Sequence[Line]:
         """The incomplete line, if it may mean stop. Empty if not. For a client that has left: its

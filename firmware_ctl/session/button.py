@@ -274,8 +274,8 @@ class Button:
         yield from self.wait(spell.first_at_ms)
         if spell.first_at_ms < self._spell_at_ms:
             self._take_late(spell.first_at_ms)
-        # A spell that ended before the last edge is not new: a reading has shown the contact's
-        # movement already, and was reported as a touch.
+        # A spell that ended before the last edge is not new: an earlier reading has shown this
+        # movement, and TOUCH was reported for it.
         if spell.last_at_ms >= self._edge_at_ms:
             rested_at_ms = self._edge_at_ms
             first_at_ms = max(spell.first_at_ms, rested_at_ms)

@@ -246,7 +246,7 @@ class Core:
         self.levels_pct = running.playback.levels(played_ms)
         if running.reservation.is_ask_due(played_ms):
             running.reservation.ask(played_ms)
-            running.reservation.asked_as(self.save_account(now_ms))
+            running.reservation.note_asked(self.save_account(now_ms))
         self.notices += running.notices()
 
     def refuse_press(self, reason: CallerError, now_ms: int) -> None:

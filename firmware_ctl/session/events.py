@@ -214,7 +214,7 @@ class SessionClock(NamedTuple):
         """The time played since the start, without pauses. 0 while idle."""
         if not self.runs:
             return self.anchor_ms
-        played_ms = self.anchor_ms + self._own_ms(now_ms - self.anchor_at_ms)
+        played_ms = self.anchor_ms + self._session_ms(now_ms - self.anchor_at_ms)
         return min(played_ms, self.end_ms)
 
     def left_ms(self, now_ms: int) -> int:
@@ -222,9 +222,10 @@ class SessionClock(NamedTuple):
 
     def since_start_ms(self, now_ms: int) -> int:
         """The time since the last session began, pauses included. A trace uses this time."""
-        return self._own_ms(now_ms - self.began_at_ms)
+        return self._session_ms(now_ms - self.began_at_ms)
 
-    def _own_ms(self, real_ms: int) -> int:
+    def _session_ms(self, real_ms: int) -> int:
+        """A length of real time, as the session's clock counts it."""
         return int(real_ms * self.speed + 1e-6)
 
 

@@ -158,7 +158,7 @@ def _ledger_saved(core: Core, event: LedgerSaved, now_ms: int) -> None:
             core.waiting = core.waiting._replace(is_saved=True)
             core.begin_if_ready(core.waiting, now_ms)
     elif core.running is not None:
-        core.running.reservation.save(event.number)
+        core.running.reservation.note_saved(event.number)
 
 
 def _ledger_save_failed(core: Core, event: LedgerSaveFailed, now_ms: int) -> None:
@@ -167,7 +167,7 @@ def _ledger_save_failed(core: Core, event: LedgerSaveFailed, now_ms: int) -> Non
             reason = CallerError("not-ready", f"{event.why}; no session can start")
             core.give_up(reason, now_ms)
     elif core.running is not None:
-        core.running.reservation.fail(event.number, core.running.played_ms(now_ms))
+        core.running.reservation.note_failed(event.number, core.running.played_ms(now_ms))
 
 
 def _rail_off(core: Core, _: RailOff, now_ms: int) -> None:

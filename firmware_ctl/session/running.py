@@ -51,18 +51,18 @@ class Reservation:
         """Extends the time to record by a slice, up to the end of the session."""
         self.asked_ms = min(played_ms + self._slice_ms, self._end_ms)
 
-    def asked_as(self, number: int) -> None:
-        """Notes the number of the account that was asked for."""
+    def note_asked(self, number: int) -> None:
+        """The account with this number records the time that `ask` asked for."""
         self._number = number
 
-    def save(self, number: int) -> None:
-        """Takes the answer that the account with this number is on disk."""
+    def note_saved(self, number: int) -> None:
+        """The account with this number is on disk."""
         if number >= self._number:
             self.saved_ms = self.asked_ms
             self._ask_at_ms = self.saved_ms - self._ahead_ms
 
-    def fail(self, number: int, played_ms: int) -> None:
-        """Takes the answer that the write failed, and plans to ask again."""
+    def note_failed(self, number: int, played_ms: int) -> None:
+        """The account with this number could not be written. Plans to ask again."""
         if number >= self._number:
             self.asked_ms = self.saved_ms
             self._ask_at_ms = played_ms + SLICE_RETRY_MS
@@ -74,7 +74,7 @@ class Reservation:
         """
         if self.saved_ms == self._end_ms:
             return None
-        # After a failed write the next ask may come later than the end of the time on disk.
+        # After a failed write the time on disk may end before the session is to ask again.
         if self.asked_ms == self.saved_ms:
             return min(self._ask_at_ms, self.saved_ms)
         return self.saved_ms
@@ -114,7 +114,7 @@ class Running:
     def played_ms(self, now_ms: int) -> int:
         if self._is_paused:
             return self._played_ms
-        played_ms = self._played_ms + self._own_ms(now_ms - self._anchor_at_ms)
+        played_ms = self._played_ms + self._session_ms(now_ms - self._anchor_at_ms)
         return min(played_ms, self.timeline.end_ms)
 
     def levels(self, now_ms: int) -> Levels:
@@ -130,14 +130,14 @@ class Running:
         self._is_paused = True
 
     def resume(self, now_ms: int) -> None:
-        self._pauses_ms += self._own_ms(now_ms - self._anchor_at_ms)
+        self._pauses_ms += self._session_ms(now_ms - self._anchor_at_ms)
         self._anchor_at_ms = now_ms
         self._is_paused = False
         self.playback.restart(self._played_ms)
 
     def pause_ends_at_ms(self, now_ms: int) -> int:
         """When the session ends because its pauses have used up `PAUSES_MS`."""
-        left_ms = PAUSES_MS - self._pauses_ms - self._own_ms(now_ms - self._anchor_at_ms)
+        left_ms = PAUSES_MS - self._pauses_ms - self._session_ms(now_ms - self._anchor_at_ms)
         return now_ms + ceil(left_ms / self._speed)
 
     def due_at_ms(self, now_ms: int) -> int:
@@ -170,7 +170,8 @@ class Running:
             yield Notice("cue", {"cue": segment.cue})
         yield Notice("phase", {"phase": segment.phase})
 
-    def _own_ms(self, real_ms: int) -> int:
+    def _session_ms(self, real_ms: int) -> int:
+        """A length of real time, as the session's clock counts it."""
         return int(real_ms * self._speed + 1e-6)
 
     def _real_at_ms(self, at_ms: int) -> int:

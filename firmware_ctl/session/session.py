@@ -128,7 +128,7 @@ class Session:
         spent: Spent = UNSPENT,
         start_inhibited_because: str = "",
     ) -> None:
-        """`start_inhibited_because`: why no session may start on this machine; empty if it may.
+        """`start_inhibited_because`: why no session may start on this machine. Empty: one may.
 
         `speed` is above 1 in simulations only. `spent` is the day's account from the disk.
         """
@@ -149,9 +149,9 @@ class Session:
             return self._play_on(core.running, now_ms)
         if core.is_closed:
             return Step(core.silence, core.silence, (), None, self.status)
-        # `Contacts` may bring edges from before `now_ms` that end a rest of the button. If the
-        # button's time advanced first, a hold would be reported that the finger had ended already.
-        self._advance(now_ms, waits_for_button=type(event) is not Contacts)
+        # `Contacts` brings edges that happened before `now_ms`. If the button's time advanced to
+        # `now_ms` first, it would report a hold that one of these edges has ended.
+        self._advance(now_ms, with_button=type(event) is not Contacts)
         refusal = None
         try:
             self.admit(type(event))
@@ -236,7 +236,10 @@ class Session:
         return self._core.levels_pct
 
     def used_ms(self, now_ms: int) -> int:
-        """Today's running time. Of a session that waits or runs, only the time played counts."""
+        """The running time used today.
+
+        A session that waits or runs counts only for the time that it has played.
+        """
         core = self._core
         reserved_ms = core.clock.left_ms(now_ms)
         if core.waiting is not None:
@@ -245,13 +248,13 @@ class Session:
 
     # --- time ---
 
-    def _advance(self, now_ms: int, waits_for_button: bool) -> None:
+    def _advance(self, now_ms: int, with_button: bool) -> None:
         """Does everything that is due by time alone: gestures, ends, slices.
 
-        `waits_for_button` False: the button's gestures are left to the handler.
+        `with_button` False: the handler advances the button and applies its gestures.
         """
         core = self._core
-        if waits_for_button and self._button_at_ms is not None and now_ms >= self._button_at_ms:
+        if with_button and self._button_at_ms is not None and now_ms >= self._button_at_ms:
             for gesture in core.button.wait(now_ms):
                 apply_gesture(core, gesture, now_ms)
         if core.haptics.now is not None and now_ms >= core.haptics.now.end_ms:

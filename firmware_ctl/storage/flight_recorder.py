@@ -3,8 +3,8 @@
 The record is JSON lines in two files of bounded size, the halves of a ring. A half begins with a
 snapshot of the session, and each input adds a line. A wake is the input that only says that time
 has passed: it gets a line if it changed the state or gave a notice, such as a phase or the end.
-Other wakes are computed by `replay`. The session's steps depend on when it was woken, so each line
-counts the wakes since the line before, and by how much they were late.
+`replay` makes the other wakes again. The session's steps depend on when it was woken, so each line
+counts the wakes since the line before, and notes by how much they were late.
 """
 
 import gzip
@@ -42,7 +42,7 @@ from firmware_ctl.timeline.motor_drive import Levels
 FORMAT: Final = 7
 
 PROFILES_BYTES: Final = HALF_BYTES // 8
-"""The most bytes of profile files in one line. JSON makes at most three bytes of one, so a snapshot
+"""The most bytes of profile files in one line. JSON writes a byte as three at most, so a snapshot
 with the mat file and the line of a reload fit into one half."""
 
 QUIET_MS: Final = 60_000
@@ -132,8 +132,8 @@ class Shelf:
 
 _Moment = tuple[State, Levels, Levels, tuple[int, ...], int | None]
 """The result of a step: state, levels, duties, kicks, and when the session wants its next wake in
-ms. A wake with the same result changed nothing. It is no named tuple, because one is made in every
-tick and a named one takes six times as long."""
+ms. A wake with the same result changed nothing. It is not a named tuple: one is made in every tick,
+and a named one takes six times as long."""
 
 
 class Recorder:

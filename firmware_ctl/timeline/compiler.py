@@ -46,7 +46,7 @@ from 0 to 100 % and back.
 
 
 def compile_profile(profile: Profile, mat: Mat, path: str = "") -> Timeline:
-    """Compiles a profile that was read for this mat, so that the mat has every zone it names.
+    """Compiles a profile. It must have been read for this mat: the mat has every zone it names.
 
     `path` is for the places of mistakes. Raises `AuthorError` if the profile has more than
     `MOST_PARTS`, or a phase more than `MOST_STEPS`: compiling must take bounded time.

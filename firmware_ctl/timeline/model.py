@@ -79,7 +79,11 @@ class Segment(NamedTuple):
 
         1 if no course changes.
         """
-        changing = [course.pieces for course in self.courses if len(course.pieces) > 1]
+        changing = [
+            course.pieces
+            for course in self.courses
+            if len(course.pieces) > 1 or course.pieces[0].begin != course.pieces[0].end
+        ]
         return lcm(*(sum(piece.length_ms for piece in pieces) for pieces in changing))
 
 

@@ -3,8 +3,8 @@
 Whether a motor rests is a physical fact, so a `MotorDrive` counts real milliseconds on the
 monotonic clock. The daemon keeps one `MotorDrive` through pauses, gaps, stops and faults: a new one
 would take a resting motor for a turning one, and give it a duty that cannot start it. Time is an
-argument. A motor gets more than its table's duty only in a kick. Only a motor at rest, or one that
-its gentle kick may not have started, is kicked.
+argument. A motor gets more than its table's duty only in a kick. A kick is given only to a motor at
+rest, and to a motor that its gentle kick may have failed to start.
 
 If the motors together could draw more than the supply gives, these rules hold:
 
@@ -12,8 +12,8 @@ If the motors together could draw more than the supply gives, these rules hold:
 2. A start waits until its inrush fits beside the current of the others. The motor is off meanwhile.
 3. A rising duty waits until it fits. If a start has waited for longer than `STAGGER_MS`, and would
    fit without the inrush of others, it goes before all rises and all other starts.
-4. A motor that its gentle first kick may not have started, and that finds no room for its full
-   kick, is switched off and waits as in 2. Otherwise it would stand still under power.
+4. A gentle first kick may fail to start its motor, so a full kick follows. If the full kick does
+   not fit, the motor is switched off and waits as in 2. Otherwise it would stand still under power.
 
 The proof of a session (`supply`) plays it with rules 1 and 2 only, and accepts it if every duty
 fits and no start waits for more than `STAGGER_MS`. So rules 3 and 4 never act in an undisturbed
@@ -118,7 +118,7 @@ def _curve(motor: Motor, mat: Mat) -> MotorCurve:
 
 
 class Duties(NamedTuple):
-    """The duties at an instant. They hold until `until_ms`, or until the levels change if None."""
+    """The duties at an instant. They hold until `until_ms`. None: until the levels change."""
 
     duty_pct: Levels
     kicks: tuple[int, ...]
@@ -134,10 +134,11 @@ class MotorDrive:
     """
 
     def __init__(self, table: DriveTable, limited: bool = True, guarded: bool = False) -> None:
-        """`limited` False: no start waits for the supply. The proof so finds what would be drawn.
+        """`limited` False: no start waits for the supply, so that the proof finds the current that
+        the session would draw.
 
         `guarded` True: rules 3 and 4 of the module apply as well, as a real mat needs. The proof
-        goes without them.
+        plays without them.
         """
         motors = len(table.curves)
         self._levels = self._duty_pct = (0,) * motors
@@ -146,7 +147,7 @@ class MotorDrive:
         """For each motor whether it has a level above 0."""
         self._cache: dict[Levels, tuple[Duties, tuple[bool, ...]]] = {}
         """Levels → the duties if all motors turn already, and which motors have a level."""
-        self._limits, self._guards = limited, guarded
+        self._may_limit, self._may_guard = limited, guarded
         self._take(table)
         self._off_since_ms = [_LONG_AGO] * motors
         self._started_at_ms = [_LONG_AGO] * motors
@@ -162,7 +163,7 @@ class MotorDrive:
         self._spacing_ms = STAGGER_MS // max(1, motors - 1)
         """Least time between the first starts of two motors, so that all take `STAGGER_MS`."""
         self._first_at_ms = _LONG_AGO
-        """The time of the latest first start of any motor."""
+        """When a motor last had its first start."""
         self._result = Duties(self._levels, (), None)
         self.longest_wait_ms = 0
         """The longest that a start has waited since this object was made."""
@@ -177,8 +178,8 @@ class MotorDrive:
         is_tight = table.together_ma((1,) * len(table.curves)) > table.max_ma
         """True if all motors together could draw more than the supply gives. Only then do the
         rules of the module cost time."""
-        self._limited = self._limits and is_tight
-        self._guarded = self._guards and is_tight
+        self._limited = self._may_limit and is_tight
+        self._guarded = self._may_guard and is_tight
         self._cache.clear()
 
     def begin(self, table: DriveTable, now_ms: int, is_gentle: bool = True) -> None:
@@ -191,7 +192,7 @@ class MotorDrive:
         if table is not self._table:
             self._take(table)
         for i, off_ms in enumerate(self._off_since_ms):
-            # This motor has not turned, or hardly, so it rests however short the pause was.
+            # This motor has hardly turned. So it counts as resting, however short the pause was.
             if i in self._second_kick_at_ms or off_ms - self._started_at_ms[i] < _SPIN_UP_MS:
                 self._off_since_ms[i] = _LONG_AGO
         self._second_kick_at_ms.clear()
@@ -250,6 +251,7 @@ class MotorDrive:
             if self._kick_again(i, duties, now_ms):
                 kicks.append(i)
         for i in sorted(self._waits_since_ms, key=self._start_order):
+            # While an overdue start waits, no other start is tried.
             wait_until_ms = next_tick_ms
             if i == overdue or overdue not in self._waits_since_ms:
                 wait_until_ms = self._start(i, levels[i], duties, now_ms)
@@ -257,11 +259,11 @@ class MotorDrive:
                 untils_ms.append(wait_until_ms)
             elif now_ms < self._kick_until_ms[i]:
                 kicks.append(i)
-        seconds = [i for i in self._second_kick_at_ms if duties[i]]
-        untils_ms += [max(self._second_kick_at_ms[i], next_tick_ms) for i in seconds]
+        before_second_kick = [i for i in self._second_kick_at_ms if duties[i]]
+        untils_ms += [max(self._second_kick_at_ms[i], next_tick_ms) for i in before_second_kick]
         untils_ms += [self._kick_until_ms[i] for i in kicks]
         untils_ms += [next_tick_ms] * bool(rises)
-        self._unsettled = {*kicks, *rises, *self._waits_since_ms, *seconds}
+        self._unsettled = {*kicks, *rises, *self._waits_since_ms, *before_second_kick}
         until_ms = min(untils_ms, default=None)
         return Duties(tuple(duties), tuple(sorted(kicks)), until_ms)
 

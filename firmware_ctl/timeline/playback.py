@@ -107,10 +107,10 @@ class Playback:
 
 
 class Envelope:
-    """The soft start and the trim of every motor, in thousandths of a percent.
+    """The soft start and the trim: for each motor a ceiling, in thousandths of a level percent.
 
-    A motor's envelope climbs towards the highest level of its course in the segment, times the
-    trim. It climbs no faster than the mat's `rise`, and it falls at once.
+    A motor's ceiling climbs towards its target: the highest level of the motor's course in the
+    segment, times the trim. It climbs no faster than the mat's `rise`, and it falls at once.
     """
 
     def __init__(self, segment: Segment, rise_pct_s: int, trim_pct: int) -> None:
@@ -118,9 +118,9 @@ class Envelope:
         self._rise_pct_s = rise_pct_s
         self._trim_pct = trim_pct
         self._at_ms = 0
-        """The time to which `_now` belongs. `_now` changes only on the tick's grid."""
-        self._now = [0] * len(segment.high_pct)
-        self._target = self._now
+        """The time to which `_ceilings` belong. They climb only on the tick's grid."""
+        self._ceilings = [0] * len(segment.high_pct)
+        self._targets = self._ceilings
         self.climbs_until_ms = 0
 
     def enter(self, segment: Segment) -> None:
@@ -130,7 +130,7 @@ class Envelope:
 
     def restart(self, t_ms: int) -> None:
         self._at_ms = t_ms
-        self._now = [0] * len(self._now)
+        self._ceilings = [0] * len(self._ceilings)
         self._aim(t_ms)
 
     def trim(self, t_ms: int, trim_pct: int) -> None:
@@ -144,28 +144,30 @@ class Envelope:
             self._climb_to(t_ms)
         if t_ms >= self.climbs_until_ms and self._trim_pct == 100:
             return levels
-        # Rounding must not make 0 of a level: a trim or a slow rise would stop the motor and start
-        # it again. A motor stays off only until its envelope reaches level 1.
+        # Rounding must not turn a level into 0: a trim or a slow rise would stop the motor and
+        # start it again. A motor stays off only until its ceiling reaches level 1.
         return tuple(
             [
-                (level * envelope // (high * 1_000) or 1) if level and envelope >= 1_000 else 0
-                for level, envelope, high in zip(levels, self._now, self._high_pct, strict=True)
+                (level * ceiling // (high * 1_000) or 1) if level and ceiling >= 1_000 else 0
+                for level, ceiling, high in zip(levels, self._ceilings, self._high_pct, strict=True)
             ]
         )
 
     def keeps_a_motor_off(self, t_ms: int) -> bool:
-        """Whether the envelope of a motor that plays in this segment is still below level 1."""
+        """Whether the ceiling of a motor that plays in this segment is still below level 1."""
         return t_ms < self.climbs_until_ms and any(
-            high and envelope < 1_000
-            for high, envelope in zip(self._high_pct, self._now, strict=True)
+            high and ceiling < 1_000
+            for high, ceiling in zip(self._high_pct, self._ceilings, strict=True)
         )
 
     def _aim(self, t_ms: int) -> None:
-        """Sets the target of each envelope from `t_ms` on. An envelope above its target falls."""
-        self._target = [high * self._trim_pct * 10 for high in self._high_pct]
-        self._now = [min(pair) for pair in zip(self._now, self._target, strict=True)]
-        missing = max(a - b for a, b in zip(self._target, self._now, strict=True))
+        """Sets the target of each ceiling from `t_ms` on. A ceiling above its target falls."""
+        # high % times trim %, in thousandths of a percent: high * 1000 * trim / 100.
+        self._targets = [high * self._trim_pct * 10 for high in self._high_pct]
+        self._ceilings = [min(pair) for pair in zip(self._ceilings, self._targets, strict=True)]
+        missing = max(a - b for a, b in zip(self._targets, self._ceilings, strict=True))
         climb_ms = -(-missing // self._rise_pct_s)  # 1 %/s is 1/1000 % each ms
+        # One tick more, because the ceilings climb only on the tick's grid.
         self.climbs_until_ms = t_ms + climb_ms + TICK_MS if missing else t_ms
 
     def _climb_to(self, t_ms: int) -> None:
@@ -173,9 +175,9 @@ class Envelope:
         if t_ms <= self._at_ms:
             return
         climbed = (t_ms - self._at_ms) * self._rise_pct_s
-        self._now = [
-            low + climbed if low + climbed < high else high
-            for low, high in zip(self._now, self._target, strict=True)
+        self._ceilings = [
+            ceiling + climbed if ceiling + climbed < target else target
+            for ceiling, target in zip(self._ceilings, self._targets, strict=True)
         ]
         self._at_ms = t_ms
 

@@ -128,7 +128,7 @@ def _size(pieces: tuple[Piece, ...], drawing: Steps) -> int:
 def _draw_switches(pieces: tuple[Piece, ...], level_pct: int) -> Steps:
     """Those steps of a drawing at which a motor starts or stops.
 
-    No limit moves these steps, because a limit never makes 0 of a level above 0.
+    No limit moves these steps, because a limit never turns a level above 0 into 0.
     """
     at_ms, levels, cycle_ms = draw_cached(pieces, level_pct)
     kept = [i for i, n in enumerate(levels) if i == 0 or (n == 0) != (levels[i - 1] == 0)]

@@ -1,5 +1,6 @@
 """The documents agree with the code and with each other."""
 
+import ast
 import re
 import runpy
 from pathlib import Path
@@ -99,6 +100,20 @@ def test_architecture_names_modules_that_are_there() -> None:
     assert len(named) > 20
     roots = (ROOT, ROOT / "firmware_ctl")
     assert sorted(name for name in named if not any((r / name).is_file() for r in roots)) == []
+
+
+def test_architecture_names_methods_that_are_there() -> None:
+    named = set(re.findall(r"`([A-Z]\w+\.\w+)`", (DOCS / "architecture.md").read_text()))
+    assert len(named) > 10
+    methods = {
+        f"{part.name}.{member.name}"
+        for path in (ROOT / "firmware_ctl").rglob("*.py")
+        for part in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(part, ast.ClassDef)
+        for member in part.body
+        if isinstance(member, ast.FunctionDef)
+    }
+    assert named - methods == set()
 
 
 def test_architecture_names_every_package() -> None:

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_ctl.config.mat import Mat
+from firmware_ctl.config.patterns import Piece
 from firmware_ctl.config.profile import Profile
 from firmware_ctl.timeline.compiler import compile_profile
 from firmware_ctl.timeline.model import Segment
@@ -77,6 +78,22 @@ def test_levels_of_a_period_with_many_changes_are_the_same_when_the_cache_is_ful
         t_ms = playback.until_ms
     assert cache.hits > 1_000
     assert len(cache._at_ms) == MOST_ENTRIES
+
+
+def test_levels_of_a_course_of_one_slope_are_the_same_with_the_cache() -> None:
+    timeline = compile_profile(
+        profile(phase(60_000, play("all", "wave", 30, period=2_000))), make_mat()
+    )
+    segment = timeline.segments[0]
+    slope = segment.courses[0]._replace(pieces=(Piece(2_000, 0.0, 1.0),))
+    timeline = timeline._replace(segments=(segment._replace(courses=(slope,)),))
+    assert timeline.segments[0].period_ms == 2_000
+    playback = Playback(timeline)
+    slow = Playback(timeline, cache=PeriodCache(0))
+    t_ms: int | None = 0
+    while t_ms is not None:
+        assert playback.levels(t_ms) == slow.levels(t_ms)
+        t_ms = slow.until_ms
 
 
 def steady_segment(pass_ms: int = 10_000) -> Segment:
