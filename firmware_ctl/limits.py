@@ -63,8 +63,15 @@ SIGNALS_HOURLY_MS: Final = 60_000
 CUE_MS: Final = 3_000
 """Shortest cue. A shorter one has no room for the gaps that mark its begin and its end."""
 
-TICK_MS: Final = 20
-"""While motors run, the loop checks button, faults and time at least this often."""
+GRID_MS: Final = 20
+"""Ramps, waves and the soft start change a level on this grid of the session's time."""
+
+TICK_MS: Final = 50
+"""While motors run, the loop makes a checked tick at least this often: it runs every check, and
+arms the dead-man and the motor gate again."""
+
+SAMPLE_MS: Final = 100
+"""While motors run, the button is read at least this often, even if no edge arrives."""
 
 TICK_LATE_MS: Final = 250
 """While motors run, a tick that comes later than this after the last one is a fault."""

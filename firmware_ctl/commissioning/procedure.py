@@ -11,7 +11,7 @@ from collections.abc import Generator
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from firmware_ctl.config.mat import Mat
-from firmware_ctl.limits import SIGNAL_LEVEL_PCT, TICK_MS
+from firmware_ctl.limits import GRID_MS, SIGNAL_LEVEL_PCT
 from firmware_ctl.session.button import Contact
 from firmware_ctl.session.events import (
     Close,
@@ -129,7 +129,7 @@ class Gentle:
     def at(self, after_ms: int) -> tuple[int | None, int]:
         level_pct = min(self._level_pct, 1 + after_ms * self._rise_pct_s // 1000)
         duties = self._drive.duties(_only(self._motor, level_pct, self._count), after_ms)
-        return duties.duty_pct[self._motor], after_ms - after_ms % TICK_MS + TICK_MS
+        return duties.duty_pct[self._motor], after_ms - after_ms % GRID_MS + GRID_MS
 
 
 def _only(motor: int, value: int, count: int) -> Levels:

@@ -85,24 +85,16 @@ class Clients:
             return self.now_ms()
         return self._owner.lease_ends_at_ms()
 
-    def receive(self, readable: Collection[Link]) -> None:
-        """Reads links in turn, and full ones repeatedly, for `RECEIVE_MS`; at least one link."""
-        until_ms = self.now_ms() + RECEIVE_MS
-        links = sorted(readable, key=lambda link: link not in self._unread)
-        self._has_received |= bool(links)
-        self._unread = []
-        for n, link in enumerate(links):  # a link with more bytes is appended again
-            if n and self.now_ms() >= until_ms:
-                self._unread = links[n:]
-                break
-            if self._receive(link):
-                links.append(link)
+    def receive(self, readable: Collection[Link], now_ms: int) -> None:
+        """Reads these links and those that leave, and ends the owner's session with its lease."""
+        if readable:
+            self._receive_in_turn(readable, now_ms + RECEIVE_MS)
         for link in [*self._leaving]:
             self._receive_leaving(link)
         # After this the loop calls the sources, one of which may report that the ledger is saved. A
         # waiting session then begins. It must not if its owner's lease is over, so leases end here.
         owner = self._owner.connection
-        if owner is not None and self._owner.is_lease_over(self.now_ms()):
+        if owner is not None and self._owner.is_lease_over(now_ms):
             self._end_lease(owner)
 
     def serve(self) -> None:
@@ -188,6 +180,18 @@ class Clients:
                     link.connection.answer([event])
 
     # --- reading ---
+
+    def _receive_in_turn(self, readable: Collection[Link], until_ms: int) -> None:
+        """Reads links in turn, and full ones repeatedly, until `until_ms`; at least one link."""
+        self._has_received = True
+        links = sorted(readable, key=lambda link: link not in self._unread)
+        self._unread = []
+        for n, link in enumerate(links):  # a link with more bytes is appended again
+            if n and self.now_ms() >= until_ms:
+                self._unread = links[n:]
+                return
+            if self._receive(link):
+                links.append(link)
 
     def _receive(self, link: Link) -> bool:
         """Reads a link once. Returns whether the link may have more bytes."""

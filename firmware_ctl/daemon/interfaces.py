@@ -167,8 +167,11 @@ class Peers(Protocol):
     def due_ms(self) -> int | None:
         """When the peers need a round even if nobody sends anything. None: never."""
 
-    def receive(self, readable: Collection[Link]) -> None:
-        """Reads these links. A stop acts here, before any request of any client is answered."""
+    def receive(self, readable: Collection[Link], now_ms: int) -> None:
+        """Reads these links. A stop acts here, before any request of any client is answered.
+
+        Called in each round, also with no link: a client may be leaving, or its lease be over.
+        """
 
     def serve(self) -> None:
         """Answers some of the waiting requests, and sends."""

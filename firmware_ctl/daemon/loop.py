@@ -1,8 +1,10 @@
-"""The loop: one thread that waits for descriptors and for time, and makes the ticks.
+"""The loop: one thread that waits for descriptors and for time.
 
-A tick reads the button and lets the player run every check. It comes every 20 ms while motors run
-and every 500 ms while idle. Between two ticks the loop receives bytes, in which a stop acts at
-once, and answers requests for a bounded time.
+It wakes for three reasons. A checked tick lets the player run every check; it comes every 50 ms
+while motors run and every 500 ms while idle, and at each edge of the button. In between, a wake
+that the decider asked for only plays: the levels of a session change on their exact millisecond.
+And received bytes are read at once, a stop in them acts, and requests are answered for a bounded
+time.
 
 The loop knows descriptors, timers and ticks. It never knows the protocol (`clients` does) and never
 what a tick does to the motors (`player` does). An exception that reaches `run` turns the motors off
@@ -18,12 +20,16 @@ from typing import Final
 from firmware_ctl.daemon.interfaces import Link, Peers, Poller, Source, StartButton
 from firmware_ctl.daemon.player import Player
 from firmware_ctl.errors import CallerError
-from firmware_ctl.limits import SUSPEND_MS, TICK_MS
+from firmware_ctl.limits import GRID_MS, SAMPLE_MS, SUSPEND_MS, TICK_MS
 from firmware_ctl.session.button import DEBOUNCE_MS, Contact
 from firmware_ctl.session.events import Contacts, Fault, Input, Step, Suspended, Wake
 
 IDLE_SAMPLE_MS: Final = 500
 """The period of ticks while idle. Edges of the button wake the loop in between."""
+
+STARTING_TICK_MS: Final = 20
+"""The period of ticks while an accepted start waits. A tick may prove that the rail is off, and a
+person who has pressed the button waits to feel it."""
 
 SETTLE_MS: Final = DEBOUNCE_MS + 5
 """The button is read for this long before the daemon is ready.
@@ -31,7 +37,10 @@ SETTLE_MS: Final = DEBOUNCE_MS + 5
 A button that is held at start-up is known as pressed by then, and starts nothing.
 """
 
-_WAKES: Final = (Wake(),)
+_NEVER_MS: Final = 1 << 60
+
+_WAKE: Final = Wake()
+_WAKES: Final = (_WAKE,)
 
 
 class NoPeers:
@@ -45,7 +54,7 @@ class NoPeers:
     def due_ms(self) -> int | None:
         return None
 
-    def receive(self, readable: Collection[Link]) -> None:
+    def receive(self, readable: Collection[Link], now_ms: int) -> None:
         pass
 
     def serve(self) -> None:
@@ -80,9 +89,12 @@ class Loop:
         self._timer_numbers = count()
         self._wake_at_ms: int | None = None
         """When the decider wants its next `Wake`. None: not before another input."""
-        self._ticked_at_ms = poller.now_ms()
-        self._tick_at_ms: int | None = None
-        """When the next tick is due. None after a change, until `_next_tick_ms` computes it."""
+        self._has_stepped = False
+        """True if the decider made a step in this round."""
+        self._attend_at_ms = 0
+        """When a timer or a client is due, even if nothing else happens."""
+        self._ticked_at_ms = self._read_at_ms = poller.now_ms()
+        """The times of the last tick, and of the last reading of the button."""
         player.on_step.append(self._plan)
 
     def run(self) -> None:
@@ -122,34 +134,39 @@ class Loop:
         """Calls `call` once, on the loop, after `after_ms`."""
         due_ms = self.now_ms() + after_ms
         heapq.heappush(self._timers, (due_ms, next(self._timer_numbers), call))
+        self._attend_at_ms = min(self._attend_at_ms, due_ms)
 
     def catch_up(self) -> None:
-        """Makes a tick unless one was made in this very millisecond.
+        """Makes a tick that reads the button, unless one was made in this very millisecond.
 
         Received bytes do not cause a tick. A request that may move a motor calls this first, so
         that the session decides with the present state of button and watchdogs.
         """
-        if self._ticked_at_ms != self.now_ms():
+        now_ms = self.now_ms()
+        if self._ticked_at_ms != now_ms or self._read_at_ms != now_ms:
             self.tick()
 
     def tick(self) -> None:
-        """Reads the button and passes it to the player, which runs every check."""
-        self._ticked_at_ms = self.now_ms()
+        """Makes a checked tick that also reads the button and looks for a suspend."""
+        self._ticked_at_ms = self._read_at_ms = now_ms = self.now_ms()
         slept_ms = self._poller.slept_ms()
         if slept_ms > SUSPEND_MS:
             self.player.step(Suspended(slept_ms))
-        events: Sequence[Input] = _WAKES
-        if self._button is not None:
-            reading = self._button.read()
-            if not self.is_ready:
-                # Without edges: a press that ends before the daemon is ready starts nothing.
-                reading = Contacts(reading.contact)
-            # An unchanged contact is just a tick, for which the session has a fast path.
-            if reading.spells or reading.contact is not self._contact:
-                self._contact = reading.contact
-                events = (reading,)
-        self.player.tick(events)
-        self._tick_at_ms = None
+        self.player.tick(self._read_button(), now_ms)
+
+    def _read_button(self) -> Sequence[Input]:
+        """The inputs of a tick: what has happened to the button's contact, or just the time."""
+        if self._button is None:
+            return _WAKES
+        reading = self._button.read()
+        if not self.is_ready:
+            # Without edges: a press that ends before the daemon is ready starts nothing.
+            reading = Contacts(reading.contact)
+        # An unchanged contact is just a tick, for which the session has a fast path.
+        if not reading.spells and reading.contact is self._contact:
+            return _WAKES
+        self._contact = reading.contact
+        return (reading,)
 
     def press(self, for_ms: int) -> None:
         """Presses the simulated button. Raises `CallerError` if there is none, or it is down."""
@@ -176,7 +193,7 @@ class Loop:
 
     def _plan(self, step: Step) -> None:
         self._wake_at_ms = step.wake_at_ms
-        self._tick_at_ms = None
+        self._has_stepped = True
 
     def _round(self) -> None:
         peers = self.peers
@@ -184,40 +201,63 @@ class Loop:
             links = peers.readers()
             self._links = frozenset(links)
             self._readers = [*self._sources, *links]
-        tick_at_ms = self._next_tick_ms()
-        readable = self._poller.wait(self._until_ms(tick_at_ms), self._readers, peers.writers)
-        readable_sources: list[Source] = []
+        tick_ms = self._tick_ms()
+        until_ms = min(self._ticked_at_ms + tick_ms, self._attend_at_ms)
+        if self._wake_at_ms is not None:
+            until_ms = min(until_ms, self._wake_at_ms)
+        readable = self._poller.wait(until_ms, self._readers, peers.writers)
+        now_ms = self.now_ms()
+        sources: list[Source] = []
         readable_links: list[Link] = []
         for reader in readable:
             # isinstance() of a Protocol checks every member, which takes 30 us for each command.
             if reader in self._links:
                 readable_links.append(reader)
             else:
-                readable_sources.append(reader)  # type: ignore[arg-type]
-        # Bytes of clients alone cause no tick: a client that floods would cause thousands.
-        if readable_sources or not readable or self.now_ms() >= tick_at_ms:
+                sources.append(reader)  # type: ignore[arg-type]
+        self._has_stepped = False
+        if sources:
             self.tick()
-        peers.receive(readable_links)
+        else:
+            self._pass_time(now_ms, tick_ms)
+        # A round in which only time has passed ends here: that is most of them.
+        if readable or peers.writers or self._has_stepped or now_ms >= self._attend_at_ms:
+            self._attend(readable_links, sources, now_ms)
+
+    def _attend(self, links: Sequence[Link], sources: Sequence[Source], now_ms: int) -> None:
+        """Serves clients, timers and sources."""
+        self.peers.receive(links, now_ms)
         # A timer that falls due after this moment waits for the next round.
-        now_ms = self.now_ms()
         while self._timers and self._timers[0][0] <= now_ms:
             heapq.heappop(self._timers)[2]()
-        for source in readable_sources:
+        for source in sources:
             source.ready()
-        peers.serve()
-
-    def _next_tick_ms(self) -> int:
-        if self._tick_at_ms is None:
-            # Counted from the last tick, whatever caused it. Ticks on a fixed grid would come in
-            # addition to the ticks that changes of levels need: twice as many.
-            every_ms = TICK_MS if self.player.must_tick else IDLE_SAMPLE_MS
-            at_ms = self._ticked_at_ms + every_ms
-            self._tick_at_ms = at_ms if self._wake_at_ms is None else min(at_ms, self._wake_at_ms)
-        return self._tick_at_ms
-
-    def _until_ms(self, tick_at_ms: int) -> int:
-        until_ms = tick_at_ms
-        if self._timers:
-            until_ms = min(until_ms, self._timers[0][0])
+        self.peers.serve()
         due_ms = self.peers.due_ms()
-        return until_ms if due_ms is None else min(until_ms, due_ms)
+        self._attend_at_ms = _NEVER_MS if due_ms is None else due_ms
+        if self._timers:
+            self._attend_at_ms = min(self._attend_at_ms, self._timers[0][0])
+
+    def _pass_time(self, now_ms: int, tick_ms: int) -> None:
+        """Makes the tick or the wake that is due, if one is."""
+        is_wake_due = self._wake_at_ms is not None and now_ms >= self._wake_at_ms
+        since_ms = now_ms - self._ticked_at_ms
+        if tick_ms != TICK_MS:
+            if is_wake_due or since_ms >= tick_ms:
+                self.tick()
+        elif is_wake_due and since_ms <= TICK_MS - GRID_MS:
+            self.player.step(_WAKE)
+        elif is_wake_due or since_ms >= TICK_MS:
+            # A wake shortly before a tick makes this tick, so that the loop wakes once for both.
+            # The next tick may come `TICK_MS` later: a reading that will be too old then is due.
+            if now_ms - self._read_at_ms > SAMPLE_MS - TICK_MS:
+                self.tick()
+            else:
+                self._ticked_at_ms = now_ms
+                self.player.tick(_WAKES if is_wake_due else (), now_ms)
+
+    def _tick_ms(self) -> int:
+        """The longest time between two ticks at present."""
+        if not self.player.must_tick:
+            return IDLE_SAMPLE_MS
+        return STARTING_TICK_MS if self.player.decider.status.is_starting else TICK_MS

@@ -57,7 +57,7 @@ class Player:
 
     @property
     def must_tick(self) -> bool:
-        """True if ticks must come every 20 ms: motors move, are about to, or have just stopped."""
+        """True if ticks must be frequent: motors move, are about to, or have just stopped."""
         status = self.decider.status
         return status.is_moving or status.is_starting or self._was_moving or self.latch.is_armed
 
@@ -69,8 +69,10 @@ class Player:
 
     def step(self, event: Input) -> Step:
         """Passes one input to the decider and the resulting duties to the pins."""
+        return self._step(event, self.now_ms())
+
+    def _step(self, event: Input, now_ms: int) -> Step:
         latch = self.latch
-        now_ms = self.now_ms()
         step = self.decider.handle(event, now_ms)
         fault = step.status.fault
         if fault is not None and not latch.is_tripped:
@@ -89,14 +91,14 @@ class Player:
             self._report(latch, latch.fault)
         return step
 
-    def tick(self, events: Iterable[Input]) -> None:
+    def tick(self, events: Iterable[Input], now_ms: int) -> None:
         """One complete round of checks: watchdogs, inputs, latch, heartbeats, in this order.
 
         Watchdogs come before inputs, so that a start meets the faults of this moment. Heartbeats
         come last, so that the motor gate keeps the rail on only if every check has run.
         """
         decider, latch = self.decider, self.latch
-        now_ms, is_moving = self.now_ms(), decider.status.is_moving
+        is_moving = decider.status.is_moving
         self._was_moving = is_moving
         for watchdog in self._watchdogs:
             finding = watchdog.check(now_ms, is_moving)
@@ -109,7 +111,7 @@ class Player:
             if finding is not None or self._faults:
                 self._report(watchdog, finding)
         for event in events:
-            self.step(event)
+            self._step(event, now_ms)
         is_moving = decider.status.is_moving
         latch.checked(is_moving)
         if latch.fault is not None or self._faults:

@@ -12,8 +12,6 @@ from math import nextafter
 from typing import Any, Final
 
 from gpiozero import (
-    LED,
-    DigitalOutputDevice,
     GPIOZeroError,
     InputDevice,
     OutputDevice,
@@ -103,7 +101,9 @@ class GpioGate:
 
     def __init__(self, gate: mat.Gate, factory: Any) -> None:
         with _named(f"the motor gate's heartbeat on GPIO {gate.heartbeat_pin}"):
-            self._heartbeat = DigitalOutputDevice(gate.heartbeat_pin, pin_factory=factory)
+            self._heartbeat = OutputDevice(gate.heartbeat_pin, pin_factory=factory)
+        self._is_high = False
+        """The level of the heartbeat pin."""
         self._rail: Any = None
         if gate.rail_pin is not None:
             with _named(f"the motor gate's read-back on GPIO {gate.rail_pin}"):
@@ -112,10 +112,10 @@ class GpioGate:
 
     def beat(self, now_ms: int, is_moving: bool) -> None:
         """One edge in each tick while motors run; else the pin stays low, and the rail goes off."""
-        if is_moving:
-            self._heartbeat.toggle()
-        elif self._heartbeat.value:
-            self._heartbeat.off()
+        is_high = is_moving and not self._is_high
+        if is_high is not self._is_high:
+            self._heartbeat.pin.state = is_high
+            self._is_high = is_high
 
     @property
     def has_rail(self) -> bool:
@@ -131,12 +131,16 @@ class GpioLed:
 
     def __init__(self, pin: int, factory: Any) -> None:
         with _named(f"the LED on GPIO {pin}"):
-            self._led = LED(pin, pin_factory=factory)
+            self._led = OutputDevice(pin, pin_factory=factory)
+        self._is_on = False
 
     def step(self, event: Input, step: Step, now_ms: int) -> None:
         state = step.status.state
         is_blink_on = state is State.FAULT and now_ms % 1000 < 500
-        self._led.value = is_blink_on or state in (State.RUNNING, State.PAUSED)
+        is_on = is_blink_on or state in (State.RUNNING, State.PAUSED)
+        if is_on is not self._is_on:
+            self._led.pin.state = is_on
+            self._is_on = is_on
 
 
 def lgpio_factory() -> Any:

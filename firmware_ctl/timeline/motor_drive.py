@@ -30,11 +30,11 @@ from firmware_ctl.config.mat import Mat, Motor
 from firmware_ctl.limits import (
     DUTY_PCT,
     FIRST_KICK_PCT,
+    GRID_MS,
     INRUSH_MS,
     REST_MS,
     SECOND_KICK_MS,
     STAGGER_MS,
-    TICK_MS,
 )
 
 Levels = tuple[int, ...]
@@ -224,7 +224,7 @@ class MotorDrive:
         starts.
         """
         duties = list(self._duty_pct)
-        next_tick_ms = now_ms - now_ms % TICK_MS + TICK_MS
+        next_tick_ms = now_ms - now_ms % GRID_MS + GRID_MS
         untils_ms = []
         kicks = []
         rises = []
@@ -376,7 +376,7 @@ class MotorDrive:
         is_inrush = from_rest or now_ms - self._started_at_ms[i] < INRUSH_MS
         needs_ma = curve.start_ma if is_inrush else curve.ma_at[duty]
         if self._limited and self._drawn_ma(duties, now_ms) + needs_ma > self._table.max_ma:
-            return now_ms - now_ms % TICK_MS + TICK_MS
+            return now_ms - now_ms % GRID_MS + GRID_MS
         del self._waits_since_ms[i]
         duties[i] = duty
         if from_rest:

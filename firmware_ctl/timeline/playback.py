@@ -7,7 +7,7 @@ during a pause, so this module knows levels only, and `MotorDrive` turns them in
 from collections.abc import Sequence
 from typing import Final
 
-from firmware_ctl.limits import TICK_MS
+from firmware_ctl.limits import GRID_MS
 from firmware_ctl.timeline.haptics import Gap
 from firmware_ctl.timeline.model import MotorCourse, Segment, Timeline
 from firmware_ctl.timeline.motor_drive import Levels
@@ -89,7 +89,7 @@ class Playback:
         steady_until_ms = min(playhead.pass_end_ms, playhead.gap.begin_ms)
         until_ms = min(asked_until_ms, steady_until_ms)
         if t_ms < envelope.climbs_until_ms:
-            return levels, min(until_ms, t_ms - t_ms % TICK_MS + TICK_MS)
+            return levels, min(until_ms, t_ms - t_ms % GRID_MS + GRID_MS)
         self._cache.validate(t_ms, playhead.pass_begin_ms, steady_until_ms)
         if asked_until_ms < playhead.pass_end_ms:
             self._cache.store(t_ms, levels, until_ms)
@@ -168,10 +168,10 @@ class Envelope:
         missing = max(a - b for a, b in zip(self._targets, self._ceilings, strict=True))
         climb_ms = -(-missing // self._rise_pct_s)  # 1 %/s is 1/1000 % each ms
         # One tick more, because the ceilings climb only on the tick's grid.
-        self.climbs_until_ms = t_ms + climb_ms + TICK_MS if missing else t_ms
+        self.climbs_until_ms = t_ms + climb_ms + GRID_MS if missing else t_ms
 
     def _climb_to(self, t_ms: int) -> None:
-        t_ms -= t_ms % TICK_MS
+        t_ms -= t_ms % GRID_MS
         if t_ms <= self._at_ms:
             return
         climbed = (t_ms - self._at_ms) * self._rise_pct_s

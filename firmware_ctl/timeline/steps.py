@@ -11,7 +11,7 @@ from math import acos, ceil, floor, pi
 from typing import Final, NamedTuple
 
 from firmware_ctl.config.patterns import Piece
-from firmware_ctl.limits import TICK_MS
+from firmware_ctl.limits import GRID_MS
 
 _CACHE_SIZE: Final = 20_000
 """Largest size of a `DrawingCache`: the steps and pieces of all drawings, and 10 for each drawing.
@@ -92,7 +92,7 @@ def _slope(piece: Piece, level_pct: int) -> Iterable[tuple[int, int]]:
     for level in range(first + up, last + up, up) if last != first else ():
         share = (level - up * 0.5 - begin) / (end - begin)
         progress = acos(1 - 2 * share) / pi if piece.smooth else share
-        at_ms = ceil(piece.length_ms * progress / TICK_MS) * TICK_MS
+        at_ms = ceil(piece.length_ms * progress / GRID_MS) * GRID_MS
         if at_ms < piece.length_ms:
             yield at_ms, level
 

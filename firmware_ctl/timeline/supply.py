@@ -21,7 +21,7 @@ from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.patterns import Piece
 from firmware_ctl.config.profile import Phase, Profile
 from firmware_ctl.errors import AuthorError, Mistake
-from firmware_ctl.limits import INRUSH_MS, STAGGER_MS, TICK_MS
+from firmware_ctl.limits import GRID_MS, INRUSH_MS, STAGGER_MS
 from firmware_ctl.timeline.compiler import compile_profile, scaled, sealed
 from firmware_ctl.timeline.haptics import FIVE_MINUTES_LEFT
 from firmware_ctl.timeline.model import Segment, Timeline
@@ -312,7 +312,7 @@ class _DryRun:
             is_settled &= self._drive.had_first_starts(segment.high_pct)
             if is_settled and self._bounds_ma[index] <= enough_ma:
                 # The last 2 s are played, so that the next segment finds the true state.
-                self._skip((segment.end_ms - self._now_ms - _SETTLED_MS) // TICK_MS * TICK_MS)
+                self._skip((segment.end_ms - self._now_ms - _SETTLED_MS) // GRID_MS * GRID_MS)
                 self._run_until(segment.end_ms)
             else:
                 self._run_segment(segment)
@@ -340,7 +340,7 @@ class _DryRun:
         """
         self._take_for_drawings(segment)
         self._playback.levels(segment.begin_ms)
-        unit_ms = lcm(segment.pass_ms, TICK_MS)
+        unit_ms = lcm(segment.pass_ms, GRID_MS)
         once = self._once
         known = None
         while self._now_ms < segment.end_ms:
@@ -374,7 +374,7 @@ class _DryRun:
         first = bisect_left(self._gaps_at_ms, begin_ms)
         cuts_ms.update(self._gaps_at_ms[first : bisect_left(self._gaps_at_ms, end_ms)])
         cuts_ms.add(end_ms)
-        period_ms = lcm(segment.period_ms, TICK_MS)
+        period_ms = lcm(segment.period_ms, GRID_MS)
         for cut_ms in sorted(cuts_ms):
             self._run_stretch(cut_ms, period_ms)
 

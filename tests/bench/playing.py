@@ -16,7 +16,7 @@ from firmware_ctl.config.patterns import Piece
 from firmware_ctl.config.profile import Phase
 from firmware_ctl.daemon.daemon import Daemon
 from firmware_ctl.hardware.gpio import VALUES
-from firmware_ctl.limits import TICK_MS
+from firmware_ctl.limits import GRID_MS
 from firmware_ctl.session.events import Close, Start
 from firmware_ctl.simulator.motors import Changes
 from firmware_ctl.simulator.offline import play as play_at_once
@@ -63,7 +63,7 @@ def _ours(size: Size) -> Figures:
     ]
     late_ms: dict[int, float] = {}
     # The soft start is at 0 for a tick, whatever its rise.
-    count = (round(size.play_s * 1000) - TICK_MS) // STEP_MS
+    count = (round(size.play_s * 1000) - GRID_MS) // STEP_MS
     for written_ns, duty in at_ns:
         if duty in DUTIES and written_ns >= began_ns:
             # The newest set-point of that duty: after a stall the ones between are left out.
@@ -221,7 +221,7 @@ def eight_bare(size: Size) -> Figures:
 
 def eight_source(size: Size) -> Figures:
     """A generator a device, asked each tick for its value, as gpiozero's documentation shows it."""
-    count = round(size.play_s * 1000) // TICK_MS
+    count = round(size.play_s * 1000) // GRID_MS
     courses = [_sampled(changes, count) for changes in _changes(size.play_s)]
     devices = _devices()
     NotingPin.writes.clear()
@@ -233,7 +233,7 @@ def eight_source(size: Size) -> Figures:
             yield from course
             over.set()
 
-        device.source_delay = TICK_MS / 1000
+        device.source_delay = GRID_MS / 1000
         device.source = values()
     for over in events:
         over.wait()
@@ -256,7 +256,7 @@ def _sampled(changes: Changes, count: int) -> list[float]:
     values, coming, duty = [], iter(changes), 0
     change = next(coming, None)
     for n in range(count):
-        while change is not None and change[0] <= n * TICK_MS:
+        while change is not None and change[0] <= n * GRID_MS:
             duty = change[1]
             change = next(coming, None)
         values.append(VALUES[duty])

@@ -266,7 +266,9 @@ class Machine:
         """
         processors = " ".join(map(str, range(PROCESSORS)))
         try:
-            return self.shell(f"for c in {processors}; do taskset -c $c sleep 0.01; done", 60)[0] == 0
+            return (
+                self.shell(f"for c in {processors}; do taskset -c $c sleep 0.01; done", 60)[0] == 0
+            )
         except (RuntimeError, TimeoutError):  # or the guest's kernel found a processor dead
             return False
 

@@ -62,7 +62,7 @@ TRIAL = compile_profile(
     Profile(TRY, TRY, "", (), False, (Phase(TRY, 10_000, 1, (steady("neck", 30),)),)), MAT
 )
 TICK_MS = 100
-"""Five times the daemon's tick, so that the test needs fewer ticks for a minute."""
+"""Twice the daemon's tick, so that the test needs fewer ticks for a minute."""
 
 
 class Pins:
@@ -491,11 +491,17 @@ class MatModel(RuleBasedStateMachine):
         if off_ms is not None:
             self.send_event(ClockSynchronised(off_ms))
 
+    @rule(for_ms=st.sampled_from([5_000, DAY_MS]))
+    def play_and_suspend(self, for_ms: int) -> None:
+        self.start("long", 1_000, 1)
+        self.suspend(for_ms)
+
     @rule(for_ms=st.sampled_from([500, 5_000, 3_600_000, DAY_MS]))
     def suspend(self, for_ms: int) -> None:
         self.true_ms += for_ms
         self.process.suspended_ms = for_ms
         state_before = self.session.state
+        self.process.at(self.process.now_ms(), lambda: None)  # a tick, which notices the suspend
         self.play(1)
         if for_ms > 1_000 and state_before in (State.RUNNING, State.PAUSED):
             reached("suspended")

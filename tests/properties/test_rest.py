@@ -20,12 +20,12 @@ from firmware_ctl.config.profile import Level, Phase, Play, Profile
 from firmware_ctl.errors import AuthorError
 from firmware_ctl.limits import (
     FIRST_KICK_PCT,
+    GRID_MS,
     INRUSH_MS,
     REST_MS,
     RESTART_MS,
     SECOND_KICK_MS,
     STAGGER_MS,
-    TICK_MS,
 )
 from firmware_ctl.session.button import Contact
 from firmware_ctl.session.events import (
@@ -204,7 +204,7 @@ class CheckedSession:
             if stalled_at_ms is not None and model.motor.kick_ms and self.has_kicks:
                 self.longest_stall_ms = max(self.longest_stall_ms, now_ms - stalled_at_ms)
                 assert (
-                    self.is_loop_late or now_ms - stalled_at_ms <= SECOND_KICK_MS + 2 * TICK_MS
+                    self.is_loop_late or now_ms - stalled_at_ms <= SECOND_KICK_MS + 2 * GRID_MS
                 ), model.motor.name
             model.apply_duty(duty, is_kicked, now_ms)
             self.highest_level_pct[index] = max(self.highest_level_pct[index], level)
@@ -315,7 +315,7 @@ def test_start_during_a_haptic_kicks_only_motors_at_rest(
     checked.pass_event(Start("steady"), start_at_ms)
     kicked_motors = set()
     for _ in range(20):
-        checked.play_for(TICK_MS)
+        checked.play_for(GRID_MS)
         kicked_motors |= {*checked.step.kicks}
     assert kicked_motors == set(range(8)) - (set() if has_rested else haptic_motors)
     checked.play_for(3_000)
@@ -400,7 +400,7 @@ def test_resume_on_a_weak_supply_starts_every_motor_and_reaches_its_level() -> N
     running_motors = [index for index, duty in enumerate(checked.step.duty_pct) if duty]
     assert len(running_motors) == 6
     assert sorted(checked.first_started_at_ms) == running_motors
-    assert STAGGER_MS < checked.longest_wait_ms < 6 * (INRUSH_MS + TICK_MS)
+    assert STAGGER_MS < checked.longest_wait_ms < 6 * (INRUSH_MS + GRID_MS)
     checked.play_for(3_000)
     assert checked.step.duty_pct == uninterrupted.step.duty_pct
 

@@ -96,7 +96,19 @@ def test_peak_current_of_fitted_session_equals_the_highest_of_all_frames(
     assert peak_current(timeline)[0].ma == pytest.approx(highest_ma)
 
 
+def with_kicks(mat: Mat) -> Mat:
+    zones = [
+        zone._replace(motors=tuple(motor._replace(kick_ms=120) for motor in zone.motors))
+        for zone in mat.zones
+    ]
+    return mat._replace(zones=tuple(zones))
+
+
+PULSES = profile(phase(20_000, play("all", "pulse", 30, on_for=1_000, off_for=1_000)))
+
+
 @must_reach(started=20, kicked=1)
+@example((with_kicks(make_mat(100)), PULSES))
 @example(
     (make_mat(100), profile(phase(20_000, play("all", "pulse", 60, on_for=1_000, off_for=1_000))))
 )

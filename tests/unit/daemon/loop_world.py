@@ -121,7 +121,7 @@ class Wire:
     def receive(self, data: bytes) -> None:
         """Makes the link readable, while the loop waits."""
         self._received = data
-        self._daemon.clients.receive([self])
+        self._daemon.clients.receive([self], self._daemon.now_ms())
 
     @property
     def answers(self) -> list[str]:

@@ -22,7 +22,7 @@ from tests.unit.daemon.loop_world import (
 )
 
 
-def test_clients_get_a_watchers_lines_with_the_same_tick() -> None:
+def test_clients_get_a_watchers_lines_in_the_same_round() -> None:
     world = World()
     wire = Wire(world.daemon)
     answers: list[list[str]] = []
@@ -35,7 +35,7 @@ def test_clients_get_a_watchers_lines_with_the_same_tick() -> None:
     world.at(700, lambda daemon: daemon.act(Start("alpha")))
     world.at(1_010, lambda _: answers.append(wire.answers))
     world.run(1_100)
-    assert answers[0][-2:] == ["at 980", "at 1000"]
+    assert answers[0][-2:] == ["at 870", "at 970"]
 
 
 def lease_script(world: World, script: list[tuple[int, bytes]]) -> Wire:
@@ -125,10 +125,10 @@ def test_client_that_left_without_reading_is_closed_and_its_lease_ends() -> None
     def come_and_go(daemon: Daemon) -> None:
         client.sendall(b"lease 60\nstart beta\n" + b"help\n" * 50)
         client.close()
-        daemon.clients.receive([link])
+        daemon.clients.receive([link], daemon.now_ms())
 
     world.at(700, come_and_go)
-    world.at(701, lambda daemon: daemon.clients.receive([link]))
+    world.at(701, lambda daemon: daemon.clients.receive([link], daemon.now_ms()))
     world.run(5_000)
     assert world.daemon.links == []
     assert link.fileno() == -1

@@ -1,4 +1,4 @@
-"""The loop on virtual time: kind the pins get, when it wakes, and kind ends it."""
+"""The loop on virtual time: what the pins get, when it wakes, and what ends it."""
 
 from collections.abc import Callable, Collection
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from firmware_ctl.daemon.clients import READY
 from firmware_ctl.daemon.interfaces import Link, Source
-from firmware_ctl.limits import TICK_MS
+from firmware_ctl.limits import SAMPLE_MS, TICK_MS
 from firmware_ctl.session.button import Contact
 from firmware_ctl.session.events import (
     Clear,
@@ -42,7 +42,10 @@ def test_loop_undisturbed_plays_the_timeline_frame_for_frame(name: str) -> None:
     assert world.motors.writes[-1] == (700 + off_at_ms, (0,) * 8)
     assert {state for at_ms, state, *_ in world.rows if at_ms == timeline.end_ms} == {State.IDLE}
     end_ms = 700 + timeline.end_ms
-    assert world.motors.lows_at_ms == [end_ms, end_ms + 2_000]
+    # The tick after the end proves the zeros, and the end of the loop does so again.
+    proven_ms, closed_ms = world.motors.lows_at_ms
+    assert end_ms <= proven_ms <= end_ms + TICK_MS
+    assert closed_ms == end_ms + 2_000
 
 
 class LatePoller(VirtualPoller):
@@ -78,7 +81,7 @@ def test_loop_that_wakes_late_shifts_no_level_and_skips_after_a_stall(
     assert world.motors.writes[-1][1] == (0,) * 8
 
 
-def test_loop_while_running_ticks_every_20_ms_and_writes_only_changes() -> None:
+def test_loop_while_running_writes_only_changes() -> None:
     world = World()
     world.at(700, lambda daemon: daemon.act(Start("alpha")))
     world.run(3_000)
@@ -87,8 +90,6 @@ def test_loop_while_running_ticks_every_20_ms_and_writes_only_changes() -> None:
         *((720 + 20 * i, (30,) * (i + 1) + (0,) * (5 - i)) for i in range(6)),
         (1_700, OFF),
     ]
-    ticks = [at_ms for at_ms, state, *_ in world.rows if state is State.RUNNING]
-    assert sorted(set(ticks)) == list(range(0, 1_000, TICK_MS))
 
 
 def test_loop_while_idle_wakes_twice_a_second() -> None:
@@ -138,7 +139,7 @@ def test_exception_anywhere_leaves_the_pins_low(
     world.at(900, break_it)
     with pytest.raises(RuntimeError):
         world.daemon.run()
-    assert 900 <= world.motors.lows_at_ms[0] <= 920
+    assert 900 <= world.motors.lows_at_ms[0] <= 900 + SAMPLE_MS
     assert world.session.state is State.FAULT
     assert world.session.fault == Fault("internal", "RuntimeError: a mistake in the program")
 
@@ -188,7 +189,8 @@ def test_fault_of_any_kind_trips_the_latch_until_a_clear(kind: str) -> None:
     world.run(6_000)
 
     assert tripped == [False, True, True, False]
-    off_at_ms = {"button": 920, "suspend": 900, "rail": 900}[kind]
+    # A wire that breaks without an edge is found by the next reading.
+    off_at_ms = {"button": 980, "suspend": 900, "rail": 900}[kind]
     assert [at_ms for at_ms, duties in world.motors.writes if any(duties)][-1] > 5_000
     assert off_at_ms in (*world.offs_at_ms(), *world.motors.lows_at_ms)
 

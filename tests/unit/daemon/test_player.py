@@ -93,7 +93,7 @@ class World:
         """One tick. Returns the calls in their order."""
         self.calls.clear()
         self.now_ms = now_ms
-        self.player.tick(events)
+        self.player.tick(events, now_ms)
         return list(self.calls)
 
     def start(self) -> None:

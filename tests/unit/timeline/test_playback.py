@@ -5,7 +5,7 @@ Levels are listed as `(from ms, (neck left, neck right, back left, right, left, 
 
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.profile import Phase
-from firmware_ctl.limits import TICK_MS
+from firmware_ctl.limits import GRID_MS
 from firmware_ctl.timeline.compiler import compile_profile
 from firmware_ctl.timeline.model import Timeline
 from firmware_ctl.timeline.motor_drive import Levels
@@ -86,7 +86,7 @@ def test_envelope_climbs_on_through_a_gap() -> None:
 
 def played(playback: Playback, begin_ms: int, end_ms: int) -> list[tuple[int, int]]:
     """The first motor's changes, asked at every tick."""
-    ticks = range(begin_ms, end_ms, TICK_MS)
+    ticks = range(begin_ms, end_ms, GRID_MS)
     return unrepeated([(t_ms, playback.levels(t_ms)[0]) for t_ms in ticks])
 
 

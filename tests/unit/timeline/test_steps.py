@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_ctl.config.patterns import Piece
-from firmware_ctl.limits import TICK_MS
+from firmware_ctl.limits import GRID_MS
 from firmware_ctl.timeline import steps as steps_module
 from firmware_ctl.timeline.steps import DrawingCache, Steps, draw, steps_to_draw
 
@@ -63,7 +63,7 @@ def test_draw_is_exact_to_half_a_percent_at_every_tick(pieces: list[Piece], leve
     drawn = draw(pieces, level_pct)
     begin_ms = 0
     for piece in pieces:
-        for u_ms in range(0, piece.length_ms, TICK_MS):
+        for u_ms in range(0, piece.length_ms, GRID_MS):
             share = u_ms / piece.length_ms
             if piece.smooth:
                 share = (1 - cos(pi * share)) / 2

@@ -32,7 +32,7 @@ def watch(processor: int, pin: int) -> None:
             fcntl.ioctl(line, SET_VALUES, level)
 
 
-for processor, pin in zip(sorted(os.sched_getaffinity(0)), PINS):
+for processor, pin in zip(sorted(os.sched_getaffinity(0)), PINS, strict=False):
     if os.fork() == 0:
         watch(processor, pin)
 os.wait()
