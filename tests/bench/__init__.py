@@ -1,5 +1,5 @@
-"""Benchmarks: ours, what people would write instead, and the floor that the machine sets.
+"""Benchmarks: this project, programs that people would write instead, and the floor that the machine sets.
 
-`python -m tests.bench` plays them in turns and prints a table. They are no tests: the tests only
-see that each of them runs.
+`python -m tests.bench` runs the contestants of each row in turns and prints a table. Benchmarks are
+not tests: `tests/repo/test_bench.py` only checks that each of them runs.
 """

@@ -1,36 +1,37 @@
-"""`python -m tests.bench`: plays the rows in turns, prints the table, writes all rounds as JSON."""
+"""`python -m tests.bench`: runs the rows, prints a table for each, and writes all rounds as JSON."""
 
 import argparse
 import compileall
 import json
 from pathlib import Path
 
-from tests.bench.measure import ROOT, SIZES, Round, kept, lines, machine, play
+from tests.bench.measure import ROOT, SIZES, Round, json_of_row, lines, machine, run_rounds
 from tests.bench.rows import ROWS
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     names = [row.name for row in ROWS]
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of: {', '.join(names)}")
-    parser.add_argument("--size", choices=SIZES, default="full", help="of a round")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="every round with its figures")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"one or more of: {', '.join(names)}; default: all")  # fmt: skip
+    parser.add_argument("--size", choices=SIZES, default="full", help="how much work a round does")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every round with its figures to FILE")  # fmt: skip
     args = parser.parse_args()
     if unknown := set(args.rows) - set(names):
-        parser.error(f"there is no row {', '.join(sorted(unknown))}")
-    # As an installation does: whether the environment lets Python keep bytecode is no figure of ours.
+        parser.error(f"unknown row {', '.join(sorted(unknown))}")
+    # An installation compiles the package to bytecode. Where the environment forbids Python to write
+    # bytecode, each start would compile the package again, and the rows would measure that.
     compileall.compile_dir(ROOT / "firmware_ctl", quiet=1)
-    found = {}
+    results = {}
     for row in ROWS:
         if args.rows and row.name not in args.rows:
             continue
-        rounds: list[Round] = list(play(row, args.size, args.rounds))
+        rounds: list[Round] = list(run_rounds(row, args.size, args.rounds))
         print("\n".join(lines(row, rounds)), flush=True)
-        found[row.name] = kept(row, rounds)
+        results[row.name] = json_of_row(row, rounds)
     if args.json is not None:
-        told = {**machine(), "size": args.size, "rows": found}
-        args.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        report = {**machine(), "size": args.size, "rows": results}
+        args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""From a profile's text to its proof, and the whole session at once on the virtual clock."""
+"""Reading and compiling profiles, and playing a whole session on virtual time."""
 
 import gc
 import heapq
@@ -13,62 +13,69 @@ import yaml
 from firmware_ctl.cli import main
 from firmware_ctl.config import shipped
 from firmware_ctl.config.mat import Mat, read_mat
+from firmware_ctl.config.yaml_tree import BYTES_MAX
 from firmware_ctl.simulator.offline import play
 from firmware_ctl.timeline.catalogue import GoodEntry, read_entry
 from firmware_ctl.timeline.folder import load_entry, read_catalogue
 from tests.bench.measure import Figures, Size
 from tests.bench.rig import MAT
 
-SHIPPED = sorted(Path(shipped.profiles_dir()).glob("*.yaml"))
+SHIPPED_PROFILES = sorted(Path(shipped.profiles_dir()).glob("*.yaml"))
 
 
 def _cpu_ms(work: Callable[[], object]) -> float:
-    began_s = time.process_time()
+    begin_s = time.process_time()
     work()
-    return (time.process_time() - began_s) * 1000
+    return (time.process_time() - begin_s) * 1000
 
 
-def ours(size: Size) -> Figures:
-    """The first reading of a process, as a command makes it."""
+def read_all(size: Size) -> Figures:
+    """The first read in a process, when no cache is filled: what every command pays for."""
     return {"CPU ms": _cpu_ms(lambda: read_catalogue([shipped.profiles_dir()], MAT))}
 
 
 def safe_load(size: Size) -> Figures:
-    return {"CPU ms": _cpu_ms(lambda: [yaml.safe_load(path.read_bytes()) for path in SHIPPED])}
+    """The YAML alone, with the library's default loader."""
+    return {
+        "CPU ms": _cpu_ms(lambda: [yaml.safe_load(path.read_bytes()) for path in SHIPPED_PROFILES])
+    }
 
 
-# --- a session at once, as a command plays it ---------------------------------------------------
+# --- a session on virtual time ------------------------------------------------------------------
 
 
-def events(size: Size) -> Figures:
-    gc.set_threshold(main.GC_THRESHOLD)
+def session_at_once(size: Size) -> Figures:
+    gc.set_threshold(main.GC_THRESHOLD)  # the commands set it too
     entry = load_entry("full-body", MAT, shipped.profiles_dir())
-    took_ms = _cpu_ms(lambda: play(entry, MAT))
+    cpu_ms = _cpu_ms(lambda: play(entry, MAT))
     count = sum(map(len, play(entry, MAT).changes))
-    return {"CPU us an event": 1000 * took_ms / count, "events": count}
+    return {"CPU us an event": 1000 * cpu_ms / count, "events": count}
 
 
-def heap(size: Size) -> Figures:
-    """The same duties by a loop over a heap: a motor's next change is put in when one is out."""
+def heap_loop(size: Size) -> Figures:
+    """The same duties from an event loop over a heap, which holds the next change of each motor.
+
+    The changes are known beforehand, so that only the loop is measured.
+    """
     gc.set_threshold(main.GC_THRESHOLD)
-    courses = play(load_entry("full-body", MAT, shipped.profiles_dir()), MAT).changes
-    made: list[list[tuple[int, int]]] = [[] for _ in courses]
+    changes_by_motor = play(load_entry("full-body", MAT, shipped.profiles_dir()), MAT).changes
+    played: list[list[tuple[int, int]]] = [[] for _ in changes_by_motor]
 
     def work() -> None:
-        coming = [iter(course) for course in courses]
-        due = [(*next(course), motor) for motor, course in enumerate(coming)]
-        heapq.heapify(due)
-        while due:
-            at_ms, duty, motor = heapq.heappop(due)
-            made[motor].append((at_ms, duty))
-            change = next(coming[motor], None)
+        upcoming = [iter(changes) for changes in changes_by_motor]
+        heap = [(*next(changes), motor) for motor, changes in enumerate(upcoming)]
+        heapq.heapify(heap)
+        while heap:
+            at_ms, duty_pct, motor = heapq.heappop(heap)
+            played[motor].append((at_ms, duty_pct))
+            change = next(upcoming[motor], None)
             if change is not None:
-                heapq.heappush(due, (*change, motor))
+                heapq.heappush(heap, (*change, motor))
 
-    took_ms = _cpu_ms(work)
-    assert made == list(courses)
-    count = sum(map(len, courses))
-    return {"CPU us an event": 1000 * took_ms / count, "events": count}
+    cpu_ms = _cpu_ms(work)
+    assert played == list(changes_by_motor)
+    count = sum(map(len, changes_by_motor))
+    return {"CPU us an event": 1000 * cpu_ms / count, "events": count}
 
 
 # --- growth -------------------------------------------------------------------------------------
@@ -81,65 +88,69 @@ _PHASE = """\
 
 
 def _profile(phases: int, session_ms: int) -> bytes:
-    """Phases of the same length, no two of them alike."""
-    lines = [
+    """Phases of equal length, each with its own period, so that none is found in a cache."""
+    texts = [
         _PHASE.format(n=n, for_ms=session_ms // phases, level=10 + n % 40, period=1_000 + n)
         for n in range(phases)
     ]
-    return ("title: Generated\nphases:\n" + "".join(lines)).encode()
+    return ("title: Generated\nphases:\n" + "".join(texts)).encode()
 
 
 _MOTOR = (
     "      - {{name: m{pin}, side: {side}, pin: {pin}, start: 56%, hold: 32%, cap: 72%, "
     "kick: 120ms, run_ma: 20, start_ma: 30}}\n"
 )
-_PINS = [pin for pin in range(9, 28) if pin not in (14, 15)]
+_MOTOR_PINS = [pin for pin in range(9, 28) if pin not in (14, 15)]
+"""14 and 15 belong to the UART, and the gate of `_mat` uses 7 and 8."""
 
 
 def _mat(motors: int) -> Mat:
-    """With a gate, so that half an hour is allowed; at most one motor a legal pin."""
-    lines = [
+    """A mat with so many motors. It has a gate, because only then a session of 30 minutes is allowed."""
+    texts = [
         _MOTOR.format(pin=pin, side=("left", "right")[n % 2])
-        for n, pin in enumerate(_PINS[:motors])
+        for n, pin in enumerate(_MOTOR_PINS[:motors])
     ]
     return read_mat(
         (
             "schema: 1\nname: Generated\npwm_hz: 200\nsupply: {max_ma: 2000}\n"
             "limits: {session: 30min, daily: 60min, duty: 80%, rise: 25%/s}\n"
             "gate: {heartbeat: 7, rail: 8}\n"
-            "zones:\n  back:\n    cap: 100%\n    motors:\n" + "".join(lines)
+            "zones:\n  back:\n    cap: 100%\n    motors:\n" + "".join(texts)
         ).encode(),
         "mat.yaml",
     )
 
 
 def growth(size: Size) -> Figures:
-    """How a reading grows with one thing when the others stay; 1 is not at all, or in proportion.
+    """How the cost of reading a profile grows with its length, its phases and the mat's motors.
 
-    Everything else at the most that a file and a mat may have.
+    One quantity is reduced at a time; the other two stay at the most that is allowed. The length
+    should not matter, so its figure is the plain ratio of the costs. For phases and motors the ratio
+    of the costs is divided by the ratio of the counts, so 1 is growth in proportion.
     """
-    most = next(n for n in range(size.phases, 0, -1) if len(_profile(n, 1_800_000)) <= 64 * 1024)
-    pins = len(_PINS)
-    whole_ms, whole_kib = _cost(most, 1_800_000, pins)
-    short_ms, short_kib = _cost(most, 180_000, pins)
-    few_ms, few_kib = _cost(most // 4, 1_800_000, pins)
-    small_ms, small_kib = _cost(most, 1_800_000, 4)
-    share = most / (most // 4)
+    phases = next(n for n in range(size.phases, 0, -1) if len(_profile(n, 1_800_000)) <= BYTES_MAX)
+    motors = len(_MOTOR_PINS)
+    full_ms, full_kib = _read_cost(phases, 1_800_000, motors)
+    short_ms, short_kib = _read_cost(phases, 180_000, motors)
+    few_phases_ms, few_phases_kib = _read_cost(phases // 4, 1_800_000, motors)
+    few_motors_ms, few_motors_kib = _read_cost(phases, 1_800_000, 4)
+    phase_ratio = phases / (phases // 4)
+    motor_ratio = motors / 4
     return {
-        "phases": most,
-        "CPU ms": whole_ms,
-        "KiB": whole_kib,
-        "length": whole_ms / short_ms,
-        "length KiB": whole_kib / short_kib,
-        "phases x": whole_ms / few_ms / share,
-        "phases KiB x": whole_kib / few_kib / share,
-        "motors x": whole_ms / small_ms / (pins / 4),
-        "motors KiB x": whole_kib / small_kib / (pins / 4),
+        "phases": phases,
+        "CPU ms": full_ms,
+        "KiB": full_kib,
+        "length": full_ms / short_ms,
+        "length KiB": full_kib / short_kib,
+        "phases x": full_ms / few_phases_ms / phase_ratio,
+        "phases KiB x": full_kib / few_phases_kib / phase_ratio,
+        "motors x": full_ms / few_motors_ms / motor_ratio,
+        "motors KiB x": full_kib / few_motors_kib / motor_ratio,
     }
 
 
-def _cost(phases: int, session_ms: int, motors: int) -> tuple[float, float]:
-    """CPU milliseconds of a reading, and KiB of what stays of it."""
+def _read_cost(phases: int, session_ms: int, motors: int) -> tuple[float, float]:
+    """Processor time of reading a profile in ms, and memory of the resulting entry in KiB."""
     data, mat = _profile(phases, session_ms), _mat(motors)
 
     def read() -> object:
@@ -147,12 +158,12 @@ def _cost(phases: int, session_ms: int, motors: int) -> tuple[float, float]:
         assert isinstance(entry, GoodEntry), entry.error
         return entry
 
-    took_ms = median(_cpu_ms(read) for _ in range(3))
+    cpu_ms = median(_cpu_ms(read) for _ in range(3))
     gc.collect()
     tracemalloc.start()
-    kept = read()
+    entry = read()
     gc.collect()
     kib = tracemalloc.get_traced_memory()[0] / 1024
     tracemalloc.stop()
-    del kept
-    return took_ms, kib
+    del entry
+    return cpu_ms, kib

@@ -1,6 +1,6 @@
-"""Turns in a process of their own: `python -m tests.bench.one SIZE MODULE:CALL...`.
+"""Runs contestants in a process of its own: `python -m tests.bench.one SIZE MODULE:FUNCTION...`.
 
-Prints the figures of each as a line of JSON.
+Prints the figures of each contestant as one line of JSON.
 """
 
 import json

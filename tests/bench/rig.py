@@ -1,7 +1,7 @@
-"""The daemon of `mock` in this process, on pins that note when they were written.
+"""The daemon of `mock` in this process, on pins that record the time of every write.
 
-Also a program: `python -m tests.bench.rig FILE` serves a pty until SIGTERM and then writes what its
-pins got to the file.
+Also a program: `python -m tests.bench.rig FILE` serves a pty until SIGTERM, then writes the recorded
+pin writes to FILE as JSON.
 """
 
 import json
@@ -35,28 +35,28 @@ from firmware_ctl.timeline.supply import fit_to_supply
 MAT = load_mat(shipped.mat_file())
 
 Write = tuple[int, int, float]
-"""Nanoseconds of the monotonic clock, the GPIO's number, its value."""
+"""Monotonic time in nanoseconds, GPIO number, value from 0 to 1."""
 
 
-class NotingPin(pins.SimulatedPin):  # type: ignore[misc]
-    """Adds the same few hundred nanoseconds to every contestant's write."""
+class RecordingPin(pins.SimulatedPin):  # type: ignore[misc]
+    """Records each write, which adds the same few hundred nanoseconds for every contestant."""
 
-    writes: list[Write] = []  # noqa: RUF012, of all pins together
+    writes: list[Write] = []  # noqa: RUF012, shared by all pins
 
     def _set_state(self, value: float) -> None:
         super()._set_state(value)
         self.writes.append((time.monotonic_ns(), self._number, value))
 
 
-def factory() -> Any:
-    made = pins.mock_factory()
-    made.pin_class = NotingPin
-    return made
+def recording_pin_factory() -> Any:
+    factory = pins.mock_factory()
+    factory.pin_class = RecordingPin
+    return factory
 
 
 def play(target: str, pattern: str, level_pct: int, **keys: int) -> Play:
-    wanted = tuple((key.name, keys[key.name]) for key in PATTERNS[pattern].keys)
-    return Play(target, pattern, Level(level_pct, level_pct), wanted, after_ms=0)
+    values = tuple((key.name, keys[key.name]) for key in PATTERNS[pattern].keys)
+    return Play(target, pattern, Level(level_pct, level_pct), values, after_ms=0)
 
 
 def entry(*phases: Phase) -> GoodEntry:
@@ -65,11 +65,11 @@ def entry(*phases: Phase) -> GoodEntry:
     return GoodEntry("bench", profile, timeline, budget)
 
 
-def busy(seconds: float) -> GoodEntry:
-    """Ramps and waves on all eight motors."""
+def ramps_and_waves(for_s: float) -> GoodEntry:
+    """A profile that moves all eight motors all the time."""
     swell = play("lower_back", "breathe", 60, **{"in": 1_500, "hold": 0, "out": 1_500, "rest": 0})
     waves = play("neck", "wave", 60, period=3_000), play("hips", "wave", 70, period=2_000)
-    return entry(Phase("all", round(seconds * 1000), 1, (*waves, swell)))
+    return entry(Phase("all", round(for_s * 1000), 1, (*waves, swell)))
 
 
 class Rig(NamedTuple):
@@ -79,13 +79,13 @@ class Rig(NamedTuple):
     waker: Waker
     button: pins.SimulatedButton
     control: str
-    """The path of the control socket."""
+    """Path of the control socket."""
 
 
 @contextmanager
 def rig(*entries: GoodEntry) -> Iterator[Rig]:
-    """A daemon that has these profiles and no other; the rest is as `mock` puts it together."""
-    NotingPin.writes.clear()
+    """A daemon assembled as `mock` does it, except that it has only the given profiles."""
+    RecordingPin.writes.clear()
 
     def log(line: str) -> None:
         pass
@@ -96,12 +96,12 @@ def rig(*entries: GoodEntry) -> Iterator[Rig]:
         poller, waker = SelectPoller(), Waker()
         storage = Storage(state, log, waker.post, stack)
         profiles = assembly.Profiles(shipped.profiles_dir(), MAT, log)
-        made = factory()
-        made.now_ms = poller.now_ms  # edges count from when they are made
+        pin_factory = recording_pin_factory()
+        pin_factory.now_ms = poller.now_ms  # so that edges carry the time of the daemon's clock
         assert MAT.button is not None
-        assert MAT.gate is None  # the pins here have no board, so no rail would ever go on
-        button = pins.SimulatedButton(MAT.button, made, waker)
-        hardware = Hardware(gpio.GpioMotors(MAT, made), button)
+        assert MAT.gate is None  # these pins have no simulated board, so a rail would never go on
+        button = pins.SimulatedButton(MAT.button, pin_factory, waker)
+        hardware = Hardware(gpio.GpioMotors(MAT, pin_factory), button)
         switch, inhibited = assembly.verify_deadman(trial, log)
         session = Session(MAT, profiles.catalogue, 1.0, storage.ledger.spent, inhibited)
         recorder = storage.record(session)
@@ -116,20 +116,24 @@ def rig(*entries: GoodEntry) -> Iterator[Rig]:
         yield Rig(daemon, session, poller, waker, button, control)
 
 
-def _serve(log: str) -> None:
-    with rig(busy(600)) as (daemon, _, _, _, _, control):
+def _serve(writes_file: str) -> None:
+    with rig(ramps_and_waves(600)) as (daemon, _, _, _, _, control):
         pty = PtyLink()
         daemon.clients.join(pty)
         ready = json.dumps([pty.path, control])
         daemon.loop.when_ready.append(lambda: print(ready, flush=True))
         daemon.loop.run()
-    Path(log).write_text(json.dumps(NotingPin.writes))
+    Path(writes_file).write_text(json.dumps(RecordingPin.writes))
 
 
 @contextmanager
-def served(log: Path) -> Iterator[tuple[str, str]]:
-    """As a process; gives the paths of its pty and of its control socket. `log` is there after."""
-    with Popen([sys.executable, "-m", "tests.bench.rig", str(log)], stdout=PIPE) as process:
+def daemon_process(writes_file: Path) -> Iterator[tuple[str, str]]:
+    """Runs this module as a process; yields the paths of its pty and of its control socket.
+
+    The process writes `writes_file` when the context ends.
+    """
+    words = [sys.executable, "-m", "tests.bench.rig", str(writes_file)]
+    with Popen(words, stdout=PIPE) as process:
         assert process.stdout is not None
         try:
             pty, control = json.loads(process.stdout.readline())
@@ -141,7 +145,7 @@ def served(log: Path) -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def busy_processors(count: int) -> Iterator[None]:
-    """So many processors have something else to do as well."""
+    """Runs `count` processes beside the caller, each in an endless loop."""
     burn = [sys.executable, "-c", "while True: pass"]
     burners = [Popen(burn) for _ in range(count)]
     try:

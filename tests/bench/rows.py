@@ -1,32 +1,35 @@
-"""The table: what is measured, beside whom, and how near to them ours has to come."""
+"""The rows of `python -m tests.bench`: what is measured, which contestants, and the goals for ours."""
 
 from tests.bench.measure import Goal, Row
 
 ROWS = (
     Row(
         "set-points",
-        "A duty every 10 ms on one mock pin: how late each comes, and the last of them.",
+        "A new duty every 10 ms on one mock pin: how late each write is; drift is the lateness at the end.",
         {
-            "ours": "playing:ours",
-            "absolute deadline": "playing:absolute",
-            "sleep loop": "playing:sleeping",
-            "gpiozero source": "playing:source",
-            "gpiozero blink": "playing:blink",
+            "ours": "playing:set_points_ours",
+            "absolute deadline": "playing:set_points_absolute",
+            "sleep loop": "playing:set_points_sleep",
+            "gpiozero source": "playing:set_points_source",
+            "gpiozero blink": "playing:set_points_blink",
         },
         (Goal("drift ms", "", 1), Goal("p50 ms", "absolute deadline", 1.5)),
     ),
     Row(
         "set-points-busy",
         "The same with every processor busy.",
-        {"ours": "playing:ours_busy", "absolute deadline": "playing:absolute_busy"},
+        {
+            "ours": "playing:set_points_ours_busy",
+            "absolute deadline": "playing:set_points_absolute_busy",
+        },
         (Goal("p99 ms", "absolute deadline", 2),),
     ),
     Row(
         "eight-motors",
         "Ramps and waves on eight motors.",
         {
-            "ours": "playing:eight",
-            "bare loop": "playing:eight_bare",
+            "ours": "playing:eight_ours",
+            "bare loop": "playing:eight_bare_loop",
             "gpiozero source": "playing:eight_source",
             "gpiozero pulse": "playing:eight_pulse",
         },
@@ -40,20 +43,20 @@ ROWS = (
     ),
     Row(
         "read-all",
-        "All shipped profiles read, compiled and proven, in a process that has its imports.",
-        {"ours": "compiling:ours", "yaml.safe_load": "compiling:safe_load"},
+        "All shipped profiles read, compiled and proven, in a process that has already imported its modules.",
+        {"ours": "compiling:read_all", "yaml.safe_load": "compiling:safe_load"},
         (Goal("CPU ms", "yaml.safe_load", 3),),
     ),
     Row(
         "session-at-once",
-        "`full-body` through session and model motors; an event is a motor's new duty.",
-        {"ours": "compiling:events", "heapq loop": "compiling:heap"},
+        "`full-body` on virtual time, through session and simulated motors; an event is a motor's new duty.",
+        {"ours": "compiling:session_at_once", "heapq loop": "compiling:heap_loop"},
         (Goal("CPU us an event", "heapq loop", 6),),
     ),
     Row(
         "growth",
-        "A profile of 64 KiB, 17 motors, 30 minutes: ten times as long, and four times as many "
-        "phases or motors, in proportion.",
+        "A profile of 64 KiB, 17 motors, 30 minutes. Growth of cost for 10 times the length, and for 4 times "
+        "the phases or motors divided by that factor; 1 is no growth, or growth in proportion.",
         {"ours": "compiling:growth"},
         (
             Goal("length", "", 1.2),
@@ -66,11 +69,11 @@ ROWS = (
     ),
     Row(
         "commands",
-        "`ping` over a pty, one after another, client and server each on a processor.",
+        "`ping` over a pty, one after another; client and server each have a processor.",
         {
-            "ours": "talking:ours",
-            "epoll echo": "talking:echo",
-            "pyserial readline": "talking:readline",
+            "ours": "latency:ping_ours",
+            "epoll echo": "latency:ping_echo",
+            "pyserial readline": "latency:ping_readline",
         },
         (
             Goal("p50 us", "epoll echo", 1.6),
@@ -82,49 +85,49 @@ ROWS = (
     Row(
         "stop",
         "From a stop byte until the last of eight pins is written 0.",
-        {"ours": "talking:stops"},
+        {"ours": "latency:stops"},
         (Goal("p99 ms", "", 2),),
     ),
     Row(
         "stop-flooded",
-        "The same with every processor busy and a client that floods.",
-        {"ours": "talking:stops_flooded"},
+        "The same with every processor busy and a client that floods the control socket.",
+        {"ours": "latency:stops_flooded"},
         (Goal("p99 ms", "", 50),),
     ),
     Row(
         "press",
-        "From the instant a press counts until the first motor is written, beyond its soft start.",
-        {"ours": "talking:presses"},
+        "From the end of a press until the first motor pin is written, without debounce and soft start.",
+        {"ours": "latency:presses"},
         (Goal("p99 ms", "", 20),),
     ),
     Row(
         "help",
         "`firmware-ctl --help`.",
-        {"ours": "starting:helped", "python -c pass": "starting:nothing"},
+        {"ours": "starting:help_command", "python -c pass": "starting:python_pass"},
         (Goal("ms", "python -c pass", 3),),
     ),
     Row(
         "check",
         "`firmware-ctl check` of all shipped profiles.",
-        {"ours": "starting:check", "import yaml": "starting:import_yaml"},
+        {"ours": "starting:check_command", "import yaml": "starting:import_yaml"},
         (Goal("ms", "import yaml", 3),),
     ),
     Row(
         "simulate",
         "`firmware-ctl simulate full-body`.",
-        {"ours": "starting:simulate", "import yaml": "starting:import_yaml"},
+        {"ours": "starting:simulate_command", "import yaml": "starting:import_yaml"},
         (Goal("ms", "import yaml", 4),),
     ),
     Row(
         "mock",
-        "`firmware-ctl mock` until it is ready; 35 ms of that it looks at its button.",
-        {"ours": "starting:mock", "import all": "starting:import_all"},
+        "`firmware-ctl mock` until it is ready. For 35 ms of this it watches its button.",
+        {"ours": "starting:mock_command", "import all": "starting:import_all"},
         (Goal("ms", "import all", 1.5),),
     ),
     Row(
         "memory",
         "A mock that plays.",
-        {"ours": "starting:memory", "import all": "starting:bare_memory"},
+        {"ours": "starting:memory_of_mock", "import all": "starting:memory_of_imports"},
         (Goal("RSS MiB", "import all", 1.3),),
     ),
 )

@@ -15,19 +15,19 @@ from tests.support.process import Client, Mock, command, environment
 IMPORTS = "import gpiozero, serial, yaml"
 
 
-def _times(size: Size, once: Callable[[], object]) -> Figures:
+def _median_times(size: Size, run_once: Callable[[], object]) -> Figures:
     wall_ms, cpu_ms = [], []
     for _ in range(size.starts):
-        began_s, began_cpu_s = time.monotonic(), _children_s()
-        once()
-        wall_ms.append((time.monotonic() - began_s) * 1000)
-        cpu_ms.append((_children_s() - began_cpu_s) * 1000)
+        begin_s, begin_cpu_s = time.monotonic(), _children_cpu_s()
+        run_once()
+        wall_ms.append((time.monotonic() - begin_s) * 1000)
+        cpu_ms.append((_children_cpu_s() - begin_cpu_s) * 1000)
     return {"ms": median(wall_ms), "CPU ms": median(cpu_ms)}
 
 
-def _children_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def _children_cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _run(*words: str) -> None:
@@ -40,36 +40,36 @@ def _python(code: str) -> None:
     _run(sys.executable, "-c", code)
 
 
-def nothing(size: Size) -> Figures:
-    return _times(size, lambda: _python("pass"))
+def python_pass(size: Size) -> Figures:
+    return _median_times(size, lambda: _python("pass"))
 
 
 def import_yaml(size: Size) -> Figures:
-    return _times(size, lambda: _python("import yaml"))
+    return _median_times(size, lambda: _python("import yaml"))
 
 
 def import_all(size: Size) -> Figures:
-    return _times(size, lambda: _python(IMPORTS))
+    return _median_times(size, lambda: _python(IMPORTS))
 
 
-def helped(size: Size) -> Figures:
-    return _times(size, lambda: _run(*command("--help")))
+def help_command(size: Size) -> Figures:
+    return _median_times(size, lambda: _run(*command("--help")))
 
 
-def check(size: Size) -> Figures:
-    return _times(size, lambda: _run(*command("check")))
+def check_command(size: Size) -> Figures:
+    return _median_times(size, lambda: _run(*command("check")))
 
 
-def simulate(size: Size) -> Figures:
-    return _times(size, lambda: _run(*command("simulate", "full-body")))
+def simulate_command(size: Size) -> Figures:
+    return _median_times(size, lambda: _run(*command("simulate", "full-body")))
 
 
-def mock(size: Size) -> Figures:
-    """Until it says that it is ready; its end is not counted."""
+def mock_command(size: Size) -> Figures:
+    """From the start of the process until it prints `* ready`; its end is not measured."""
     wall_ms, cpu_ms = [], []
     for _ in range(size.starts):
         with TemporaryDirectory() as home:
-            began_s = time.monotonic()
+            begin_s = time.monotonic()
             state = str(Path(home) / "state")
             words = command("mock", "--no-view", "--state", state)
             env = environment(Path(home))
@@ -77,27 +77,28 @@ def mock(size: Size) -> Figures:
                 assert process.stdout is not None
                 while not process.stdout.readline().startswith(b"* ready"):
                     pass
-                wall_ms.append((time.monotonic() - began_s) * 1000)
+                wall_ms.append((time.monotonic() - begin_s) * 1000)
                 cpu_ms.append(_cpu_ms(process.pid))
                 process.kill()
     return {"ms": median(wall_ms), "CPU ms": median(cpu_ms)}
 
 
-def _cpu_ms(process: int) -> float:
-    tasks = Path(f"/proc/{process}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e6
+def _cpu_ms(pid: int) -> float:
+    """Processor time of all threads that the process has now."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e6
 
 
-def memory(size: Size) -> Figures:
+def memory_of_mock(size: Size) -> Figures:
     with TemporaryDirectory() as home, Mock(Path(home), speed=1) as process:
         with Client(process.port) as client:
             assert client.start("short").startswith("ok ")
-            time.sleep(min(size.play_s, 15))
+            time.sleep(min(size.play_s, 15))  # `short` plays for 20 s
             assert client.status()["state"] == "running"
         return {"RSS MiB": process.memory_kb() / 1024}
 
 
-def bare_memory(size: Size) -> Figures:
+def memory_of_imports(size: Size) -> Figures:
     code = f"{IMPORTS}; print('ready', flush=True); input()"
     with Popen([sys.executable, "-c", code], stdin=PIPE, stdout=PIPE) as process:
         assert process.stdout is not None

@@ -1,11 +1,10 @@
-"""One emulated Pi 3B in QEMU: its console, its UART, and its pins as seen from outside.
+"""One emulated Raspberry Pi 3B in QEMU: its console, its UART, and its pins as the host sees them.
 
-It knows registers and QEMU's sockets, and nothing of the program that runs inside. Time is the
-host's monotonic clock.
+This module knows registers and QEMU's sockets. It never knows which programs run in the guest. All
+times are on the host's monotonic clock.
 """
 
 import json
-import os
 import re
 import select
 import socket
@@ -17,27 +16,25 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from tests.emulation.build import Image
 
 LIFE_S: Final = 1200
-"""`timeout` ends a machine after this, so that a test that hangs leaves no QEMU behind."""
-TIMED_OUT: Final = (124, 137)
-"""What `timeout` ends with then."""
-PATIENCE_S: Final = 120.0
-LAST_BYTES: Final = 4000
-
-PROCESSORS: Final = min(4, os.cpu_count() or 1)
-"""The guest uses as many of the Pi's four processors as the host has. QEMU runs each on a thread of
-its own: with more threads than the host has processors, the host holds some of them up, and the
-guest sees its time jump."""
+"""`timeout` kills QEMU after this time, so that a test that hangs leaves no QEMU behind."""
+TIMEOUT_CODES: Final = (124, 137)
+"""The exit codes of `timeout` after it has killed its program."""
+ANSWER_S: Final = 120.0
+"""How long QEMU or the guest may take to answer."""
+RECENT_BYTES: Final = 4000
+"""How much of the console's output is kept for the report of a failed test."""
 
 GPIO: Final = 0x3F20_0000
+"""The address of the GPIO registers. The first ones select each pin's function, in three bits a pin."""
 SET, CLEAR, LEVEL = GPIO + 0x1C, GPIO + 0x28, GPIO + 0x34
 OUTPUT: Final = 1
-HEADER: Final = range(28)
-"""The pins that a Pi's header has, of the chip's 54."""
+HEADER_PINS: Final = range(28)
+"""Of the chip's 54 pins, those on the Pi's header."""
 
 
 class Edge(NamedTuple):
@@ -47,33 +44,34 @@ class Edge(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A pin drives what hangs on it from now on, or no longer: it is low, or an input."""
+    """From this time on the pin is a high output, or no longer one: it is low, or an input."""
 
     at_s: float
     pin: int
-    drives: bool
+    is_high_output: bool
 
 
 class Qtest:
-    """QEMU's socket for tests: it reads and writes registers, and tells each edge of an output.
+    """QEMU's qtest socket: it reads and writes registers, and reports each edge of an output.
 
-    The answers have no numbers: they belong to the requests by their order alone. So after an
-    answer that did not come in time no later one can be trusted, and every request fails at once.
+    Answers have no numbers; only their order assigns them to requests. After one answer that did not
+    arrive in time no later one can be assigned, so every further request fails at once.
     """
 
-    def __init__(self, connection: socket.socket, why_gone: Callable[[], str]) -> None:
+    def __init__(self, connection: socket.socket, why_closed: Callable[[], str]) -> None:
         self.edges: list[Edge] = []
-        """Of the header's pins."""
-        self.inner_edges: list[Edge] = []
-        """Of the pins that the header does not have."""
+        """Edges of pins on the header."""
+        self.internal_edges: list[Edge] = []
+        """Edges of pins that are not on the header."""
         self._connection = connection
-        self._why_gone = why_gone
+        self._why_closed = why_closed
         self._answers: list[str] = []
-        self._failed = ""
-        """Why nothing can be asked any more; empty: it can."""
+        self._failure = ""
+        """Why every further request fails. Empty: requests are possible."""
         self._is_closed = False
         self._answered = threading.Condition()
         self._asking = threading.Lock()
+        """Held from a request to its answer."""
         self._listener = threading.Thread(target=self._listen)
         self._listener.start()
 
@@ -82,37 +80,37 @@ class Qtest:
             self._connection.shutdown(socket.SHUT_RDWR)
         self._listener.join()
 
-    def ask(self, request: str, within_s: float = PATIENCE_S) -> list[str]:
-        """The words of the answer after its `OK`."""
+    def ask(self, request: str, within_s: float = ANSWER_S) -> list[str]:
+        """Sends a request. Returns the words of the answer after its `OK`."""
         with self._asking, self._answered:
-            if self._failed:
-                raise RuntimeError(f"{request!r} was not asked: {self._failed}")
-            with suppress(OSError):  # then the socket is closed, which the listener finds as well
+            if self._failure:
+                raise RuntimeError(f"{request!r} was not sent: {self._failure}")
+            with suppress(OSError):  # the socket is closed, and the listener will report that
                 self._connection.sendall(request.encode() + b"\n")
             self._answered.wait_for(lambda: self._answers or self._is_closed, within_s)
             if not self._answers:
-                self._failed = (
-                    self._why_gone()
+                self._failure = (
+                    self._why_closed()
                     if self._is_closed
                     else f"QEMU did not answer {request!r} within {within_s:g} s"
                 )
-                raise RuntimeError(self._failed)
+                raise RuntimeError(self._failure)
             verdict, *words = self._answers.pop(0).split()
             if verdict != "OK":
                 raise RuntimeError(f"QEMU refused {request!r}: {' '.join([verdict, *words])}")
             return words
 
     def _listen(self) -> None:
-        """Edges get the host's time here, on a thread of their own."""
-        half = b""
+        """Runs in a thread, so that each edge gets the host's time as soon as it arrives."""
+        incomplete_line = b""
         while data := self._receive():
             now_s = time.monotonic()
-            *lines, half = (half + data).split(b"\n")
+            *lines, incomplete_line = (incomplete_line + data).split(b"\n")
             for line in lines:
                 words = line.split()
                 if words[:1] == [b"IRQ"]:
                     edge = Edge(now_s, int(words[2]), words[1] == b"raise")
-                    (self.edges if edge.pin in HEADER else self.inner_edges).append(edge)
+                    (self.edges if edge.pin in HEADER_PINS else self.internal_edges).append(edge)
                 else:
                     with self._answered:
                         self._answers.append(line.decode())
@@ -129,51 +127,57 @@ class Qtest:
 
 
 class Machine:
-    """A running Pi. Without `snapshot` it boots, with `more` as a layer under the image's; a
-    snapshot wants the same image and settings. It is ended after `life_s`."""
+    """A running emulated Pi.
+
+    `snapshot`: restore this file, which was saved from the same image with the same settings. None:
+    boot. `bottom_layer`: an initramfs archive below the layers of the image. `life_s`: `timeout` kills
+    the machine after so many seconds.
+    """
 
     running: ClassVar[list["Machine"]] = []
-    """Those that are now: a test that fails tells what they said last."""
+    """All machines that run now. The report of a failed test shows the recent output of each."""
 
     def __init__(
         self,
         image: Image,
         persist: bool = True,
         snapshot: Path | None = None,
-        more: bytes = b"",
+        bottom_layer: bytes = b"",
         life_s: int = LIFE_S,
     ) -> None:
         self.life_s = life_s
         with ExitStack() as self._stack:
-            self._start(image, persist, snapshot, more)
-            # Until here an error ends what was begun; from here the caller does.
+            self._start(image, persist, snapshot, bottom_layer)
+            # After an error above, the stack has ended all that was started. From here on `close` does.
             self._stack = self._stack.pop_all()
 
-    def _start(self, image: Image, persist: bool, snapshot: Path | None, more: bytes) -> None:
+    def _start(
+        self, image: Image, persist: bool, snapshot: Path | None, bottom_layer: bytes
+    ) -> None:
         self._folder = folder = Path(
             self._stack.enter_context(tempfile.TemporaryDirectory(prefix="pi-"))
         )
         initramfs = folder / "initramfs"
         with initramfs.open("wb") as file:
-            for part in (more, *(layer.read_bytes() for layer in image.layers)):
+            for part in (bottom_layer, *(layer.read_bytes() for layer in image.layers)):
                 file.write(part + b"\0" * (-len(part) % 512))
         command = [
             *("timeout", "-k", "5", str(self.life_s), "qemu-system-aarch64", "-M", "raspi3b"),
-            *("-kernel", str(image.kernel), "-dtb", str(image.tree), "-initrd", str(initramfs)),
-            *("-append", f"console=ttyS1,115200 rdinit=/init panic=0 quiet loglevel=2 maxcpus={PROCESSORS} "
+            *("-kernel", str(image.kernel), "-dtb", str(image.device_tree), "-initrd", str(initramfs)),
+            *("-append", f"console=ttyS1,115200 rdinit=/init panic=0 quiet loglevel=2 "
               f"pinctrl_bcm2835.persist_gpio_outputs={int(persist)} systemd.show_status=0"),
             *("-chardev", "pty,id=uart", "-serial", "chardev:uart"),
             *("-chardev", f"socket,id=con,path={folder}/con,server=on,wait=off"),
             *("-serial", "chardev:con", "-display", "none", "-monitor", "none"),
             *("-qmp", f"unix:{folder}/qmp,server=on,wait=off"),
             *("-qtest", f"unix:{folder}/qtest,server=on,wait=off", "-qtest-log", "none"),
-            # Booting on several threads loses half a minute; playing on one is too slow.
+            # With one thread a boot is half a minute faster. A session needs several threads.
             *("-accel", "tcg" if snapshot else "tcg,thread=single"),
         ]  # fmt: skip
         if snapshot:
             command += ["-incoming", f"exec:cat {snapshot}"]
         log = self._stack.enter_context((folder / "log").open("w"))
-        self.begun_s = time.monotonic()
+        self.started_s = time.monotonic()
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._stack.callback(self.process.wait)
         self._stack.callback(self.process.terminate)
@@ -181,24 +185,26 @@ class Machine:
         self._qmp.readline()
         self.qmp("qmp_capabilities")
         while self.qmp("query-status")["status"] == "inmigrate":
-            time.sleep(0.02)  # what is typed before is overwritten by the snapshot
+            time.sleep(0.02)  # until then the snapshot overwrites whatever is typed
         self.uart = next(
             str(each["filename"]).removeprefix("pty:")
             for each in self.qmp("query-chardev") if each["label"] == "uart"
         )  # fmt: skip
         self._console = self._connect("con")
-        self._said = b""
-        self._heard = b""
+        self._unread = b""
+        """Output of the console that no `wait_for` has consumed."""
+        self._recent = b""
+        """The last bytes of the console's output, consumed or not."""
         self.running.append(self)
         self._stack.callback(self.running.remove, self)
-        self._qtest = Qtest(self._connect("qtest"), self._why_gone)
+        self._qtest = Qtest(self._connect("qtest"), self._why_closed)
         self._stack.callback(self._qtest.close)
         self.edges = self._qtest.edges
-        self.inner_edges = self._qtest.inner_edges
+        self.internal_edges = self._qtest.internal_edges
         self._qtest.ask("irq_intercept_out /machine/soc/peripherals/gpio")
         self.is_awake = not snapshot or self._wake()
 
-    def __enter__(self) -> "Machine":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -225,18 +231,18 @@ class Machine:
     def _log(self) -> str:
         return (self._folder / "log").read_text()
 
-    def _why_gone(self) -> str:
-        """What became of QEMU, where it has closed a socket."""
+    def _why_closed(self) -> str:
+        """Why QEMU has closed a socket: it has ended, or it was killed after `life_s`."""
         try:
             code = self.process.wait(5)
         except subprocess.TimeoutExpired:
-            return f"QEMU still runs and has closed a socket: {self._log()}"
-        if code in TIMED_OUT:
+            return f"QEMU still runs but has closed a socket: {self._log()}"
+        if code in TIMEOUT_CODES:
             return (
-                f"the emulated Pi was ended after its {self.life_s} s; a test that needs it for "
-                "longer gives it a longer `life_s`"
+                f"the emulated Pi was killed after its {self.life_s} s; pass a longer `life_s` if the "
+                "test needs more time"
             )
-        return f"QEMU has ended with {code}: {self._log()}"
+        return f"QEMU ended with exit code {code}: {self._log()}"
 
     # --- QEMU ---
 
@@ -249,10 +255,10 @@ class Machine:
                 raise RuntimeError(f"{command}: {answer['error']}")
             if "return" in answer:
                 return answer["return"]
-        raise RuntimeError(f"{command}: {self._why_gone()}")
+        raise RuntimeError(f"{command}: {self._why_closed()}")
 
     def save(self, path: Path) -> None:
-        """A snapshot; the machine is stopped afterwards, until `qmp("cont")`."""
+        """Writes a snapshot. The machine then stands still until `qmp("cont")`."""
         self.qmp("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
         self.qmp("migrate", uri=f"exec:cat > {path}")
         while (status := self.qmp("query-migrate")["status"]) != "completed":
@@ -261,15 +267,15 @@ class Machine:
             time.sleep(0.05)
 
     def _wake(self) -> bool:
-        """A timer interrupt that was pending in a snapshot is lost, since the emulated interrupt
-        controller does not save it; the processor's next timer brings it back, if one can be set.
+        """Sets a timer on each processor of the restored guest. False if one of them does not run.
+
+        The emulated interrupt controller does not save a pending timer interrupt, so a processor may
+        wait for one that the snapshot has lost. The next timer on that processor makes it run again,
+        if the guest can still set one there.
         """
-        processors = " ".join(map(str, range(PROCESSORS)))
         try:
-            return (
-                self.shell(f"for c in {processors}; do taskset -c $c sleep 0.01; done", 60)[0] == 0
-            )
-        except (RuntimeError, TimeoutError):  # or the guest's kernel found a processor dead
+            return self.shell("for c in 0 1 2 3; do taskset -c $c sleep 0.01; done", 60)[0] == 0
+        except (RuntimeError, TimeoutError):  # a processor hangs, or the kernel has found it dead
             return False
 
     # --- pins ---
@@ -281,22 +287,24 @@ class Machine:
         return self.read(GPIO + 4 * (pin // 10)) >> pin % 10 * 3 & 7 == OUTPUT
 
     def is_high(self, pin: int) -> bool:
-        """Only of an output: the emulated level of an input is what the output once was."""
+        """Valid for an output only: the emulated chip gives an input the level of its last output."""
         return bool(self.read(LEVEL) >> pin & 1)
 
-    def watch(self, pins: Sequence[int], until: Callable[[], object]) -> list[Change]:
-        """Looks at pins until it may end; begins with how they are. To the millisecond or a few.
+    def watch(self, pins: Sequence[int], is_over: Callable[[], object]) -> list[Change]:
+        """Watches pins until `is_over`. Returns the first state of each pin and its changes.
 
-        Edges are told, a pin that becomes an input is found by asking, and what was set while it
-        was one is asked when it is an output again.
+        Times are exact to a few milliseconds. QEMU reports edges, but neither that a pin becomes an
+        input or an output, nor the level that was set while it was an input. So this method polls
+        the pins' functions, and reads the level of a pin when its function has changed.
         """
-        first = len(self.edges)
+        first_edge = len(self.edges)
         outputs: dict[int, bool] = {}
         levels: list[Edge] = []
         functions: list[Edge] = []
+        """Here `is_high` means that the pin is an output."""
         done = False
         while not done:
-            done = bool(until())
+            done = bool(is_over())
             registers = [self.read(GPIO + 4 * i) for i in range(3)]
             now_s = time.monotonic()
             for pin in pins:
@@ -305,79 +313,85 @@ class Machine:
                     outputs[pin] = is_output
                     functions.append(Edge(now_s, pin, is_output))
                     levels.append(Edge(now_s, pin, self.is_high(pin)))
-            time.sleep(0.002)
-        told = [edge for edge in self.edges[first:] if edge.pin in outputs]
-        # By time alone: edges that came at once have one time, and their order.
-        return changes(sorted(levels + told, key=lambda edge: edge.at_s), functions)
+            time.sleep(0.005)
+        reported = [edge for edge in self.edges[first_edge:] if edge.pin in outputs]
+        # The key is the time alone, so that edges with the same time keep their order.
+        return changes(sorted(levels + reported, key=lambda edge: edge.at_s), functions)
 
-    def drive(self, pin: int, is_high: bool) -> None:
-        """Sets what an input reads. The board tells no edge of it, only the level.
+    def set_input(self, pin: int, is_high: bool) -> None:
+        """Sets the level that an input reads. The guest sees no edge, because the board emulates none.
 
-        The emulated chip has one latch for what an input reads and for what an output drives: of
-        an output this would change what the guest drives, so it is refused.
+        The emulated chip has one latch for the level of an input and of an output. On an output this
+        call would change what the guest drives, so it raises ValueError.
         """
         if self.is_output(pin):
-            raise ValueError(f"pin {pin} is an output of the guest; only an input can be driven")
+            raise ValueError(f"pin {pin} is an output of the guest; only an input can be set")
         self._qtest.ask(f"writel {SET if is_high else CLEAR:#x} {1 << pin:#x}")
 
     # --- the console ---
 
-    def wait_for(self, pattern: str, within_s: float = PATIENCE_S) -> "re.Match[bytes]":
-        """What the console says next; what came before it is dropped."""
+    def wait_for(self, pattern: str, within_s: float = ANSWER_S) -> "re.Match[bytes]":
+        """Waits until the console prints the pattern, and consumes the output up to its end."""
         until_s = time.monotonic() + within_s
-        while not (found := re.search(pattern.encode(), self._said)):
+        while not (match := re.search(pattern.encode(), self._unread)):
             left_s = until_s - time.monotonic()
             if left_s <= 0 or not select.select([self._console], [], [], left_s)[0]:
-                raise TimeoutError(f"the console did not say {pattern!r}: {self._said[-2000:]!r}")
-            self._hear()
-        self._said = self._said[found.end() :]
-        return found
+                raise TimeoutError(
+                    f"the console did not print {pattern!r} within {within_s:g} s; its output ends "
+                    f"with {self._unread[-2000:]!r}"
+                )
+            self._receive()
+        self._unread = self._unread[match.end() :]
+        return match
 
-    def _hear(self) -> None:
-        more = self._console.recv(1 << 16)
-        if not more:
-            raise RuntimeError(f"{self._why_gone()}; the console said last: {self._said[-2000:]!r}")
-        self._said += more
-        self._heard = (self._heard + more)[-LAST_BYTES:]
+    def _receive(self) -> None:
+        data = self._console.recv(1 << 16)
+        if not data:
+            raise RuntimeError(
+                f"{self._why_closed()}; the console's output ends with {self._unread[-2000:]!r}"
+            )
+        self._unread += data
+        self._recent = (self._recent + data)[-RECENT_BYTES:]
 
-    def last_words(self) -> str:
-        """What the console said last, up to now, also what was asked for."""
+    def recent_output(self) -> str:
+        """The last output of the console up to now, whether it was consumed or not."""
         with suppress(OSError, RuntimeError):
             while select.select([self._console], [], [], 0)[0]:
-                self._hear()
-        return self._heard.decode(errors="replace").replace("\r\n", "\n")
+                self._receive()
+        return self._recent.decode(errors="replace").replace("\r\n", "\n")
 
     def type(self, text: str) -> None:
         self._console.sendall(text.encode())
 
-    def shell(self, command: str, within_s: float = PATIENCE_S) -> tuple[int, str]:
-        """Exit code and output of a command in the guest's root shell."""
+    def shell(self, command: str, within_s: float = ANSWER_S) -> tuple[int, str]:
+        """Runs a command in the guest's root shell. Returns its exit code and its output."""
         self.type(f'{command}\necho "=$?"=\n')
-        found = self.wait_for(r"(?s)(.*)=(\d+)=\r?\n", within_s)
-        return int(found[2]), found[1].decode(errors="replace").replace("\r\n", "\n")
+        match = self.wait_for(r"(?s)(.*)=(\d+)=\r?\n", within_s)
+        return int(match[2]), match[1].decode(errors="replace").replace("\r\n", "\n")
 
 
 def changes(levels: Sequence[Edge], functions: Sequence[Edge]) -> list[Change]:
-    """When each pin began to drive and ended: it does as a high output."""
+    """When each pin became a high output, and when it was no longer one.
+
+    `functions` are the times at which a pin became an output (`is_high`) or an input.
+    """
     is_high: dict[int, bool] = {}
     is_output: dict[int, bool] = {}
-    drives: dict[int, bool] = {}
-    found = []
-    for kind, edge in sorted([(0, e) for e in levels] + [(1, e) for e in functions], key=_at):
-        (is_output if kind else is_high)[edge.pin] = edge.is_high
+    is_high_output: dict[int, bool] = {}
+    result = []
+    # At the same time a level comes before a function, so that an output starts with its own level.
+    events = [(edge.at_s, 0, edge) for edge in levels] + [(e.at_s, 1, e) for e in functions]
+    for _, is_function, edge in sorted(events, key=lambda event: event[:2]):
+        (is_output if is_function else is_high)[edge.pin] = edge.is_high
         now = is_high.get(edge.pin, False) and is_output.get(edge.pin, False)
-        if drives.get(edge.pin) is not now:
-            drives[edge.pin] = now
-            found.append(Change(edge.at_s, edge.pin, now))
-    return found
-
-
-def _at(each: tuple[int, Edge]) -> tuple[float, int]:
-    return each[1].at_s, each[0]
+        if is_high_output.get(edge.pin) is not now:
+            is_high_output[edge.pin] = now
+            result.append(Change(edge.at_s, edge.pin, now))
+    return result
 
 
 def high_pct(edges: Sequence[Edge], pin: int, from_s: float, to_s: float) -> float:
-    """How much of the time a pin was high; it is low before its first edge."""
+    """The share of the time for which a pin was high, in percent. Before its first edge it was low."""
     high_s = 0.0
     since_s = None
     for edge in edges:

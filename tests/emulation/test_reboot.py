@@ -1,39 +1,39 @@
-"""The power is cut in the midst of a session: what was on the disk boots anew, and nothing moves."""
+"""After a power cut during a session, the Pi boots from what was on its disk, and no motor moves."""
 
 import json
 
 from tests.emulation import build
-from tests.emulation.kill_matrix import play
-from tests.emulation.pi import PINS, Pi
+from tests.emulation.kill_rounds import play_at_full_duty
+from tests.emulation.pi import MOTOR_PINS, Pi
 
 
 def ledger(pi: Pi) -> dict[str, int]:
-    line, _ = json.JSONDecoder().raw_decode(pi.must("cat /var/lib/firmware-ctl/ledger"))
-    assert isinstance(line, dict)
-    return line
+    content, _ = json.JSONDecoder().raw_decode(pi.run("cat /var/lib/firmware-ctl/ledger"))
+    assert isinstance(content, dict)
+    return content
 
 
 def test_after_a_power_cut_it_is_idle_and_what_was_used_is_counted(
-    pi: Pi, built: build.Image
+    pi: Pi, image: build.Image
 ) -> None:
     with pi.client() as client:
-        starts = 1 + len(play(pi, client))
+        starts = 1 + len(play_at_full_duty(pi, client))
     before = ledger(pi)
-    # A slice of 60 s, on the disk before it was used. A start that a busy machine had killed has
-    # used one up, one that ended in a fault has given its rest back.
+    # Each start reserves a slice of 60 s on disk. A start whose daemon a busy machine had killed has
+    # used up its slice; a start that ended in a fault has given its slice back.
     assert 60_000 <= before["used_ms"] <= 60_000 * starts
-    disk = pi.disk()
+    disk_layer = pi.disk_layer()
     pi.qmp("stop")
-    with Pi(built, more=disk) as again:
-        again.boots()
-        again.until_ready()
-        assert ledger(again)["used_ms"] == before["used_ms"]
-        with again.client() as client:
+    with Pi(image, bottom_layer=disk_layer) as rebooted:
+        rebooted.wait_for_console()
+        rebooted.wait_until_active()
+        assert ledger(rebooted)["used_ms"] == before["used_ms"]
+        with rebooted.client() as client:
             assert client.status()["state"] == "idle"
-            assert [edge for edge in again.edges if edge.pin in PINS] == []
-            assert again.driven() == []
-            again.must("systemctl start witness")
-            play(again, client)
-        after = ledger(again)
+            assert [edge for edge in rebooted.edges if edge.pin in MOTOR_PINS] == []
+            assert rebooted.high_motor_pins() == []
+            rebooted.run("systemctl start witness")
+            play_at_full_duty(rebooted, client)
+        after = ledger(rebooted)
         assert after["boot"] != before["boot"]
         assert after["used_ms"] >= before["used_ms"] + 60_000

@@ -1,4 +1,4 @@
-"""What a Pi may lack: the daemon says what in one sentence and does not start, doctor names the fix."""
+"""A Pi that lacks something: the daemon names it in one sentence and does not start, doctor names the fix."""
 
 import re
 from typing import NamedTuple
@@ -11,19 +11,20 @@ AS_NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups"
 
 
 KILLED = "the last run on this state folder was killed"
-"""systemd's watchdog may have done so where the machine underneath is busy."""
+"""The daemon may also print this: on a busy machine systemd's watchdog may have killed the service."""
 
 
 class Lack(NamedTuple):
-    deed: str
-    """Brings it about, with the service stopped."""
+    setup: str
+    """The command that makes the Pi lack something. The service is stopped then."""
     run: str
-    """How the daemon is started; empty: it cannot know."""
+    """The command that starts the daemon. Empty: the daemon does not detect this lack."""
     sentence: str
-    """What it says then, and all that it says."""
-    found: str
-    """What doctor finds."""
+    """The daemon's whole output."""
+    finding: str
+    """A part of doctor's output."""
     fix: str
+    """A part of doctor's output, too."""
 
 
 LACKS = {
@@ -49,11 +50,13 @@ LACKS = {
         "start Raspberry Pi OS's own kernel",
     ),
     "pin taken": Lack(
-        "systemctl stop hand && sed -i 's/^PIN = .*/PIN = 17/' /usr/local/lib/emulation/hand.py && "
-        "rm -f /run/hand && systemctl start hand && until [ -p /run/hand ]; do sleep 0.2; done",
+        "systemctl stop fault-injector && "
+        "sed -i 's/^PIN = .*/PIN = 17/' /usr/local/lib/emulation/fault_injector.py && "
+        "rm -f /run/fault-injector && systemctl start fault-injector && "
+        "until [ -p /run/fault-injector ]; do sleep 0.2; done",
         "firmware-ctl run",
         "motor neck_left on GPIO 17 cannot be used: 'GPIO busy'; `firmware-ctl doctor` says who holds it",
-        "`hand`, another program or a driver, has GPIO 17 (motor neck_left)",
+        "`injector`, another program or a driver, has GPIO 17 (motor neck_left)",
         "end the program, or use other pins",
     ),
     "no UART": Lack(
@@ -90,43 +93,43 @@ LACKS = {
 
 
 @pytest.mark.parametrize("name", LACKS)
-def test_what_is_lacking_is_named_with_its_fix(pi: Pi, name: str) -> None:
+def test_daemon_and_doctor_name_what_is_missing_and_doctor_the_fix(pi: Pi, name: str) -> None:
     lack = LACKS[name]
-    pi.must("systemctl stop firmware-ctl")
-    pi.must(lack.deed)
+    pi.run("systemctl stop firmware-ctl")
+    pi.run(lack.setup)
     if lack.run:
-        code, said = pi.shell(f"{lack.run} </dev/null")
-        lines = [line for line in said.splitlines() if not line.startswith(KILLED)]
+        code, output = pi.shell(f"{lack.run} </dev/null")
+        lines = [line for line in output.splitlines() if not line.startswith(KILLED)]
         assert (code, lines) == (2, [f"firmware-ctl: {lack.sentence}"])
-        assert pi.driven() == []
+        assert pi.high_motor_pins() == []
     user = f"{AS_NOBODY} " if "setpriv" in lack.run else ""
-    code, said = pi.shell(f"{user}firmware-ctl doctor </dev/null")
-    said = re.sub(r"\s+", " ", said)
+    code, output = pi.shell(f"{user}firmware-ctl doctor </dev/null")
+    output = re.sub(r"\s+", " ", output)
     assert code == 1
-    assert lack.found in said, said
-    assert lack.fix in said, said
+    assert lack.finding in output, output
+    assert lack.fix in output, output
 
 
-def test_without_its_port_the_daemon_waits_for_it(pi: Pi) -> None:
+def test_daemon_without_its_serial_port_waits_for_it(pi: Pi) -> None:
     log = "journalctl -b -u firmware-ctl -o cat -n 20"
-    pi.must(
+    pi.run(
         "systemctl stop firmware-ctl && mv /dev/ttyAMA0 /dev/away && systemctl start firmware-ctl"
     )
-    assert "/dev/serial0 cannot be opened yet" in (said := pi.must(log)), said
-    pi.must("mv /dev/away /dev/ttyAMA0")
-    pi.must(f"until {log} | sed '1,/opened yet/d' | grep -q 'is open at'; do sleep 0.5; done")
+    assert "/dev/serial0 cannot be opened yet" in (output := pi.run(log)), output
+    pi.run("mv /dev/away /dev/ttyAMA0")
+    pi.run(f"until {log} | sed '1,/opened yet/d' | grep -q 'is open at'; do sleep 0.5; done")
     with pi.client() as client:
         assert client.ask("ping") == ["ok"]
 
 
 def test_a_unit_without_watchdog_plays_no_session(pi: Pi) -> None:
     folder = "/etc/systemd/system/firmware-ctl.service.d"
-    pi.must(f"mkdir {folder} && printf '[Service]\\nWatchdogSec=0\\n' >{folder}/mine.conf")
-    pi.must("systemctl daemon-reload && systemctl restart firmware-ctl")
+    pi.run(f"mkdir {folder} && printf '[Service]\\nWatchdogSec=0\\n' >{folder}/mine.conf")
+    pi.run("systemctl daemon-reload && systemctl restart firmware-ctl")
     sentence = "the unit has no watchdog; give it WatchdogSec=2, as the shipped one has"
-    code, said = pi.shell("firmware-ctl start full")
-    assert (code, said.splitlines()[-1]) == (1, f"firmware-ctl: not-ready: {sentence}")
-    code, said = pi.shell("firmware-ctl doctor </dev/null")
+    code, output = pi.shell("firmware-ctl start full")
+    assert (code, output.splitlines()[-1]) == (1, f"firmware-ctl: not-ready: {sentence}")
+    code, output = pi.shell("firmware-ctl doctor </dev/null")
     assert code == 1
-    assert "it has no watchdog (WatchdogSec=)" in said
-    assert f"{folder}/mine.conf" in re.sub(r"\s+", " ", said)
+    assert "it has no watchdog (WatchdogSec=)" in output
+    assert f"{folder}/mine.conf" in re.sub(r"\s+", " ", output)

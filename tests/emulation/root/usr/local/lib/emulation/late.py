@@ -1,7 +1,7 @@
-"""How late ticks came, of what `emulation_ticks` has noted: `late.py FILE FROM TO` prints it as JSON, of
-the ticks that were done between two times, in seconds of the monotonic clock.
+"""How late ticks were: `late.py FILE FROM TO` reads a record of `emulation_ticks` and prints JSON.
 
-Told here, since a line on the emulated console takes a second or more.
+FROM and TO are seconds of the monotonic clock; only ticks that were done between them count. The guest
+computes this, because the emulated console needs a second or more for each line of a record.
 """
 
 import json
@@ -10,19 +10,19 @@ from itertools import pairwise
 from statistics import quantiles
 
 
-def lateness(noted, from_s, to_s):
-    """Of pairs of nanoseconds, when a tick was due and when it was done.
+def lateness(ticks, from_s, to_s):
+    """`ticks` are pairs of nanoseconds: when a tick was due, and when it was done.
 
-    One that was done before it was due came for something else, and is not late.
+    A tick that was done before it was due had another reason than its time, so it was not late.
     """
-    within = [(due, done) for due, done in noted if from_s <= done / 1e9 <= to_s]
-    late_ms = [(done - due) / 1e6 for due, done in within if done >= due]
-    apart_ms = [(b - a) / 1e6 for (_, a), (_, b) in pairwise(within)]
-    late = quantiles(late_ms, n=1000, method="inclusive")
+    counted = [(due_ns, done_ns) for due_ns, done_ns in ticks if from_s <= done_ns / 1e9 <= to_s]
+    late_ms = [(done_ns - due_ns) / 1e6 for due_ns, done_ns in counted if done_ns >= due_ns]
+    apart_ms = [(after - before) / 1e6 for (_, before), (_, after) in pairwise(counted)]
+    permilles = quantiles(late_ms, n=1000, method="inclusive")
     return {
-        "p50 ms": late[499],
-        "p99 ms": late[989],
-        "p99.9 ms": late[998],
+        "p50 ms": permilles[499],
+        "p99 ms": permilles[989],
+        "p99.9 ms": permilles[998],
         "most ms": max(late_ms),
         "apart p99.9 ms": quantiles(apart_ms, n=1000, method="inclusive")[998],
         "ticks": len(late_ms),

@@ -1,8 +1,8 @@
-"""The tests' witness in the guest: how late any program woke, seen from outside.
+"""Shows the host how late a program can wake in the guest, whatever the daemon does.
 
-On each processor a process sleeps for 50 ms, moves a pin that the header does not have, and sleeps
-again. It does nothing else and runs above the daemon's priority, so that where its edge comes
-late the processor itself was late.
+On each processor one process sleeps for 50 ms, toggles a pin that is not on the header, and sleeps
+again. It does nothing else and has a higher priority than the daemon, so a late edge means that the
+processor itself was late.
 """
 
 import fcntl
@@ -18,7 +18,7 @@ VALUES = struct.Struct("=QQ")
 SET_VALUES = 0xC010B40F
 
 
-def watch(processor: int, pin: int) -> None:
+def toggle(processor: int, pin: int) -> None:
     os.sched_setaffinity(0, {processor})
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(60))
     chip = os.open("/dev/gpiochip0", os.O_RDWR)
@@ -34,5 +34,5 @@ def watch(processor: int, pin: int) -> None:
 
 for processor, pin in zip(sorted(os.sched_getaffinity(0)), PINS, strict=False):
     if os.fork() == 0:
-        watch(processor, pin)
+        toggle(processor, pin)
 os.wait()
