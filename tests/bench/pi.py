@@ -20,6 +20,7 @@ from typing import Final
 
 from tests.bench.measure import (
     Figures,
+    Goal,
     Round,
     Row,
     json_of_row,
@@ -237,7 +238,12 @@ ROWS: Final[Sequence[tuple[Row, Measure]]] = (
          {"ours": "ours", "gpiozero minimal": "minimal", "imports alone": "imports"}, ()), idle),
     (Row("playing", "Ramps and waves on eight motors at 53 Hz: processor time and memory.",
          {"ours": "ours", "absolute deadline": "loop", "gpiozero source": "source",
-          "gpiozero pulse": "pulse"}, ()), playing),
+          "gpiozero pulse": "pulse"},
+         (Goal("CPU ms/s", "", 120), Goal("of it Python's", "", 90))), playing),
+    (Row("pwm", "lgpio's PWM alone, eight motors at different duties: by its frequency, and with periods that "
+         "begin one after another instead of together.",
+         {"ours": "pwm-53", "200 Hz": "pwm-200", "250 Hz": "pwm-250", "250 Hz, apart": "pwm-250-500"}, ()),
+     idle),
     (Row("ticks", TICK_LATENESS + "on four idle cores.", TICK_CONTESTANTS, ()), partial(ticks, ())),
     (Row("ticks-one", TICK_LATENESS + "on one core, beside a busy loop.", TICK_CONTESTANTS, ()), partial(ticks, (3,))),
     (Row("ticks-all", TICK_LATENESS + "with a busy loop on each of four cores.", TICK_CONTESTANTS, ()),

@@ -64,7 +64,7 @@ def _set_points(for_s: float) -> GoodEntry:
 
 def _daemon_lateness(size: Size) -> Figures:
     with rig(_set_points(size.play_s)) as parts:
-        cpu_s = _play(parts.daemon, size.play_s)
+        cpu_s = play_selected(parts.daemon, size.play_s)
         begin_at_ms = parts.session.status.clock.began_at_ms
         begin_ns = parts.poller.origin_ns + begin_at_ms * 10**6
     writes = [
@@ -85,7 +85,7 @@ def _daemon_lateness(size: Size) -> Figures:
     return {**_lateness(late_ms.values()), "left out": count - len(late_ms), "CPU s": cpu_s}
 
 
-def _play(daemon: Daemon, for_s: float) -> float:
+def play_selected(daemon: Daemon, for_s: float) -> float:
     """Plays the selected profile from start to end. Returns the processor time of that in seconds."""
     begin_s = 0.0
 
@@ -203,7 +203,7 @@ def set_points_absolute_busy(size: Size) -> Figures:
 
 def eight_ours(size: Size) -> Figures:
     with rig(ramps_and_waves(size.play_s)) as parts:
-        cpu_s = _play(parts.daemon, size.play_s)
+        cpu_s = play_selected(parts.daemon, size.play_s)
     motor_pins = {motor.pin for motor in MAT.motors}
     writes = sum(pin in motor_pins for _, pin, _ in RecordingPin.writes)
     return {"CPU ms/s": 1000 * cpu_s / size.play_s, "writes": writes}
@@ -289,16 +289,16 @@ def _figures(size: Size, cpu_s: float) -> Figures:
 def idle(size: Size) -> Figures:
     """Of the real process, with all its threads, by the kernel's counters."""
     with TemporaryDirectory() as home, Mock(Path(home), speed=1) as mock:
-        wake_ups, cpu_ns = _wake_ups_and_cpu_ns(mock.process.pid)
+        wake_ups, cpu_ns = wake_ups_and_cpu_ns(mock.process.pid)
         time.sleep(size.play_s)
-        later_wake_ups, later_cpu_ns = _wake_ups_and_cpu_ns(mock.process.pid)
+        later_wake_ups, later_cpu_ns = wake_ups_and_cpu_ns(mock.process.pid)
     return {
         "wake-ups/s": (later_wake_ups - wake_ups) / size.play_s,
         "CPU ms/s": (later_cpu_ns - cpu_ns) / 1e6 / size.play_s,
     }
 
 
-def _wake_ups_and_cpu_ns(pid: int) -> tuple[int, int]:
+def wake_ups_and_cpu_ns(pid: int) -> tuple[int, int]:
     """How often threads of the process went to sleep by themselves, and how long they ran.
 
     Each such sleep ends with a wake-up, so their numbers are the same.

@@ -33,7 +33,23 @@ ROWS = (
             "gpiozero source": "playing:eight_source",
             "gpiozero pulse": "playing:eight_pulse",
         },
-        (Goal("CPU ms/s", "bare loop", 2), Goal("CPU ms/s", "gpiozero source", 0.3)),
+        (
+            Goal("CPU ms/s", "bare loop", 1.6),
+            Goal("CPU ms/s", "gpiozero source", 0.25),
+            Goal("CPU ms/s", "gpiozero pulse", 0.5),
+        ),
+    ),
+    Row(
+        "full-body",
+        "`full-body` in real time, at once with an earlier state of this project: see `--before`.",
+        {"ours": "sessions:full_body"},
+        (Goal("CPU / before", "", 0.4),),
+    ),
+    Row(
+        "clients",
+        "A session with a new phase each second, before 64 clients with `events on` and before one.",
+        {"ours": "sessions:many_clients", "one client": "sessions:one_client"},
+        (Goal("late ticks", "", 0), Goal("CPU ms/s", "one client", 2)),
     ),
     Row(
         "idle",
@@ -51,7 +67,7 @@ ROWS = (
         "session-at-once",
         "`full-body` on virtual time, through session and simulated motors; an event is a motor's new duty.",
         {"ours": "compiling:session_at_once", "heapq loop": "compiling:heap_loop"},
-        (Goal("CPU us an event", "heapq loop", 6),),
+        (Goal("CPU us an event", "heapq loop", 4),),
     ),
     Row(
         "growth",
@@ -86,13 +102,13 @@ ROWS = (
         "stop",
         "From a stop byte until the last of eight pins is written 0.",
         {"ours": "latency:stops"},
-        (Goal("p99 ms", "", 2),),
+        (Goal("p99 ms", "", 0.6),),
     ),
     Row(
         "stop-flooded",
         "The same with every processor busy and a client that floods the control socket.",
         {"ours": "latency:stops_flooded"},
-        (Goal("p99 ms", "", 50),),
+        (Goal("p99 ms", "", 6),),
     ),
     Row(
         "press",
@@ -122,7 +138,7 @@ ROWS = (
         "mock",
         "`firmware-ctl mock` until it is ready. For 35 ms of this it watches its button.",
         {"ours": "starting:mock_command", "import all": "starting:import_all"},
-        (Goal("ms", "import all", 1.5),),
+        (Goal("ms", "import all", 1.4),),
     ),
     Row(
         "memory",

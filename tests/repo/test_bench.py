@@ -1,6 +1,7 @@
 """Every benchmark runs. What it measures is no test: a busy machine must not fail one."""
 
 import json
+import os
 import runpy
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from tests.bench import pi
 from tests.bench.measure import Round, Row, lines, medians
 from tests.bench.rows import ROWS
+from tests.bench.sessions import BEFORE
 from tests.emulation.build import HERE
 from tests.support.process import ROOT
 
@@ -24,6 +26,7 @@ def test_each_contestant_plays_a_tiny_round(calls: Sequence[str]) -> None:
     found = subprocess.run(
         [sys.executable, "-m", "tests.bench.one", "tiny", *calls],
         cwd=ROOT,
+        env={**os.environ, BEFORE: str(ROOT)},
         capture_output=True,
         text=True,
         check=False,

@@ -1,8 +1,9 @@
 """Programs that people would write instead of the daemon: `contestant.py PROGRAM` as a service.
 
 `imports` and `minimal` only wait once they are ready. `source`, `pulse` and `loop` play on the mat's
-pins at its PWM frequency. `press` lights an LED while the button is pressed. Curves are computed with
-this project before a program is ready, and are not part of what is measured.
+pins at its PWM frequency. `press` lights an LED while the button is pressed. `pwm-HZ` and `pwm-HZ-us`
+only keep lgpio's PWM running, where each pin begins its period `us` microseconds after the pin before.
+Curves are computed with this project before a program is ready, and are not part of what is measured.
 """
 
 import os
@@ -13,7 +14,7 @@ import time
 from itertools import cycle
 
 import gpiozero
-import lgpio  # noqa: F401, because a program that uses these libraries imports them
+import lgpio
 import serial
 import yaml  # noqa: F401
 
@@ -119,5 +120,15 @@ def press():
     signal.pause()
 
 
+def pwm(hz, offset_us="0"):
+    chip = lgpio.gpiochip_open(0)
+    for n, pin in enumerate(MOTOR_PINS):
+        lgpio.gpio_claim_output(chip, pin)
+        lgpio.tx_pwm(chip, pin, int(hz), 30 + 5 * n, n * int(offset_us))
+    report_ready()
+    signal.pause()
+
+
 signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-globals()[sys.argv[1]]()
+program, *arguments = sys.argv[1].split("-")
+globals()[program](*arguments)

@@ -32,7 +32,7 @@ def toggle(processor: int, pin: int) -> None:
             fcntl.ioctl(line, SET_VALUES, level)
 
 
-for processor, pin in zip(sorted(os.sched_getaffinity(0)), PINS, strict=False):
+for processor, pin in zip(sorted(os.sched_getaffinity(0)), PINS, strict=True):
     if os.fork() == 0:
         toggle(processor, pin)
 os.wait()
