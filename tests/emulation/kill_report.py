@@ -40,7 +40,7 @@ An emulated Raspberry Pi 3B (QEMU, Linux {kernel}, systemd 252) runs the real da
 gpiozero, lgpio and pinctrl-bcm2835. The daemon plays a profile with every motor at 90 % duty and a PWM of
 53 Hz. A fault injector in the guest raises a spare pin, sets off the fault, and lowers the pin when the
 daemon's process has ended; this is "process gone". In row 24, where the process lives on, it lowers the pin
-when the processors are free again. Rows have their numbers from [hazards](../hazards.md).
+when its processes may run again. Rows have their numbers from [hazards](../hazards.md).
 
 The motor pins are read from outside, at the emulated chip: each edge when it occurs, and every few
 milliseconds whether a pin is an output. "All low" is the last time at which any motor pin was a high output.
@@ -59,8 +59,7 @@ processors a witness, which has a higher priority than the daemon, toggles a pin
 is the longest delay of a witness. "Held up" is the longest time for which one of QEMU's threads could run,
 but the machine gave it no processor, from the fault until the process was gone and all pins were low. One
 figure is not enough: a busy machine serves a witness at once, because a witness only sleeps, but it holds up
-the end of a process, which computes. Row 24 has no "witness late", because its fault takes the processors
-from the witnesses, too.
+the end of a process, which computes.
 
 "Remade" counts the rounds that were played again, with the reasons. When a tick is late the daemon turns its
 motors off by itself, and the fault would find no motor that runs. The round is then played again, but only
@@ -148,8 +147,7 @@ def table(results: Results, is_quiet: bool) -> list[str]:
             fault.row, fault.name, "persist" if persist else "released", len(counted),
             _reason_counts(rounds.remade),
             f"{min(high_pins)}-{max(high_pins)}" if high_pins else "",
-            # In row 24 the fault takes the processors from the witnesses, too.
-            _median_and_max([each.witness_late_s for each in counted]) if not is_starved else "",
+            _median_and_max([each.witness_late_s for each in counted]),
             _median_and_max([each.held_up_s for each in counted]),
             _median_and_max([each.gone_s for each in counted]),
             _median_and_max([each.low_s for each in counted]),

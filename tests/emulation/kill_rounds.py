@@ -53,7 +53,9 @@ FAULTS: Final = {
     "term": Fault(5, "SIGTERM", _kill(signal.SIGTERM), 500, False),
     "int": Fault(5, "SIGINT", _kill(signal.SIGINT), 500, False),
     "hup": Fault(5, "SIGHUP", _kill(signal.SIGHUP), 500, False),
-    "starved": Fault(24, "no processor for 260 ms", "hog 260", 400, False),
+    # Together with the time since the last tick this is more than 250 ms, which are a fault, and less
+    # than the 350 ms after which the dead-man ends the process.
+    "starved": Fault(24, "no processor for 260 ms", "withhold 260", 400, False),
 }
 STARVED_ROW: Final = 24
 LOW_AFTER_DEATH_MS: Final = {True: 500, False: 100}
@@ -69,7 +71,7 @@ class Round(NamedTuple):
     """The measurements of one round. Times are seconds from the fault, seen from outside."""
 
     gone_s: float
-    """The process had ended. In row 24: the processors were free again."""
+    """The process had ended. In row 24: its processes may run again."""
     low_s: float
     """No motor pin was a high output from then on."""
     high_pins: int
