@@ -12,7 +12,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING
 
 from firmware_ctl.config import paths
 from firmware_ctl.config.mat import Mat, SerialPort
@@ -23,10 +23,13 @@ from firmware_ctl.daemon.latch import NoDeadman
 from firmware_ctl.daemon.poller import Signals, Waker
 from firmware_ctl.hardware import deadman
 from firmware_ctl.session.events import ClockSynchronised, Close
-from firmware_ctl.storage.flight_recorder import Recorder
+from firmware_ctl.storage.flight_recorder import FlightRecorder
 from firmware_ctl.storage.storage import Storage
 from firmware_ctl.timeline.catalogue import Catalogue
 from firmware_ctl.timeline.folder import read_catalogue
+
+if TYPE_CHECKING:
+    from serial import Serial
 
 CLOCK_AGAIN_MS = 60_000
 """How often to check whether the machine's clock is synchronised."""
@@ -97,7 +100,7 @@ def attend(
     waker: Waker,
     signals: Signals,
     storage: Storage,
-    recorder: Recorder | None,
+    recorder: FlightRecorder | None,
     log: Log,
 ) -> None:
     """Connects the loop to other threads and to signals, and plans its first tasks."""
@@ -118,7 +121,7 @@ def attend(
 def listen(
     daemon: Daemon,
     socket_path: str,
-    ports: Iterable[tuple[SerialPort, Any]],
+    ports: "Iterable[tuple[SerialPort, Serial | Exception | None]]",
     log: Log,
     stack: ExitStack,
 ) -> None:
@@ -131,7 +134,7 @@ def listen(
         serial.open(port, tried)
     if hasattr(socket, "AF_UNIX"):
         path = os.path.abspath(socket_path)
-        listener = links.listen_control(path)
+        listener = links.listen_control(path, log)
         stack.callback(listener.close)
         listener.attach(daemon.clients, daemon.loop)
         log(f"control socket: {socket_path}")

@@ -55,7 +55,7 @@ class ServiceError(FirmwareError):
     exit_code = 1
 
 
-class Machine(NamedTuple):
+class ServiceHost(NamedTuple):
     """The machine to install on. A test gives a scratch folder and a runner that records."""
 
     root: str
@@ -93,14 +93,14 @@ def _unit_word(path: str) -> str:
 
 def service(args: argparse.Namespace) -> int:
     """Installs or removes the service. Raises `ServiceError` (exit code 1)."""
-    machine = Machine(
+    host = ServiceHost(
         root="/",
         run=_run,
         python=sys.executable,
         package=os.path.dirname(firmware_ctl.__file__),
         is_admin=os.geteuid() == 0,
     )
-    act(machine, args.action)
+    act(host, args.action)
     return 0
 
 
@@ -110,36 +110,36 @@ def _run(words: Sequence[str]) -> int:
     return subprocess.run(words, stderr=errors).returncode
 
 
-def act(machine: Machine, action: str) -> None:
-    if not machine.is_admin:
+def act(host: ServiceHost, action: str) -> None:
+    if not host.is_admin:
         raise ServiceError(f"only root may do that; try: sudo {sys.argv[0]} service {action}")
-    if not os.path.isdir(machine.path("/run/systemd/system")):
+    if not os.path.isdir(host.path("/run/systemd/system")):
         raise ServiceError("systemd does not run here")
     try:
-        (install if action == "install" else uninstall)(machine)
+        (install if action == "install" else uninstall)(host)
     except OSError as error:
         raise ServiceError(f"{error.filename}: {error.strerror}") from None
 
 
-def install(machine: Machine) -> None:
+def install(host: ServiceHost) -> None:
     """Writes each file that differs, then starts the service. Does nothing if all is in place."""
-    _refuse_hidden(machine)
-    texts = machine.files()
+    _refuse_hidden(host)
+    texts = host.files()
     # The mat file belongs to the user once it is there, so it is never overwritten.
-    if not os.path.exists(machine.path(paths.SERVICE_MAT)):
+    if not os.path.exists(host.path(paths.SERVICE_MAT)):
         with open(shipped.mat_file(), encoding="utf-8") as file:
             mat = file.read()
         folder = os.path.dirname(shipped.mat_file())
         texts[paths.SERVICE_MAT] = mat.replace("$schema=.", f"$schema={folder}")
-    changes = [_write(machine, path, text) for path, text in texts.items()]
-    if any(changes) or not _is(machine, IS_ENABLED) or not _is(machine, IS_ACTIVE):
-        _run_all(machine, AFTER_INSTALL)
+    changes = [_write(host, path, text) for path, text in texts.items()]
+    if any(changes) or not _is(host, IS_ENABLED) or not _is(host, IS_ACTIVE):
+        _run_all(host, AFTER_INSTALL)
     else:
         print("the service is in place and runs; nothing to change")
 
 
-def _refuse_hidden(machine: Machine) -> None:
-    for path in (machine.python, os.path.realpath(machine.python), machine.package):
+def _refuse_hidden(host: ServiceHost) -> None:
+    for path in (host.python, os.path.realpath(host.python), host.package):
         for folder in HIDDEN:
             if path.startswith(f"{folder}/"):
                 raise ServiceError(
@@ -149,52 +149,52 @@ def _refuse_hidden(machine: Machine) -> None:
                 )
 
 
-def uninstall(machine: Machine) -> None:
+def uninstall(host: ServiceHost) -> None:
     """Stops the service and removes its files. Keeps mat file, profiles and state."""
-    installed = [path for path in FILES if os.path.exists(machine.path(path))]
+    installed = [path for path in FILES if os.path.exists(host.path(path))]
     if UNIT_PATH in installed:
-        _run_all(machine, [BEFORE_UNINSTALL])
+        _run_all(host, [BEFORE_UNINSTALL])
     for path in installed:
-        os.unlink(machine.path(path))
+        os.unlink(host.path(path))
         print(f"removed {path}")
     if installed:
-        _run_all(machine, AFTER_UNINSTALL)
+        _run_all(host, AFTER_UNINSTALL)
     else:
         print("the service is not installed; nothing to change")
     for path in (os.path.dirname(paths.SERVICE_MAT), paths.SERVICE_STATE):
-        if os.path.exists(machine.path(path)):
+        if os.path.exists(host.path(path)):
             print(f"{path} is left as it is")
 
 
-def _is(machine: Machine, question: Sequence[str]) -> bool:
+def _is(host: ServiceHost, question: Sequence[str]) -> bool:
     try:
-        return machine.run(question) == 0
+        return host.run(question) == 0
     except OSError:
         return False
 
 
-def _write(machine: Machine, path: str, text: str) -> bool:
+def _write(host: ServiceHost, path: str, text: str) -> bool:
     """Writes a file and prints each line that changes. Returns False if the file has this text."""
-    before = machine.read(path)
+    before = host.read(path)
     if before == text:
         return False
     lines = unified_diff(
         before.splitlines(), text.splitlines(), path if before else "/dev/null", path, "", "", 0, ""
     )
     print("\n".join(lines))
-    target = machine.path(path)
+    target = host.path(path)
     os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
     atomic_write(target, text.encode(), mode=0o644)
     return True
 
 
-def _run_all(machine: Machine, commands: Sequence[Sequence[str]]) -> None:
+def _run_all(host: ServiceHost, commands: Sequence[Sequence[str]]) -> None:
     for words in commands:
-        if words in UDEV and not os.path.exists(machine.path("/run/udev/control")):
+        if words in UDEV and not os.path.exists(host.path("/run/udev/control")):
             continue  # no udev runs, for example in a container
         print(f"$ {' '.join(words)}", flush=True)
         try:
-            code = machine.run(words)
+            code = host.run(words)
         except OSError as error:
             raise ServiceError(f"{words[0]} cannot be run: {error.strerror}") from None
         if code:

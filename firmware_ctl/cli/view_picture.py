@@ -12,6 +12,7 @@ import math
 import os
 import re
 from collections import deque
+from collections.abc import Mapping
 from itertools import zip_longest
 from typing import Any, Final, NamedTuple
 
@@ -40,6 +41,10 @@ LOCKED: Final = "Locked for a moment after a stop: leave the button alone for 1.
 
 _DIGITS: Final = "123456789"
 _ROW: Final = ("level", "duty", "kicks", "power")
+
+
+Json = Mapping[str, Any]
+"""An object of the daemon's feed. `Picture.feed` takes a wrong one as an unreadable line."""
 
 
 class Zone(NamedTuple):
@@ -139,7 +144,7 @@ class Picture:
         elif line:
             self._feed_answer(line, now_ms)
 
-    def _feed_object(self, fields: dict[str, Any], now_ms: int) -> None:
+    def _feed_object(self, fields: Json, now_ms: int) -> None:
         if "hello" in fields:
             self._feed_hello(_read_hello(fields["hello"]), now_ms)
         elif "status" in fields:
@@ -164,7 +169,7 @@ class Picture:
         self.status = status
         self._status_at_ms = now_ms
 
-    def _feed_motors(self, fields: dict[str, Any]) -> None:
+    def _feed_motors(self, fields: Json) -> None:
         at_ms = int(fields["at_ms"])
         # All four are read before any is stored, so that an unreadable line changes nothing.
         level, duty, kicks, power = ([int(value) for value in fields[name]] for name in _ROW)
@@ -293,7 +298,7 @@ class Picture:
         return left_ms if left_ms > 0 else None
 
 
-def _read_hello(fields: dict[str, Any]) -> Hello:
+def _read_hello(fields: Json) -> Hello:
     zones = []
     motors: list[Motor] = []
     for zone in fields["zones"]:
@@ -319,7 +324,7 @@ def _read_hello(fields: dict[str, Any]) -> Hello:
     )
 
 
-def _read_status(fields: dict[str, Any]) -> Status:
+def _read_status(fields: Json) -> Status:
     return Status(
         state=printable(fields["state"]),
         profile=printable(fields["profile"]),

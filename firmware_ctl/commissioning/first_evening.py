@@ -54,7 +54,7 @@ class Commands(NamedTuple):
     """Runs `service install`. Returns the exit code."""
 
 
-class Step(NamedTuple):
+class SetupStep(NamedTuple):
     name: str
     about: str
     run: Callable[[Context], bool]
@@ -106,7 +106,7 @@ class Progress:
         atomic_write(self._path, "".join(lines).encode())
 
 
-def _steps(context: Context, commands: Commands) -> list[Step]:
+def _steps(context: Context, commands: Commands) -> list[SetupStep]:
     """All steps. The zones are the shipped mat's while the mat file is missing or has mistakes."""
     try:
         mat = context.mat
@@ -114,39 +114,39 @@ def _steps(context: Context, commands: Commands) -> list[Step]:
         mat = load_mat(shipped.mat_file())
     zones = [zone.name for zone in mat.zones if zone.present]
     return [
-        Step(
+        SetupStep(
             "mat file", f"Read your mat file, {context.mat_file}, or create it.", _prepare_mat_file
         ),
-        Step("doctor", "Check this machine for problems.", _run_doctor),
-        Step(
+        SetupStep("doctor", "Check this machine for problems.", _run_doctor),
+        SetupStep(
             "wiring",
             "Run each motor gently: is it where it should be?",
             lambda context: run_motor_check(context) == 0,
         ),
         *(
-            Step(
+            SetupStep(
                 f"calibrate {zone}",
                 "Measure what each motor of the zone needs to start and to keep turning.",
                 partial(_calibrate, zone),
             )
             for zone in zones
         ),
-        Step(
+        SetupStep(
             "stop switch",
             "Run a motor gently: the stop switch must stop it.",
             lambda context: run_stop_switch_check(context) == 0,
         ),
-        Step(
+        SetupStep(
             "start button",
             "Check both of its contacts, pressed and released.",
             lambda context: run_start_button_check(context) == 0,
         ),
-        Step(
+        SetupStep(
             "first session",
             f"Play the profile {FIRST_PROFILE}: four gentle minutes.",
             partial(_play_first_session, commands),
         ),
-        Step(
+        SetupStep(
             "service", "Start the mat automatically at boot.", partial(_install_service, commands)
         ),
     ]
@@ -188,13 +188,13 @@ def _run_steps(context: Context, progress: Progress, commands: Commands) -> int:
     return 0
 
 
-def _first_open_step(steps: list[Step], progress: Progress) -> int:
+def _first_open_step(steps: list[SetupStep], progress: Progress) -> int:
     """The first step that is neither done nor skipped, else the first skipped one, else 0."""
     words = [progress.steps.get(step.name, "") for step in steps]
     return next((words.index(word) for word in ("", "skipped") if word in words), 0)
 
 
-def _show_steps(steps: list[Step], progress: Progress, position: int) -> None:
+def _show_steps(steps: list[SetupStep], progress: Progress, position: int) -> None:
     print_lines("")
     for i, step in enumerate(steps):
         word = progress.steps.get(step.name, "")
@@ -203,7 +203,7 @@ def _show_steps(steps: list[Step], progress: Progress, position: int) -> None:
         print_lines(steps[position].about)
 
 
-def _run_step(step: Step, context: Context) -> bool:
+def _run_step(step: SetupStep, context: Context) -> bool:
     """Runs a step. An error does not end setup: it is shown, and the step is not done."""
     try:
         return step.run(context)

@@ -155,7 +155,7 @@ class Question(NamedTuple):
     """A question without a drive ends after this time. None: it waits for an answer."""
 
 
-Result = TypeVar("Result")
+Result = TypeVar("Result", covariant=True)
 Questions = Generator[Question, Answer, Result]
 
 

@@ -11,7 +11,7 @@ import sys
 import termios
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from firmware_ctl.commissioning.procedure import Key, Procedure, Questions, Result
 from firmware_ctl.commissioning.terminal import Terminal, print_lines
@@ -58,7 +58,7 @@ class Keyboard:
     def __init__(
         self,
         terminal: Terminal,
-        procedure: Procedure[Any],
+        procedure: Procedure[object],
         loop: Loop,
         simulated: "Simulated | None",
     ) -> None:
@@ -82,7 +82,7 @@ class Screen:
     """A watcher of the loop: shows the procedure's lines, its prompt, and the motor's duty."""
 
     def __init__(
-        self, terminal: Terminal, procedure: Procedure[Any], simulated: "Simulated | None"
+        self, terminal: Terminal, procedure: Procedure[object], simulated: "Simulated | None"
     ) -> None:
         self._terminal = terminal
         self._procedure = procedure

@@ -7,7 +7,7 @@ gets all mistakes at once. This module knows neither profiles nor mats.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from firmware_ctl.config.yaml_tree import (
     MappingNode,
@@ -21,6 +21,10 @@ from firmware_ctl.config.yaml_tree import (
 )
 
 Json = dict[str, Any]
+"""A JSON Schema. Nothing reads it but the writer of JSON."""
+
+Value = TypeVar("Value")
+Other = TypeVar("Other")
 
 
 # ---- words of sentences
@@ -47,16 +51,16 @@ def in_units(duration_ms: int) -> str:
 # ---- scalars
 
 
-class Kind(NamedTuple):
+class Kind(NamedTuple, Generic[Value]):
     """How a value is read, what its schema is, and how an author writes the value.
 
     `read(node, key, report)` returns the value, or reports a mistake and returns None. The sentence
     of the mistake begins with `key`. `show` writes a value as an author would.
     """
 
-    read: Callable[[Node, str, Report], Any]
+    read: Callable[[Node, str, Report], Value | None]
     schema: Json
-    show: Callable[[Any], str] = str
+    show: Callable[[Value], str] = str
 
 
 def scalar_text(node: Node, key: str, report: Report) -> str | None:
@@ -71,7 +75,7 @@ def scalar_text(node: Node, key: str, report: Report) -> str | None:
     return None
 
 
-def plain_text(length_max: int) -> Kind:
+def plain_text(length_max: int) -> Kind[str]:
     """Printable text of at most `length_max` characters. Line ends become spaces."""
 
     def read(node: Node, key: str, report: Report) -> str | None:
@@ -93,7 +97,7 @@ def plain_text(length_max: int) -> Kind:
     return Kind(read, {"type": "string", "minLength": 1, "maxLength": length_max})
 
 
-def identifier(letters: str, letters_shown: str, length_max: int = 32) -> Kind:
+def identifier(letters: str, letters_shown: str, length_max: int = 32) -> Kind[str]:
     """A name of 1 to `length_max` characters out of `letters`.
 
     `letters` is the inside of a character class, such as `a-z0-9`. `letters_shown` is its wording
@@ -112,7 +116,7 @@ def identifier(letters: str, letters_shown: str, length_max: int = 32) -> Kind:
     return Kind(read, {"type": "string", "pattern": f"^{pattern}$"})
 
 
-def choice(known: Iterable[str], noun: str) -> Kind:
+def choice(known: Iterable[str], noun: str) -> Kind[str]:
     """One of the known words. `noun` is the word for them in a mistake: "unknown pattern ..."."""
     names = tuple(known)
 
@@ -130,7 +134,7 @@ VERSION: Final = Kind(choice(("1",), "version").read, {"const": 1})
 """The version of a file's format, under the file's key `schema`."""
 
 
-def boolean() -> Kind:
+def boolean() -> Kind[bool]:
     def read(node: Node, key: str, report: Report) -> bool | None:
         text = scalar_text(node, key, report)
         if text == "true" or text == "false":
@@ -195,7 +199,7 @@ class _Quantity(NamedTuple):
         ] or self.units
 
 
-def integer(least: int, most: int, unit: str = "", limit: str = "the most,") -> Kind:
+def integer(least: int, most: int, unit: str = "", limit: str = "the most,") -> Kind[int]:
     """A whole number with its unit. `unit` empty: the number stands alone.
 
     `limit` tells an author where the highest value comes from, as in "the code's own limit of".
@@ -214,7 +218,7 @@ def integer(least: int, most: int, unit: str = "", limit: str = "the most,") -> 
     return Kind(_Quantity({unit: 1}, least, most, limit, show, noun, hint).read, schema, show)
 
 
-def duration(least_ms: int, most_ms: int, limit: str = "the most,") -> Kind:
+def duration(least_ms: int, most_ms: int, limit: str = "the most,") -> Kind[int]:
     """A duration, read as milliseconds and written with its unit: 500ms, 2s, 1.5min."""
     schema = {
         "type": "string",
@@ -230,10 +234,12 @@ def duration(least_ms: int, most_ms: int, limit: str = "the most,") -> Kind:
 # ---- lists
 
 
-def list_of(kind: Kind, least: int = 0, unique: bool = False) -> Kind:
+def list_of(
+    kind: Kind[Value], least: int = 0, unique: bool = False
+) -> Kind[tuple[Value | None, ...]]:
     """A list of at least `least` items, read as a tuple. An item with a mistake becomes None."""
 
-    def read(node: Node, key: str, report: Report) -> tuple[Any, ...] | None:
+    def read(node: Node, key: str, report: Report) -> tuple[Value | None, ...] | None:
         if not isinstance(node, SequenceNode):
             report.add(node, f"{key}: a list belongs here: [one, two], or lines that begin with -")
             return None
@@ -251,10 +257,10 @@ def list_of(kind: Kind, least: int = 0, unique: bool = False) -> Kind:
     return Kind(read, schema | ({"uniqueItems": True} if unique else {}))
 
 
-def pair_of(first: Kind, second: Kind) -> Kind:
-    """A list of exactly two values, read as a tuple. None if one of the values has a mistake."""
+def pair_of(first: Kind[int], second: Kind[int]) -> Kind[tuple[int, int]]:
+    """A list of exactly two numbers, read as a tuple. None if one of the values has a mistake."""
 
-    def read(node: Node, key: str, report: Report) -> tuple[Any, Any] | None:
+    def read(node: Node, key: str, report: Report) -> tuple[int, int] | None:
         if not isinstance(node, SequenceNode) or len(node.nodes) != 2:
             example = f"{first.show(2_000)}, {second.show(30)}"
             report.add(node, f"{key}: two values belong here, like [{example}]")
@@ -279,14 +285,14 @@ class Field(NamedTuple):
     """One key of a block. The reader and the schema are made from the same fields."""
 
     key: str
-    kind: Kind
+    kind: Kind[Any]
     about: str
-    default: Any = REQUIRED
+    default: object = REQUIRED
 
 
 class Block(dict[str, Any]):
     """A block as read: each key of its table with a value. The value is None after a mistake, and
-    may be None by default."""
+    may be None by default. The table alone knows the type of a value: its reader names it."""
 
     def __init__(self, node: MappingNode) -> None:
         super().__init__()
@@ -299,7 +305,7 @@ class Block(dict[str, Any]):
         return self.node.pairs[key][1] if key in self.node.pairs else self.node
 
 
-def table(title: str, *fields: Field) -> Kind:
+def table(title: str, *fields: Field) -> Kind[Block]:
     """A block with the keys in `fields`, read as a `Block`. `title` names it in mistakes."""
     by_key = {field.key: field for field in fields}
 
@@ -342,33 +348,40 @@ def _field_schema(field: Field) -> Json:
     return field.kind.schema | {"description": "; ".join(parts)}
 
 
-def scalar_or_block(scalar: Kind, block: Kind) -> Kind:
+def scalar_or_block(scalar: Kind[Value], block: Kind[Block]) -> Kind[Value | Block]:
     """Reads a block of keys with `block`, and anything else with `scalar`."""
 
-    def read(node: Node, key: str, report: Report) -> Any:
-        kind = block if isinstance(node, MappingNode) else scalar
-        return kind.read(node, key, report)
+    def read(node: Node, key: str, report: Report) -> Value | Block | None:
+        if isinstance(node, MappingNode):
+            return block.read(node, key, report)
+        return scalar.read(node, key, report)
 
-    return Kind(read, {"anyOf": [scalar.schema, block.schema]}, scalar.show)
+    return Kind(read, {"anyOf": [scalar.schema, block.schema]})
 
 
 def named_blocks(
-    plural: str, example: str, name: Kind, block: Kind, special: Mapping[str, Kind] | None = None
-) -> Kind:
+    plural: str,
+    example: str,
+    name: Kind[str],
+    block: Kind[Value],
+    special: Mapping[str, Kind[Value]] | None = None,
+) -> Kind[dict[str, tuple[ScalarNode, Value | None]]]:
     """A block whose keys are names: name → (node of the key, value). A bad value is None.
 
     The value of a name is read with the kind in `special`, or else with `block`. `plural` and
     `example` tell an author what belongs here.
     """
 
-    def read(node: Node, key: str, report: Report) -> dict[str, tuple[ScalarNode, Any]] | None:
+    def read(
+        node: Node, key: str, report: Report
+    ) -> dict[str, tuple[ScalarNode, Value | None]] | None:
         if not isinstance(node, MappingNode) or not node.pairs:
             report.add(node, f"{key}: expected {plural}, for example `{example}`")
             return None
-        values: dict[str, tuple[ScalarNode, Any]] = {}
+        values: dict[str, tuple[ScalarNode, Value | None]] = {}
         for key_node, value_node in node.pairs.values():
             name_read = name.read(key_node, key, report)
-            kind = (special or {}).get(name_read, block)
+            kind = (special or {}).get(name_read or "", block)
             value = kind.read(value_node, shown(key_node.value), report)
             if name_read in values:
                 report.add(key_node, duplicate("key", key_node.value, values[name_read][0]))

@@ -142,7 +142,7 @@ def _read_zone_name(node: Node, key: str, report: Report) -> str | None:
     return text and zone_name(text)
 
 
-def _pin(least: int, why_not_lower: str) -> Kind:
+def _pin(least: int, why_not_lower: str) -> Kind[int]:
     """A GPIO number (BCM) from `least` to 27, without 14 and 15, which are the serial port.
 
     `why_not_lower` is the sentence for a lower number, with `{}` in the place of the number.
@@ -150,7 +150,7 @@ def _pin(least: int, why_not_lower: str) -> Kind:
     number = integer(0, 27)
 
     def read(node: Node, key: str, report: Report) -> int | None:
-        value: int | None = number.read(node, key, report)
+        value = number.read(node, key, report)
         if value in (14, 15):
             report.add(node, f"{key}: GPIO 14 and 15 are the serial port's; use another pin")
         elif value is not None and value < least:
@@ -256,7 +256,7 @@ def read_mat(data: bytes, path: str) -> Mat:
     `path` is only for the mistakes; no file is opened.
     """
     report = Report(path)
-    file: Block | None = FILE.read(parse(data, report), "the file", report)
+    file = FILE.read(parse(data, report), "the file", report)
     if file is not None:
         zones: Mapping[str, tuple[ScalarNode, Block | None]] = file["zones"] or {}
         motors = [motor for _, zone in zones.values() for motor in _motor_blocks(zone)]

@@ -100,7 +100,7 @@ def read_profile(data: bytes, path: str, mat: Mat) -> Profile:
         command = f"firmware-ctl check --mat {path}"
         report.add(root, f"this looks like a mat file; check it with: {command}")
         raise report.error()
-    block: Block | None = file_kind(mat).read(root, "the file", report)
+    block = file_kind(mat).read(root, "the file", report)
     if block is None:
         raise report.error()
     file_name = path.rpartition("/")[2]
@@ -127,7 +127,10 @@ def read_profile(data: bytes, path: str, mat: Mat) -> Profile:
 
 
 def _items(block: Block, key: str) -> Iterable[tuple[Node, Any]]:
-    """The nodes of a list with their values. Empty if the key does not hold a list."""
+    """The nodes of a list with their values, which are of the type that the key's field has.
+
+    Empty if the key does not hold a list.
+    """
     node = block.at(key)
     nodes = node.nodes if isinstance(node, SequenceNode) else ()
     return zip(nodes, block[key] or (), strict=True)

@@ -71,7 +71,7 @@ _MOST: Final = "the most,"
 _PATTERN_NAME: Final = choice(PATTERNS, "pattern")
 
 
-def _level_or_ramp(percent: Kind) -> Kind:
+def _level_or_ramp(percent: Kind[int]) -> Kind[int | Block]:
     return scalar_or_block(
         percent,
         table(
@@ -83,7 +83,7 @@ def _level_or_ramp(percent: Kind) -> Kind:
 
 
 @lru_cache(maxsize=128)
-def _pattern_block(pattern: str, cap_pct: int, cap_of: str) -> Kind:
+def _pattern_block(pattern: str, cap_pct: int, cap_of: str) -> Kind[Block]:
     """The block of one pattern, on a target with this cap."""
     percent = integer(0, cap_pct, "%", cap_of)
     frames = list_of(pair_of(duration(0, LONGEST_MS), percent), least=1)
@@ -108,7 +108,7 @@ def _pattern_block(pattern: str, cap_pct: int, cap_of: str) -> Kind:
     )
 
 
-def play_kind(cap_pct: int, cap_of: str) -> Kind:
+def play_kind(cap_pct: int, cap_of: str) -> Kind[Block]:
     """The value of a line of `play`: the block of a pattern, or a level alone for `steady`."""
 
     def read(node: Node, key: str, report: Report) -> Block | None:
@@ -126,8 +126,7 @@ def play_kind(cap_pct: int, cap_of: str) -> Kind:
         else:
             report.add(node, f"pattern: is missing; known: {', '.join(PATTERNS)}")
         if pattern is not None:
-            block: Block | None = _pattern_block(pattern, cap_pct, cap_of).read(node, key, report)
-            return block
+            return _pattern_block(pattern, cap_pct, cap_of).read(node, key, report)
         if "level" in node.pairs:  # The rules for a level are the same in all patterns.
             percent = integer(0, cap_pct, "%", cap_of)
             _level_or_ramp(percent).read(node.pairs["level"][1], "level", report)
@@ -154,7 +153,7 @@ _BY_HAND: Final = [point.name for point in POINTS.values() if point.by_hand]
 _BY_MAT: Final = choice([point.name for point in POINTS.values() if not point.by_hand], "point")
 
 
-def _known_on_mat(known: Iterable[str], noun: str, pattern: str) -> Kind:
+def _known_on_mat(known: Iterable[str], noun: str, pattern: str) -> Kind[str]:
     """A name that the mat knows. The author may write '-' for '_'; the value has '_'."""
     names = tuple(known)
 
@@ -169,12 +168,12 @@ def _known_on_mat(known: Iterable[str], noun: str, pattern: str) -> Kind:
     return Kind(read, {"type": "string", "pattern": pattern})
 
 
-def target_kind(targets: Iterable[str]) -> Kind:
+def target_kind(targets: Iterable[str]) -> Kind[str]:
     return _known_on_mat(targets, "zone or side", rf"^{_ZONE_PATTERN}(\.(left|right))?$")
 
 
 def _read_cue(node: Node, key: str, report: Report) -> str | None:
-    text: str | None = plain_text(60).read(node, key, report)
+    text = plain_text(60).read(node, key, report)
     if text and text in POINTS and not POINTS[text].by_hand:
         sentence = f"{text} is pressed by the mat, not by hand; name it under points"
         report.add(node, f"{key}: {sentence}")
@@ -191,8 +190,7 @@ def _read_point(node: Node, key: str, report: Report) -> str | None:
         sentence = f"{node.value} is pressed by hand, the mat does not reach it; make it a cue"
         report.add(node, f"{key}: {sentence}")
         return None
-    point: str | None = _BY_MAT.read(node, key, report)
-    return point
+    return _BY_MAT.read(node, key, report)
 
 
 PROFILE_NAME: Final = identifier("a-z0-9-", "a-z, 0-9 and '-'")
@@ -203,7 +201,7 @@ _POINTS: Final = list_of(Kind(_read_point, _BY_MAT.schema), unique=True)
 
 
 @lru_cache(maxsize=4)
-def file_kind(mat: Mat) -> Kind:
+def file_kind(mat: Mat) -> Kind[Block]:
     """The table of a profile file on this mat."""
     targets = targets_of(mat)
     zones = [zone.name for zone in mat.zones]

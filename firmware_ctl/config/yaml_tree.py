@@ -5,7 +5,8 @@ dates cannot surprise an author. Any bytes give either a tree, or mistakes with 
 """
 
 import re
-from typing import Any, Final, NoReturn
+from collections.abc import Callable
+from typing import Any, Final, NoReturn, Protocol
 
 import yaml
 from yaml.events import (
@@ -30,7 +31,16 @@ MISTAKES_MAX: Final = 1_000
 """The most mistakes in a report. A file of 64 KiB can hold thirty thousand, and the sentence for
 one takes up to 0.2 ms on a Pi Zero 2, so all of them would take 6 s.
 """
-FASTEST_PARSER: Final[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
+
+class EventParser(Protocol):
+    """One of PyYAML's loaders, of which only the events are used."""
+
+    def get_event(self) -> Any:
+        """The next event. Its type says Any, because PyYAML's stubs call every mark optional."""
+
+
+FASTEST_PARSER: Final[Callable[[str], EventParser]] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 """The parser of libyaml if PyYAML was built with it. It takes an eighth of the time of the Python
 parser."""
 
@@ -153,7 +163,9 @@ def duplicate(noun: str, text: str, first: Node) -> str:
 # ---- reading
 
 
-def parse(data: bytes, report: Report, parser: Any = FASTEST_PARSER) -> Node:
+def parse(
+    data: bytes, report: Report, parser: Callable[[str], EventParser] = FASTEST_PARSER
+) -> Node:
     """The root node of the file's one document.
 
     Raises AuthorError if the text cannot be read as a tree. Duplicate keys, keys that are not
@@ -227,7 +239,7 @@ class _TreeBuilder:
     Neither keeps the place of an alias, or whether a tag was written.
     """
 
-    def __init__(self, parser: Any, report: Report) -> None:
+    def __init__(self, parser: EventParser, report: Report) -> None:
         self._next_event = parser.get_event
         self._report = report
         self._anchors: dict[str, Node] = {}

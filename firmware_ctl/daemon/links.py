@@ -13,13 +13,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from errno import EMFILE, ENFILE
 from time import monotonic, sleep
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from firmware_ctl.config.mat import SerialPort
 from firmware_ctl.daemon.clients import Clients
+from firmware_ctl.daemon.interfaces import Log
 from firmware_ctl.daemon.loop import Loop
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.protocol.connection import Connection
+
+if TYPE_CHECKING:
+    from serial import Serial
 
 READ_AT_ONCE: Final = 4 * 1024
 """Most bytes of one read."""
@@ -29,7 +33,7 @@ ACCEPT_AGAIN_MS: Final = 100
 """Without a free descriptor a listener waits this long before it accepts again."""
 
 LOCK_WAIT_S: Final = 2.0
-"""How long to wait for the lock of a folder."""
+"""How long to wait for the lock of a folder: a daemon that is alive holds it for milliseconds."""
 LOCK_AGAIN_S: Final = 0.005
 """The pause between two attempts to take it."""
 
@@ -109,15 +113,15 @@ class PtyLink:
 class SerialLink:
     """A real serial port."""
 
-    def __init__(self, serial: Any, on_close: Callable[[], object]) -> None:
-        """`serial` is an open `serial.Serial`. `on_close` is called after it was closed."""
+    def __init__(self, serial: "Serial", on_close: Callable[[], object]) -> None:
+        """`serial` is open. `on_close` is called after it was closed."""
         self._serial = serial
         self._on_close = on_close
         self.connection = Connection()
         self.ended = False
 
     def fileno(self) -> int:
-        return int(self._serial.fileno())
+        return self._serial.fileno()
 
     # Reads and writes use the descriptor: pyserial's write() polls a full port in a loop.
 
@@ -147,8 +151,8 @@ def _read(fd: int) -> bytes:
         return b""
 
 
-def try_serial(port: SerialPort) -> Any:
-    """Opens the port. Returns the open `serial.Serial`, or the exception if it cannot be opened."""
+def try_serial(port: SerialPort) -> "Serial | Exception":
+    """Opens the port. Returns it, or the exception if it cannot be opened."""
     import serial
 
     try:
@@ -164,29 +168,26 @@ class SerialPorts:
         self._clients = clients
         self._loop = loop
 
-    def open(self, port: SerialPort, tried: Any = None) -> None:
+    def open(self, port: SerialPort, tried: "Serial | Exception | None" = None) -> None:
         """`tried` is the result of an earlier `try_serial`, if there was one."""
         opened = tried or try_serial(port)
         if isinstance(opened, Exception):
             self._clients.log(f"{port.device} cannot be opened yet ({opened}); it is tried again")
-            self._loop.later(REOPEN_MS, lambda: self._open_again(port))
-        else:
-            self._add(port, opened)
+        self._add(port, opened)
 
-    def _open_again(self, port: SerialPort) -> None:
-        opened = try_serial(port)
-        if isinstance(opened, Exception):
-            self._loop.later(REOPEN_MS, lambda: self._open_again(port))
-        else:
-            self._add(port, opened)
+    def _add(self, port: SerialPort, opened: "Serial | Exception") -> None:
+        def open_again() -> None:
+            self._add(port, try_serial(port))
 
-    def _add(self, port: SerialPort, serial: Any) -> None:
         def reopen() -> None:
             self._clients.log(f"{port.device} is gone; it is opened again as soon as it is back")
-            self._loop.later(REOPEN_MS, lambda: self._open_again(port))
+            self._loop.later(REOPEN_MS, open_again)
 
-        self._clients.add(SerialLink(serial, reopen))
-        self._clients.log(f"{port.device} is open at {port.baud} baud")
+        if isinstance(opened, Exception):
+            self._loop.later(REOPEN_MS, open_again)
+        else:
+            self._clients.add(SerialLink(opened, reopen))
+            self._clients.log(f"{port.device} is open at {port.baud} baud")
 
 
 class Listener:
@@ -271,15 +272,16 @@ def listen_tcp(host: str, port: int) -> Listener:
         raise DeviceError(f"cannot listen on {host}:{port}: {error.strerror}") from None
 
 
-def listen_control(path: str) -> Listener:
+def listen_control(path: str, log: Log) -> Listener:
     """Opens the control socket, for its owner and group.
 
     Replaces the socket of a daemon that has died. Raises `DeviceError` if a daemon answers there.
+    `log` gets a sentence if the folder's lock is not free in time, now or at the end.
     """
     folder = os.path.dirname(path)
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        with _folder_lock(folder):
+        with _folder_lock(folder, log):
             if os.path.lexists(path):
                 _remove_dead(path)
             sock = socket.socket(socket.AF_UNIX)
@@ -297,7 +299,7 @@ def listen_control(path: str) -> Listener:
 
     def remove_own() -> None:
         # In the meantime another daemon may have replaced the file by its own socket.
-        with suppress(OSError), _folder_lock(folder):
+        with suppress(OSError), _folder_lock(folder, log):
             if os.path.samestat(os.lstat(path), own):
                 os.unlink(path)
 
@@ -305,12 +307,16 @@ def listen_control(path: str) -> Listener:
 
 
 @contextmanager
-def _folder_lock(folder: str) -> Iterator[None]:
+def _folder_lock(folder: str, log: Log) -> Iterator[None]:
     """Keeps other daemons from replacing a socket in this folder at the same time.
 
     Two daemons could find the same dead socket, and the second would remove the live socket of the
-    first. Any program that may read the folder can hold this lock, so the wait is bounded:
-    after `LOCK_WAIT_S` the block runs without the lock.
+    first.
+
+    After `LOCK_WAIT_S` without the lock the block runs all the same, and the log says so. Any
+    program that may read the folder can hold the lock, and it must keep no daemon from starting or
+    from ending. At worst a mock loses its socket that way: the state folder and the pins, which two
+    daemons must never share, do not depend on this lock.
     """
     import fcntl
 
@@ -323,6 +329,11 @@ def _folder_lock(folder: str) -> Iterator[None]:
                 break
             except BlockingIOError:
                 sleep(LOCK_AGAIN_S)
+        else:
+            log(
+                f"another program has locked {folder} for {LOCK_WAIT_S:g} s (`sudo lslocks` names "
+                "it): end it before you start a second daemon on this control socket"
+            )
         yield
     finally:
         os.close(fd)

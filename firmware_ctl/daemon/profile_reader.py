@@ -122,7 +122,7 @@ class Reader:
         try:
             process = subprocess.Popen(
                 # -P: Python must not import modules from the daemon's working folder.
-                [sys.executable, "-P", "-m", "firmware_ctl.daemon.profile_reader"],
+                [sys.executable, "-P", "-m", __name__],
                 env=shipped.child_environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -231,7 +231,7 @@ def _result(output: IO[bytes], mat: Mat) -> Catalogue | str:
     return reason
 
 
-def _entry(fields: dict[str, Any], segments: tuple[Segment, ...], mat: Mat) -> Entry:
+def _entry(fields: dict[str, object], segments: tuple[Segment, ...], mat: Mat) -> Entry:
     """Makes an entry from its fields.
 
     Raises ValueError, TypeError or KeyError for a wrong value.
@@ -304,7 +304,10 @@ def _refuse_constant(text: str) -> None:
 
 @lru_cache(maxsize=64)
 def _reader_of(kind: Any) -> Callable[[Any], Any]:
-    """A function from JSON to a value of this type. It raises ValueError or TypeError."""
+    """A function from JSON to a value of this type. It raises ValueError or TypeError.
+
+    The type is known only as the program runs, so a type checker knows neither end.
+    """
     of = get_args(kind)
     if get_origin(kind) is UnionType:
         (some,) = (_reader_of(one) for one in of if one is not type(None))
@@ -333,7 +336,7 @@ def _reader_of(kind: Any) -> Callable[[Any], Any]:
     return plain
 
 
-def _list(value: Any) -> list[Any]:
+def _list(value: object) -> list[object]:
     if type(value) is not list:
         raise ValueError(f"{value!r} is not a list")
     return value

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from math import nextafter
-from typing import Any, Final
+from typing import Final, Protocol
 
 from gpiozero import (
     GPIOZeroError,
@@ -31,6 +31,29 @@ lgpio's pin truncates value * 100, so 29, 57 and 58 % would come out one percent
 """
 
 
+class Pin(Protocol):
+    """One of gpiozero's pins, which has no types of its own."""
+
+    frequency: float | None
+    """None: no PWM."""
+    state: float
+    """From 0 to 1 with PWM; 0 or 1 without."""
+
+
+class PinFactory(Protocol):
+    """Makes gpiozero's pins, for gpiozero's devices."""
+
+    def pin(self, name: int) -> Pin: ...
+
+
+class HeaderFactory(PinFactory, Protocol):
+    """The pins of this Pi's header."""
+
+    pin_class: type
+    chip: int
+    """The number of the chip that drives the header."""
+
+
 class GpioMotors:
     """The pins of all motors. They are low from the start.
 
@@ -38,9 +61,9 @@ class GpioMotors:
     idle, because lgpio's thread wakes in each period, even at a duty of 0 %.
     """
 
-    def __init__(self, mat: mat.Mat, factory: Any) -> None:
-        """`factory`: gpiozero's pin factory. Raises DeviceError, which names the pin."""
-        self._devices: list[Any] = []
+    def __init__(self, mat: mat.Mat, factory: PinFactory) -> None:
+        """Raises DeviceError, which names the pin."""
+        self._devices: list[OutputDevice] = []
         self._names = [f"motor {motor.name} on GPIO {motor.pin}" for motor in mat.motors]
         self._duties = [0] * len(mat.motors)
         self._pwm_hz = mat.pwm_hz
@@ -49,7 +72,7 @@ class GpioMotors:
             with _named(name):
                 device = OutputDevice(motor.pin, pin_factory=factory)
             self._devices.append(device)
-        self._pins = [device.pin for device in self._devices]
+        self._pins: list[Pin] = [device.pin for device in self._devices]
 
     def apply(self, duty_pct: Levels) -> None:
         """Writes the duties that changed, in percent; DeviceError names the pin that fails.
@@ -99,12 +122,12 @@ class GpioMotors:
 class GpioGate:
     """The motor gate: a heartbeat pin that keeps the rail on, a pin that reads the rail back."""
 
-    def __init__(self, gate: mat.Gate, factory: Any) -> None:
+    def __init__(self, gate: mat.Gate, factory: PinFactory) -> None:
         with _named(f"the motor gate's heartbeat on GPIO {gate.heartbeat_pin}"):
             self._heartbeat = OutputDevice(gate.heartbeat_pin, pin_factory=factory)
         self._is_high = False
         """The level of the heartbeat pin."""
-        self._rail: Any = None
+        self._rail: InputDevice | None = None
         if gate.rail_pin is not None:
             with _named(f"the motor gate's read-back on GPIO {gate.rail_pin}"):
                 # Not a DigitalInputDevice, for which lgpio would start a thread that polls edges.
@@ -129,7 +152,7 @@ class GpioGate:
 class GpioLed:
     """The status LED: on in a session, blinking once a second in a fault, else off."""
 
-    def __init__(self, pin: int, factory: Any) -> None:
+    def __init__(self, pin: int, factory: PinFactory) -> None:
         with _named(f"the LED on GPIO {pin}"):
             self._led = OutputDevice(pin, pin_factory=factory)
         self._is_on = False
@@ -143,7 +166,7 @@ class GpioLed:
             self._is_on = is_on
 
 
-def lgpio_factory() -> Any:
+def lgpio_factory() -> HeaderFactory:
     """gpiozero's pin factory for this Pi's header, by lgpio.
 
     Raises DeviceError, with what to do, if there are no pins that can be used. The chip is found by
@@ -169,7 +192,7 @@ def lgpio_factory() -> Any:
     if not path:
         raise DeviceError(_no_header())
     try:
-        factory = LGPIOFactory(int(path.removeprefix("/dev/gpiochip")))
+        factory: HeaderFactory = LGPIOFactory(int(path.removeprefix("/dev/gpiochip")))
     except Exception as error:
         # lgpio raises its own error, gpiozero PinUnknownPi, the kernel OSError.
         raise DeviceError(f"there are no GPIO pins that can be used here ({error})") from None

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from math import ceil
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from firmware_ctl import PROTOCOL, __version__, limits
 from firmware_ctl.errors import CallerError
@@ -66,18 +66,22 @@ Zero 2, estimated from 4 us a row on a processor 10 to 15 times as fast. The lon
 has 19 rows; a file of 64 KiB may have more than ten thousand."""
 
 
-class Request(NamedTuple):
+Value = TypeVar("Value", covariant=True)
+
+
+class Request(NamedTuple, Generic[Value]):
     """A valid line for a command."""
 
     connection: Connection
-    value: Any
+    value: Value
     """The result of `Command.read`."""
     arrived_at_ms: int
     """When the loop read the line. Order is decided by this time: see `session.arrivals`."""
 
 
 Reader = Callable[[Sequence[str], Session], object]
-Handler = Callable[[CommandContext, Request], Iterable[str] | None]
+Handler = Callable[[CommandContext, Request[Any]], Iterable[str] | None]
+"""The table holds requests of any value. A test compares each handler's with the reader's."""
 
 
 def _words(words: Sequence[str], _: Session) -> Sequence[str]:
@@ -202,13 +206,13 @@ def _read_command(words: Sequence[str], _: Session) -> Iterable[Command]:
     return [COMMANDS[words[0].lower()]]
 
 
-def _help(context: CommandContext, request: Request) -> Iterable[str]:
+def _help(context: CommandContext, request: Request[Iterable[Command]]) -> Iterable[str]:
     for command in request.value:
         yield f"- {command.name} {command.usage}".rstrip() + f": {command.about}"
     yield "ok"
 
 
-def _hello(context: CommandContext, request: Request) -> Iterable[str]:
+def _hello(context: CommandContext, request: Request[object]) -> Iterable[str]:
     request.connection.reset_settings()
     mat = context.session.mat
     zones = ",".join(zone.name for zone in mat.zones if zone.present)
@@ -219,7 +223,7 @@ def _hello(context: CommandContext, request: Request) -> Iterable[str]:
     )
 
 
-def _caps(context: CommandContext, request: Request) -> Iterable[str]:
+def _caps(context: CommandContext, request: Request[object]) -> Iterable[str]:
     mat = context.session.mat
     caps = {
         "protocol": PROTOCOL,
@@ -240,7 +244,7 @@ def _caps(context: CommandContext, request: Request) -> Iterable[str]:
     yield "ok"
 
 
-def _profiles(context: CommandContext, request: Request) -> Iterable[str]:
+def _profiles(context: CommandContext, request: Request[object]) -> Iterable[str]:
     session = context.session
     count = 0
     for entry in session.catalogue.good:
@@ -252,17 +256,20 @@ def _profiles(context: CommandContext, request: Request) -> Iterable[str]:
     yield f"ok count={count}"
 
 
-def _read_name(words: Sequence[str], session: Session) -> str | None:
-    """The name of a valid profile. None if the line names no profile."""
-    return session.catalogue.valid(words[0]).name if words else None
+def _read_name(words: Sequence[str], session: Session) -> str:
+    return session.catalogue.valid(words[0]).name
 
 
-def _select(context: CommandContext, request: Request) -> Iterable[str]:
+def _read_name_if_any(words: Sequence[str], session: Session) -> str | None:
+    return _read_name(words, session) if words else None
+
+
+def _select(context: CommandContext, request: Request[str]) -> Iterable[str]:
     context.act(Select(request.value))
     return [f"ok profile={request.value}"]
 
 
-def _start(context: CommandContext, request: Request) -> Iterable[str] | None:
+def _start(context: CommandContext, request: Request[str | None]) -> Iterable[str] | None:
     def lines() -> list[str]:
         status = context.session.status
         left_s = ceil(status.clock.left_ms(context.now_ms()) / 1000)
@@ -272,7 +279,7 @@ def _start(context: CommandContext, request: Request) -> Iterable[str] | None:
     return context.start_answer(request.connection, lines)
 
 
-def _stop(context: CommandContext, request: Request) -> Iterable[str]:
+def _stop(context: CommandContext, request: Request[object]) -> Iterable[str]:
     # The line stopped the mat when its bytes arrived. A second stop now would end a session that
     # was started after the line.
     stopped_at_ms = context.session.arrivals.stopped_at_ms
@@ -281,12 +288,12 @@ def _stop(context: CommandContext, request: Request) -> Iterable[str]:
     return ["ok"]
 
 
-def _pause(context: CommandContext, request: Request) -> Iterable[str]:
+def _pause(context: CommandContext, request: Request[object]) -> Iterable[str]:
     context.act(Pause(request.arrived_at_ms))
     return ["ok"]
 
 
-def _resume(context: CommandContext, request: Request) -> Iterable[str]:
+def _resume(context: CommandContext, request: Request[object]) -> Iterable[str]:
     context.act(Resume(request.arrived_at_ms))
     return ["ok"]
 
@@ -295,7 +302,7 @@ def _read_trim(words: Sequence[str], _: Session) -> int:
     return _number(words[0].removesuffix("%"), *limits.TRIM_PCT)
 
 
-def _trim(context: CommandContext, request: Request) -> Iterable[str]:
+def _trim(context: CommandContext, request: Request[int]) -> Iterable[str]:
     if request.value > context.session.trim_pct:
         context.session.arrivals.refuse_stronger(request.arrived_at_ms)
     context.act(Trim(request.value))
@@ -307,18 +314,18 @@ def _read_try(words: Sequence[str], session: Session) -> Sequence[str]:
     return words
 
 
-def _try(context: CommandContext, request: Request) -> Iterable[str] | None:
+def _try(context: CommandContext, request: Request[Sequence[str]]) -> Iterable[str] | None:
     context.session.admit(Try)  # refuses early: compiling takes milliseconds
     timeline = try_timeline(request.value, context.session.mat)
     context.act(Try(timeline, tuple(request.value), request.arrived_at_ms))
     return context.start_answer(request.connection, lambda: [f"ok left={limits.TRY_MS // 1000}"])
 
 
-def _status(context: CommandContext, request: Request) -> Iterable[str]:
+def _status(context: CommandContext, request: Request[object]) -> Iterable[str]:
     return [f"ok {status(context.session, context.now_ms())}"]
 
 
-def _limits(context: CommandContext, request: Request) -> Iterable[str]:
+def _limits(context: CommandContext, request: Request[object]) -> Iterable[str]:
     mat_limits = context.session.mat.limits
     used_s = ceil(context.session.used_ms(context.now_ms()) / 1000)
     daily_s = mat_limits.daily_ms // 1000
@@ -328,7 +335,7 @@ def _limits(context: CommandContext, request: Request) -> Iterable[str]:
     )
 
 
-def _explain(context: CommandContext, request: Request) -> Iterable[str]:
+def _explain(context: CommandContext, request: Request[str | None]) -> Iterable[str]:
     session = context.session
     entry = session.catalogue.valid(request.value) if request.value else session.selected
     if entry is None:
@@ -345,12 +352,12 @@ def _explain(context: CommandContext, request: Request) -> Iterable[str]:
     yield "ok"
 
 
-def _events(context: CommandContext, request: Request) -> Iterable[str]:
+def _events(context: CommandContext, request: Request[bool]) -> Iterable[str]:
     request.connection.events = request.value
     return ["ok"]
 
 
-def _echo(context: CommandContext, request: Request) -> Iterable[str]:
+def _echo(context: CommandContext, request: Request[bool]) -> Iterable[str]:
     request.connection.echo = request.value
     return ["ok"]
 
@@ -359,12 +366,12 @@ def _read_lease(words: Sequence[str], _: Session) -> int:
     return 0 if words[0] == "0" else _number(words[0], *limits.LEASE_S)
 
 
-def _lease(context: CommandContext, request: Request) -> Iterable[str]:
+def _lease(context: CommandContext, request: Request[int]) -> Iterable[str]:
     request.connection.lease_s = request.value
     return [f"ok lease={request.value}"]
 
 
-def _ping(context: CommandContext, request: Request) -> Iterable[str]:
+def _ping(context: CommandContext, request: Request[object]) -> Iterable[str]:
     return ["ok"]
 
 
@@ -383,17 +390,17 @@ def _read_press(words: Sequence[str], _: Session) -> int:
     return for_ms
 
 
-def _press(context: CommandContext, request: Request) -> Iterable[str]:
+def _press(context: CommandContext, request: Request[int]) -> Iterable[str]:
     context.session.arrivals.refuse_early(request.arrived_at_ms)
     context.press(request.value)
     return ["ok"]
 
 
-def _reload(context: CommandContext, request: Request) -> None:
+def _reload(context: CommandContext, request: Request[object]) -> None:
     context.reload(request.connection)
 
 
-def _clear(context: CommandContext, request: Request) -> Iterable[str]:
+def _clear(context: CommandContext, request: Request[object]) -> Iterable[str]:
     context.act(Clear(request.arrived_at_ms))
     return ["ok"]
 
@@ -421,7 +428,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         Command("select", "NAME", "choose a profile for the next start", _select, 1, 1,
              _read_name),
         Command("start", "[NAME]", "start the selected profile, or select one and start it", _start,
-             most=1, read=_read_name),
+             most=1, read=_read_name_if_any),
         Command("stop", "", "stop all motors now (also: ! or Ctrl-C)", _stop, most=48),
         Command("pause", "", "all motors off; the session waits, five minutes in all", _pause),
         Command("resume", "", "go on after a pause, softly", _resume),
@@ -432,7 +439,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         Command("status", "", "show the current state (also: ?)", _status),
         Command("limits", "", "session and daily limit, and what is left of today's", _limits),
         Command("explain", "[NAME]", "how each asked level becomes a duty", _explain, most=1,
-             read=_read_name),
+             read=_read_name_if_any),
         Command("events", "on|off", "send events on this connection", _events, 1, 1,
              _read_switch),
         Command("echo", "on|off", "echo what is typed on this connection", _echo, 1, 1,

@@ -242,7 +242,7 @@ class Core:
 
     def play(self, running: Running, now_ms: int) -> None:
         """Takes the levels of this moment, and asks for the next slice when it is due."""
-        played_ms = running.played_ms(now_ms)
+        played_ms = running.clock.played_ms(now_ms)
         self.levels_pct = running.playback.levels(played_ms)
         if running.reservation.is_ask_due(played_ms):
             running.reservation.ask(played_ms)
@@ -254,4 +254,4 @@ class Core:
         self.publish("refused", code=reason.code, message=reason)
         # The touch of a stop must not be answered by more vibration.
         if self.waiting is None and not self.arrivals.is_just_stopped(now_ms):
-            self.begin_haptic("refused", haptics.refused(), now_ms)
+            self.begin_haptic("refused", haptics.refused_pulse(), now_ms)

@@ -11,6 +11,7 @@ the call. `arrivals` explains why.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from math import ceil
 from typing import Final, NamedTuple
 
 from firmware_ctl.errors import CallerError
@@ -214,19 +215,22 @@ class SessionClock(NamedTuple):
         """The time played since the start, without pauses. 0 while idle."""
         if not self.runs:
             return self.anchor_ms
-        played_ms = self.anchor_ms + self._session_ms(now_ms - self.anchor_at_ms)
-        return min(played_ms, self.end_ms)
+        return min(self.anchor_ms + self.since_anchor_ms(now_ms), self.end_ms)
 
     def left_ms(self, now_ms: int) -> int:
         return self.end_ms - self.played_ms(now_ms)
 
     def since_start_ms(self, now_ms: int) -> int:
         """The time since the last session began, pauses included. A trace uses this time."""
-        return self._session_ms(now_ms - self.began_at_ms)
+        return int((now_ms - self.began_at_ms) * self.speed + 1e-6)
 
-    def _session_ms(self, real_ms: int) -> int:
-        """A length of real time, as the session's clock counts it."""
-        return int(real_ms * self.speed + 1e-6)
+    def since_anchor_ms(self, now_ms: int) -> int:
+        """The time since the last start, pause or resume, at the session's speed."""
+        return int((now_ms - self.anchor_at_ms) * self.speed + 1e-6)
+
+    def real_at_ms(self, at_ms: int) -> int:
+        """The real time at which the session's time is `at_ms`, rounded up. Only while it runs."""
+        return self.anchor_at_ms + ceil((at_ms - self.anchor_ms) / self.speed)
 
 
 class SessionStatus(NamedTuple):

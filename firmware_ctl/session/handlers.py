@@ -86,7 +86,7 @@ def _select(core: Core, event: Select, _: int) -> None:
 def _trim(core: Core, event: Trim, now_ms: int) -> None:
     core.trim_pct = event.trim_pct
     if core.running is not None:
-        core.running.playback.trim(core.running.played_ms(now_ms), event.trim_pct)
+        core.running.playback.trim(core.running.clock.played_ms(now_ms), event.trim_pct)
     core.publish("state", trim=event.trim_pct)
 
 
@@ -167,7 +167,7 @@ def _ledger_save_failed(core: Core, event: LedgerSaveFailed, now_ms: int) -> Non
             reason = CallerError("not-ready", f"{event.why}; no session can start")
             core.give_up(reason, now_ms)
     elif core.running is not None:
-        core.running.reservation.note_failed(event.number, core.running.played_ms(now_ms))
+        core.running.reservation.note_failed(event.number, core.running.clock.played_ms(now_ms))
 
 
 def _rail_off(core: Core, _: RailOff, now_ms: int) -> None:
@@ -213,7 +213,7 @@ def apply_gesture(core: Core, gesture: Gesture, now_ms: int) -> None:
     elif gesture is Gesture.HELD_5_S and core.state is State.IDLE:
         if core.allowance.renew():
             core.save_account(now_ms)
-            core.begin_haptic("new-day", haptics.new_day(), now_ms)
+            core.begin_haptic("new-day", haptics.new_day_pulses(), now_ms)
     elif gesture is Gesture.HELD_3_S and core.state is State.FAULT:
         core.button.ignore_until_release()
         try:
@@ -228,7 +228,7 @@ def _select_next(core: Core, now_ms: int) -> None:
         selected = names.index(core.selected.name) + 1 if core.selected else 0
         _select(core, Select(names[selected % len(names)]), now_ms)
         number = selected % len(names) + 1
-        core.begin_haptic(f"profile-{number}", haptics.number(number), now_ms)
+        core.begin_haptic(f"profile-{number}", haptics.profile_number_pulses(number), now_ms)
 
 
 def _wake(core: Core, event: Wake, now_ms: int) -> None:
@@ -257,3 +257,4 @@ HANDLERS: Final[Mapping[type[object], Callable[[Core, Any, int], None]]] = {
     Ready: _ready,
     Close: _close,
 }
+"""For each kind of input its handler. A test compares the kind with what the handler takes."""

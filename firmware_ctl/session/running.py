@@ -88,68 +88,43 @@ class Running:
         self.playback = Playback(timeline, trim_pct)
         self.reservation = Reservation(timeline.end_ms, speed)
         self.haptics = [(cue.begin_ms, cue.end_ms, cue.name) for cue in timeline.haptic_cues]
-        self._speed = speed
-        self._began_at_ms = self._anchor_at_ms = now_ms
-        """`_anchor_at_ms`: the real time at which the session's time was `_played_ms`."""
-        self._played_ms = 0
-        self._is_paused = False
+        self.clock = SessionClock(speed, now_ms, now_ms, 0, timeline.end_ms, runs=True)
         self._pauses_ms = 0
+        """The length of all pauses that have ended, on the session's clock."""
         self._segment: Segment | None = None
         """The phase that was published last. None: no phase was published yet."""
         ends_ms = {segment.end_ms for segment in timeline.segments}
         self._marks_ms = sorted(ends_ms.union(*(cue[:2] for cue in self.haptics)))
         """The session's times at which more than levels may change. The last one is its end."""
 
-    @property
-    def clock(self) -> SessionClock:
-        return SessionClock(
-            self._speed,
-            self._began_at_ms,
-            self._anchor_at_ms,
-            self._played_ms,
-            self.timeline.end_ms,
-            not self._is_paused,
-        )
-
-    def played_ms(self, now_ms: int) -> int:
-        if self._is_paused:
-            return self._played_ms
-        played_ms = self._played_ms + self._session_ms(now_ms - self._anchor_at_ms)
-        return min(played_ms, self.timeline.end_ms)
-
     def levels(self, now_ms: int) -> Levels:
-        """The present levels, for the fast path of a tick (decision record 0012).
-
-        Only while the session runs and has not reached its end: nothing is checked here.
-        """
-        played_ms = self._played_ms + int((now_ms - self._anchor_at_ms) * self._speed + 1e-6)
-        return self.playback.levels(played_ms)
+        """The present levels, for the fast path of a tick (decision record 0012)."""
+        return self.playback.levels(self.clock.played_ms(now_ms))
 
     def pause(self, now_ms: int) -> None:
-        self._played_ms, self._anchor_at_ms = self.played_ms(now_ms), now_ms
-        self._is_paused = True
+        played_ms = self.clock.played_ms(now_ms)
+        self.clock = self.clock._replace(anchor_at_ms=now_ms, anchor_ms=played_ms, runs=False)
 
     def resume(self, now_ms: int) -> None:
-        self._pauses_ms += self._session_ms(now_ms - self._anchor_at_ms)
-        self._anchor_at_ms = now_ms
-        self._is_paused = False
-        self.playback.restart(self._played_ms)
+        self._pauses_ms += self.clock.since_anchor_ms(now_ms)
+        self.clock = self.clock._replace(anchor_at_ms=now_ms, runs=True)
+        self.playback.restart(self.clock.anchor_ms)
 
     def pause_ends_at_ms(self, now_ms: int) -> int:
         """When the session ends because its pauses have used up `PAUSES_MS`."""
-        left_ms = PAUSES_MS - self._pauses_ms - self._session_ms(now_ms - self._anchor_at_ms)
-        return now_ms + ceil(left_ms / self._speed)
+        left_ms = PAUSES_MS - self._pauses_ms - self.clock.since_anchor_ms(now_ms)
+        return now_ms + ceil(left_ms / self.clock.speed)
 
     def due_at_ms(self, now_ms: int) -> int:
         """When more than levels may change: a phase, a cue, a slice or the end."""
-        marks_ms = self._marks_ms
-        mark_ms = marks_ms[bisect_right(marks_ms, self.played_ms(now_ms), hi=len(marks_ms) - 1)]
+        marks_ms, played_ms = self._marks_ms, self.clock.played_ms(now_ms)
+        mark_ms = marks_ms[bisect_right(marks_ms, played_ms, hi=len(marks_ms) - 1)]
         due_ms = self.reservation.due_ms()
-        return self._real_at_ms(mark_ms if due_ms is None else min(mark_ms, due_ms))
+        return self.clock.real_at_ms(mark_ms if due_ms is None else min(mark_ms, due_ms))
 
     def levels_change_at_ms(self) -> int:
         until_ms = self.playback.until_ms
-        return self._real_at_ms(self.timeline.end_ms if until_ms is None else until_ms)
+        return self.clock.real_at_ms(self.timeline.end_ms if until_ms is None else until_ms)
 
     def haptic(self, played_ms: int) -> str:
         """The name of the haptic cue that plays at this time. Empty: none."""
@@ -169,11 +144,3 @@ class Running:
         if segment.cue != (before.cue if before else ""):
             yield Notice("cue", {"cue": segment.cue})
         yield Notice("phase", {"phase": segment.phase})
-
-    def _session_ms(self, real_ms: int) -> int:
-        """A length of real time, as the session's clock counts it."""
-        return int(real_ms * self._speed + 1e-6)
-
-    def _real_at_ms(self, at_ms: int) -> int:
-        """The real time at which the session's time is `at_ms`, rounded up."""
-        return self._anchor_at_ms + ceil((at_ms - self._played_ms) / self._speed)

@@ -267,7 +267,7 @@ class Session:
         if running is None:
             return
         if core.state is State.RUNNING:
-            played_ms = running.played_ms(now_ms)
+            played_ms = running.clock.played_ms(now_ms)
             if played_ms >= running.timeline.end_ms:
                 core.end(now_ms)
             elif played_ms >= running.reservation.saved_ms:
@@ -304,7 +304,7 @@ class Session:
             haptic = core.haptics.now.name
             core.levels_pct = core.haptics.now.levels(now_ms)
         elif running is not None and running.haptics and core.state is State.RUNNING:
-            haptic = running.haptic(running.played_ms(now_ms))
+            haptic = running.haptic(running.clock.played_ms(now_ms))
         self._duties = duty_pct, kicks, _ = core.drive.duties(core.levels_pct, now_ms)
         if haptic != self.status.haptic:
             core.publish("signal", signal=haptic)

@@ -24,7 +24,7 @@ FRICTION: Final = 0.1
 backwards, so it comes to rest instead of creeping. The value makes it rest within the data sheets'
 250 ms."""
 
-HEAT_MS: Final = MOTOR.ms
+HEAT_MS: Final = MOTOR.time_constant_ms
 
 K_PER_MA: Final = MOTOR.k_per_w * SUPPLY_V / 1_000
 """Final temperature rise of the housing, over the skin of a person who lies on it, in K per mA of

@@ -7,13 +7,16 @@ import io
 from collections.abc import Iterator
 from csv import writer
 from itertools import groupby
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from firmware_ctl import __version__
 from firmware_ctl.simulator.erm import Erm
 from firmware_ctl.simulator.motors import moments
 from firmware_ctl.simulator.offline import Played
 from firmware_ctl.storage.trace import line
+
+if TYPE_CHECKING:
+    from vcd.writer import Variable
 
 AMPLITUDE_MS: Final = 100
 """A value change dump has the amplitude once in this time, and at each change of a duty."""
@@ -56,7 +59,7 @@ def vcd(played: Played) -> bytes:
     with VCDWriter(text, timescale="1 ms", date="", version=version) as dump:
         state = dump.register_var("session", "state", "string", init="idle")
         phase = dump.register_var("session", "phase", "string", init="")
-        changes: list[tuple[int, Any, Any]] = []
+        changes: list[tuple[int, Variable[Any], str | int | float]] = []
         changes += [(row.at_ms, state, row.state.value) for row in rows]
         changes += [(row.at_ms, phase, row.phase) for row in rows]
         for i, motor in enumerate(played.mat.motors):

@@ -9,13 +9,16 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.session.events import Input, Step
 from firmware_ctl.simulator.board import Board
 from firmware_ctl.storage.ledger import Files
+
+if TYPE_CHECKING:
+    from firmware_ctl.simulator.pins import SimulatedFactory
 
 AFTER_MS: Final = 1_000
 """From the start of the first session to the fault, in real time."""
@@ -45,8 +48,7 @@ class Stage(NamedTuple):
     """The simulated parts that a fault acts on."""
 
     mat: Mat
-    factory: Any
-    """gpiozero's pin factory for the simulated pins."""
+    factory: "SimulatedFactory"
     board: Board
     files: FaultyFiles
 

@@ -5,20 +5,22 @@ motors. It knows which devices a mat has. It never knows how a pin or a motor is
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.daemon.interfaces import Hardware
 from firmware_ctl.daemon.watchdogs import Rail
 from firmware_ctl.simulator.board import Board
 
+if TYPE_CHECKING:
+    from firmware_ctl.simulator.pins import SimulatedFactory
+
 
 class SimulatedMat(NamedTuple):
     hardware: Hardware
     board: Board
     """What the pins drive: the motors' power, the gate, the stop switch."""
-    factory: Any
-    """gpiozero's pin factory for the simulated pins."""
+    factory: "SimulatedFactory"
 
 
 def simulated(mat: Mat, now_ms: Callable[[], int], wake: Callable[[], None]) -> SimulatedMat:
@@ -32,7 +34,7 @@ def simulated(mat: Mat, now_ms: Callable[[], int], wake: Callable[[], None]) -> 
     from firmware_ctl.simulator import pins
 
     board = Board(mat)
-    factory = pins.mock_factory(board, now_ms)
+    factory = pins.SimulatedFactory(board, now_ms)
     factory.pin_class = pins.KeptPin
     button = None if mat.button is None else pins.SimulatedButton(mat.button, factory, wake)
     motors = gpio.GpioMotors(mat, factory)

@@ -77,7 +77,7 @@ FORMATS: Final = {
 """`MODULE:FUNCTION` for each file extension; only the module that is needed is imported."""
 
 
-class Recorder:
+class StepCollector:
     """A watcher that keeps the steps of a session."""
 
     def __init__(self) -> None:
@@ -122,11 +122,11 @@ def play(
     """Plays an entry from its start to its end. The clock jumps from event to event."""
     at_ms = 0
     motors = ModelMotors(mat, lambda: at_ms)
-    recorder = Recorder()
+    collector = StepCollector()
     # A session with a button starts only after its button was read, as released. Here is none.
     session = Session(mat._replace(button=None), Catalogue((entry,)))
     session.handle(Ready(), at_ms)
-    watchers = [recorder, *watchers]
+    watchers = [collector, *watchers]
     latch = Latch(mat, motors, NoDeadman())
     player = Player(session, lambda: at_ms, latch, NoLedger(), watchers)
     player.act(Trim(trim_pct))
@@ -137,7 +137,7 @@ def play(
         at_ms = step.wake_at_ms
         step = player.step(wake)
     return Played(
-        mat, entry.profile.title, entry.timeline, trim_pct, recorder.steps, motors.changes
+        mat, entry.profile.title, entry.timeline, trim_pct, collector.steps, motors.changes
     )
 
 

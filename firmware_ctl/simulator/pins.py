@@ -5,7 +5,6 @@ Each pin drives its line of the simulated board as lgpio would drive the line of
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from gpiozero import DigitalInputDevice
 from gpiozero.pins.mock import MockFactory, MockPWMPin
@@ -23,7 +22,7 @@ class SimulatedPin(MockPWMPin):  # type: ignore[misc]
     It keeps no history: gpiozero's own list of a mock pin's states grows without end.
     """
 
-    def __init__(self, factory: "_Factory", info: Any) -> None:
+    def __init__(self, factory: "SimulatedFactory", info: object) -> None:
         super().__init__(factory, info)
         self._is_rail = factory.board is not None and self._number == factory.board.rail_pin
         self._set_line(None)  # lgpio claims a new pin as an input without a pull
@@ -73,22 +72,21 @@ class KeptPin(SimulatedPin):
             super().close()
 
 
-class _Factory(MockFactory):  # type: ignore[misc]
-    def __init__(self, board: Board | None, now_ms: Callable[[], int]) -> None:
+class SimulatedFactory(MockFactory):  # type: ignore[misc]
+    """A factory whose pins drive a board, at the times of a clock in ms. None: no board."""
+
+    def __init__(self, board: Board | None = None, now_ms: Callable[[], int] = lambda: 0) -> None:
         super().__init__(pin_class=SimulatedPin)
         self.board = board
         self.now_ms = now_ms
 
 
-def mock_factory(board: Board | None = None, now_ms: Callable[[], int] = lambda: 0) -> Any:
-    """A factory whose pins drive a board, at the times of a clock in ms; None: no board."""
-    return _Factory(board, now_ms)
-
-
 class SimulatedButton:
     """The contacts of the start button on simulated pins, moved as a finger moves them."""
 
-    def __init__(self, contacts: mat.ButtonPins, factory: Any, edge: Callable[[], None]) -> None:
+    def __init__(
+        self, contacts: mat.ButtonPins, factory: SimulatedFactory, edge: Callable[[], None]
+    ) -> None:
         """`edge` is called at each edge of a contact."""
         pins = [contacts.pressed_pin]
         if contacts.released_pin is not None:

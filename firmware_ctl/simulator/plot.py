@@ -20,6 +20,7 @@ from firmware_ctl.simulator.offline import Played, peak_times_ms
 
 try:
     import matplotlib as mpl
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -194,7 +195,7 @@ def _figure(played: Played) -> Figure:
     return figure
 
 
-def _empty_figure(played: Played, pair_count: int) -> tuple[Figure, list[Any]]:
+def _empty_figure(played: Played, pair_count: int) -> tuple[Figure, list[Axes]]:
     """The titled figure, and its axes from top to bottom: phases, pairs of motors, supply."""
     heights_in = [0.2, *[0.8] * pair_count, 1.0]
     longest = max(len(segment.phase) for segment in played.timeline.segments)
@@ -241,7 +242,7 @@ def _draw_legend(figure: Figure) -> None:
     )  # fmt: skip
 
 
-def _draw_phases(strip: Any, panels: Sequence[Any], played: Played) -> None:
+def _draw_phases(strip: Axes, panels: Sequence[Axes], played: Played) -> None:
     """Each phase as a band through all panels, with its name and acupressure points above them."""
     strip.set_ylim(0, 1)
     strip.set_yticks([])
@@ -269,17 +270,19 @@ def _draw_phases(strip: Any, panels: Sequence[Any], played: Played) -> None:
         )
 
 
-def _draw_haptics(panels: Sequence[Any], played: Played) -> None:
+def _draw_haptics(panels: Sequence[Axes], played: Played) -> None:
     for haptic in played.timeline.haptic_cues:
         begin_min = haptic.begin_ms / 60_000
         for panel in panels:
             panel.axvline(begin_min, color=HAPTIC, lw=0.7, ls=(0, (2, 2)), zorder=1.5)
-        on_top = {"transform": panels[0].get_xaxis_transform(), "clip_on": False, "zorder": 5}
-        panels[0].plot(begin_min, 1.0, "v", ms=4, color=HAPTIC, **on_top)
+        top = panels[0].get_xaxis_transform()
+        panels[0].plot(
+            begin_min, 1.0, "v", ms=4, color=HAPTIC, transform=top, clip_on=False, zorder=5
+        )
 
 
 def _draw_pair(
-    panel: Any,
+    panel: Axes,
     pair: Sequence[int | None],
     mat: Mat,
     motors: Sequence[MotorColumns],
@@ -308,7 +311,7 @@ def _draw_pair(
 
 
 def _draw_supply(
-    supply: Any,
+    supply: Axes,
     mat: Mat,
     motors: Sequence[MotorColumns],
     highest_sum_ma: Sequence[float],
@@ -343,5 +346,5 @@ def _draw_supply(
     supply.tick_params(axis="y", labelsize=6.5, labelcolor=MUTED)
 
 
-def _area(axes: Any, x: Sequence[float], y: Sequence[float], color: str) -> None:
+def _area(axes: Axes, x: Sequence[float], y: Sequence[float], color: str) -> None:
     axes.fill([x[0], *x, x[-1]], [0, *y, 0], color=color, lw=0, zorder=2)

@@ -54,6 +54,10 @@ RESULTS: Final = frozenset(
 """The keys of a line that are not fields of its input."""
 
 
+Json = Mapping[str, Any]
+"""A JSON object of the file. It may be anything else: each value is checked where it is read."""
+
+
 class Outcome(NamedTuple):
     """The part of a step that is compared."""
 
@@ -244,7 +248,7 @@ def _at_line(path: str, number: int) -> Iterator[None]:
         raise AuthorError([Mistake(path, number, 1, sentence)]) from None
 
 
-def _session(path: str, begin: Any, mat: Mat) -> Session:
+def _session(path: str, begin: Json, mat: Mat) -> Session:
     """A new session, brought into the state of the recorded snapshot by inputs only."""
     since_ms = _time(begin["since_ms"])
     speed = begin["speed"]
@@ -274,7 +278,7 @@ def _session(path: str, begin: Any, mat: Mat) -> Session:
     return session
 
 
-def _catalogue(path: str, mat: Mat, profiles: Any) -> Catalogue:
+def _catalogue(path: str, mat: Mat, profiles: Json) -> Catalogue:
     entries = [
         read_entry(_short(name), text.encode(), os.path.join(path, f"{name}.yaml"), mat)
         for name, text in profiles.items()
@@ -285,7 +289,7 @@ def _catalogue(path: str, mat: Mat, profiles: Any) -> Catalogue:
     return Catalogue(tuple(entries))
 
 
-def _row(path: str, number: int, record: Any, mat: Mat, previous: Outcome | None) -> Row:
+def _row(path: str, number: int, record: Json, mat: Mat, previous: Outcome | None) -> Row:
     """Checks one record, which names only the parts of the outcome that differ from `previous`."""
     values = {name: value for name, value in record.items() if name not in RESULTS}
     known = {} if previous is None else previous._asdict()
@@ -313,7 +317,7 @@ def _row(path: str, number: int, record: Any, mat: Mat, previous: Outcome | None
     return Row(number, record["at_ms"], _words(kind, values), event, wakes, outcome)
 
 
-def _event(path: str, mat: Mat, kind: str, values: Mapping[str, Any]) -> Input:
+def _event(path: str, mat: Mat, kind: str, values: Json) -> Input:
     match kind, values:
         case "contacts", {"contact": contact}:
             spells = tuple(_spell(*spell) for spell in values.get("spells", ()))
@@ -328,64 +332,64 @@ def _event(path: str, mat: Mat, kind: str, values: Mapping[str, Any]) -> Input:
     return event
 
 
-def _spell(first_at_ms: Any, last_at_ms: Any, contact: Any) -> Spell:
-    first_at_ms = _time(first_at_ms)
-    return Spell(first_at_ms, _whole(last_at_ms, first_at_ms, AT_MS_MAX), Contact(contact))
+def _spell(first: object, last: object, contact: object) -> Spell:
+    first_at_ms = _time(first)
+    return Spell(first_at_ms, _whole(last, first_at_ms, AT_MS_MAX), Contact(contact))
 
 
-def _words(kind: str, values: Mapping[str, Any]) -> str:
+def _words(kind: str, values: Json) -> str:
     """The input as text. Values are written as JSON, which no terminal takes for a command."""
     shown = values.values() if kind != "reload" else ()
     return " ".join([kind, *(json.dumps(value) for value in shown if value)])
 
 
-def _whole(value: Any, least: int, most: int) -> int:
+def _whole(value: object, least: int, most: int) -> int:
     if type(value) is not int or not least <= value <= most:
         raise ValueError
     return value
 
 
-def _time(value: Any) -> int:
+def _time(value: object) -> int:
     return _whole(value, 0, AT_MS_MAX)
 
 
-def _trim(value: Any) -> int:
+def _trim(value: object) -> int:
     return _whole(value, *limits.TRIM_PCT)
 
 
-def _flag(value: Any) -> bool:
+def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError
     return value
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError
     return value
 
 
-def _fault_code(value: Any) -> str:
+def _fault_code(value: object) -> str:
     if value not in FAULT_CODES:
         raise ValueError
     return _text(value)
 
 
-def _printable(value: Any) -> str:
+def _printable(value: object) -> str:
     """Checks that a text from outside has no characters that control a terminal."""
     if not (isinstance(value, str) and value.isascii() and value.isprintable()):
         raise ValueError
     return value
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     word = _printable(value)
     if len(word) > 96:
         raise ValueError
     return word
 
 
-CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {
+CHECKS: Final[Mapping[str, Callable[[object], object]]] = {
     "name": _text,
     "arrived_at_ms": _time,
     "trim_pct": _trim,

@@ -14,11 +14,11 @@ is saved, so a dropped save starts nothing."""
 class Disk:
     """Runs jobs one after the other on a thread of its own.
 
-    A job may raise OSError. `say` gets a sentence about the first error only, on that thread.
+    A job may raise OSError. `log` gets a sentence about the first error only, on that thread.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self._log = log
         self._jobs: queue.Queue[Callable[[], object] | None] = queue.Queue(MOST_WAITING)
         self._thread = threading.Thread(target=self._work, name="disk", daemon=True)
         self._thread.start()
@@ -41,5 +41,5 @@ class Disk:
                 job()
             except OSError as error:
                 if not has_complained:
-                    self._say(f"the disk does not take what is written: {error}")
+                    self._log(f"the disk does not take what is written: {error}")
                 has_complained = True

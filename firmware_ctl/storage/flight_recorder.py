@@ -27,6 +27,7 @@ from firmware_ctl.session.events import (
     Input,
     Notice,
     Reload,
+    SessionStatus,
     State,
     Step,
     Try,
@@ -37,7 +38,6 @@ from firmware_ctl.storage.disk_writer import Disk
 from firmware_ctl.storage.files import atomic_write
 from firmware_ctl.storage.ring import HALF_BYTES, Half, Ring, as_line
 from firmware_ctl.timeline.catalogue import Catalogue
-from firmware_ctl.timeline.motor_drive import Levels
 
 FORMAT: Final = 7
 
@@ -94,15 +94,15 @@ def lines(halves: Sequence[Half], why: str) -> list[bytes]:
 class Shelf:
     """The incidents that are kept in the state folder."""
 
-    def __init__(self, folder: str, disk: Disk, say: Callable[[str], None]) -> None:
+    def __init__(self, folder: str, disk: Disk, log: Callable[[str], None]) -> None:
         self._folder = folder
         self._disk = disk
-        self._say = say
+        self._log = log
         # While the disk hangs, a newer incident replaces the one that waits: memory is bounded.
         self._waiting: deque[tuple[str, Sequence[Half]]] = deque(maxlen=1)
 
     def keep(self, why: str, halves: Sequence[Half]) -> None:
-        """Queues an incident for the disk thread, which says where it was saved. Never waits."""
+        """Queues an incident for the disk thread, which logs where it was saved. Never waits."""
         self._waiting.append((why, halves))
         self._disk.submit(self._write)
 
@@ -113,7 +113,7 @@ class Shelf:
         try:
             incident = lines(halves, why)
         except (ValueError, RecursionError):
-            self._say("the record of the last minutes is damaged and is not kept")
+            self._log("the record of the last minutes is damaged and is not kept")
             return
         if not incident:
             return
@@ -124,19 +124,13 @@ class Shelf:
             os.unlink(os.path.join(self._folder, name))
         # Not durable: a start waits for its ledger, which this thread writes after this file.
         atomic_write(path, gzip.compress(b"".join(incident)), durable=False)
-        self._say(
+        self._log(
             f"the last minutes are kept in {path}; `firmware-ctl simulate --replay {path}` plays "
             "them again"
         )
 
 
-_Moment = tuple[State, Levels, Levels, tuple[int, ...], int | None]
-"""The result of a step: state, levels, duties, kicks, and when the session wants its next wake in
-ms. A wake with the same result changed nothing. It is not a named tuple: one is made in every tick,
-and a named one takes six times as long."""
-
-
-class Recorder:
+class FlightRecorder:
     """Watches the steps, writes the ring, and keeps an incident on a fault or when asked to."""
 
     def __init__(self, session: Session, ring: Ring, shelf: Shelf) -> None:
@@ -145,14 +139,15 @@ class Recorder:
         self._shelf = shelf
         self._contact: Contact | None = None
         self._fault: Fault | None = None
-        self._moment: _Moment = (State.IDLE, (), (), (), None)
+        self._last = Step((), (), (), None, SessionStatus(State.IDLE))
+        """The last step that changed something."""
         self._at_ms = 0
-        """The time of the last step that changed something. Its result is `_moment`."""
+        """The time of `_last`."""
         self._wakes: list[list[int]] = []
         """The wakes that changed something since the last line, in their order: how many, and by
         how many ms each came later than the session had asked for."""
-        self._written: _Moment | None = None
-        """The result that the last line of this half recorded. None: the half has no line yet."""
+        self._written: dict[str, object] = {}
+        """The results that the last line of this half recorded. Empty: the half has no line yet."""
         self._haptic_at_ms: int | None = None
         """The time of the last idle haptic. None: there was none."""
         self._snapshot: dict[str, object] | None = self._take_snapshot()
@@ -165,22 +160,21 @@ class Recorder:
                 event = _WAKE
             else:
                 self._contact = event.contact
-        moment = step.status.state, step.level_pct, step.duty_pct, step.kicks, step.wake_at_ms
         if isinstance(event, Wake) and not step.notices:
-            if moment == self._moment:
+            if _is_same(step, self._last):
                 is_quiet = now_ms - self._at_ms >= QUIET_MS
                 if is_quiet and self._snapshot is None and self._is_at_rest(now_ms):
                     self._snapshot = self._take_snapshot()
                 return
-            if self._snapshot is None and moment[0] is self._moment[0]:
+            if self._snapshot is None and step.status.state is self._last.status.state:
                 self._count_wake(now_ms)
-                self._moment, self._at_ms = moment, now_ms
+                self._last, self._at_ms = step, now_ms
                 return
         if self._snapshot is not None:
             self._flush()
             self._begin(self._snapshot)
             self._snapshot = None
-        self._moment, self._at_ms = moment, now_ms
+        self._last, self._at_ms = step, now_ms
         self._record(event, step.notices)
         if step.status.fault is not self._fault:
             self._fault = step.status.fault
@@ -192,7 +186,7 @@ class Recorder:
         self._flush()
         self._shelf.keep(why, self._ring.copy())
 
-    def __enter__(self) -> "Recorder":
+    def __enter__(self) -> "FlightRecorder":
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
@@ -202,7 +196,7 @@ class Recorder:
         self._ring.close()
 
     def _count_wake(self, now_ms: int) -> None:
-        due_ms = self._moment[4]
+        due_ms = self._last.wake_at_ms
         late_ms = now_ms - (self._at_ms if due_ms is None else due_ms)
         if self._wakes and self._wakes[-1][1] == late_ms:
             self._wakes[-1][0] += 1
@@ -220,8 +214,8 @@ class Recorder:
             self._record(_WAKE, ())
 
     def _record(self, event: Input, notices: Sequence[Notice]) -> None:
-        """Writes the line of the step at `_at_ms`, whose result is `_moment`."""
-        is_idle = self._moment[0] is State.IDLE
+        """Writes the line of the step `_last`, which `event` led to."""
+        is_idle = self._last.status.state is State.IDLE
         if is_idle and any(notice.fields.get("signal") for notice in notices):
             self._haptic_at_ms = self._at_ms
         line = self._line(event, notices)
@@ -230,22 +224,15 @@ class Recorder:
             self._begin(self._head() | {"can_replay": False})
             line = self._line(event, notices)
         self._ring.append(line)
-        self._written, self._wakes = self._moment, []
+        self._written, self._wakes = _results(self._last), []
 
     def _line(self, event: Input, notices: Sequence[Notice]) -> bytes:
         record: dict[str, object] = {"at_ms": self._at_ms, "event": _NAMES[type(event)]}
         record |= _values(event)
         if self._wakes:
             record["wakes"] = self._wakes
-        state, level_pct, duty_pct, kicks, _ = self._moment
-        results = {
-            "state": state.value,
-            "level_pct": level_pct,
-            "duty_pct": duty_pct,
-            "kicks": kicks,
-        }
-        for index, (name, value) in enumerate(results.items()):
-            if self._written is None or self._written[index] != self._moment[index]:
+        for name, value in _results(self._last).items():
+            if self._written.get(name) != value:
                 record[name] = value
         if notices:
             record["notices"] = [{"kind": notice.kind, **notice.fields} for notice in notices]
@@ -253,7 +240,7 @@ class Recorder:
 
     def _begin(self, snapshot: dict[str, object]) -> None:
         self._ring.begin(snapshot)
-        self._written = None
+        self._written = {}
 
     def _is_at_rest(self, now_ms: int) -> bool:
         """Whether a snapshot would hold everything that decides what the session does next."""
@@ -291,6 +278,27 @@ class Recorder:
             "is_start_inhibited": bool(session.start_inhibited_because),
             "profiles": profiles,
         }
+
+
+def _is_same(step: Step, before: Step) -> bool:
+    """Whether a wake with this step changed nothing. It is called in every tick."""
+    return (
+        step.wake_at_ms == before.wake_at_ms
+        and step.level_pct == before.level_pct
+        and step.duty_pct == before.duty_pct
+        and step.kicks == before.kicks
+        and step.status.state is before.status.state
+    )
+
+
+def _results(step: Step) -> dict[str, object]:
+    """What a line records of a step, beside its notices."""
+    return {
+        "state": step.status.state.value,
+        "level_pct": step.level_pct,
+        "duty_pct": step.duty_pct,
+        "kicks": step.kicks,
+    }
 
 
 def _values(event: Input) -> dict[str, object]:

@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from firmware_ctl.limits import DAILY_MS, DAY_MS
 from firmware_ctl.session.allowance import UNSPENT, Spent
@@ -100,7 +100,7 @@ class Ledger:
         except _DamagedError as error:
             self.spent = Spent(damage=f"the record of today's running time, {self._path}, {error}")
 
-    def save(self, keep: SaveLedger, done: Callable[[str], object]) -> None:
+    def save(self, save: SaveLedger, done: Callable[[str], object]) -> None:
         """Queues the account for the disk thread. Never waits.
 
         `done` is called on the loop with the reason why it failed, or with "" once a power cut can
@@ -109,7 +109,7 @@ class Ledger:
 
         def job() -> None:
             try:
-                self._write(keep)
+                self._write(save)
             except OSError as error:
                 why = f"{self._path} cannot be written: {error.strerror}"
                 self._post(lambda: done(why))
@@ -145,10 +145,10 @@ class Ledger:
             raise _DamagedError(f"cannot be read: {error.strerror}") from None
         record = _parse(data)
         now = self._clock()
-        wall_ms: int | None = record["wall_ms"] if record["synchronised"] else None
-        may_renew: bool = record["unsure"]
-        if record["boot"] == now.boot:
-            passed_ms: int = now.up_ms - record["up_ms"]
+        wall_ms = record.wall_ms if record.synchronised else None
+        may_renew = record.unsure
+        if record.boot == now.boot:
+            passed_ms = now.up_ms - record.up_ms
         else:
             between_ms = _between_ms(wall_ms, now.wall_ms)
             if between_ms is not None:
@@ -160,28 +160,22 @@ class Ledger:
                 self._before_ms = wall_ms
         if passed_ms < 0:
             raise _DamagedError("is from the future: the clock was set back")
-        day_ms = record["day_ms"]
-        return Spent(
-            record["used_ms"],
-            None if day_ms is None else -(day_ms + passed_ms),
-            may_renew=may_renew,
-        )
+        day_began_at_ms = None if record.day_ms is None else -(record.day_ms + passed_ms)
+        return Spent(record.used_ms, day_began_at_ms, may_renew)
 
-    def _write(self, keep: SaveLedger) -> None:
-        spent, now = keep.spent, self._clock()
+    def _write(self, save: SaveLedger) -> None:
+        spent, now = save.spent, self._clock()
         began_at_ms = spent.day_began_at_ms
-        data = _sealed(
-            {
-                "ledger": FORMAT,
-                "boot": now.boot,
-                "up_ms": now.up_ms,
-                "wall_ms": now.wall_ms,
-                "synchronised": now.wall_ms is not None,
-                "used_ms": spent.used_ms,
-                "day_ms": None if began_at_ms is None else keep.at_ms - began_at_ms,
-                "unsure": spent.may_renew,
-            }
+        record = _Record(
+            boot=now.boot,
+            up_ms=now.up_ms,
+            wall_ms=now.wall_ms,
+            synchronised=now.wall_ms is not None,
+            used_ms=spent.used_ms,
+            day_ms=None if began_at_ms is None else save.at_ms - began_at_ms,
+            unsure=spent.may_renew,
         )
+        data = _sealed({"ledger": FORMAT, **record._asdict()})
         files, part = self._files, f"{self._path}.part"
         fd = files.create(part)
         try:
@@ -203,29 +197,43 @@ class _DamagedError(Exception):
     """The file cannot be trusted. The message continues a sentence after the file's name."""
 
 
-def _sealed(record: dict[str, object]) -> bytes:
-    text = json.dumps(record, separators=(",", ":")).encode()
+class _Record(NamedTuple):
+    """The fields of the file, in their order. `ledger`, the format, stands before them."""
+
+    boot: str
+    up_ms: int
+    wall_ms: int | None
+    synchronised: bool
+    used_ms: int
+    day_ms: int | None
+    """The age of the day when the file was written."""
+    unsure: bool
+
+
+def _sealed(fields: dict[str, object]) -> bytes:
+    text = json.dumps(fields, separators=(",", ":")).encode()
     return b"%b %08x\n" % (text, binascii.crc32(text))
 
 
-def _parse(data: bytes) -> dict[str, Any]:
+def _parse(data: bytes) -> _Record:
     """The record with every value checked. Raises `_DamagedError`."""
     text, _, seal = data.rpartition(b" ")
     if seal != b"%08x\n" % binascii.crc32(text):
         raise _DamagedError("is damaged")
     try:
-        record: dict[str, Any] = json.loads(text)
-        version = record["ledger"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+        fields = json.loads(text)
+        version = fields.pop("ledger")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise _DamagedError("was not written by firmware-ctl") from None
     if version != FORMAT:
         raise _DamagedError(f"has format {version} and this program knows {FORMAT}")
-    if set(record) != {"ledger", *_FIELDS} or not all(
-        type(record[name]) in kinds and (type(record[name]) is not int or 0 <= record[name] <= most)
+    if set(fields) != set(_FIELDS) or not all(
+        type(fields[name]) in kinds and (type(fields[name]) is not int or 0 <= fields[name] <= most)
         for name, (most, *kinds) in _FIELDS.items()
     ):
         raise _DamagedError("is damaged")
-    if record["used_ms"] and record["day_ms"] is None:
+    record = _Record(**fields)
+    if record.used_ms and record.day_ms is None:
         # A day begins with its first start, so that no time can be used without one.
         raise _DamagedError("is damaged")
     return record

@@ -25,10 +25,10 @@ class Ring:
     incidents of this process, so that keeping an incident reads no file and needs none.
     """
 
-    def __init__(self, path: str, disk: Disk, say: Callable[[str], None]) -> None:
+    def __init__(self, path: str, disk: Disk, log: Callable[[str], None]) -> None:
         """Replaces the files `path`.1 and `path`.2. Raises OSError if they cannot be made.
 
-        An empty path: no files, for a mock whose state folder is removed at its end. `say` gets one
+        An empty path: no files, for a mock whose state folder is removed at its end. `log` gets one
         sentence if a file can no longer be written.
         """
         self._path = path
@@ -36,7 +36,7 @@ class Ring:
         # makes it.
         is_in_memory = path.startswith(f"{SHARED_MEMORY}/")
         self._submit = _at_once if is_in_memory else disk.submit
-        self._say = say
+        self._log = log
         self._older: Half = []
         self._newer: Half = []
         self._newer_bytes = 0
@@ -91,7 +91,7 @@ class Ring:
             # Nothing is written to the files from here on: a record with a gap could not be played
             # again. The next daemon finds the lines so far, and leaves out an incomplete last one.
             self._can_write = False
-            self._say(
+            self._log(
                 f"{self._path} cannot be written: {error.strerror}; what happens from here on is "
                 "lost when the daemon is killed"
             )

@@ -10,7 +10,7 @@ from firmware_ctl.session.allowance import NEW_DAY
 from firmware_ctl.session.session import Session
 from firmware_ctl.storage.disk_writer import Disk
 from firmware_ctl.storage.files import open_regular
-from firmware_ctl.storage.flight_recorder import Recorder, Shelf
+from firmware_ctl.storage.flight_recorder import FlightRecorder, Shelf
 from firmware_ctl.storage.ledger import Files, Ledger
 from firmware_ctl.storage.ring import Ring, left_behind
 from firmware_ctl.storage.state_folder import StateFolder
@@ -52,7 +52,7 @@ class Storage:
         if self.ledger.spent.damage:
             log(f"{self.ledger.spent.damage}; {NEW_DAY}")
 
-    def record(self, session: Session) -> Recorder | None:
+    def record(self, session: Session) -> FlightRecorder | None:
         """The flight recorder of this session. None: its files cannot be made.
 
         The log says why. A recorder ends when the stack closes.
@@ -63,7 +63,7 @@ class Storage:
             path = self._ring_path
             self._log(f"no incident can be kept, {path} cannot be made: {error.strerror}")
             return None
-        return self._stack.enter_context(Recorder(session, ring, self._shelf))
+        return self._stack.enter_context(FlightRecorder(session, ring, self._shelf))
 
     def open_trace(self, path: str) -> Trace:
         """A watcher that writes each change of state, level or duty to a file.

@@ -66,18 +66,18 @@ MOST_PULSES: Final = SIGNAL_MS // (2 * _PULSE_MS)
 """The number of pulses that fit into the longest idle haptic."""
 
 
-def number(count: int) -> Steps:
-    """`count` short pulses ("profile 2 of 4"), at most `MOST_PULSES`."""
+def profile_number_pulses(number: int) -> Steps:
+    """As many short pulses as the number of the profile, at most `MOST_PULSES`."""
     pulse = (Piece(_PULSE_MS, 1.0, 1.0), Piece(_PULSE_MS, 0.0, 0.0))
-    return draw(pulse * min(count, MOST_PULSES), SIGNAL_LEVEL_PCT)
+    return draw(pulse * min(number, MOST_PULSES), SIGNAL_LEVEL_PCT)
 
 
-def refused() -> Steps:
+def refused_pulse() -> Steps:
     """One long pulse: the press was understood, and nothing starts."""
     return draw((Piece(1_000, 1.0, 1.0), Piece(200, 0.0, 0.0)), SIGNAL_LEVEL_PCT)
 
 
-def new_day() -> Steps:
+def new_day_pulses() -> Steps:
     """Two long pulses: the button began a new day of running time."""
     pulse = (Piece(600, 1.0, 1.0), Piece(300, 0.0, 0.0))
     return draw(pulse * 2, SIGNAL_LEVEL_PCT)

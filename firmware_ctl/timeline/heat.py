@@ -43,8 +43,7 @@ class HeatPath(NamedTuple):
 
     k_per_w: float
     """The thermal resistance: kelvin above the skin for each watt, after a long time."""
-    ms: float
-    """The time constant in milliseconds."""
+    time_constant_ms: float
 
     def after(self, warmer_k: float, watt: float, for_ms: float) -> float:
         """Kelvin above the skin after `for_ms` at a steady power of `watt`.
@@ -52,7 +51,7 @@ class HeatPath(NamedTuple):
         `warmer_k` is the temperature now, in kelvin above the skin.
         """
         end_k = watt * self.k_per_w
-        return end_k + (warmer_k - end_k) * exp(-for_ms / self.ms)
+        return end_k + (warmer_k - end_k) * exp(-for_ms / self.time_constant_ms)
 
 
 MOTOR: Final = HeatPath(52.0, 860_000.0)
@@ -137,7 +136,7 @@ def most_k(path: HeatPath, course: PowerCourse, for_ms: int) -> float:
     after_one_k = 0.0
     for span_ms, watt in course:
         after_one_k = path.after(after_one_k, watt, span_ms)
-    stays = exp(-length_ms / path.ms)
+    stays = exp(-length_ms / path.time_constant_ms)
     now_k = after_one_k * (1 - stays ** max(0, passes - 1)) / (1 - stays)
     most = now_k
     left_ms = min(passes, 1) * length_ms + rest_ms

@@ -100,6 +100,14 @@ class DriveTable(NamedTuple):
             if level
         )
 
+    def drawn_ma(self, duty_pct: Sequence[int], started_at_ms: Sequence[int], now_ms: int) -> float:
+        """The current in mA at `now_ms` of motors that started from rest at these times."""
+        total_ma = 0.0
+        for curve, duty, at_ms in zip(self.curves, duty_pct, started_at_ms, strict=True):
+            if duty:
+                total_ma += curve.start_ma if now_ms - at_ms < INRUSH_MS else curve.ma_at[duty]
+        return total_ma
+
 
 @lru_cache(maxsize=4)
 def drive_table_of(mat: Mat) -> DriveTable:
@@ -164,6 +172,9 @@ class MotorDrive:
         """Least time between the first starts of two motors, so that all take `STAGGER_MS`."""
         self._first_at_ms = _LONG_AGO
         """When a motor last had its first start."""
+        self._grid_from_ms = 0
+        """The last `begin`. What waits is tried again every `GRID_MS` after it, so that a session
+        has the duties of its proof, at whatever millisecond it begins."""
         self._result = Duties(self._levels, (), None)
         self.longest_wait_ms = 0
         """The longest that a start has waited since this object was made."""
@@ -189,6 +200,7 @@ class MotorDrive:
         haptic is not gentle, because its pulse would end before a second kick.
         """
         self.duties(self._silence, now_ms)
+        self._grid_from_ms = now_ms
         if table is not self._table:
             self._take(table)
         for i, off_ms in enumerate(self._off_since_ms):
@@ -224,7 +236,7 @@ class MotorDrive:
         starts.
         """
         duties = list(self._duty_pct)
-        next_tick_ms = now_ms - now_ms % GRID_MS + GRID_MS
+        next_grid_ms = self._next_grid_ms(now_ms)
         untils_ms = []
         kicks = []
         rises = []
@@ -252,7 +264,7 @@ class MotorDrive:
                 kicks.append(i)
         for i in sorted(self._waits_since_ms, key=self._start_order):
             # While an overdue start waits, no other start is tried.
-            wait_until_ms = next_tick_ms
+            wait_until_ms = next_grid_ms
             if i == overdue or overdue not in self._waits_since_ms:
                 wait_until_ms = self._start(i, levels[i], duties, now_ms)
             if wait_until_ms:
@@ -260,12 +272,15 @@ class MotorDrive:
             elif now_ms < self._kick_until_ms[i]:
                 kicks.append(i)
         before_second_kick = [i for i in self._second_kick_at_ms if duties[i]]
-        untils_ms += [max(self._second_kick_at_ms[i], next_tick_ms) for i in before_second_kick]
+        untils_ms += [max(self._second_kick_at_ms[i], next_grid_ms) for i in before_second_kick]
         untils_ms += [self._kick_until_ms[i] for i in kicks]
-        untils_ms += [next_tick_ms] * bool(rises)
+        untils_ms += [next_grid_ms] * bool(rises)
         self._unsettled = {*kicks, *rises, *self._waits_since_ms, *before_second_kick}
         until_ms = min(untils_ms, default=None)
         return Duties(tuple(duties), tuple(sorted(kicks)), until_ms)
+
+    def _next_grid_ms(self, now_ms: int) -> int:
+        return now_ms + GRID_MS - (now_ms - self._grid_from_ms) % GRID_MS
 
     def _look_up(self, levels: Levels) -> tuple[Duties, tuple[bool, ...]]:
         if len(self._cache) >= _CACHE_ENTRIES:
@@ -280,14 +295,7 @@ class MotorDrive:
         return self._drawn_ma(self._duty_pct, now_ms)
 
     def _drawn_ma(self, duty_pct: Sequence[int], now_ms: int) -> float:
-        total_ma = 0.0
-        for curve, duty, started_at_ms in zip(
-            self._table.curves, duty_pct, self._started_at_ms, strict=True
-        ):
-            if duty:
-                is_inrush = now_ms - started_at_ms < INRUSH_MS
-                total_ma += curve.start_ma if is_inrush else curve.ma_at[duty]
-        return total_ma
+        return self._table.drawn_ma(duty_pct, self._started_at_ms, now_ms)
 
     def most_ma(self, levels: Levels, now_ms: int) -> float:
         """The highest current in mA until another motor starts, if no level exceeds `levels`."""
@@ -301,7 +309,7 @@ class MotorDrive:
     def state(self, now_ms: int) -> tuple[object, ...]:
         """Everything that decides what happens after `now_ms`, with times relative to `now_ms`.
 
-        After two equal states that are a whole number of ticks apart, the same levels give the same
+        After two equal states that are a whole number of grid steps apart, equal levels give equal
         duties. The proof of the supply skips time by this rule, so every new attribute that decides
         a duty must be added here.
         """
@@ -322,6 +330,7 @@ class MotorDrive:
             tuple(self._is_first),
             tuple(self._is_gentle),
             min(now_ms - self._first_at_ms, self._spacing_ms),
+            (now_ms - self._grid_from_ms) % GRID_MS,
         )
 
     @property
@@ -376,7 +385,7 @@ class MotorDrive:
         is_inrush = from_rest or now_ms - self._started_at_ms[i] < INRUSH_MS
         needs_ma = curve.start_ma if is_inrush else curve.ma_at[duty]
         if self._limited and self._drawn_ma(duties, now_ms) + needs_ma > self._table.max_ma:
-            return now_ms - now_ms % GRID_MS + GRID_MS
+            return self._next_grid_ms(now_ms)
         del self._waits_since_ms[i]
         duties[i] = duty
         if from_rest:

@@ -120,7 +120,7 @@ def _fit(
     profile: Profile, timeline: Timeline, mat: Mat, path: str, steps: int
 ) -> tuple[Timeline, Budget]:
     work = Work(steps)
-    dry_run = _DryRun(timeline, work, limited=False)
+    dry_run = DryRun(timeline, work, limited=False)
     for index in range(len(timeline.segments)):
         work.take(index, 3 * dry_run.instant_steps)
     try:
@@ -168,7 +168,7 @@ def _fitted(
     for index, segment in enumerate(timeline.segments):
         work.take(index, len(segment.course_of) + _INSTANT_STEPS * len(segment.courses))
     timeline = scaled(timeline, level_pct, kicks)
-    dry_run = _DryRun(timeline, work, limited=True)
+    dry_run = DryRun(timeline, work, limited=True)
     if not dry_run.fits():
         return None
     return sealed(timeline), Budget(asked, dry_run.longest_wait_ms, kicks, level_pct)
@@ -196,19 +196,6 @@ def _long(ms: int) -> str:
     return f"{hours} h" if hours < 1_000 else "more than 1000 h"
 
 
-def peak_current(
-    timeline: Timeline, work: Work | None = None, limited: bool = True
-) -> tuple[PeakCurrent, int]:
-    """The peak of an undisturbed session, and the longest wait of a start in milliseconds.
-
-    Raises `TooLongError` if the proof takes more steps than `work` has left. `limited` False: no
-    start waits for the supply.
-    """
-    dry_run = _DryRun(timeline, work or Work(), limited)
-    dry_run.run()
-    return dry_run.peak, dry_run.longest_wait_ms
-
-
 def peak_current_with_pauses(timeline: Timeline) -> PeakCurrent:
     """The highest current that a session can draw, whatever disturbs it, and when.
 
@@ -219,7 +206,7 @@ def peak_current_with_pauses(timeline: Timeline) -> PeakCurrent:
     """
     max_ma = timeline.drive_table.max_ma
     try:
-        dry_run = _DryRun(timeline, Work(), limited=False, resumed=True)
+        dry_run = DryRun(timeline, Work(), limited=False, resumed=True)
         dry_run.run()
         peak = dry_run.peak
     except TooLongError:
@@ -239,7 +226,7 @@ class _OverError(Exception):
     """The supply does not bear an instant, or a start waits for too long."""
 
 
-class _DryRun:
+class DryRun:
     """Plays an undisturbed session on the model of the motors, from its begin to its end.
 
     `_now_ms` is the time of the session. The motors' clock is behind by the time that was skipped.

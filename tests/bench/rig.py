@@ -49,7 +49,7 @@ class RecordingPin(pins.SimulatedPin):  # type: ignore[misc]
 
 
 def recording_pin_factory() -> Any:
-    factory = pins.mock_factory()
+    factory = pins.SimulatedFactory()
     factory.pin_class = RecordingPin
     return factory
 

@@ -27,7 +27,7 @@ from firmware_ctl.session.events import (
     Suspended,
 )
 from firmware_ctl.session.session import Session
-from firmware_ctl.storage.flight_recorder import Recorder, Shelf
+from firmware_ctl.storage.flight_recorder import FlightRecorder, Shelf
 from firmware_ctl.storage.ledger import Clock, Files, Ledger
 from firmware_ctl.storage.ring import Ring
 from firmware_ctl.timeline.catalogue import Catalogue
@@ -230,7 +230,7 @@ class Year:
         # The ring has a disk without delays. `DelayedDisk` would draw them from `rng`, and then the
         # size of the record would change what happens on the following days.
         ring = Ring(str(self.folder / "ring"), AtOnce(), lambda line: None)  # type: ignore[arg-type]
-        recorder = Recorder(session, ring, shelf)
+        recorder = FlightRecorder(session, ring, shelf)
         button = Finger()
         daemon = Daemon(
             session,

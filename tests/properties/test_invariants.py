@@ -48,7 +48,7 @@ from firmware_ctl.session.events import (
 )
 from firmware_ctl.session.session import Session
 from firmware_ctl.simulator.board import STAGE_MS, Board, Line
-from firmware_ctl.simulator.pins import SimulatedButton, mock_factory
+from firmware_ctl.simulator.pins import SimulatedButton, SimulatedFactory
 from firmware_ctl.timeline.catalogue import Catalogue, GoodEntry
 from firmware_ctl.timeline.compiler import compile_profile
 from firmware_ctl.timeline.motor_drive import Levels, duty_table
@@ -681,7 +681,7 @@ def daemon_on_board(
     mat: Mat, catalogue: Catalogue, board: Board, poller: VirtualPoller
 ) -> tuple[Daemon, GpioMotors]:
     """A daemon with gpiozero's own devices on the simulated pins of the board."""
-    factory = mock_factory(board, poller.now_ms)
+    factory = SimulatedFactory(board, poller.now_ms)
     button = None
     if mat.button is not None:
         button = SimulatedButton(mat.button, factory, lambda: None)
@@ -714,7 +714,7 @@ class FailingPin:
 
 @pytest.mark.parametrize("failing_bits", range(8))
 def test_invariant_12_panic_off_writes_every_pin_whichever_writes_fail(failing_bits: int) -> None:
-    factory = mock_factory()
+    factory = SimulatedFactory()
     motors = GpioMotors(SMALL, factory)
     latch = Latch(SMALL, motors, NoDeadman())
     latch.apply((40, 40, 40))

@@ -52,9 +52,10 @@ from firmware_ctl.timeline.compiler import compile_profile
 from firmware_ctl.timeline.folder import load_mat, read_catalogue
 from firmware_ctl.timeline.motor_drive import duty_table
 from firmware_ctl.timeline.report import Certificate, certify
-from firmware_ctl.timeline.supply import TooLongError, fit_to_supply, peak_current
+from firmware_ctl.timeline.supply import TooLongError, fit_to_supply
 from tests.support.strategies import mats_and_profiles
 from tests.support.worlds import entry, steady
+from tests.support.worlds_supply import peak_current
 
 MAT: Final = load_mat(shipped.mat_file())
 NO_BUTTON: Final = MAT._replace(button=None)

@@ -24,7 +24,6 @@ from firmware_ctl.timeline.supply import (
     TooLongError,
     Work,
     fit_to_supply,
-    peak_current,
     peak_current_with_pauses,
 )
 from tests.support.reached import must_reach, reached
@@ -33,6 +32,7 @@ from tests.support.worlds_supply import (
     HOSTILE,
     frames,
     frames_and_longest_wait,
+    peak_current,
     strained_mats_and_profiles,
     waves,
 )

@@ -13,6 +13,7 @@ from firmware_ctl.protocol.connection import FAULT_CODES
 from tests.support.process import ROOT
 
 DOCS = ROOT / "docs"
+PACKAGE = ROOT / "firmware_ctl"
 REFERENCES = runpy.run_path(str(DOCS / "make_references.py"))
 DOCUMENTS = sorted(
     [
@@ -93,6 +94,63 @@ def test_report_begins_with_a_summary(path: Path) -> None:
     _, _, *lines = path.read_text("utf-8").splitlines()
     assert lines[0].startswith("**Summary.** ")
     assert lines.index("") <= 6
+
+
+PLAIN = """
+absent answer author bad block builder button cache caller calls check clock close collector
+columns context core daemon device disk dropped edit erm error failed factory faulty field files firmware
+flaw folder frame good gpio hardware header hello host idle injector job kept kernel key keyboard kind
+late led limits listener long loop machine mapping measured model moment no node off outcome
+parser pi picture pin pins port ports progress pty reader ready refused reload report resolved
+resume row running save saved scalar screen select sequence serial service setup signals simulated
+socket stage stop storage stream suspended synchronised systemd terminal too under voltage waker
+work
+"""
+"""Words of class names that mean what they mean everywhere, and stand in no glossary."""
+
+
+def glossary() -> list[str]:
+    """The first cell of each row: a word, or two words for one meaning."""
+    text = (DOCS / "glossary.md").read_text("utf-8").partition("|---|---|\n")[2]
+    return [row.split(" | ")[0].removeprefix("| ") for row in text.splitlines()]
+
+
+def glossary_words() -> list[str]:
+    return [word for row in glossary() for word in row.split(", ")]
+
+
+def test_glossary_has_each_word_once_and_in_order() -> None:
+    rows, words = glossary(), glossary_words()
+    assert len(words) > 100
+    assert (rows, len(words)) == (sorted(rows), len(set(words)))
+
+
+def test_code_uses_each_word_of_the_glossary() -> None:
+    code = "\n".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
+    code = re.sub(r"(?<=[a-z])(?=[A-Z])|_|\n", " ", code).lower()
+    unused = [
+        word for word in glossary_words() if not re.search(rf"\b{word.replace(' ', ' +')}", code)
+    ]
+    assert unused == []
+
+
+def test_words_of_class_names_are_in_the_glossary_or_plain() -> None:
+    known = {
+        part
+        for word in glossary_words()
+        for part in (*re.split("[ -]", word), word.replace("-", ""))
+    }
+    known |= {word + end for word in known for end in ("s", "ed", "d")} | {"duties"}
+    classes = {
+        node.name
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    }
+    words = {word.lower() for name in classes for word in re.findall("[A-Z][a-z]*", name)}
+    assert sorted(words - known - {*PLAIN.split()}) == [], (
+        "put it into docs/glossary.md, or into PLAIN"
+    )
 
 
 def test_architecture_names_modules_that_are_there() -> None:

@@ -34,7 +34,7 @@ from firmware_ctl.session.events import (
 from firmware_ctl.session.session import Session
 from firmware_ctl.simulator.replay import Outcome
 from firmware_ctl.storage.disk_writer import Disk
-from firmware_ctl.storage.flight_recorder import Recorder, Shelf
+from firmware_ctl.storage.flight_recorder import FlightRecorder, Shelf
 from firmware_ctl.storage.ring import Half, Ring
 from firmware_ctl.timeline.catalogue import Catalogue, read_entry
 
@@ -88,7 +88,7 @@ class World:
         self.disk = Disk(self.log_lines.append)
         self.ring = Ring(str(folder / "ring"), self.disk, self.log_lines.append)
         self.shelf = Shelf(str(folder), self.disk, self.log_lines.append)
-        self.recorder = Recorder(self.session, self.ring, self.shelf)
+        self.recorder = FlightRecorder(self.session, self.ring, self.shelf)
         self.contact = Contact.RELEASED
         self.steps: list[tuple[int, Outcome]] = []
         self._wake_at_ms: int | None = None

@@ -6,6 +6,7 @@ from firmware_ctl.config.mat import Mat, MatLimits, Motor, Zone
 from firmware_ctl.config.patterns import PATTERNS, Side
 from firmware_ctl.config.profile import Level, Phase, Play, Profile
 from firmware_ctl.timeline.model import Timeline
+from firmware_ctl.timeline.supply import DryRun, PeakCurrent, Work
 from tests.support.worlds_timeline import (
     Frame,
     FramePlayback,
@@ -121,6 +122,18 @@ def frames_and_longest_wait(
         rows.append((now_ms, frame, playback.drive.draws_ma(now_ms)))
         now_ms = frame.until_ms
     return rows, playback.drive.longest_wait_ms
+
+
+def peak_current(
+    timeline: Timeline, work: Work | None = None, limited: bool = True
+) -> tuple[PeakCurrent, int]:
+    """The peak of an undisturbed session by the proof's dry run, and the longest wait of a start.
+
+    Raises `TooLongError` if the dry run takes more steps than `work` has left.
+    """
+    dry_run = DryRun(timeline, work or Work(), limited)
+    dry_run.run()
+    return dry_run.peak, dry_run.longest_wait_ms
 
 
 def line(target: str, pattern: str, level: tuple[int, int], after_ms: int = 0, **keys: int) -> Play:

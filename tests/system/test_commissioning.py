@@ -239,7 +239,7 @@ from firmware_ctl.cli import main
 from firmware_ctl.hardware import button_lines, gpio
 from firmware_ctl.session.button import Contact
 from firmware_ctl.session.events import Contacts
-from firmware_ctl.simulator.pins import mock_factory
+from firmware_ctl.simulator.pins import SimulatedFactory
 
 class ReleasedButton:
     def __init__(self, chip, pins, origin_ns):
@@ -254,7 +254,7 @@ class ReleasedButton:
 button_lines.KernelContacts = ReleasedButton
 
 def factory_without_chip():
-    factory = mock_factory()
+    factory = SimulatedFactory()
     factory.chip = 999
     return factory
 

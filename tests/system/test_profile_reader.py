@@ -291,17 +291,23 @@ def test_reader_kills_a_child_that_never_stops_writing(
     )
 
 
-EVIL = "import os; open(os.environ['EVIL'], 'a').write(__name__)\n"
+EVIL = "import os; open(os.environ['EVIL'], 'a').write(__name__ + ' ')\n"
+
+CHILD = profile_reader.__name__
+"""The module that the child runs. Python imports the packages around it first."""
 
 
 @pytest.fixture
 def evil(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with modules of the names that the child needs; they leave a mark."""
     folder = tmp_path / "works-here"
-    (folder / "firmware_ctl").mkdir(parents=True)
-    for name in ("yaml", "json", "struct", "sitecustomize", "firmware_ctl/__init__"):
+    own = (folder / CHILD.replace(".", "/")).with_suffix(".py")
+    own.parent.mkdir(parents=True)
+    own.write_text(EVIL)
+    for package in own.relative_to(folder).parents[:-1]:
+        (folder / package / "__init__.py").write_text(EVIL)
+    for name in ("yaml", "json", "struct", "sitecustomize"):
         (folder / f"{name}.py").write_text(EVIL)
-    (folder / "firmware_ctl" / "reader.py").write_text(EVIL)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("EVIL", str(tmp_path / "ran"))
     monkeypatch.setenv("PYTHONPATH", "")  # an empty part of it is the working folder, too
@@ -311,6 +317,11 @@ def evil(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_reader_runs_no_code_of_the_working_folder(evil: Path) -> None:
     assert isinstance(Loop([shipped.profiles_dir()]).wait_for_result(), Catalogue)
     assert not evil.exists()
+
+
+def test_reader_without_its_option_would_run_code_of_the_working_folder(evil: Path) -> None:
+    subprocess.run([sys.executable, "-m", CHILD], check=True)
+    assert evil.read_text() == "firmware_ctl firmware_ctl.daemon __main__ "
 
 
 def test_every_child_python_ignores_its_working_folder() -> None:

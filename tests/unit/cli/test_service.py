@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from firmware_ctl.cli.service import FILES, Machine, ServiceError, act
+from firmware_ctl.cli.service import FILES, ServiceError, ServiceHost, act
 from firmware_ctl.config import paths, shipped
 from firmware_ctl.config.mat import read_mat
 from firmware_ctl.limits import DEADMAN_KILL_MS
@@ -41,7 +41,7 @@ class Pi:
         self.ran: list[str] = []
         self.fails: set[str] = set()
         """The first two words of each command that is to fail with exit code 1."""
-        self.machine = Machine(
+        self.host = ServiceHost(
             str(root), self.run, "/opt/my mat/bin/python3", "/opt/my mat/lib/firmware_ctl", True
         )
 
@@ -67,9 +67,9 @@ def pi(tmp_path: Path) -> Pi:
 def filled_in(folder: Path) -> Path:
     """The unit with the paths of this Python and this package, so that systemd finds both."""
     pi = Pi(folder / "root")
-    machine = pi.machine._replace(python=sys.executable, package=str(ROOT / "firmware_ctl"))
+    host = pi.host._replace(python=sys.executable, package=str(ROOT / "firmware_ctl"))
     path = folder / "firmware-ctl.service"
-    path.write_text(machine.files()[UNIT_PATH])
+    path.write_text(host.files()[UNIT_PATH])
     return path
 
 
@@ -134,7 +134,7 @@ def test_unit_does_not_hide_what_the_daemon_needs(key: str) -> None:
 def test_install_writes_all_files_and_prints_each_line(
     pi: Pi, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    act(pi.machine, "install")
+    act(pi.host, "install")
     assert pi.files() == sorted(EVERYWHERE)
     assert pi.ran == PLACED
     lines = capsys.readouterr().out.splitlines()
@@ -158,10 +158,10 @@ def test_install_writes_all_files_and_prints_each_line(
 
 
 def test_install_again_changes_nothing(pi: Pi, capsys: pytest.CaptureFixture[str]) -> None:
-    act(pi.machine, "install")
+    act(pi.host, "install")
     pi.ran.clear()
     capsys.readouterr()
-    act(pi.machine, "install")
+    act(pi.host, "install")
     assert pi.ran == []
     assert capsys.readouterr().out == "the service is in place and runs; nothing to change\n"
 
@@ -170,30 +170,30 @@ def test_install_again_changes_nothing(pi: Pi, capsys: pytest.CaptureFixture[str
 def test_install_after_an_interrupted_one_runs_all_commands_again(pi: Pi, question: str) -> None:
     pi.fails = {"systemctl daemon-reload"}
     with pytest.raises(ServiceError, match="systemctl daemon-reload failed"):
-        act(pi.machine, "install")
+        act(pi.host, "install")
     pi.ran.clear()
     pi.fails = {f"systemctl {question}"}
-    act(pi.machine, "install")
+    act(pi.host, "install")
     assert pi.ran == PLACED
 
 
 def test_install_without_udev_does_not_call_udevadm(pi: Pi) -> None:
     (pi.root / "run/udev/control").unlink()
-    act(pi.machine, "install")
+    act(pi.host, "install")
     assert pi.ran == [SYSUSERS, TMPFILES, *STARTED]
 
 
 def test_install_restores_a_changed_unit_and_keeps_the_mat_file(
     pi: Pi, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    act(pi.machine, "install")
+    act(pi.host, "install")
     unit, mat = pi.root / UNIT_PATH[1:], pi.root / "etc/firmware-ctl/mat.yaml"
     right = unit.read_text()
     unit.write_text(right.replace("WatchdogSec=2\n", "WatchdogSec=20\n"))
     mat.write_text("mine\n")
     pi.ran.clear()
     capsys.readouterr()
-    act(pi.machine, "install")
+    act(pi.host, "install")
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line[:1] in "-+"] == [
         f"--- {UNIT_PATH}",
@@ -206,11 +206,11 @@ def test_install_restores_a_changed_unit_and_keeps_the_mat_file(
 
 
 def test_uninstall_keeps_mat_file_and_state(pi: Pi, capsys: pytest.CaptureFixture[str]) -> None:
-    act(pi.machine, "install")
+    act(pi.host, "install")
     (pi.root / "var/lib/firmware-ctl").mkdir(parents=True)
     pi.ran.clear()
     capsys.readouterr()
-    act(pi.machine, "uninstall")
+    act(pi.host, "uninstall")
     assert pi.files() == ["/etc/firmware-ctl/mat.yaml"]
     disable = "systemctl disable --now firmware-ctl.service"
     assert pi.ran == [disable, "systemctl daemon-reload", *UDEV]
@@ -222,7 +222,7 @@ def test_uninstall_keeps_mat_file_and_state(pi: Pi, capsys: pytest.CaptureFixtur
         *kept,
     ]
     pi.ran.clear()
-    act(pi.machine, "uninstall")
+    act(pi.host, "uninstall")
     assert pi.ran == []
     assert capsys.readouterr().out.splitlines() == [
         "the service is not installed; nothing to change",
@@ -238,30 +238,30 @@ def test_install_from_a_folder_that_systemd_hides_is_refused(
     with pytest.raises(
         ServiceError, match=f"the service cannot read {hidden}, because systemd hides"
     ):
-        act(pi.machine._replace(**{field: hidden}), "install")  # type: ignore[arg-type]
+        act(pi.host._replace(**{field: hidden}), "install")  # type: ignore[arg-type]
     assert (pi.files(), pi.ran) == ([], [])
 
 
 def test_expected_errors_are_sentences(pi: Pi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["firmware-ctl"])
     with pytest.raises(ServiceError, match="only root may do that; try: sudo firmware-ctl service"):
-        act(pi.machine._replace(is_admin=False), "install")
+        act(pi.host._replace(is_admin=False), "install")
     pi.fails = {SYSUSERS}
     with pytest.raises(ServiceError, match=r"systemd-sysusers .* failed"):
-        act(pi.machine, "install")
+        act(pi.host, "install")
 
     def missing(words: Sequence[str]) -> int:
         raise FileNotFoundError(2, "No such file or directory")
 
     with pytest.raises(ServiceError, match="systemctl cannot be run: No such file"):
-        act(pi.machine._replace(run=missing), "uninstall")
+        act(pi.host._replace(run=missing), "uninstall")
     (pi.root / "etc").rename(pi.root / "gone")
     (pi.root / "etc").touch()
     with pytest.raises(ServiceError, match=r"etc.*: Not a directory"):
-        act(pi.machine, "install")
+        act(pi.host, "install")
     (pi.root / "run/systemd/system").rmdir()
     with pytest.raises(ServiceError, match="systemd does not run here"):
-        act(pi.machine, "install")
+        act(pi.host, "install")
 
 
 # --- the document ---

@@ -8,7 +8,7 @@ from firmware_ctl.config.fields import Kind, duration, in_units, integer
 from firmware_ctl.config.yaml_tree import Report, ScalarNode
 
 
-def read_with(kind: Kind, text: str) -> object:
+def read_with(kind: Kind[object], text: str) -> object:
     report = Report("f")
     value = kind.read(ScalarNode(1, 1, text), "key", report)
     return value if value is not None else [mistake.sentence for mistake in report.mistakes]

@@ -208,14 +208,14 @@ def test_listen_control_on_the_full_queue_of_a_stopped_daemon_refuses_at_once(
 ) -> None:
     listener, waiting = full(tmp_path / "s")
     with listener, waiting, pytest.raises(DeviceError, match="a daemon that hangs has"):
-        links.listen_control(str(tmp_path / "s"))
+        links.listen_control(str(tmp_path / "s"), pytest.fail)
 
 
 def test_listen_control_at_its_end_removes_its_own_socket_and_no_other(tmp_path: Path) -> None:
     path = tmp_path / "s"
-    first = links.listen_control(str(path))
+    first = links.listen_control(str(path), pytest.fail)
     path.rename(tmp_path / "old")
-    second = links.listen_control(str(path))
+    second = links.listen_control(str(path), pytest.fail)
     first.close()
     assert path.is_socket()
     second.close()
@@ -236,7 +236,7 @@ def test_listen_control_by_two_daemons_over_a_dead_socket_lets_one_in(
 
     def attempt() -> None:
         try:
-            outcomes.append(links.listen_control(path))
+            outcomes.append(links.listen_control(path, pytest.fail))
         except DeviceError as error:
             outcomes.append(str(error))
 

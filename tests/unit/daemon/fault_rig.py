@@ -16,7 +16,7 @@ from firmware_ctl.session.events import Close
 from firmware_ctl.session.session import Session
 from firmware_ctl.simulator.board import Board, Line
 from firmware_ctl.simulator.faults import AFTER_MS, FaultyFiles, Injector, Stage
-from firmware_ctl.simulator.pins import SimulatedButton, mock_factory
+from firmware_ctl.simulator.pins import SimulatedButton, SimulatedFactory
 from firmware_ctl.storage.disk_writer import Disk
 from firmware_ctl.storage.ledger import Clock, Ledger
 from tests.support.clock import VirtualPoller
@@ -70,7 +70,7 @@ class Rig:
     ) -> None:
         self.poller = WirePoller()
         self.board = Board(mat)
-        factory = mock_factory(self.board, self.poller.now_ms)
+        factory = SimulatedFactory(self.board, self.poller.now_ms)
         motors = GpioMotors(mat, factory)
         self.pins = [motor.pin for motor in mat.motors]
         self.disk = LazyDisk()

@@ -23,7 +23,7 @@ from firmware_ctl.session.events import (
 )
 from firmware_ctl.session.session import Session
 from firmware_ctl.simulator.board import Board, Line
-from firmware_ctl.simulator.pins import mock_factory
+from firmware_ctl.simulator.pins import SimulatedFactory
 from tests.support.daemon import Daemon
 from tests.support.worlds import CATALOGUE, MAT, WirePoller
 
@@ -36,7 +36,7 @@ class World:
     def __init__(self) -> None:
         self.poller = WirePoller()
         self.board = Board(GATED)
-        factory = mock_factory(self.board, self.poller.now_ms)
+        factory = SimulatedFactory(self.board, self.poller.now_ms)
         gate = GpioGate(GATED.gate, factory)  # type: ignore[arg-type]
         self.session = Session(GATED, CATALOGUE)
         self.log: list[str] = []
@@ -160,7 +160,7 @@ def test_rail_that_is_shorted_at_boot_moves_nothing() -> None:
 def test_heartbeat_is_low_whenever_nothing_moves(ticks: int) -> None:
     """Left high it would need one more edge to be seen, and a stuck stage would look alive."""
     board = Board(GATED)
-    gate = GpioGate(GATED.gate, mock_factory(board, lambda: 0))  # type: ignore[arg-type]
+    gate = GpioGate(GATED.gate, SimulatedFactory(board, lambda: 0))  # type: ignore[arg-type]
     seen = []
     for now_ms in range(0, 20 * ticks, 20):
         gate.beat(now_ms, is_moving=True)

@@ -1,5 +1,6 @@
 """Bytes to and from clients, on real sockets and terminals: what blocks, what ends a link, and who may connect."""
 
+import fcntl
 import os
 import socket
 import stat
@@ -11,6 +12,7 @@ import pytest
 import serial
 
 from firmware_ctl.config.mat import SerialPort
+from firmware_ctl.daemon import links
 from firmware_ctl.daemon.interfaces import Link, Source
 from firmware_ctl.daemon.links import (
     REOPEN_MS,
@@ -126,7 +128,7 @@ def test_control_socket_is_for_its_owner_and_group_whatever_the_umask(
     umask: int, tmp_path: Path
 ) -> None:
     path = tmp_path / "run" / "control.sock"
-    listener = listen_control(str(path))
+    listener = listen_control(str(path), pytest.fail)
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
     assert stat.S_IMODE(path.parent.stat().st_mode) & 0o077 == 0
     after = os.umask(umask)
@@ -139,20 +141,46 @@ def test_control_socket_replaces_a_dead_one_and_nothing_else(tmp_path: Path) -> 
     path = tmp_path / "control.sock"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
-    listener = listen_control(str(path))
+    listener = listen_control(str(path), pytest.fail)
     with pytest.raises(DeviceError, match="a daemon answers"):
-        listen_control(str(path))
+        listen_control(str(path), pytest.fail)
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
     listener.close()
     path.write_text("a file of the user's own")
     with pytest.raises(DeviceError, match="is in the way and is not a socket"):
-        listen_control(str(path))
+        listen_control(str(path), pytest.fail)
     assert path.read_text() == "a file of the user's own"
 
 
+def test_control_socket_in_a_folder_that_another_program_has_locked_is_made_and_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links, "LOCK_WAIT_S", 0.02)
+    path = tmp_path / "control.sock"
+    lines: list[str] = []
+    holder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_SH)  # any program that may read the folder can do this
+
+    listener = listen_control(str(path), lines.append)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+    sentence = (
+        f"another program has locked {tmp_path} for 0.02 s (`sudo lslocks` names it): end it "
+        "before you start a second daemon on this control socket"
+    )
+    assert lines == [sentence]
+
+    listener.close()
+    assert not path.exists()
+    assert lines == [sentence, sentence]
+
+    os.close(holder)
+    listen_control(str(path), pytest.fail).close()
+
+
 def test_listener_without_a_client_does_not_wait(tmp_path: Path, context: Owner) -> None:
-    listener = listen_control(str(tmp_path / "s"))
+    listener = listen_control(str(tmp_path / "s"), pytest.fail)
     listener.attach(context, context)  # type: ignore[arg-type]
     assert not os.get_blocking(listener.fileno())
     listener.ready()

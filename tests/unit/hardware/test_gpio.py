@@ -24,7 +24,7 @@ from firmware_ctl.session.events import (
     Wake,
 )
 from firmware_ctl.session.session import Session
-from firmware_ctl.simulator.pins import SimulatedButton, mock_factory
+from firmware_ctl.simulator.pins import SimulatedButton, SimulatedFactory
 from firmware_ctl.timeline.catalogue import Catalogue, GoodEntry
 from firmware_ctl.timeline.compiler import compile_profile
 from tests.support.worlds_timeline import make_mat, phase, play, profile
@@ -188,7 +188,7 @@ def test_a_pin_in_use_is_named(factory: MockFactory) -> None:
 def test_simulated_contacts_with_edges_between_two_reads_give_one_spell() -> None:
     edges: list[None] = []
     now_ms = 5
-    made = mock_factory(now_ms=lambda: now_ms)
+    made = SimulatedFactory(now_ms=lambda: now_ms)
     button = SimulatedButton(ButtonPins(5, 6), made, lambda: edges.append(None))
     pressed, released = made.pin(5), made.pin(6)
     assert [pressed.pull, released.pull] == ["up", "up"]
@@ -203,7 +203,7 @@ def test_simulated_contacts_with_edges_between_two_reads_give_one_spell() -> Non
 
 
 def test_simulated_contact_that_bounces_keeps_the_newest_edges() -> None:
-    made = mock_factory()
+    made = SimulatedFactory()
     button = SimulatedButton(ButtonPins(5, None), made, lambda: None)
     for _ in range(1_000):
         made.pin(5).drive_low()
@@ -217,7 +217,7 @@ def test_simulated_contact_that_bounces_keeps_the_newest_edges() -> None:
 def test_simulated_button_moves_its_contacts(released_pin: int | None) -> None:
     edges: list[None] = []
     button = SimulatedButton(
-        ButtonPins(5, released_pin), mock_factory(), lambda: edges.append(None)
+        ButtonPins(5, released_pin), SimulatedFactory(), lambda: edges.append(None)
     )
     readings = [button.read().contact]
     edges.clear()
@@ -229,7 +229,7 @@ def test_simulated_button_moves_its_contacts(released_pin: int | None) -> None:
 
 
 def test_simulated_pins_keep_no_history() -> None:
-    made = mock_factory()
+    made = SimulatedFactory()
     motors = GpioMotors(MAT, made)
     for duty in range(1, 81):
         motors.apply((duty,) * 6)

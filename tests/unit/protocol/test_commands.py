@@ -1,11 +1,12 @@
 """The table of commands: its words, `help` and `caps`, and commands with an answer of their own."""
 
 import json
+from typing import get_args, get_origin, get_type_hints
 
 import pytest
 
 from firmware_ctl import limits
-from firmware_ctl.protocol.commands import COMMANDS
+from firmware_ctl.protocol.commands import COMMANDS, Request
 from firmware_ctl.protocol.connection import (
     ERROR_CODES,
     FAULT_CODES,
@@ -41,6 +42,14 @@ def test_commands_equal_the_contract_and_fill_help_and_caps() -> None:
         list(FAULT_CODES),
         "ok",
     )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_handler_of_a_command_takes_what_its_reader_returns(name: str) -> None:
+    command = COMMANDS[name]
+    request = get_type_hints(command.handler)["request"]
+    assert get_origin(request) is Request
+    assert get_args(request) in [(get_type_hints(command.read)["return"],), (object,)]
 
 
 def test_codes_equal_the_contract() -> None:

@@ -3,6 +3,7 @@
 from firmware_ctl.session.events import (
     Pause,
     Resume,
+    SessionClock,
     Start,
     State,
     Stop,
@@ -15,6 +16,19 @@ from tests.support.worlds import (
     SILENCE,
     World,
 )
+
+
+def test_clock_of_a_session_turns_real_times_into_played_ones_and_back() -> None:
+    clock = SessionClock(2.5, 100, 1_000, anchor_ms=400, end_ms=3_000, runs=True)
+    for at_ms in range(401, 3_001):
+        real_ms = clock.real_at_ms(at_ms)
+        assert clock.played_ms(real_ms - 1) < at_ms <= clock.played_ms(real_ms) < at_ms + 3
+    assert (clock.real_at_ms(400), clock.since_anchor_ms(2_000)) == (1_000, 2_500)
+    assert (clock.played_ms(9_000), clock.left_ms(9_000)) == (3_000, 0)
+    assert clock.since_start_ms(9_000) == 22_250
+
+    paused = clock._replace(runs=False)
+    assert (paused.played_ms(9_000), paused.left_ms(9_000)) == (400, 2_600)
 
 
 def test_pause_is_off_and_resume_continues_softly() -> None:

@@ -1,8 +1,11 @@
 """The session's table of states, and which requests start and stop a session."""
 
+from typing import get_type_hints
+
 import pytest
 
 from firmware_ctl.session.button import Contact
+from firmware_ctl.session.core import Core
 from firmware_ctl.session.events import (
     Clear,
     Close,
@@ -20,6 +23,7 @@ from firmware_ctl.session.events import (
     Try,
     Wake,
 )
+from firmware_ctl.session.handlers import HANDLERS
 from firmware_ctl.session.session import TABLE
 from firmware_ctl.timeline.catalogue import Catalogue
 from tests.support.worlds import (
@@ -90,6 +94,14 @@ def test_table_names_every_input() -> None:
     assert set(ROWS) == set(INPUTS)
     assert {type(event) for event in INPUTS.values()} == set(Input.__args__) - {Contacts}
     assert set(TABLE) == set(Input.__args__)
+
+
+def test_handler_of_an_input_takes_that_input() -> None:
+    taken = {kind: get_type_hints(handler) for kind, handler in HANDLERS.items()}
+    assert set(taken) == set(Input.__args__)
+    for kind, hints in taken.items():
+        hints.pop("return")
+        assert list(hints.values()) == [Core, kind, int]
 
 
 def test_table_equals_the_contract() -> None:

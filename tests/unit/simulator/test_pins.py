@@ -9,7 +9,7 @@ from gpiozero import DigitalInputDevice, DigitalOutputDevice
 from firmware_ctl.config.mat import ButtonPins
 from firmware_ctl.hardware.gpio import GpioMotors
 from firmware_ctl.simulator.board import Board, Line
-from firmware_ctl.simulator.pins import SimulatedButton, mock_factory
+from firmware_ctl.simulator.pins import SimulatedButton, SimulatedFactory
 from tests.unit.simulator.test_board import BARE, GATED, MOTORS, powers
 
 
@@ -19,7 +19,7 @@ class World:
     def __init__(self) -> None:
         self.now_ms = 0
         self.board = Board(GATED)
-        self.factory: Any = mock_factory(self.board, lambda: self.now_ms)
+        self.factory: Any = SimulatedFactory(self.board, lambda: self.now_ms)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_line_of_a_motor_from_its_claim_to_its_release() -> None:
             if pin == 17:
                 drives.append((line.duty_pct, line.pull))
 
-    factory = mock_factory(Listener(BARE))
+    factory = SimulatedFactory(Listener(BARE))
     motors = GpioMotors(BARE, factory)
     motors.apply((72,) * 8)
     motors.all_low()
@@ -81,7 +81,7 @@ def test_pins_that_gpiozero_has_released_need_the_pull_down() -> None:
     powers_pct = []
     for gate_ohm in (None, 4_700):
         board = Board(BARE, gate_ohm)
-        factory = mock_factory(board)
+        factory = SimulatedFactory(board)
         motors = GpioMotors(BARE, factory)
         motors.all_low()
         powers_pct.append(powers(board, 0))
@@ -109,7 +109,7 @@ def test_heartbeat_holds_the_rail_and_the_read_back_sees_it(world: World) -> Non
 
 def test_pins_keep_no_history_with_and_without_a_board(world: World) -> None:
     lengths = []
-    for factory in (world.factory, mock_factory()):
+    for factory in (world.factory, SimulatedFactory()):
         motors = GpioMotors(BARE, factory)
         for duty_pct in range(1, 81):
             motors.apply((duty_pct,) * 8)

@@ -24,7 +24,7 @@ from firmware_ctl.session.session import Session
 from firmware_ctl.simulator.replay import read_incident, replay
 from firmware_ctl.storage import flight_recorder, ring
 from firmware_ctl.storage.disk_writer import Disk
-from firmware_ctl.storage.flight_recorder import Recorder, Shelf
+from firmware_ctl.storage.flight_recorder import FlightRecorder, Shelf
 from firmware_ctl.storage.ring import Half, Ring
 from firmware_ctl.timeline.folder import load_mat, read_catalogue
 from tests.support.worlds_recorder import FEW, World, lines_of
@@ -47,7 +47,7 @@ def test_kicks_that_overlap_play_again(tmp_path: Path) -> None:
     sentences: list[str] = []
     disk = Disk(sentences.append)
     shelf = Shelf(str(tmp_path), disk, sentences.append)
-    recorder = Recorder(session, Ring("", disk, sentences.append), shelf)
+    recorder = FlightRecorder(session, Ring("", disk, sentences.append), shelf)
     events: list[Input] = [Ready(), Contacts(Contact.RELEASED), Start("hips")]
     overlapped = False
     while now_ms < 90_000:

@@ -6,21 +6,27 @@ from firmware_ctl.session.button import Contact
 from firmware_ctl.session.events import Contacts, Wake
 from firmware_ctl.session.session import Session
 from firmware_ctl.timeline.folder import load_mat, read_catalogue
-from firmware_ctl.timeline.haptics import GAPS, haptic_cue, haptic_length_ms, number, refused
+from firmware_ctl.timeline.haptics import (
+    GAPS,
+    haptic_cue,
+    haptic_length_ms,
+    profile_number_pulses,
+    refused_pulse,
+)
 from firmware_ctl.timeline.steps import Steps
 
 
-def test_number_is_that_many_pulses() -> None:
-    assert number(2) == Steps((0, 200, 400, 600), (30, 0, 30, 0), 800)
-    assert number(12) == number(100)
+def test_profile_number_is_that_many_pulses() -> None:
+    assert profile_number_pulses(2) == Steps((0, 200, 400, 600), (30, 0, 30, 0), 800)
+    assert profile_number_pulses(12) == profile_number_pulses(100)
 
 
 def test_refused_is_one_long_pulse() -> None:
-    assert refused() == Steps((0, 1_000), (30, 0), 1_200)
+    assert refused_pulse() == Steps((0, 1_000), (30, 0), 1_200)
 
 
 def test_idle_haptics_are_within_their_limits() -> None:
-    every = [refused(), *map(number, range(1, 200))]
+    every = [refused_pulse(), *map(profile_number_pulses, range(1, 200))]
 
     assert max(steps.cycle_ms for steps in every) <= SIGNAL_MS
     assert {level for steps in every for level in steps.level_pct} == {0, SIGNAL_LEVEL_PCT}

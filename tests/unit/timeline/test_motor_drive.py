@@ -1,5 +1,7 @@
 """The motor drive: the table of duties, kicks, starts one after another, waits for the supply."""
 
+import pytest
+
 from firmware_ctl.config import shipped
 from firmware_ctl.limits import FIRST_KICK_PCT
 from firmware_ctl.timeline.folder import load_mat
@@ -125,3 +127,15 @@ def test_start_waits_until_the_supply_bears_it() -> None:
     script = [(t, drive.duties((20, 20), t)) for t in range(0, 241, 20)]
     running = [t for t, duties in script if duties.duty_pct[1]]
     assert running[0] == 160  # 150 + 150 mA is too much until the first is through its start
+
+
+@pytest.mark.parametrize("begin_ms", [7, 13, 19, 20, 10_001])
+def test_start_waits_equally_long_at_whatever_millisecond_the_session_begins(begin_ms: int) -> None:
+    table = drive_table(max_ma=250)
+
+    def duties_from(begin_ms: int) -> list[tuple[int, ...]]:
+        drive = MotorDrive(table)
+        drive.begin(table, begin_ms)
+        return [drive.duties((20, 20), begin_ms + at_ms).duty_pct for at_ms in range(241)]
+
+    assert duties_from(begin_ms) == duties_from(0)

@@ -12,9 +12,14 @@ from firmware_ctl.timeline.supply import (
     Budget,
     PeakCurrent,
     fit_to_supply,
+)
+from tests.support.worlds_supply import (
+    HOSTILE,
+    frames,
+    line,
+    mat_of_single_motors,
     peak_current,
 )
-from tests.support.worlds_supply import HOSTILE, frames, line, mat_of_single_motors
 
 MAT = load_mat(shipped.mat_file())
 
