@@ -22,14 +22,14 @@ from firmware_ctl.daemon.player import Player
 from firmware_ctl.errors import CallerError
 from firmware_ctl.limits import GRID_MS, SAMPLE_MS, SUSPEND_MS, TICK_MS
 from firmware_ctl.session.button import DEBOUNCE_MS, Contact
-from firmware_ctl.session.events import Contacts, Fault, Input, Step, Suspended, Wake
+from firmware_ctl.session.events import Contacts, Fault, Input, State, Step, Suspended, Wake
 
 IDLE_SAMPLE_MS: Final = 500
 """The period of ticks while idle. Edges of the button wake the loop in between."""
 
 STARTING_TICK_MS: Final = 20
-"""The period of ticks while an accepted start waits. A tick may prove that the rail is off, and a
-person who has pressed the button waits to feel it."""
+"""The period of ticks while an accepted start waits, and until the first heartbeat of a session. A
+tick may prove that the rail is off, and the first heartbeat switches the rail on."""
 
 SETTLE_MS: Final = DEBOUNCE_MS + 5
 """The button is read for this long before the daemon is ready.
@@ -147,12 +147,15 @@ class Loop:
             self.tick()
 
     def tick(self) -> None:
-        """Makes a checked tick that also reads the button and looks for a suspend."""
+        """Makes a checked tick that also reads the button."""
         self._ticked_at_ms = self._read_at_ms = now_ms = self.now_ms()
+        self._check_suspend()
+        self.player.tick(self._read_button(), now_ms)
+
+    def _check_suspend(self) -> None:
         slept_ms = self._poller.slept_ms()
         if slept_ms > SUSPEND_MS:
             self.player.step(Suspended(slept_ms))
-        self.player.tick(self._read_button(), now_ms)
 
     def _read_button(self) -> Sequence[Input]:
         """The inputs of a tick: what has happened to the button's contact, or just the time."""
@@ -242,7 +245,8 @@ class Loop:
         """Makes the tick or the wake that is due, if one is."""
         is_wake_due = self._wake_at_ms is not None and now_ms >= self._wake_at_ms
         since_ms = now_ms - self._ticked_at_ms
-        if tick_ms != TICK_MS:
+        status = self.player.decider.status
+        if tick_ms != TICK_MS or status.state is not State.RUNNING:
             if is_wake_due or since_ms >= tick_ms:
                 self.tick()
         elif is_wake_due and since_ms <= TICK_MS - GRID_MS:
@@ -254,10 +258,13 @@ class Loop:
                 self.tick()
             else:
                 self._ticked_at_ms = now_ms
+                self._check_suspend()
                 self.player.tick(_WAKES if is_wake_due else (), now_ms)
 
     def _tick_ms(self) -> int:
         """The longest time between two ticks at present."""
         if not self.player.must_tick:
             return IDLE_SAMPLE_MS
-        return STARTING_TICK_MS if self.player.decider.status.is_starting else TICK_MS
+        status = self.player.decider.status
+        begins = status.is_starting or (status.is_moving and not self.player.has_beaten)
+        return STARTING_TICK_MS if begins else TICK_MS

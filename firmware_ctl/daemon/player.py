@@ -53,7 +53,9 @@ class Player:
         self._faults: dict[object, Fault] = {}
         """The present fault of each watchdog and of the latch."""
         self._was_moving = False
-        """Whether motors moved when the last tick began."""
+        """Whether motors moved when the last tick began or ended."""
+        self.has_beaten = False
+        """True if the heartbeats of the last tick said that motors move."""
 
     @property
     def must_tick(self) -> bool:
@@ -69,10 +71,9 @@ class Player:
 
     def step(self, event: Input) -> Step:
         """Passes one input to the decider and the resulting duties to the pins."""
-        return self._step(event, self.now_ms())
-
-    def _step(self, event: Input, now_ms: int) -> Step:
         latch = self.latch
+        # Read here, because a step before this one may have taken time, and time must not decrease.
+        now_ms = self.now_ms()
         step = self.decider.handle(event, now_ms)
         fault = step.status.fault
         if fault is not None and not latch.is_tripped:
@@ -111,8 +112,9 @@ class Player:
             if finding is not None or self._faults:
                 self._report(watchdog, finding)
         for event in events:
-            self._step(event, now_ms)
-        is_moving = decider.status.is_moving
+            self.step(event)
+        self.has_beaten = is_moving = decider.status.is_moving
+        self._was_moving |= is_moving
         latch.checked(is_moving)
         if latch.fault is not None or self._faults:
             self._report(latch, latch.fault)

@@ -72,6 +72,9 @@ class Rail:
     While motors run, a missing supply means the stop switch or a fuse. While nothing runs, a
     present supply means that the gate no longer protects anyone. After a change the gate gets
     `RAIL_ON_MS` or `RAIL_OFF_MS` to follow.
+
+    It is a heartbeat as well. Motion that begins in a tick and ends before the next one has fed the
+    gate once, and the gate then needs its time to switch the rail off.
     """
 
     def __init__(self, is_on: Callable[[], bool]) -> None:
@@ -79,9 +82,12 @@ class Rail:
         self._moving: bool | None = None
         self._since_ms = 0
 
-    def check(self, now_ms: int, is_moving: bool) -> Fault | RailOff | None:
+    def beat(self, now_ms: int, is_moving: bool) -> None:
         if is_moving is not self._moving:
             self._moving, self._since_ms = is_moving, now_ms
+
+    def check(self, now_ms: int, is_moving: bool) -> Fault | RailOff | None:
+        self.beat(now_ms, is_moving)
         for_ms = now_ms - self._since_ms
         is_on = self._is_on()
         if is_moving and for_ms >= RAIL_ON_MS and not is_on:

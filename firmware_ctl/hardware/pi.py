@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from firmware_ctl.config.mat import Mat
-from firmware_ctl.daemon.interfaces import Hardware, Log, Source, Watchdog
+from firmware_ctl.daemon.interfaces import Hardware, Heartbeat, Log, Source, Watchdog
 from firmware_ctl.daemon.watchdogs import Rail, UnderVoltage
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.hardware import emergency_off
@@ -67,13 +67,16 @@ class Pi:
         is_under_voltage = _under_voltage_alarm()
         if is_under_voltage is not None:
             watchdogs.append(UnderVoltage(is_under_voltage, log))
-        gate = None if mat.gate is None else gpio.GpioGate(mat.gate, factory)
-        if gate is not None and gate.has_rail:
-            watchdogs.append(Rail(gate.is_rail_on))
+        heartbeats: list[Heartbeat] = []
+        if mat.gate is not None:
+            gate = gpio.GpioGate(mat.gate, factory)
+            heartbeats.append(gate)
+            if gate.has_rail:
+                rail = Rail(gate.is_rail_on)
+                watchdogs.append(rail)
+                heartbeats.append(rail)
         sources: tuple[Source, ...] = () if button is None else (button,)
-        return Hardware(
-            motors, button, sources, leds, tuple(watchdogs), () if gate is None else (gate,)
-        )
+        return Hardware(motors, button, sources, leds, tuple(watchdogs), tuple(heartbeats))
 
 
 def _keep_lgpio_in(state_folder: str, stack: ExitStack) -> None:

@@ -38,11 +38,9 @@ def simulated(mat: Mat, now_ms: Callable[[], int], wake: Callable[[], None]) -> 
     factory.pin_class = pins.KeptPin
     button = None if mat.button is None else pins.SimulatedButton(mat.button, factory, wake)
     motors = gpio.GpioMotors(mat, factory)
-    gate = None if mat.gate is None else gpio.GpioGate(mat.gate, factory)
-    hardware = Hardware(
-        motors,
-        button,
-        watchdogs=() if gate is None or not gate.has_rail else (Rail(gate.is_rail_on),),
-        heartbeats=() if gate is None else (gate,),
-    )
+    if mat.gate is None:
+        return SimulatedMat(Hardware(motors, button), board, factory)
+    gate = gpio.GpioGate(mat.gate, factory)
+    rails = (Rail(gate.is_rail_on),) if gate.has_rail else ()
+    hardware = Hardware(motors, button, watchdogs=rails, heartbeats=(gate, *rails))
     return SimulatedMat(hardware, board, factory)

@@ -94,7 +94,9 @@ def play_selected(daemon: Daemon, for_s: float) -> float:
         begin_s = time.process_time()
         daemon.clients._requests.act(Start())
 
-    daemon.loop.when_ready.append(start)
+    # Not in the millisecond in which the daemon becomes ready: a client's bytes may arrive in it, and
+    # what arrives with them starts nothing.
+    daemon.loop.when_ready.append(lambda: daemon.loop.later(1, start))
     end_after_ms = round((for_s + MARGIN_S) * 1000)
     daemon.loop.later(end_after_ms, lambda: daemon.player.step(Close()))
     daemon.loop.run()

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from firmware_ctl.config.mat import Gate, Mat
 from firmware_ctl.config.profile import Level, Phase, Play, Profile
-from firmware_ctl.daemon.interfaces import Watchdog
+from firmware_ctl.daemon.interfaces import Heartbeat, Watchdog
 from firmware_ctl.daemon.latch import Latch, NoDeadman
 from firmware_ctl.daemon.player import NoLedger
 from firmware_ctl.daemon.watchdogs import Rail, TickLate
@@ -687,13 +687,18 @@ def daemon_on_board(
         button = SimulatedButton(mat.button, factory, lambda: None)
     motors = GpioMotors(mat, factory)
     watchers = [GpioLed(mat.led_pin, factory)] if mat.led_pin is not None else []
-    gate = GpioGate(mat.gate, factory) if mat.gate else None
     watchdogs: list[Watchdog] = [TickLate()]
-    if gate is not None and mat.gate is not None and mat.gate.rail_pin is not None:
-        watchdogs.append(Rail(gate.is_rail_on))
+    heartbeats: list[Heartbeat] = []
+    if mat.gate is not None:
+        gate = GpioGate(mat.gate, factory)
+        heartbeats.append(gate)
+        if gate.has_rail:
+            rail = Rail(gate.is_rail_on)
+            watchdogs.append(rail)
+            heartbeats.append(rail)
     daemon = Daemon(
         Session(mat, catalogue), poller, Latch(mat, motors, NoDeadman()), button, NoLedger(),
-        lambda done: None, lambda line: None, watchers, watchdogs, [gate] if gate else [],  # type: ignore[arg-type, return-value]
+        lambda done: None, lambda line: None, watchers, watchdogs, heartbeats,  # type: ignore[arg-type, return-value]
     )  # fmt: skip
     return daemon, motors
 

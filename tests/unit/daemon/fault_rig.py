@@ -84,7 +84,8 @@ class Rig:
         self.log: list[str] = []
         self.session = Session(mat, CATALOGUE, 1, self.ledger.spent, inhibited)
         stage = Stage(mat, factory, self.board, files)
-        gate = GpioGate(mat.gate, factory) if mat.gate else None
+        gates = [GpioGate(mat.gate, factory)] if mat.gate else []
+        rails = [Rail(gate.is_rail_on) for gate in gates]
         self.daemon = Daemon(
             self.session,
             self.poller,
@@ -96,10 +97,10 @@ class Rig:
             [Injector(fault, stage, self.log.append)] if fault else [],
             [
                 TickLate(),
-                *([Rail(gate.is_rail_on)] if gate else []),
+                *rails,
                 UnderVoltage(lambda: self.sags, self.log.append),
             ],
-            [gate] if gate else [],
+            [*gates, *rails],
         )
         self.wire = Wire()
         self.daemon.join(self.wire)

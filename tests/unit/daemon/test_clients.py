@@ -35,7 +35,7 @@ def test_clients_get_a_watchers_lines_in_the_same_round() -> None:
     world.at(700, lambda daemon: daemon.act(Start("alpha")))
     world.at(1_010, lambda _: answers.append(wire.answers))
     world.run(1_100)
-    assert answers[0][-2:] == ["at 870", "at 970"]
+    assert answers[0][-2:] == ["at 900", "at 1000"]
 
 
 def lease_script(world: World, script: list[tuple[int, bytes]]) -> Wire:

@@ -38,6 +38,7 @@ class World:
         self.board = Board(GATED)
         factory = SimulatedFactory(self.board, self.poller.now_ms)
         gate = GpioGate(GATED.gate, factory)  # type: ignore[arg-type]
+        rail = Rail(gate.is_rail_on)
         self.session = Session(GATED, CATALOGUE)
         self.log: list[str] = []
         self.states: list[tuple[int, str]] = []
@@ -50,8 +51,8 @@ class World:
             lambda done: pytest.fail("nobody reloads here"),
             self.log.append,
             [self],
-            [TickLate(), Rail(gate.is_rail_on)],
-            [gate],
+            [TickLate(), rail],
+            [gate, rail],
         )
 
     def step(self, event: Input, step: Step, now_ms: int) -> None:
@@ -181,3 +182,36 @@ def test_heartbeat_is_low_after_a_session_however_many_ticks_it_had(stop_at_ms: 
         world.at(at_ms, lambda _: lines.append(world.board.line(26)))
     world.run(stop_at_ms + 400)
     assert lines == [Line(0)] * 3
+
+
+@pytest.mark.parametrize("after_ms", range(0, 70, 7))
+def test_stop_just_after_a_tick_began_the_session_is_no_fault(after_ms: int) -> None:
+    """The tick has fed the gate once. The rail needs its time to go off, and no stop may cost a clear."""
+    world = World()
+    world.at(1_000, lambda daemon: daemon.act(Start("calm")))
+    world.at(2_000, lambda daemon: daemon.step(Stop()))
+    world.at(2_150, lambda daemon: daemon.act(Start("calm")))
+    probe = World()
+    probe.at(1_000, lambda daemon: daemon.act(Start("calm")))
+    probe.at(2_000, lambda daemon: daemon.step(Stop()))
+    probe.at(2_150, lambda daemon: daemon.act(Start("calm")))
+    began_ms = [at_ms for at_ms, word in probe.run(3_000) if word == "running"][-1]
+    world.at(began_ms + after_ms, lambda daemon: daemon.step(Stop()))
+    world.at(began_ms + after_ms + 60, lambda daemon: daemon.sample())
+    assert "rail" not in [word for _, word in world.run(5_000)]
+
+
+def test_first_heartbeat_comes_within_a_starting_tick_of_the_session() -> None:
+    world = World()
+    edges_at_ms: list[int] = []
+    set_line = world.board.set_line
+
+    def record(pin: int, line: Line, now_ms: int) -> None:
+        if pin == 26:
+            edges_at_ms.append(now_ms)
+        set_line(pin, line, now_ms)
+
+    world.board.set_line = record  # type: ignore[method-assign]
+    world.at(1_000, lambda daemon: daemon.act(Start("calm")))
+    began_ms = [at_ms for at_ms, word in world.run(3_000) if word == "running"][-1]
+    assert began_ms <= min(edges_at_ms) <= began_ms + STARTING_TICK_MS

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from itertools import accumulate, pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from firmware_ctl.daemon.loop import SETTLE_MS, Loop
 from firmware_ctl.daemon.player import NoLedger, Player
 from firmware_ctl.limits import GRID_MS, SAMPLE_MS, TICK_MS
 from firmware_ctl.session.button import Contact
-from firmware_ctl.session.events import Contacts, Input, SessionStatus, State, Step
+from firmware_ctl.session.events import Contacts, Input, SessionStatus, State, Step, Suspended
 from tests.support.clock import VirtualPoller
 from tests.support.worlds import MAT
 
@@ -25,6 +26,13 @@ class CountingPoller(VirtualPoller):
     def __init__(self) -> None:
         super().__init__()
         self.woken_at_ms: list[int] = []
+        self.slept_at_ms: int | None = None
+
+    def slept_ms(self) -> int:
+        if self.slept_at_ms is None or self.now_ms() < self.slept_at_ms:
+            return 0
+        self.slept_at_ms = None
+        return 60_000
 
     def wait(
         self, until_ms: int, readers: Collection[Link | Source], writers: Collection[Link]
@@ -45,6 +53,8 @@ class Bench:
         self.checks_at_ms: list[int] = []
         self.arms_at_ms: list[int] = []
         self.reads_at_ms: list[int] = []
+        self.read_takes_ms = 0
+        self.suspended_at_ms: int | None = None
         self.status = SessionStatus(State.RUNNING, is_moving=True)
         latch = Latch(MAT, self, self)
         player = Player(self, self.poller.now_ms, latch, NoLedger(), (), [self], [self])
@@ -57,6 +67,8 @@ class Bench:
 
     def handle(self, event: Input, now_ms: int) -> Step:
         self.served_at_ms.append(now_ms)
+        if isinstance(event, Suspended):
+            self.suspended_at_ms = now_ms
         wake_at_ms = next((at_ms for at_ms in self.wakes_at_ms if at_ms > now_ms), RUNS_MS)
         self.status = self.status._replace(is_closed=now_ms >= RUNS_MS)
         duty_pct = (30 + now_ms % 2,) * len(MAT.motors)
@@ -84,6 +96,7 @@ class Bench:
 
     def read(self) -> Contacts:
         self.reads_at_ms.append(self.poller.now_ms())
+        self.poller._now_ms += self.read_takes_ms
         return Contacts(Contact.RELEASED)
 
     def press(self, is_down: bool) -> None:
@@ -135,3 +148,19 @@ def test_loop_between_the_changes_of_a_session_only_checks() -> None:
     bench.run()
     assert bench.ticks_at_ms == [*range(0, RUNS_MS, TICK_MS), RUNS_MS]
     assert bench.reads_at_ms == [*range(0, RUNS_MS, SAMPLE_MS), RUNS_MS]
+
+
+@pytest.mark.parametrize("slept_at_ms", [901, 950, 951, 999])
+def test_loop_notices_a_suspend_in_the_next_tick(slept_at_ms: int) -> None:
+    bench = Bench(())
+    bench.poller.slept_at_ms = slept_at_ms
+    bench.run()
+    assert bench.suspended_at_ms is not None
+    assert slept_at_ms <= bench.suspended_at_ms < slept_at_ms + TICK_MS
+
+
+def test_loop_whose_button_takes_time_gives_the_decider_times_that_never_decrease() -> None:
+    bench = Bench(range(7, RUNS_MS, 13))
+    bench.read_takes_ms = 3
+    bench.run()
+    assert bench.served_at_ms == sorted(bench.served_at_ms)
