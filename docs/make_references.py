@@ -13,9 +13,9 @@ from typing import Any, Final
 from firmware_ctl import limits
 from firmware_ctl.cli import parser as command_line
 from firmware_ctl.config import shipped
-from firmware_ctl.config.fields import in_units
 from firmware_ctl.config.patterns import AFTER, PATTERNS, Key
 from firmware_ctl.config.points import POINTS
+from firmware_ctl.config.quantities import in_units
 from firmware_ctl.config.schema import schema
 from firmware_ctl.protocol.commands import COMMANDS
 from firmware_ctl.protocol.connection import ERROR_CODES, FAULT_CODES

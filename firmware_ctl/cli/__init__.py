@@ -15,6 +15,7 @@ __all__ = [
     "live_view",
     "log",
     "main",
+    "mistakes",
     "mock",
     "parser",
     "run",

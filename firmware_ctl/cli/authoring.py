@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
+from firmware_ctl.cli.mistakes import print_mistakes
 from firmware_ctl.config import paths, shipped
 from firmware_ctl.config.mat import Mat
-from firmware_ctl.errors import DeviceError, printable
+from firmware_ctl.config.notes import notes
+from firmware_ctl.errors import AuthorError, DeviceError, printable
 from firmware_ctl.timeline.catalogue import BadEntry, Entry, GoodEntry, read_entry
 from firmware_ctl.timeline.folder import (
     find_profile,
@@ -34,7 +36,11 @@ WHO_SHOULD_ASK: Final = (
 
 def check(args: argparse.Namespace) -> int:
     """Checks profiles. Exit code 0: all valid, 1: one invalid or an empty folder, 2: unreadable."""
-    mat = load_mat(args.mat)
+    try:
+        mat = load_mat(args.mat)
+    except AuthorError as error:
+        print_mistakes([error], checked=1)
+        return 2
     entries: list[tuple[str, Entry]] = []
     unreadable: list[str] = []
     empty = [path for path in args.paths if os.path.isdir(path) and not profile_files([path])]
@@ -45,23 +51,28 @@ def check(args: argparse.Namespace) -> int:
             unreadable.append(f"{path} cannot be read: {error.strerror}")
     for sentence in unreadable:
         print(printable(f"firmware-ctl: {sentence}"), file=sys.stderr)
+    bad = [entry.error for _, entry in entries if isinstance(entry, BadEntry)]
     with suppress(BrokenPipeError):  # the reader has enough; the exit code stays
         if args.json:
             import json
 
             print(json.dumps([_as_json(path, entry, mat) for path, entry in entries], indent=2))
         else:
+            if args.mat:
+                zones, motors = len(mat.zones), len(mat.motors)
+                print(printable(f"{args.mat}: valid, {motors} motors in {zones} zones"))
             for path, entry in entries:
-                if isinstance(entry, BadEntry):
-                    print(entry.error, file=sys.stderr)
-                else:
+                if isinstance(entry, GoodEntry):
                     print("\n".join(certificate_lines(path, entry, mat)))
+            sys.stdout.flush()  # so that the mistakes stand below the certificates
+    if not args.json:
+        print_mistakes(bad, checked=len(entries))
     for folder in empty:
         sentence = f"firmware-ctl: no profile in {folder}; profile files end in .yaml"
         print(printable(sentence), file=sys.stderr)
     if unreadable:
         return 2
-    return 1 if empty or any(isinstance(entry, BadEntry) for _, entry in entries) else 0
+    return 1 if empty or bad else 0
 
 
 def profiles(args: argparse.Namespace) -> int:
@@ -83,7 +94,7 @@ def explain(args: argparse.Namespace) -> int:
     mat = load_mat(args.mat)
     entry = load_entry(args.profile, mat, args.profiles)
     if isinstance(entry, BadEntry):
-        print(entry.error, file=sys.stderr)
+        print_mistakes([entry.error])
         return 1
     heads = ("phase", "zone", "asked", "cap", "trim", "supply", "limited by", "level", "duty")
     table: list[tuple[str, ...]] = [heads]
@@ -205,12 +216,7 @@ def certificate_lines(path: str, entry: GoodEntry, mat: Mat) -> list[str]:
     targets = {play.target.partition(".")[0] for p in entry.profile.phases for play in p.play}
     for absent in (zone.name for zone in mat.zones if not zone.present and zone.name in targets):
         lines.append(f"  note     {absent} is not present on this mat: its motors stay off")
-    for phase in entry.profile.phases:
-        if phase.cue and not phase.play:
-            lines.append(
-                f"  note     {phase.name}: nothing plays, so its start and end cannot be felt; "
-                "give it a gentle level"
-            )
+    lines += [f"  note     line {note.line}: {note.sentence}" for note in notes(entry.profile, mat)]
     return lines
 
 
@@ -230,4 +236,5 @@ def _as_json(path: str, entry: Entry, mat: Mat) -> dict[str, object]:
         "worst": proof.worst._asdict(),
         "budget": proof.budget._asdict(),
     }
-    return {"path": path, "valid": True, "certificate": certificate}
+    found = [note._asdict() for note in notes(entry.profile, mat)]
+    return {"path": path, "valid": True, "certificate": certificate, "notes": found}

@@ -20,9 +20,9 @@ from firmware_ctl.commissioning.questions import (
 from firmware_ctl.commissioning.runner import BuilderError, Context, run_in_child, run_procedure
 from firmware_ctl.commissioning.terminal import print_lines
 from firmware_ctl.config import paths, shipped
-from firmware_ctl.config.fields import suggestion
 from firmware_ctl.config.mat import Mat, zone_name
 from firmware_ctl.config.mat_edit import with_duties
+from firmware_ctl.config.slips import suggestion
 from firmware_ctl.errors import AuthorError, DeviceError
 from firmware_ctl.storage.files import atomic_write
 

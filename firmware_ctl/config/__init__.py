@@ -4,22 +4,27 @@ This package reads YAML text into frozen values, and reports every mistake of an
 line and column. It never knows time, and never touches a pin: `timeline` turns a profile into what
 motors do.
 
-`yaml_tree` reads nodes, and `fields` reads typed values from nodes. `mat` reads a mat file, and
-`profile` reads a profile by the tables in `profile_fields`, `patterns` and `points`. `mat_edit`
-changes the text of a mat file, `schema` describes both kinds of file to editors, and `paths` and
-`shipped` give the paths.
+`yaml_tree` reads nodes, and `yaml_syntax` explains why a text has none. `fields` and `quantities`
+read typed values from nodes, and `slips` knows what a wrong word probably means. `mat` reads a mat
+file, and `profile` reads a profile by the tables in `profile_fields`, `patterns` and `points`.
+`notes` names what is valid and probably not meant. `mat_edit` changes the text of a mat file,
+`schema` describes both kinds of file to editors, and `paths` and `shipped` give the paths.
 """
 
 __all__ = [
     "fields",
     "mat",
     "mat_edit",
+    "notes",
     "paths",
     "patterns",
     "points",
     "profile",
     "profile_fields",
+    "quantities",
     "schema",
     "shipped",
+    "slips",
+    "yaml_syntax",
     "yaml_tree",
 ]

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from firmware_ctl.config import slips
+from firmware_ctl.config.slips import suggestion
 from firmware_ctl.config.yaml_tree import (
     MappingNode,
     Node,
@@ -27,27 +29,6 @@ Value = TypeVar("Value")
 Other = TypeVar("Other")
 
 
-# ---- words of sentences
-
-
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """The known word that an unknown one probably stands for, or a list of all known words."""
-    from difflib import get_close_matches  # imported only when there is a mistake to explain
-
-    by_lower = {name.lower(): name for name in known}
-    close = get_close_matches(word.lower()[:40], by_lower, 1)
-    return f"did you mean {by_lower[close[0]]}?" if close else "known: " + ", ".join(known)
-
-
-def in_units(duration_ms: int) -> str:
-    """A duration as an author writes it: 150ms, 2.5s, 15min."""
-    if duration_ms and duration_ms % 60_000 == 0:
-        return f"{duration_ms // 60_000}min"
-    if 0 < duration_ms < 1_000:
-        return f"{duration_ms}ms"
-    return f"{duration_ms / 1_000}".removesuffix(".0") + "s"
-
-
 # ---- scalars
 
 
@@ -63,13 +44,19 @@ class Kind(NamedTuple, Generic[Value]):
     show: Callable[[Value], str] = str
 
 
+def is_blank(node: Node) -> bool:
+    """True if the author wrote nothing where a value belongs."""
+    return isinstance(node, ScalarNode) and not node.value
+
+
 def scalar_text(node: Node, key: str, report: Report) -> str | None:
     """The text of a scalar. None if the node is empty or not a scalar, which is reported."""
-    if not isinstance(node, ScalarNode):
-        written = "a list" if isinstance(node, SequenceNode) else "a block of keys"
-        report.add(node, f"{key}: one value belongs here, not {written}")
+    if isinstance(node, SequenceNode):
+        report.add(node, f"{key}: one value belongs here, not a list; remove the dash or brackets")
+    elif not isinstance(node, ScalarNode):
+        report.add(node, f"{key}: one value belongs here, not a block; write `{key}: value`")
     elif not node.value:
-        report.add(node, f"{key}: has no value")
+        report.add(node, f"{key}: has no value; write one after the colon")
     else:
         return node.value
     return None
@@ -84,12 +71,14 @@ def plain_text(length_max: int) -> Kind[str]:
             return None
         text = re.sub("[ \n]+", " ", text).strip()
         if not text:
-            report.add(node, f"{key}: has no value")
+            report.add(node, f"{key}: has no value; write a text, or leave the key out")
         elif len(text) > length_max:
             count = len(text)
-            report.add(node, f"{key}: has {count} characters; at most {length_max} can be shown")
+            report.add(node, f"{key}: has {count} characters; write at most {length_max}")
         elif not text.isprintable():
-            report.add(node, f"{key}: {quoted(text)} holds a character that cannot be shown")
+            report.add(
+                node, f"{key}: {quoted(text)} has a character that cannot be shown; remove it"
+            )
         else:
             return text
         return None
@@ -140,95 +129,10 @@ def boolean() -> Kind[bool]:
         if text == "true" or text == "false":
             return text == "true"
         if text is not None:
-            report.add(node, f"{key}: {shown(text)} is neither true nor false")
+            report.add(node, f"{key}: {shown(text)} is neither true nor false; write one of them")
         return None
 
     return Kind(read, {"type": "boolean"}, lambda value: "true" if value else "false")
-
-
-# At most 30 digits and 9 decimals: Python raises ValueError for an int of thousands of digits.
-_QUANTITY: Final = re.compile(r"(-?)(0|[1-9][0-9]{0,29})(?:\.([0-9]{1,9}))?([a-z%/]*)")
-
-
-class _Quantity(NamedTuple):
-    """Reads a number with a unit as a whole number of the smallest unit: `1.5s` as 1500 (ms)."""
-
-    units: dict[str, int]
-    """Unit → its size in smallest units. The smallest unit is the first key."""
-    least: int
-    most: int
-    limit: str
-    """Begins the sentence about a value above `most`, such as "the neck zone's cap of"."""
-    show: Callable[[int], str]
-    noun: str
-    hint: str
-
-    def read(self, node: Node, key: str, report: Report) -> int | None:
-        text = scalar_text(node, key, report)
-        if text is None:
-            return None
-        match = _QUANTITY.fullmatch(text)
-        if match is None or match[4] not in ("", *self.units):
-            report.add(node, f"{key}: {shown(text)} is not a {self.noun}; {self.hint}")
-            return None
-        minus, digits, decimals, unit = match.groups("")
-        number, scale = int(digits + decimals), int(10 ** len(decimals))
-        if unit not in self.units:
-            proposals = " or ".join(text + unit for unit in self._units_in_range(number, scale))
-            report.add(node, f"{key}: {text} has no unit; write {proposals}")
-            return None
-        value, rest = divmod(number * self.units[unit], scale)
-        if minus or value < self.least:
-            report.add(node, f"{key}: must be at least {self.show(self.least)}, not {text}")
-        elif value > self.most or (value == self.most and rest):
-            report.add(node, f"{key}: {text} is above {self.limit} {self.show(self.most)}")
-        elif rest:
-            smallest = next(iter(self.units))
-            whole = "whole number" + (smallest and f" of {smallest}")
-            report.add(node, f"{key}: must be a {whole}, not {text}")
-        else:
-            return value
-        return None
-
-    def _units_in_range(self, number: int, scale: int) -> Iterable[str]:
-        """The units with which `number / scale` lies in the range, or all units if none fits."""
-        return [
-            unit
-            for unit, size in self.units.items()
-            if self.least <= number * size / scale <= self.most
-        ] or self.units
-
-
-def integer(least: int, most: int, unit: str = "", limit: str = "the most,") -> Kind[int]:
-    """A whole number with its unit. `unit` empty: the number stands alone.
-
-    `limit` tells an author where the highest value comes from, as in "the code's own limit of".
-    """
-
-    def show(value: int) -> str:
-        return f"{value}{unit}"
-
-    if unit:
-        schema: Json = {"type": "string", "pattern": f"^(0|[1-9][0-9]*){unit}$"}
-    else:
-        schema = {"type": "integer", "minimum": least, "maximum": most}
-    schema["description"] = f"{show(least)} to {show(most)}"
-    noun = "percentage" if unit == "%" else "whole number" + (unit and f" of {unit}")
-    hint = f"write it like {show(max(least, min(most, 30)))}"
-    return Kind(_Quantity({unit: 1}, least, most, limit, show, noun, hint).read, schema, show)
-
-
-def duration(least_ms: int, most_ms: int, limit: str = "the most,") -> Kind[int]:
-    """A duration, read as milliseconds and written with its unit: 500ms, 2s, 1.5min."""
-    schema = {
-        "type": "string",
-        "pattern": r"^(0|[1-9][0-9]*)(\.[0-9]+)?(ms|s|min)$",
-        "description": f"{in_units(least_ms)} to {in_units(most_ms)}",
-    }
-    hint = f"use ms, s or min, for example {in_units(max(least_ms, min(most_ms, 2_000)))}"
-    units = {"ms": 1, "s": 1_000, "min": 60_000}
-    quantity = _Quantity(units, least_ms, most_ms, limit, in_units, "duration", hint)
-    return Kind(quantity.read, schema, in_units)
 
 
 # ---- lists
@@ -241,16 +145,21 @@ def list_of(
 
     def read(node: Node, key: str, report: Report) -> tuple[Value | None, ...] | None:
         if not isinstance(node, SequenceNode):
-            report.add(node, f"{key}: a list belongs here: [one, two], or lines that begin with -")
+            hint = "write [one, two], or lines with `- `"
+            if isinstance(node, ScalarNode) and node.value.startswith("-"):
+                hint = f"write a space after the dash: `- {quoted(node.value[1:])}`"
+            report.add(node, f"{key}: a list belongs here; {hint}")
             return None
         if len(node.nodes) < least:
-            report.add(node, f"{key}: the list is empty")
+            report.add(node, f"{key}: the list is empty; write one item or more")
             return None
         values = tuple(kind.read(item, key, report) for item in node.nodes)
         if unique:
             for index, value in enumerate(values):
                 if value is not None and value in values[:index]:
-                    report.add(node.nodes[index], f"{key}: {value} stands in the list twice")
+                    report.add(
+                        node.nodes[index], f"{key}: {value} stands in the list twice; remove one"
+                    )
         return values
 
     schema: Json = {"type": "array", "items": kind.schema, "minItems": least}
@@ -263,7 +172,7 @@ def pair_of(first: Kind[int], second: Kind[int]) -> Kind[tuple[int, int]]:
     def read(node: Node, key: str, report: Report) -> tuple[int, int] | None:
         if not isinstance(node, SequenceNode) or len(node.nodes) != 2:
             example = f"{first.show(2_000)}, {second.show(30)}"
-            report.add(node, f"{key}: two values belong here, like [{example}]")
+            report.add(node, f"{key}: two values belong here; write them like [{example}]")
             return None
         left, right = (
             kind.read(item, key, report)
@@ -311,19 +220,25 @@ def table(title: str, *fields: Field) -> Kind[Block]:
 
     def read(node: Node, key: str, report: Report) -> Block | None:
         if not isinstance(node, MappingNode):
-            report.add(node, f"{key}: {title} belongs here, a block of keys: {', '.join(by_key)}")
+            report.add(node, f"{key}: {title} belongs here; write its keys: {', '.join(by_key)}")
             return None
-        block = Block(node)
-        for name, (key_node, value) in node.pairs.items():
-            if name in by_key:
+        block = Block(_repaired(node, by_key, report))
+        meant: set[str | None] = set()
+        for name, (key_node, value) in block.node.pairs.items():
+            if name in by_key and key_node.value.startswith(f"{name}:") and is_blank(value):
+                block[name], block.is_valid = None, False  # its mistake is reported already
+            elif name in by_key:
                 block[name] = by_key[name].kind.read(value, name, report)
                 block.is_valid &= block[name] is not None
             else:
-                hint = suggestion(name, by_key)
-                report.add(key_node, f"{shown(name)}: {title} has no such key; {hint}")
+                key_meant = _unknown_key(title, name, key_node, block.node.pairs, by_key, report)
+                if key_meant and key_meant not in meant:
+                    by_key[key_meant].kind.read(value, key_meant, report)  # for its mistakes
+                meant.add(key_meant)
                 block.is_valid = False
         for name, field in by_key.items():
-            if name not in block and field.default is REQUIRED:
+            # A missing key that stands there with a slip in it is one mistake, not two.
+            if name not in block and name not in meant and field.default is REQUIRED:
                 report.add(node, f"{name}: is missing; {title} needs it: {field.about}")
                 block.is_valid = False
             block.setdefault(name, None if field.default is REQUIRED else field.default)
@@ -337,6 +252,62 @@ def table(title: str, *fields: Field) -> Kind[Block]:
         "additionalProperties": False,
     }
     return Kind(read, schema)
+
+
+def _unknown_key(
+    title: str,
+    name: str,
+    node: Node,
+    written: Mapping[str, Any],
+    known: Mapping[str, Field],
+    report: Report,
+) -> str | None:
+    """Reports a key that the block does not have. Returns the missing key that is meant, if any."""
+    missing = [
+        key for key, field in known.items() if field.default is REQUIRED and key not in written
+    ]
+    meant = slips.probable(name, missing)
+    hint = f"did you mean {meant}?" if meant else suggestion(name, known)
+    report.add(node, f"{shown(name)}: {title} has no such key; {hint}")
+    return meant
+
+
+_DIGITS: Final = re.compile(r"-?[0-9]{1,9}")
+_AFTER_COMMA: Final = re.compile(r"[0-9]{1,9} ?(%|ms|s|min|m|h)?")
+
+
+def _repaired(node: MappingNode, known: Mapping[str, Field], report: Report) -> MappingNode:
+    """The block without what YAML makes of two slips.
+
+    `{level: 25,5%}` is a level of 25 and a key `5%` without a value: the number is joined again, so
+    that its sentence shows what the author wrote. `{level:20%}` is a key `level:20%`: it is
+    reported, and its value is read as the value of `level`.
+    """
+    if node.pairs.keys() <= known.keys():
+        return node
+    repaired = MappingNode(node.line, node.column)
+    before = ""
+    for name, (key, value) in node.pairs.items():
+        is_empty = is_blank(value)
+        joined = slips.without_space(name) if name not in known else None
+        if before and is_empty and name not in known and _AFTER_COMMA.fullmatch(name):
+            first_key, first = repaired.pairs[before]
+            if isinstance(first, ScalarNode) and _DIGITS.fullmatch(first.value):
+                text = f"{first.value},{name}"
+                number = ScalarNode(first.line, first.column, text)
+                # Only what is refused in any case may be joined: a name could be `1,5`.
+                if known[before].kind.read(number, before, Report("")) is None:
+                    repaired.pairs[before] = (first_key, number)
+                    continue
+        if joined and joined[0] in known and joined[0] not in node.pairs:
+            name, text = joined
+            right = slips.with_space(name, text)
+            report.add(key, f"{name}: no space after the colon; write `{right}`")
+            column = key.column if key.quoted else key.column + len(name) + 1
+            value = ScalarNode(key.line, column, text if is_empty else "")
+        repaired.pairs[name] = (key, value)
+        before = name if name in known else ""
+    return repaired
 
 
 def _field_schema(field: Field) -> Json:
@@ -376,10 +347,20 @@ def named_blocks(
         node: Node, key: str, report: Report
     ) -> dict[str, tuple[ScalarNode, Value | None]] | None:
         if not isinstance(node, MappingNode) or not node.pairs:
-            report.add(node, f"{key}: expected {plural}, for example `{example}`")
+            joined = slips.without_space(node.value) if isinstance(node, ScalarNode) else None
+            if joined:
+                right = slips.with_space(*joined)
+                report.add(node, f"{key}: no space after the colon; write `{right}`")
+            else:
+                report.add(node, f"{key}: expected {plural}; write for example `{example}`")
             return None
         values: dict[str, tuple[ScalarNode, Value | None]] = {}
         for key_node, value_node in node.pairs.values():
+            joined = slips.without_space(key_node.value)
+            if joined and is_blank(value_node):
+                right = slips.with_space(*joined)
+                report.add(key_node, f"{joined[0]}: no space after the colon; write `{right}`")
+                continue
             name_read = name.read(key_node, key, report)
             kind = (special or {}).get(name_read or "", block)
             value = kind.read(value_node, shown(key_node.value), report)

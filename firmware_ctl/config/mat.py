@@ -14,16 +14,14 @@ from firmware_ctl.config.fields import (
     Kind,
     boolean,
     choice,
-    duration,
     identifier,
-    in_units,
-    integer,
     list_of,
     named_blocks,
     plain_text,
     table,
 )
 from firmware_ctl.config.patterns import Side
+from firmware_ctl.config.quantities import duration, in_units, integer
 from firmware_ctl.config.yaml_tree import (
     Node,
     Report,

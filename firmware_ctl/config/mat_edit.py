@@ -16,7 +16,7 @@ from firmware_ctl.errors import AuthorError, DeviceError, Mistake
 _LINE_END: Final = re.compile("\r\n|\r|\n")
 _KEY: Final = r"""(?:{0}|"{0}"|'{0}')\s*:\s*"""
 # A percentage with or without quotes, or a YAML alias such as `*duty`.
-_VALUE: Final = re.compile(r"""(?P<quote>["']?)[0-9.]+%(?P=quote)|\*[^\s,\[\]{}]+""")
+_VALUE: Final = re.compile(r"""(?P<quote>["']?)[0-9.]+ ?%(?P=quote)|\*[^\s,\[\]{}]+""")
 
 
 def with_duties(mat: Mat, path: str, duties: Mapping[str, tuple[int, int]]) -> bytes:

@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from firmware_ctl import limits
-from firmware_ctl.config.fields import Block, in_units
+from firmware_ctl.config.fields import Block
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.patterns import LONGEST_MS, PATTERNS, SHORTEST_MS
 from firmware_ctl.config.profile_fields import (
@@ -21,6 +21,7 @@ from firmware_ctl.config.profile_fields import (
     target_kind,
     targets_of,
 )
+from firmware_ctl.config.quantities import in_units
 from firmware_ctl.config.yaml_tree import (
     MappingNode,
     Node,
@@ -129,11 +130,12 @@ def read_profile(data: bytes, path: str, mat: Mat) -> Profile:
 def _items(block: Block, key: str) -> Iterable[tuple[Node, Any]]:
     """The nodes of a list with their values, which are of the type that the key's field has.
 
-    Empty if the key does not hold a list.
+    Empty if the key does not hold a valid list.
     """
     node = block.at(key)
-    nodes = node.nodes if isinstance(node, SequenceNode) else ()
-    return zip(nodes, block[key] or (), strict=True)
+    if not isinstance(node, SequenceNode) or block[key] is None:
+        return ()
+    return zip(node.nodes, block[key], strict=True)
 
 
 def _check_name(block: Block, stem: str, report: Report) -> None:
@@ -150,7 +152,7 @@ def _check_needs(block: Block, mat: Mat, report: Report) -> None:
     present = {zone.name for zone in mat.zones if zone.present}
     for node, zone in _items(block, "needs"):
         if zone is not None and zone not in present:
-            report.add(node, f"needs: the {zone} zone is not there (present: false)")
+            report.add(node, f"needs: the {zone} zone is not there (present: false); remove it")
 
 
 def _check_length(block: Block, mat: Mat, report: Report) -> None:
@@ -211,7 +213,8 @@ def _read_line(target: str, block: Block | None, for_ms: int | None, report: Rep
         return None
     after_ms: int | None = block["after"]
     if after_ms and for_ms and after_ms >= for_ms:
-        sentence = f"{in_units(after_ms)} is not shorter than the phase ({in_units(for_ms)})"
+        length = in_units(for_ms)
+        sentence = f"{in_units(after_ms)} is not shorter than the phase; write less than {length}"
         report.add(block.at("after"), f"after: {sentence}")
     if "frames" in block:
         _check_frames(block, (for_ms or LONGEST_MS) - (after_ms or 0), report)
@@ -242,8 +245,9 @@ def _check_frames(block: Block, room_ms: int, report: Report) -> None:
             continue
         at_ms = frame[0]
         if last_ms is not None and at_ms < last_ms + SHORTEST_MS:
-            sentence = f"is not {in_units(SHORTEST_MS)} or more after the frame before it"
-            report.add(node, f"frames: {in_units(at_ms)} {sentence}, {in_units(last_ms)}")
+            least = in_units(last_ms + SHORTEST_MS)
+            sentence = f"is too early after the frame before it; write {least} or more"
+            report.add(node, f"frames: {in_units(at_ms)} {sentence}")
         elif at_ms > room_ms:
             sentence = f"lies after the end of the phase; {in_units(room_ms)} is the last moment"
             report.add(node, f"frames: {in_units(at_ms)} {sentence}")

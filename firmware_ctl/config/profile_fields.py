@@ -5,8 +5,10 @@
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Final, NamedTuple
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
+from firmware_ctl.config import slips
 from firmware_ctl.config.fields import (
     REQUIRED,
     VERSION,
@@ -16,22 +18,27 @@ from firmware_ctl.config.fields import (
     Kind,
     boolean,
     choice,
-    duration,
     identifier,
-    integer,
     list_of,
     named_blocks,
     pair_of,
     plain_text,
     scalar_or_block,
     scalar_text,
-    suggestion,
     table,
 )
 from firmware_ctl.config.mat import Mat, zone_name
 from firmware_ctl.config.patterns import AFTER, LONGEST_MS, PATTERNS, SHORTEST_MS
 from firmware_ctl.config.points import POINTS
-from firmware_ctl.config.yaml_tree import MappingNode, Node, Report, ScalarNode, shown
+from firmware_ctl.config.quantities import duration, integer
+from firmware_ctl.config.yaml_tree import (
+    MappingNode,
+    Node,
+    Report,
+    ScalarNode,
+    SequenceNode,
+    shown,
+)
 
 
 class Target(NamedTuple):
@@ -71,7 +78,44 @@ _MOST: Final = "the most,"
 _PATTERN_NAME: Final = choice(PATTERNS, "pattern")
 
 
+def _texts(node: Node) -> list[str]:
+    """The words of a list, of a scalar, or of a block like `{25%, 0%}`. Empty for other nodes."""
+    nodes: Iterable[Node] = [node]
+    if isinstance(node, SequenceNode):
+        nodes = node.nodes
+    elif isinstance(node, MappingNode):
+        nodes = [key if not value.value else value for key, value in _scalars(node)]
+    return [inner.value for inner in nodes if isinstance(inner, ScalarNode)]
+
+
+def _scalars(node: MappingNode) -> Iterable[tuple[ScalarNode, ScalarNode]]:
+    return [(key, value) for key, value in node.pairs.values() if isinstance(value, ScalarNode)]
+
+
+def _ramp_meant(node: Node) -> str | None:
+    """The block for a ramp that is written in another form. None for a level or a right block."""
+    if isinstance(node, ScalarNode) and node.value[:-1].isdecimal():
+        return None  # most levels of a file: without the pattern match, reading is faster
+    if isinstance(node, MappingNode) and not {"from", "to"}.isdisjoint(node.pairs):
+        return None
+    return slips.ramp(_texts(node))
+
+
 def _level_or_ramp(percent: Kind[int]) -> Kind[int | Block]:
+    """A level, or the block of a ramp. A ramp in another form is refused with the block for it."""
+    level = _constant_or_ramp(percent)
+
+    def read(node: Node, key: str, report: Report) -> Any:
+        block = _ramp_meant(node)
+        if block:
+            report.add(node, f"{key}: one level belongs here; for a ramp write {block}")
+            return None
+        return level.read(node, key, report)
+
+    return level._replace(read=read)
+
+
+def _constant_or_ramp(percent: Kind[int]) -> Kind[int | Block]:
     return scalar_or_block(
         percent,
         table(
@@ -82,11 +126,29 @@ def _level_or_ramp(percent: Kind[int]) -> Kind[int | Block]:
     )
 
 
+def _frames(
+    pairs: Kind[tuple[tuple[int, int] | None, ...]],
+) -> Kind[tuple[tuple[int, int] | None, ...]]:
+    """A list of pairs. A flat list `[0s, 0%, 10s, 40%]` is one mistake, and not one an item."""
+
+    def read(node: Node, key: str, report: Report) -> Any:
+        if isinstance(node, SequenceNode) and node.nodes:
+            texts = _texts(node)
+            if len(texts) == len(node.nodes):
+                ends = [f"[{a}, {b}]" for a, b in zip(texts[:4:2], texts[1:4:2], strict=False)]
+                example = ", ".join(ends) or "[0s, 0%], [10s, 40%]"
+                report.add(node, f"{key}: each frame is a list of two; write [{example}]")
+                return None
+        return pairs.read(node, key, report)
+
+    return pairs._replace(read=read)
+
+
 @lru_cache(maxsize=128)
 def _pattern_block(pattern: str, cap_pct: int, cap_of: str) -> Kind[Block]:
     """The block of one pattern, on a target with this cap."""
     percent = integer(0, cap_pct, "%", cap_of)
-    frames = list_of(pair_of(duration(0, LONGEST_MS), percent), least=1)
+    frames = _frames(list_of(pair_of(duration(0, LONGEST_MS), percent), least=1))
     pattern_kind = PATTERNS[pattern]
     return table(
         f"the pattern {pattern}",
@@ -108,29 +170,85 @@ def _pattern_block(pattern: str, cap_pct: int, cap_of: str) -> Kind[Block]:
     )
 
 
+_KEYS_MAX: Final = 4
+"""Among how many keys of a block a misspelt `pattern` is looked for."""
+_PLAY_KEYS: Final = {"level", "frames", AFTER.name}.union(
+    key.name for kind in PATTERNS.values() for key in kind.keys
+)
+
+
+def _with_pattern(node: MappingNode, report: Report) -> MappingNode:
+    """The block with a misspelt `pattern` renamed, so that the rest of the block can be read."""
+    if "pattern" in node.pairs:
+        return node
+    # A block may hold thousands of keys, and each comparison takes time.
+    near = [name for name in islice(node.pairs, _KEYS_MAX) if name not in _PLAY_KEYS]
+    known = ["pattern", *sorted(_PLAY_KEYS)]
+    misspelt = next((name for name in near if slips.probable(name, known) == "pattern"), None)
+    if misspelt is None:
+        return node
+    key, value = node.pairs[misspelt]
+    report.add(key, f"{shown(key.value)}: unknown key; did you mean pattern?")
+    renamed = MappingNode(node.line, node.column)
+    renamed.pairs = {name: pair for name, pair in node.pairs.items() if name != key.value}
+    renamed.pairs["pattern"] = (key, value)
+    return renamed
+
+
+def _pattern_for(node: MappingNode) -> str:
+    """What to write in a block that has no pattern."""
+    if node.pairs.keys() == {"from", "to"}:
+        ends = [value.value for _, value in _scalars(node)]
+        if len(ends) == 2:
+            return f"write {{pattern: steady, level: {{from: {ends[0]}, to: {ends[1]}}}}}"
+    return f"known: {', '.join(PATTERNS)}"
+
+
+def _instead_of_list(texts: list[str]) -> str:
+    block = slips.ramp(texts)
+    return (
+        f"for a ramp write {{pattern: steady, level: {block}}}"
+        if block
+        else "write a level, such as 20%"
+    )
+
+
 def play_kind(cap_pct: int, cap_of: str) -> Kind[Block]:
     """The value of a line of `play`: the block of a pattern, or a level alone for `steady`."""
 
+    level = _level_or_ramp(integer(0, cap_pct, "%", cap_of))
+
     def read(node: Node, key: str, report: Report) -> Block | None:
         if isinstance(node, ScalarNode):
-            steady = ScalarNode(node.line, node.column, "steady")
-            expanded = MappingNode(node.line, node.column)
-            expanded.pairs = {"pattern": (steady, steady), "level": (steady, node)}
-            return read(expanded, key, report)
+            return read_steady(node, key, report)
         if not isinstance(node, MappingNode):
-            report.add(node, f"{key}: a level or the block of a pattern belongs here, not a list")
+            report.add(node, f"{key}: a list cannot play; {_instead_of_list(_texts(node))}")
             return None
+        node = _with_pattern(node, report)
         pattern = None
         if "pattern" in node.pairs:
             pattern = _PATTERN_NAME.read(node.pairs["pattern"][1], "pattern", report)
         else:
-            report.add(node, f"pattern: is missing; known: {', '.join(PATTERNS)}")
+            report.add(node, f"pattern: is missing; {_pattern_for(node)}")
         if pattern is not None:
             return _pattern_block(pattern, cap_pct, cap_of).read(node, key, report)
         if "level" in node.pairs:  # The rules for a level are the same in all patterns.
-            percent = integer(0, cap_pct, "%", cap_of)
-            _level_or_ramp(percent).read(node.pairs["level"][1], "level", report)
+            level.read(node.pairs["level"][1], "level", report)
         return None
+
+    def read_steady(node: ScalarNode, key: str, report: Report) -> Block | None:
+        if node.value in PATTERNS:
+            block = f"{{pattern: {node.value}, level: 30%}}"
+            report.add(node, f"{key}: a pattern needs a block; write {block} with its keys")
+            return None
+        if ramp := _ramp_meant(node):
+            block = f"{{pattern: steady, level: {ramp}}}"
+            report.add(node, f"{key}: one level belongs here; for a ramp write {block}")
+            return None
+        steady = ScalarNode(node.line, node.column, "steady")
+        expanded = MappingNode(node.line, node.column)
+        expanded.pairs = {"pattern": (steady, steady), "level": (steady, node)}
+        return read(expanded, key, report)
 
     return Kind(read, {"$ref": "#/definitions/play"})
 
@@ -161,7 +279,7 @@ def _known_on_mat(known: Iterable[str], noun: str, pattern: str) -> Kind[str]:
         text = scalar_text(node, key, report)
         if text is None or zone_name(text) in names:
             return text and zone_name(text)
-        hint = suggestion(zone_name(text), names)
+        hint = slips.suggestion(zone_name(text), names)
         report.add(node, f"{key}: the mat has no {noun} {shown(text)}; {hint}")
         return None
 
@@ -179,7 +297,7 @@ def _read_cue(node: Node, key: str, report: Report) -> str | None:
         report.add(node, f"{key}: {sentence}")
         return None
     if text and text not in POINTS and isinstance(node, ScalarNode) and not node.quoted:
-        sentence = f"unknown point {shown(text)} ({suggestion(text, _BY_HAND)})"
+        sentence = f"unknown point {shown(text)} ({slips.suggestion(text, _BY_HAND)})"
         report.add(node, f"{key}: {sentence}; put free text in quotes")
         return None
     return text

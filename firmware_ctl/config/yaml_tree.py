@@ -4,7 +4,6 @@ Every scalar stays text until `fields` reads it by its type. So YAML's own boole
 dates cannot surprise an author. Any bytes give either a tree, or mistakes with line and column.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any, Final, NoReturn, Protocol
 
@@ -18,6 +17,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
+from firmware_ctl.config.yaml_syntax import INVISIBLE, LINE_END, explain, invisible
 from firmware_ctl.errors import AuthorError, Mistake
 
 BYTES_MAX: Final = 64 * 1024
@@ -44,25 +44,11 @@ FASTEST_PARSER: Final[Callable[[str], EventParser]] = getattr(yaml, "CBaseLoader
 """The parser of libyaml if PyYAML was built with it. It takes an eighth of the time of the Python
 parser."""
 
-_LINE_END: Final = re.compile("\r\n|\r|\n")
 # Characters that a file may not hold. Among them, NEL, LS and PS end a line in YAML but not in an
 # editor, so each later line number would be wrong.
 _FORBIDDEN: Final = frozenset(
     map(chr, (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF))
 ) - set("\t\n\r")
-# Characters that look like a space or like nothing. They come with text pasted from a web page.
-# YAML reads them as letters, and then complains about a colon or the indentation.
-_INVISIBLE: Final = re.compile(
-    "[\u00a0\u00ad\u1680\u2000-\u200f\u202a-\u202f\u205f-\u2064\u2066-\u206f\u3000]"
-)
-_COMMENT: Final = re.compile("(?:^|(?<=[ \t]))#.*")
-_ADVICE: Final = (
-    (
-        "mapping values are not allowed",
-        "unexpected `: `; fix the indentation, or quote the text",
-    ),
-    ("cannot start any token", "a text that begins like this has to stand in quotes"),
-)
 
 
 # ---- nodes and mistakes
@@ -142,8 +128,8 @@ def shown(text: str) -> str:
 
     The first invisible character in the text is named.
     """
-    match = _INVISIBLE.search(text)
-    return quoted(text) + (f" (with {_invisible(match[0])} in it)" if match else "")
+    match = INVISIBLE.search(text)
+    return quoted(text) + (f" (with {invisible(match[0])} in it)" if match else "")
 
 
 def quoted(text: str) -> str:
@@ -152,12 +138,8 @@ def quoted(text: str) -> str:
     return text if text and " " not in text and text.isprintable() else repr(text)
 
 
-def _invisible(char: str) -> str:
-    return f"the invisible character U+{ord(char):04X}"
-
-
 def duplicate(noun: str, text: str, first: Node) -> str:
-    return f"duplicate {noun} {shown(text)} (first used in line {first.line})"
+    return f"duplicate {noun} {shown(text)} (first used in line {first.line}); change or remove one"
 
 
 # ---- reading
@@ -181,7 +163,8 @@ def parse(
             # libyaml 0.2.6 refuses deep nesting while it looks ahead, and gives no useful place.
             # The parser in Python reads as far as the node that exceeds DEPTH_MAX.
             return parse(data, report, yaml.BaseLoader)
-        _give_up_at_mark(error, text, report)
+        row, column, sentence = explain(error, text)
+        report.give_up(row + 1, column + 1, sentence)
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # PyYAML does not check some escapes in tags and quoted scalars, so that a call inside it
         # raises ValueError or OverflowError.
@@ -190,7 +173,7 @@ def parse(
 
 def _decoded(data: bytes, report: Report) -> str:
     if len(data) > BYTES_MAX:
-        report.give_up(1, 1, f"the file is longer than {BYTES_MAX // 1024} KiB")
+        report.give_up(1, 1, f"the file is longer than {BYTES_MAX // 1024} KiB; divide it")
     try:
         text = data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -198,37 +181,14 @@ def _decoded(data: bytes, report: Report) -> str:
         report.give_up(*_place_after(data[: error.start].decode()), sentence)
     if forbidden := _FORBIDDEN.intersection(text):
         index = min(map(text.index, forbidden))
-        sentence = f"the control character U+{ord(text[index]):04X} has no place in this file"
+        sentence = f"the control character U+{ord(text[index]):04X} stands here; remove it"
         report.give_up(*_place_after(text[:index]), sentence)
     return text
 
 
 def _place_after(text: str) -> tuple[int, int]:
-    lines = _LINE_END.split(text)
+    lines = LINE_END.split(text)
     return len(lines), len(lines[-1]) + 1
-
-
-def _give_up_at_mark(error: yaml.MarkedYAMLError, text: str, report: Report) -> NoReturn:
-    """Raises AuthorError at the place of a syntax error.
-
-    The sentence gives a known cause and its remedy, or else the parser's own words.
-    """
-    mark = error.problem_mark or error.context_mark
-    lines = _LINE_END.split(text)
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    if line > len(lines):  # libyaml places a missing end after the last line
-        line, column = len(lines), len(lines[-1]) + 1
-    for number, written in enumerate(lines[:line], 1):
-        if match := _INVISIBLE.search(_COMMENT.sub("", written)):
-            sentence = f"{_invisible(match[0])} stands here; type a plain space, or nothing"
-            report.give_up(number, match.start() + 1, sentence)
-    problem = error.problem or "it cannot be read"
-    if lines[line - 1][column - 1 : column] == "\t":
-        advice = "a tab stands here; indent with spaces"
-    else:
-        parsers_words = ", ".join(filter(None, (error.context, problem)))
-        advice = next((advice for known, advice in _ADVICE if known in problem), parsers_words)
-    report.give_up(line, column, f"this is not YAML: {advice}")
 
 
 class _TreeBuilder:
@@ -248,7 +208,9 @@ class _TreeBuilder:
     def build(self) -> Node:
         self._next_event()  # the start of the stream
         if type(self._next_event()) is StreamEndEvent:
-            self._report.give_up(1, 1, "the file is empty")
+            self._report.give_up(
+                1, 1, "the file is empty; `firmware-ctl new NAME` writes one to start from"
+            )
         root = self._node(self._next_event(), 0)
         self._next_event()  # the end of the document
         event = self._next_event()
@@ -290,17 +252,25 @@ class _TreeBuilder:
             sequence.nodes.append(node)
 
     def _fill_mapping(self, mapping: MappingNode, depth: int) -> None:
+        again: list[tuple[ScalarNode, ScalarNode]] = []  # a key, and the first key of its name
         while type(event := self._next_event()) is not MappingEndEvent:
             key = self._node(event, depth)
             if type(key) is ScalarNode:
                 value = self._node(self._next_event(), depth)
                 first = mapping.pairs.setdefault(key.value, (key, value))[0]
                 if first is not key:
-                    self._report.add(key, duplicate("key", key.value, first))
+                    again.append((key, first))
             else:
-                self._report.add(key, "a key has to be a plain word")
+                self._report.add(key, "a key has to be a plain word; write `word: value`")
                 value = self._node(self._next_event(), depth)
             mapping.size += key.size + value.size
+        if len({key.value for key, _ in again}) > 1:
+            key, first = again[0]
+            sentence = f"{shown(key.value)} and other keys come again (first in line {first.line})"
+            self._report.add(key, f"{sentence}; begin a new item with `- `, or remove them")
+        else:
+            for key, first in again:
+                self._report.add(key, duplicate("key", key.value, first))
 
     def _aliased_node(self, anchor: str, line: int, column: int) -> Node:
         """The node that an alias stands for. Counts its size against ALIASED_MAX."""

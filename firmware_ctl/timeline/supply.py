@@ -16,10 +16,10 @@ from collections import Counter
 from math import lcm
 from typing import Final, NamedTuple
 
-from firmware_ctl.config.fields import in_units
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.patterns import Piece
 from firmware_ctl.config.profile import Phase, Profile
+from firmware_ctl.config.quantities import in_units
 from firmware_ctl.errors import AuthorError, Mistake
 from firmware_ctl.limits import GRID_MS, INRUSH_MS, STAGGER_MS
 from firmware_ctl.timeline.compiler import compile_profile, scaled, sealed

@@ -98,9 +98,9 @@ def test_report_begins_with_a_summary(path: Path) -> None:
 
 PLAIN = """
 absent answer author bad block builder button cache caller calls check clock close collector
-columns context core daemon device disk dropped edit erm error failed factory faulty field files firmware
+columns context core daemon device disk dropped edit erm error explanation failed factory faulty field files firmware
 flaw folder frame good gpio hardware header hello host idle injector job kept kernel key keyboard kind
-late led limits listener long loop machine mapping measured model moment no node off outcome
+late led limits listener long loop machine mapping measured model moment no node note off outcome
 parser pi picture pin pins port ports progress pty reader ready received refused reload report resolved
 resume row running save saved scalar screen select sequence serial service setup signals simulated
 socket stage stop storage stream suspended synchronised systemd terminal too under voltage waker

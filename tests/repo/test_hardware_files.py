@@ -317,7 +317,7 @@ def test_motors_mat_file_takes_every_shipped_profile(hardware: Any, name: str) -
         [sys.executable, "-m", "firmware_ctl", "check", "--mat", f"hw/mat-{name}.yaml", *profiles],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
-    assert (done.returncode, done.stdout.count(": valid")) == (0, len(profiles)), done.stderr
+    assert (done.returncode, done.stdout.count(": valid\n")) == (0, len(profiles)), done.stderr
 
 
 def test_motors_stay_within_ptc_supply_and_far_from_the_pwm(hardware: Any) -> None:

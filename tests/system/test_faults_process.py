@@ -571,8 +571,8 @@ def test_a_mat_that_asks_for_more_than_the_code_allows_starts_no_daemon(tmp_path
     lines = [line.split(": ", 2) for line in found.stderr.splitlines()]
     assert {place.partition(":")[0] for place, *_ in lines} == {str(mat)}
     assert [(name, sentence) for _, name, sentence in lines] == [
-        ("session", "31min is above the code's own limit of 30min"),
-        ("daily", "61min is above the code's own limit of 60min"),
-        ("duty", "91% is above the code's own limit of 90%"),
-        ("rise", "51%/s is above the code's own limit of 50%/s"),
+        ("session", "31min is above the code's own limit of 30min; write 30min or less"),
+        ("daily", "61min is above the code's own limit of 60min; write 60min or less"),
+        ("duty", "91% is above the code's own limit of 90%; write 90% or less"),
+        ("rise", "51%/s is above the code's own limit of 50%/s; write 50%/s or less"),
     ]

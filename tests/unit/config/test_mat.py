@@ -96,28 +96,32 @@ def test_read_mat_zone_name_with_hyphen_is_read_with_underscore() -> None:
             "",
             ["1:1: name: is missing; a mat file needs it: what the mat calls itself"],
         ),
-        ("pwm_hz: 100", "pwm_hz: 500", ["2:9: pwm_hz: 500 is above the most, 400"]),
+        (
+            "pwm_hz: 100",
+            "pwm_hz: 500",
+            ["2:9: pwm_hz: 500 is above the most, 400; write 400 or less"],
+        ),
         (
             "pwm_hz: 100",
             "schema: 3\npwm_hz: fast\nled: {pin: 28}\nserial: {}\nbuton: {pressed: 5}",
             [
                 "2:9: schema: unknown version 3; known: 1",
-                "3:9: pwm_hz: fast is not a whole number; write it like 50",
-                "4:12: pin: 28 is above the most, 27",
-                "5:9: serial: a list belongs here: [one, two], or lines that begin with -",
+                "3:9: pwm_hz: fast is not a whole number; write 50 to 400, for example 50",
+                "4:12: pin: 28 is above the most, 27; write 27 or less",
+                "5:9: serial: a list belongs here; write [one, two], or lines with `- `",
                 "6:1: buton: a mat file has no such key; did you mean button?",
             ],
         ),
-        ("{max_ma: 500}", "{max_ma: 0}", ["3:18: max_ma: must be at least 1, not 0"]),
-        ("{max_ma: 500}", "500", ["3:9: supply: the supply belongs here, a block of keys: max_ma"]),
+        ("{max_ma: 500}", "{max_ma: 0}", ["3:18: max_ma: 0 is below 1; write 1 or more"]),
+        ("{max_ma: 500}", "500", ["3:9: supply: the supply belongs here; write its keys: max_ma"]),
         (
             "{session: 15min, daily: 30min, duty: 80%, rise: 25%/s}",
             "{session: 31min, daily: 61min, duty: 91%, rise: 51%/s}",
             [
-                "4:19: session: 31min is above the code's own limit of 30min",
-                "4:33: daily: 61min is above the code's own limit of 60min",
-                "4:46: duty: 91% is above the code's own limit of 90%",
-                "4:57: rise: 51%/s is above the code's own limit of 50%/s",
+                "4:19: session: 31min is above the code's own limit of 30min; write 30min or less",
+                "4:33: daily: 61min is above the code's own limit of 60min; write 60min or less",
+                "4:46: duty: 91% is above the code's own limit of 90%; write 90% or less",
+                "4:57: rise: 51%/s is above the code's own limit of 50%/s; write 50%/s or less",
             ],
         ),
         (
@@ -125,9 +129,9 @@ def test_read_mat_zone_name_with_hyphen_is_read_with_underscore() -> None:
             "{session: 16min, daily: 5s, duty: 0%, rise: 25%}",
             [
                 "4:19: session: 16min is above the code's own limit of 15min without a motor gate",
-                "4:33: daily: must be at least 1min, not 5s",
-                "4:43: duty: must be at least 1%, not 0%",
-                "4:53: rise: 25% is not a whole number of %/s; write it like 30%/s",
+                "4:33: daily: 5s is below 1min; write 1min or more",
+                "4:43: duty: 0% is below 1%; write 1% or more",
+                "4:53: rise: 25% is not a whole number of %/s; write 1%/s to 50%/s, for example 30%/s",
             ],
         ),
         (
@@ -156,8 +160,8 @@ def test_read_mat_zone_name_with_hyphen_is_read_with_underscore() -> None:
             "back:",
             "lower-back: {motors: []}\n  lower_back:",
             [
-                "6:24: motors: the list is empty",
-                "7:3: duplicate key lower_back (first used in line 6)",
+                "6:24: motors: the list is empty; write one item or more",
+                "7:3: duplicate key lower_back (first used in line 6); change or remove one",
             ],
         ),
         (
@@ -169,22 +173,22 @@ def test_read_mat_zone_name_with_hyphen_is_read_with_underscore() -> None:
             "  back:\n",
             "  back:\n    present: maybe\n    cap: 101%\n",
             [
-                "7:14: present: maybe is neither true nor false",
-                "8:10: cap: 101% is above the most, 100%",
+                "7:14: present: maybe is neither true nor false; write one of them",
+                "8:10: cap: 101% is above the most, 100%; write 100% or less",
             ],
         ),
         (
             "zones:\n",
             "zones: {}\nno:\n",
             [
-                "5:8: zones: expected zones, for example `hips: {motors: [...]}`",
+                "5:8: zones: expected zones; write for example `hips: {motors: [...]}`",
                 "6:1: no: a mat file has no such key; known: schema, name, pwm_hz, supply, limits, zones, button, led, gate, serial",
             ],
         ),
         (
             "zones:\n",
             "zones:\n  none:\n",
-            ["6:8: none: a zone belongs here, a block of keys: present, cap, motors"],
+            ["6:8: none: a zone belongs here; write its keys: present, cap, motors"],
         ),
         (
             "pin: 17",
@@ -196,8 +200,12 @@ def test_read_mat_zone_name_with_hyphen_is_read_with_underscore() -> None:
             "pin: 14",
             ["8:36: pin: GPIO 14 and 15 are the serial port's; use another pin"],
         ),
-        ("pin: 17", "pin: 28", ["8:36: pin: 28 is above the most, 27"]),
-        ("pin: 17", "pin: GPIO17", ["8:36: pin: GPIO17 is not a whole number; write it like 27"]),
+        ("pin: 17", "pin: 28", ["8:36: pin: 28 is above the most, 27; write 27 or less"]),
+        (
+            "pin: 17",
+            "pin: GPIO17",
+            ["8:36: pin: GPIO17 is not a whole number; write 0 to 27, for example 27"],
+        ),
         ("side: left", "side: middle", ["8:25: side: unknown side middle; known: left, right"]),
         (
             "name: a",
@@ -237,7 +245,7 @@ def test_read_mat_zone_name_with_hyphen_is_read_with_underscore() -> None:
                 "8:58: hold: 30% is not below cap, 25%; no room is left for levels",
             ],
         ),
-        ("run_ma: 100", "run_ma: 0", ["8:81: run_ma: must be at least 1, not 0"]),
+        ("run_ma: 100", "run_ma: 0", ["8:81: run_ma: 0 is below 1; write 1 or more"]),
         (
             "start_ma: 150",
             "start_ma: 99",
@@ -248,7 +256,11 @@ def test_read_mat_zone_name_with_hyphen_is_read_with_underscore() -> None:
             "start_ma: 501",
             ["8:96: start_ma: 501 is more than the supply gives, max_ma 500"],
         ),
-        ("cap: 90%", "cap: 90%, kick: 301ms", ["8:79: kick: 301ms is above the most, 300ms"]),
+        (
+            "cap: 90%",
+            "cap: 90%, kick: 301ms",
+            ["8:79: kick: 301ms is above the most, 300ms; write 300ms or less"],
+        ),
         ("cap: 90%", "cap: 90%, kick: 80", ["8:79: kick: 80 has no unit; write 80ms"]),
         (
             "name: m\n",
@@ -264,7 +276,7 @@ def test_read_mat_zone_name_with_hyphen_is_read_with_underscore() -> None:
             "name: m\nbutton: {pressed: 15}\nled: {pin: 28}\ngate: {rail: 6}\n",
             [
                 "2:19: pressed: GPIO 14 and 15 are the serial port's; use another pin",
-                "3:12: pin: 28 is above the most, 27",
+                "3:12: pin: 28 is above the most, 27; write 27 or less",
                 "4:7: heartbeat: is missing; the motor gate needs it: pin that must toggle to hold the motor rail on",
             ],
         ),
@@ -272,22 +284,22 @@ def test_read_mat_zone_name_with_hyphen_is_read_with_underscore() -> None:
             "name: m\n",
             "name: m\nserial: [{port: /dev/ttyUSB0, baud: 110}, {baud: 9600}, {port: /dev/a}, {port: /dev/a}, /dev/b]\n",
             [
-                "2:37: baud: must be at least 1200, not 110",
+                "2:37: baud: 110 is below 1200; write 1200 or more",
                 "2:43: port: is missing; a serial port needs it: its device, such as /dev/serial0",
-                "2:80: duplicate port /dev/a (first used in line 2)",
-                "2:89: serial: a serial port belongs here, a block of keys: port, baud",
+                "2:80: duplicate port /dev/a (first used in line 2); change or remove one",
+                "2:89: serial: a serial port belongs here; write its keys: port, baud",
             ],
         ),
         (
             "name: m\n",
             "name: m\nserial:\n  - &a {port: /dev/a}\n  - *a\n",
-            ["3:15: duplicate port /dev/a (first used in line 3)"],
+            ["3:15: duplicate port /dev/a (first used in line 3); change or remove one"],
         ),
         (
             "    motors:\n",
             "    motors:\n      - {name: a, side: right, pin: 17, start: 50%, hold: 30%, cap: 90%, run_ma: 100, start_ma: 150}\n",
             [
-                "9:16: duplicate name a (first used in line 8)",
+                "9:16: duplicate name a (first used in line 8); change or remove one",
                 "9:36: GPIO 17 is already motor a's pin (line 8); a pin does one thing",
             ],
         ),
@@ -295,7 +307,7 @@ def test_read_mat_zone_name_with_hyphen_is_read_with_underscore() -> None:
             "      - {",
             "      - 3\n      - {",
             [
-                "8:9: motors: a motor belongs here, a block of keys: name, side, pin, start, hold, cap, kick, run_ma, start_ma"
+                "8:9: motors: a motor belongs here; write its keys: name, side, pin, start, hold, cap, kick, run_ma, start_ma"
             ],
         ),
     ],

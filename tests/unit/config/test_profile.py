@@ -193,16 +193,16 @@ def test_read_profile_absent_zone_may_be_played_but_not_needed() -> None:
         "hips",
     ]
     assert mistakes_of("needs: [hips, neck]\n" + text, mat=mat) == [
-        "p.yaml:1:15: needs: the neck zone is not there (present: false)"
+        "p.yaml:1:15: needs: the neck zone is not there (present: false); remove it"
     ]
 
 
 def test_read_profile_level_of_all_is_capped_by_the_lowest_present_zone() -> None:
     assert mistakes_of(phase("play: {all: 71%}"), mat=mat_without("neck")) == [
-        "p.yaml:3:38: level: 71% is above the hips zone's cap of 70%"
+        "p.yaml:3:38: level: 71% is above the hips zone's cap of 70%; write 70% or less"
     ]
     assert mistakes_of(phase("play: {neck: 61%}"), mat=mat_without("neck")) == [
-        "p.yaml:3:39: level: 61% is above the neck zone's cap of 60%"
+        "p.yaml:3:39: level: 61% is above the neck zone's cap of 60%; write 60% or less"
     ]
 
 
@@ -247,8 +247,14 @@ def test_read_play_bare_numbers_are_seconds_and_percent(
             ("hipz", "steady", "90", {}),
             "target: the mat has no zone or side hipz; did you mean hips?",
         ),
-        (("hips", "steady", "90", {}), "level: 90% is above the hips zone's cap of 70%"),
-        (("hips", "steady", "soft", {}), "level: soft is not a percentage; write it like 30%"),
+        (
+            ("hips", "steady", "90", {}),
+            "level: 90% is above the hips zone's cap of 70%; write 70% or less",
+        ),
+        (
+            ("hips", "steady", "soft", {}),
+            "level: soft is not a percentage; write 0% to 70%, for example 30%",
+        ),
         (("hips", "stedy", "9", {}), "pattern: unknown pattern stedy; did you mean steady?"),
         (
             ("hips", "keyframes", "9", {}),
@@ -257,11 +263,11 @@ def test_read_play_bare_numbers_are_seconds_and_percent(
         (
             ("hips", "wave", "9", {"period": "0", "level": "3", "aftr": "1"}),
             "aftr: the pattern wave has no such key; did you mean after?; "
-            "level: is given already; period: must be at least 200ms, not 0s",
+            "level: is given already; period: 0s is below 200ms; write 200ms or more",
         ),
         (
             ("hips", "steady", "9", {"after": "10"}),
-            "after: 10s is not shorter than the phase (10s)",
+            "after: 10s is not shorter than the phase; write less than 10s",
         ),
         (("neck", "steady", "9", {}), "target: the neck zone is not there (present: false)"),
     ],

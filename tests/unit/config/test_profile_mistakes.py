@@ -11,13 +11,13 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
         (
             "just text\n",
             [
-                "1:1: the file: a profile belongs here, a block of keys: schema, name, title, about, needs, strict, phases"
+                "1:1: the file: a profile belongs here; write its keys: schema, name, title, about, needs, strict, phases"
             ],
         ),
         (
             "[a]\n",
             [
-                "1:1: the file: a profile belongs here, a block of keys: schema, name, title, about, needs, strict, phases"
+                "1:1: the file: a profile belongs here; write its keys: schema, name, title, about, needs, strict, phases"
             ],
         ),
         (
@@ -28,8 +28,7 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
             "titel: t\nphases: []\nplay: {}\n",
             [
                 "1:1: titel: a profile has no such key; did you mean title?",
-                "1:1: title: is missing; a profile needs it: the name that people read",
-                "2:9: phases: the list is empty",
+                "2:9: phases: the list is empty; write one item or more",
                 "3:1: play: a profile has no such key; known: schema, name, title, about, needs, strict, phases",
             ],
         ),
@@ -38,50 +37,50 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
             [
                 "1:9: schema: unknown version 2; known: 1",
                 "2:7: name: other is not the file's name, p; leave it out",
-                "3:8: title: has no value",
-                "4:8: about: one value belongs here, not a list",
-                "5:8: needs: a list belongs here: [one, two], or lines that begin with -",
-                "6:9: strict: yes is neither true nor false",
-                "7:9: phases: a list belongs here: [one, two], or lines that begin with -",
+                "3:8: title: has no value; write one after the colon",
+                "4:8: about: one value belongs here, not a list; remove the dash or brackets",
+                "5:8: needs: a list belongs here; write [one, two], or lines with `- `",
+                "6:9: strict: yes is neither true nor false; write one of them",
+                "7:9: phases: a list belongs here; write [one, two], or lines with `- `",
             ],
         ),
         (
             HEAD + "  - x\n  - {}\n  - [1]\n",
             [
-                "3:5: phases: a phase belongs here, a block of keys: name, for, repeat, play, cue, points",
+                "3:5: phases: a phase belongs here; write its keys: name, for, repeat, play, cue, points",
                 "4:5: for: is missing; a phase needs it: length of one pass",
                 "4:5: name: is missing; a phase needs it: what the phase is called while it plays",
                 "4:5: play: is missing; a phase needs play, or a cue, or both",
-                "5:5: phases: a phase belongs here, a block of keys: name, for, repeat, play, cue, points",
+                "5:5: phases: a phase belongs here; write its keys: name, for, repeat, play, cue, points",
             ],
         ),
         (
             HEAD + '  - {name: "a\\u0007b", for: 1min, cue: "\\u202e"}\n',
             [
-                "3:12: name: 'a\\x07b' holds a character that cannot be shown",
-                "3:40: cue: '\\u202e' holds a character that cannot be shown",
+                "3:12: name: 'a\\x07b' has a character that cannot be shown; remove it",
+                "3:40: cue: '\\u202e' has a character that cannot be shown; remove it",
             ],
         ),
         (
             f"title: {'t' * 81}\nabout: {'a' * 1001}\nphases:\n  - {{name: {'n' * 61}, for: 1min, cue: '{'c' * 61}'}}\n",
             [
-                "1:8: title: has 81 characters; at most 80 can be shown",
-                "2:8: about: has 1001 characters; at most 1000 can be shown",
-                "4:12: name: has 61 characters; at most 60 can be shown",
-                "4:91: cue: has 61 characters; at most 60 can be shown",
+                "1:8: title: has 81 characters; write at most 80",
+                "2:8: about: has 1001 characters; write at most 1000",
+                "4:12: name: has 61 characters; write at most 60",
+                "4:91: cue: has 61 characters; write at most 60",
             ],
         ),
         (
             HEAD
             + "  - {name: a, for: 90, repeat: 101, play: {hips: 30}}\n  - {name: b, for: 5ms, repeat: 1.5, play: {hips: 0%}}\n  - {name: c, for: -1s, repeat: many, cue: KI3}\n",
             [
-                "3:20: for: 90 has no unit; write 90ms or 90s",
-                "3:32: repeat: 101 is above the most, 100",
+                "3:20: for: 90 has no unit; write 90s or 90ms",
+                "3:32: repeat: 101 is above the most, 100; write 100 or less",
                 "3:50: level: 30 has no unit; write 30%",
-                "4:20: for: must be at least 10ms, not 5ms",
-                "4:33: repeat: must be a whole number, not 1.5",
-                "5:20: for: must be at least 10ms, not -1s",
-                "5:33: repeat: many is not a whole number; write it like 30",
+                "4:20: for: 5ms is below 10ms; write 10ms or more",
+                "4:33: repeat: 1.5 is not a whole number; write 1 or 2",
+                "5:20: for: -1s is below 10ms; write 10ms or more",
+                "5:33: repeat: many is not a whole number; write 1 to 100, for example 30",
             ],
         ),
         (
@@ -114,19 +113,19 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
         ),
         (
             phase("play: {lower-back: 10%, lower_back: 20%}"),
-            ["3:50: duplicate key lower_back (first used in line 3)"],
+            ["3:50: duplicate key lower_back (first used in line 3); change or remove one"],
         ),
-        (phase("play: {}"), ["3:32: play: expected zones, for example `hips: 20%`"]),
+        (phase("play: {}"), ["3:32: play: expected zones; write for example `hips: 20%`"]),
         (phase("repeat: 2"), ["3:5: play: is missing; a phase needs play, or a cue, or both"]),
         (
             phase("play: [hips]"),
-            ["3:32: play: expected zones, for example `hips: 20%`"],
+            ["3:32: play: expected zones; write for example `hips: 20%`"],
         ),
         (
             phase("play: {hips: [1]}"),
-            ["3:39: hips: a level or the block of a pattern belongs here, not a list"],
+            ["3:39: hips: a list cannot play; write a level, such as 20%"],
         ),
-        (phase("play: {hips: }"), ["3:39: level: has no value"]),
+        (phase("play: {hips: }"), ["3:39: level: has no value; write one after the colon"]),
         (
             phase("play: {hips: {pattern: wav, level: 10%}, neck: {level: 10%}}"),
             [
@@ -138,9 +137,9 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
             phase("play: {hips: {pattern: wav, level: 99%}, neck: {level: {from: 1%, to: 77%}}}"),
             [
                 "3:49: pattern: unknown pattern wav; did you mean wave?",
-                "3:61: level: 99% is above the hips zone's cap of 70%",
+                "3:61: level: 99% is above the hips zone's cap of 70%; write 70% or less",
                 "3:73: pattern: is missing; known: steady, pulse, wave, alternate, travel, tap, breathe, keyframes",
-                "3:96: to: 77% is above the neck zone's cap of 60%",
+                "3:96: to: 77% is above the neck zone's cap of 60%; write 60% or less",
             ],
         ),
         (
@@ -158,45 +157,90 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
         (
             phase("play: {hips: {pattern: steady, level: {from: 10%, too: 80%}}}"),
             [
-                "3:64: to: is missing; a level that changes needs it: level when the phase ends",
                 "3:76: too: a level that changes has no such key; did you mean to?",
+                "3:81: to: 80% is above the hips zone's cap of 70%; write 70% or less",
+            ],
+        ),
+        (
+            HEAD + "  - {name: 1, 5: , for: 1min, play: {hips: 1%}}\n",
+            [
+                "3:15: 5: a phase has no such key; known: name, for, repeat, play, cue, points",
+            ],
+        ),
+        (
+            phase("play:{hips: 10%}"),
+            ["3:26: no space after the colon; write `play: {...`"],
+        ),
+        (
+            phase("play: {hips:10%}"),
+            ["3:33: hips: no space after the colon; write `hips: 10%`"],
+        ),
+        (
+            HEAD + "  - name: a\n    for: 1min\n    play:\n      hips:10%\n",
+            ["6:7: play: no space after the colon; write `hips: 10%`"],
+        ),
+        (
+            "needs:\n  -hips\n" + phase("play: {hips: 1%}"),
+            ["2:3: needs: a list belongs here; write a space after the dash: `- hips`"],
+        ),
+        (
+            phase("play: {hips: {pattern: steady, level: {25%, 0%}}, neck: [25%, 0%]}"),
+            [
+                "3:64: level: one level belongs here; for a ramp write {from: 25%, to: 0%}",
+                "3:82: neck: a list cannot play; for a ramp write {pattern: steady, level: {from: 25%, to: 0%}}",
+            ],
+        ),
+        (
+            phase("play: {hips: {petern: wave, level: 10, period: 5s}, neck: {type: wave}}"),
+            [
+                "3:40: petern: unknown key; did you mean pattern?",
+                "3:61: level: 10 has no unit; write 10%",
+                "3:84: level: is missing; the pattern wave needs it: how strong it is felt; {from, to} over one pass",
+                "3:84: period: is missing; the pattern wave needs it: length of one cycle",
+                "3:85: type: unknown key; did you mean pattern?",
             ],
         ),
         (
             phase("play: {hips: {pattern: steady, level: {from: 71%, to: 10}}}"),
             [
-                "3:71: from: 71% is above the hips zone's cap of 70%",
+                "3:71: from: 71% is above the hips zone's cap of 70%; write 70% or less",
                 "3:80: to: 10 has no unit; write 10%",
             ],
         ),
-        (phase("play: {neck: 61%}"), ["3:39: level: 61% is above the neck zone's cap of 60%"]),
-        (phase("play: {all: 61%}"), ["3:38: level: 61% is above the neck zone's cap of 60%"]),
+        (
+            phase("play: {neck: 61%}"),
+            ["3:39: level: 61% is above the neck zone's cap of 60%; write 60% or less"],
+        ),
+        (
+            phase("play: {all: 61%}"),
+            ["3:38: level: 61% is above the neck zone's cap of 60%; write 60% or less"],
+        ),
         (
             phase("play: {neck.left: 101%}"),
-            ["3:44: level: 101% is above the neck zone's cap of 60%"],
+            ["3:44: level: 101% is above the neck zone's cap of 60%; write 60% or less"],
         ),
         (
             phase("play: {hips: {pattern: tap, level: 10%, taps: 11, tap_for: 0s, rest: 9ms}}"),
             [
-                "3:72: taps: 11 is above the most, 10",
-                "3:85: tap_for: must be at least 10ms, not 0s",
-                "3:95: rest: must be at least 10ms, not 9ms",
+                "3:72: taps: 11 is above the most, 10; write 10 or less",
+                "3:85: tap_for: 0s is below 10ms; write 10ms or more",
+                "3:95: rest: 9ms is below 10ms; write 10ms or more",
             ],
         ),
         (
             phase("play: {hips: {pattern: pulse, level: 10%, on_for: nan, off_for: 31min}}"),
             [
                 "3:76: on_for: nan is not a duration; use ms, s or min, for example 2s",
-                "3:90: off_for: 31min is above the most, 30min",
+                "3:90: off_for: 31min is above the most, 30min; write 30min or less",
             ],
         ),
         (
             phase("play: {hips: {pattern: wave, level: 10%, period: 199ms}}"),
-            ["3:75: period: must be at least 200ms, not 199ms"],
+            ["3:75: period: 199ms is below 200ms; write 200ms or more"],
         ),
         (
             phase("play: {hips: {pattern: wave, level: 10%, period: 2s, after: 1min}}"),
-            ["3:86: after: 1min is not shorter than the phase (1min)"],
+            ["3:86: after: 1min is not shorter than the phase; write less than 1min"],
         ),
         (
             phase("play: {hips: {pattern: keyframes, level: 10%}}"),
@@ -207,18 +251,18 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
         ),
         (
             phase("play: {hips: {pattern: keyframes, frames: []}}"),
-            ["3:68: frames: the list is empty"],
+            ["3:68: frames: the list is empty; write one item or more"],
         ),
         (
             phase(
                 "play: {hips: {pattern: keyframes, frames: [[0s, 0%], [5ms, 10%], [1s, 80%], [1s, 0%], [0.5s, 3], [2s], 3]}}"
             ),
             [
-                "3:79: frames: 5ms is not 10ms or more after the frame before it, 0s",
-                "3:96: frames: 80% is above the hips zone's cap of 70%",
+                "3:79: frames: 5ms is too early after the frame before it; write 10ms or more",
+                "3:96: frames: 80% is above the hips zone's cap of 70%; write 70% or less",
                 "3:119: frames: 3 has no unit; write 3%",
-                "3:123: frames: two values belong here, like [2s, 30%]",
-                "3:129: frames: two values belong here, like [2s, 30%]",
+                "3:123: frames: two values belong here; write them like [2s, 30%]",
+                "3:129: frames: two values belong here; write them like [2s, 30%]",
             ],
         ),
         (
@@ -226,7 +270,7 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
                 "play: {neck: {pattern: keyframes, frames: [[5s, 61%], [61s, 0%]], after: 59990ms}}"
             ),
             [
-                "3:74: frames: 61% is above the neck zone's cap of 60%",
+                "3:74: frames: 61% is above the neck zone's cap of 60%; write 60% or less",
                 "3:80: frames: 61s lies after the end of the phase; 10ms is the last moment",
             ],
         ),
@@ -258,18 +302,21 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
             phase("cue: press here"),
             ["3:31: cue: unknown point 'press here' (known: KI3, LI4); put free text in quotes"],
         ),
-        (phase("cue: [KI3]"), ["3:31: cue: one value belongs here, not a list"]),
+        (
+            phase("cue: [KI3]"),
+            ["3:31: cue: one value belongs here, not a list; remove the dash or brackets"],
+        ),
         (
             phase("points: [LI4, BL32, BL23, BL23], play: {hips: 1%}"),
             [
                 "3:35: points: LI4 is pressed by hand, the mat does not reach it; make it a cue",
                 "3:40: points: unknown point BL32; did you mean BL23?",
-                "3:52: points: BL23 stands in the list twice",
+                "3:52: points: BL23 stands in the list twice; remove one",
             ],
         ),
         (
             phase("points: BL23, play: {hips: 1%}"),
-            ["3:34: points: a list belongs here: [one, two], or lines that begin with -"],
+            ["3:34: points: a list belongs here; write [one, two], or lines with `- `"],
         ),
         (
             "title: t\nneeds: [nek, all, neck.left, hips, hips]\nphases:\n  - {name: a, for: 1min, play: {hips: 1%}}\n",
@@ -277,7 +324,7 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
                 "2:9: needs: the mat has no zone nek; did you mean neck?",
                 "2:14: needs: the mat has no zone all; known: neck, lower_back, hips",
                 "2:19: needs: the mat has no zone neck.left; did you mean neck?",
-                "2:36: needs: hips stands in the list twice",
+                "2:36: needs: hips stands in the list twice; remove one",
             ],
         ),
         (
@@ -291,7 +338,7 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
             HEAD
             + "  - &a\n    name: a\n    for: 1min\n    play: {hips: 80%}\n  - *a\n  - <<: *a\n",
             [
-                "6:18: level: 80% is above the hips zone's cap of 70%",
+                "6:18: level: 80% is above the hips zone's cap of 70%; write 70% or less",
                 "8:5: <<: a phase has no such key; known: name, for, repeat, play, cue, points",
                 "8:5: for: is missing; a phase needs it: length of one pass",
                 "8:5: name: is missing; a phase needs it: what the phase is called while it plays",

@@ -74,31 +74,33 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x]\n" + "".join(
 @pytest.mark.parametrize(
     ("data", "mistakes"),
     [
-        (b"", ["1:1: the file is empty"]),
-        (b"# nothing\n\n", ["1:1: the file is empty"]),
+        (b"", ["1:1: the file is empty; `firmware-ctl new NAME` writes one to start from"]),
+        (
+            b"# nothing\n\n",
+            ["1:1: the file is empty; `firmware-ctl new NAME` writes one to start from"],
+        ),
         (b"title: caf\xe9\n", ["1:11: byte 0xe9 is not UTF-8; save the file as UTF-8"]),
         (b"a: 1\r\nb: 2\rc: \xff", ["3:4: byte 0xff is not UTF-8; save the file as UTF-8"]),
         ("a: 1".encode("utf-16"), ["1:1: byte 0xff is not UTF-8; save the file as UTF-8"]),
-        (b"a: b\0c", ["1:5: the control character U+0000 has no place in this file"]),
-        (b"a: 1\nb: \x07", ["2:4: the control character U+0007 has no place in this file"]),
-        ("a: \u2028", ["1:4: the control character U+2028 has no place in this file"]),
-        ("a: \ufeffb", ["1:4: the control character U+FEFF has no place in this file"]),
-        (b"a" * 65537, ["1:1: the file is longer than 64 KiB"]),
-        (b"a:\n\tb: 1\n", ["2:1: this is not YAML: a tab stands here; indent with spaces"]),
+        (b"a: b\0c", ["1:5: the control character U+0000 stands here; remove it"]),
+        (b"a: 1\nb: \x07", ["2:4: the control character U+0007 stands here; remove it"]),
+        ("a: \u2028", ["1:4: the control character U+2028 stands here; remove it"]),
+        ("a: \ufeffb", ["1:4: the control character U+FEFF stands here; remove it"]),
+        (b"a" * 65537, ["1:1: the file is longer than 64 KiB; divide it"]),
+        (b"a:\n\tb: 1\n", ["2:1: a tab stands here; indent with spaces"]),
         (
             b"about: one: two\n",
-            ["1:11: this is not YAML: unexpected `: `; fix the indentation, or quote the text"],
+            [
+                '1:11: a value cannot hold `: `; write {one: two} for a block, or "one: two" for a text'
+            ],
         ),
         (
             b"a: %30\n",
-            ["1:4: this is not YAML: a text that begins like this has to stand in quotes"],
+            ["1:4: `%30` has the unit first; write 30%"],
         ),
         (
             b'a: "b\n',
-            [
-                "2:1: this is not YAML: while scanning a quoted scalar, found unexpected end of "
-                "stream"
-            ],
+            ['1:4: this quote is not closed; write " at the end of the text'],
         ),
         (b"a: 1\n---\nb: 2\n", ["2:1: a second document begins here; a file holds one"]),
         (
@@ -112,13 +114,16 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x]\n" + "".join(
         (
             b"a: 1\nb: 2\na: 3\na: 4\n",
             [
-                "3:1: duplicate key a (first used in line 1)",
-                "4:1: duplicate key a (first used in line 1)",
+                "3:1: duplicate key a (first used in line 1); change or remove one",
+                "4:1: duplicate key a (first used in line 1); change or remove one",
             ],
         ),
         (
             b"? [a]\n: 1\n{b: 1}: 2\n",
-            ["1:3: a key has to be a plain word", "3:1: a key has to be a plain word"],
+            [
+                "1:3: a key has to be a plain word; write `word: value`",
+                "3:1: a key has to be a plain word; write `word: value`",
+            ],
         ),
         (
             b"a: !!python/object/apply:os.system [ls]\n",
@@ -126,7 +131,10 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x]\n" + "".join(
                 "1:4: the tag tag:yaml.org,2002:python/object/apply... has no meaning here; leave it out",
             ],
         ),
-        (b"a: &b [&b 1, *b]\n? *b\n: 1\n", ["1:4: a key has to be a plain word"]),
+        (
+            b"a: &b [&b 1, *b]\n? *b\n: 1\n",
+            ["1:4: a key has to be a plain word; write `word: value`"],
+        ),
         (b"a: *b\n", ["1:4: no anchor &b ends before this alias"]),
         (b"a: &b [*b]\n", ["1:8: no anchor &b ends before this alias"]),
         (BOMB, ["4:29: *c: the aliases up to here stand for too much; write less by alias"]),
@@ -139,7 +147,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x]\n" + "".join(
             b"a: !x 1\na: 2\nb: 3\n--- c\n",
             [
                 "1:4: the tag !x has no meaning here; leave it out",
-                "2:1: duplicate key a (first used in line 1)",
+                "2:1: duplicate key a (first used in line 1); change or remove one",
                 "4:1: a second document begins here; a file holds one",
             ],
         ),
@@ -209,7 +217,7 @@ def test_parse_invisible_character_is_named_and_not_called_a_colon_too_many(
 
 
 def test_parse_invisible_character_in_a_comment_is_not_blamed(parser: Any) -> None:
-    with pytest.raises(AuthorError, match="unexpected `: `"):
+    with pytest.raises(AuthorError, match="a value cannot hold `: `"):
         parse("# with\u00a0one\na: b: c\n".encode(), Report("p.yaml"), parser)
 
 

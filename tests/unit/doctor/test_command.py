@@ -114,7 +114,7 @@ def test_mistakes_of_the_mat_file_are_bad_and_other_checks_still_run(machine: Ma
     here = machine(GOOD_PI_4 | {"etc/firmware-ctl/mat.yaml": wrong, BCM2835: "Y"})
     lines = [problem.replace(str(here.root), "") for problem in problems(here)]
     assert [re.sub(r":\d+:\d+:", ":", line) for line in lines] == [
-        "BAD /etc/firmware-ctl/mat.yaml: pwm_hz: must be at least 50, not 20 > correct the line; then doctor checks pins and ports too",
+        "BAD /etc/firmware-ctl/mat.yaml: pwm_hz: 20 is below 50; write 50 or more > correct the line; then doctor checks pins and ports too",
         "BAD /etc/firmware-ctl/mat.yaml: pin: GPIO 4 is pulled up at boot, the motor would run; use 9 to 27 > correct the line; then doctor checks pins and ports too",
         f"{KEEPS} keeps outputs > the firmware ignored `dtparam=strict_gpiod` in config.txt: {UPDATE}",
     ]
