@@ -18,7 +18,7 @@ from firmware_ctl.config.points import POINTS
 from firmware_ctl.config.quantities import in_units
 from firmware_ctl.config.schema import schema
 from firmware_ctl.protocol.commands import COMMANDS
-from firmware_ctl.protocol.connection import ERROR_CODES, FAULT_CODES
+from firmware_ctl.protocol.connection import END_REASONS, ERROR_CODES, FAULT_CODES
 from firmware_ctl.timeline.folder import load_mat, read_catalogue
 from firmware_ctl.timeline.haptics import GAPS
 
@@ -85,6 +85,11 @@ def error_codes() -> str:
 
 def fault_codes() -> str:
     return table(("code", "means"), ((code(c), text) for c, text in FAULT_CODES.items()))
+
+
+def end_reasons() -> str:
+    rows = ((code(reason), text) for reason, text in END_REASONS.items())
+    return table(("reason", "the session ended because"), rows)
 
 
 def gaps() -> str:
@@ -290,6 +295,7 @@ def tables() -> dict[tuple[str, str], str]:
         ("protocol.md", "requests"): requests(),
         ("protocol.md", "error codes"): error_codes(),
         ("protocol.md", "fault codes"): fault_codes(),
+        ("protocol.md", "end reasons"): end_reasons(),
         ("protocol.md", "gaps"): gaps(),
         ("profiles.md", "shipped profiles"): shipped_profiles(),
         ("profiles.md", "file"): fields(in_profile["a profile"]),

@@ -16,8 +16,16 @@ from firmware_ctl.daemon.loop import Loop
 from firmware_ctl.daemon.requests import Requests
 from firmware_ctl.protocol import commands
 from firmware_ctl.protocol.connection import Connection, Dropped
-from firmware_ctl.protocol.framing import Flaw, Line, Received, begins_like_http, text_of
-from firmware_ctl.session.events import Notice, Ready, Step, Stop
+from firmware_ctl.protocol.framing import (
+    Flaw,
+    Line,
+    Received,
+    asks_status,
+    begins_like_http,
+    is_answer,
+    text_of,
+)
+from firmware_ctl.session.events import Notice, Ready, Reason, Step, Stop
 from firmware_ctl.session.session import Session
 
 REQUESTS_A_ROUND: Final = 16
@@ -95,7 +103,7 @@ class Clients:
         # waiting session then begins. It must not if its owner's lease is over, so leases end here.
         owner = self._owner.connection
         if owner is not None and self._owner.is_lease_over(now_ms):
-            self._end_lease(owner)
+            self._end_lease(owner, Reason.LEASE)
 
     def serve(self) -> None:
         is_busy = self._has_received or self._is_behind or self._has_unserved or self._notices
@@ -107,7 +115,7 @@ class Clients:
             self._loop.readers_changed()
             connection = link.connection
             if connection.lease_s:
-                self._end_lease(connection)
+                self._end_lease(connection, Reason.CLOSED)
                 connection.forget()
             # A client that has closed one direction still gets all its answers, late ones included.
             is_answered = connection.is_served and connection not in self._deferred
@@ -200,7 +208,7 @@ class Clients:
         if not data:
             tail = connection.suspect_tail(self.now_ms()) if link.ended else ()
             if any(commands.stops(line, self.session) for line in tail):
-                self._player.step(Stop())
+                self._player.step(Stop(connection.origin))
             return False
         self._received_at_ms = self.now_ms()
         received = connection.receive(data, self._received_at_ms)
@@ -225,11 +233,11 @@ class Clients:
 
     def _stop_if_asked(self, connection: Connection, received: Received) -> None:
         if received.stop_bytes:
-            self._player.step(Stop())
+            self._player.step(Stop(connection.origin))
             return
         for line in received.suspects:
             if commands.stops(line, self.session):
-                self._player.step(Stop())
+                self._player.step(Stop(connection.origin))
                 if not commands.is_request(line, self.session):
                     # The line is not a request. Its own answer, an error, comes in its turn.
                     connection.answer_stopped(1, self.now_ms())
@@ -271,13 +279,13 @@ class Clients:
 
     def _answer_line(self, connection: Connection, line: Line) -> None:
         connection.has_answered = True
-        if commands.asks_status(line):
+        if asks_status(line):
             return
         text = text_of(line)
         if isinstance(text, Flaw):
             connection.answer([commands.error_line(text.code)])
             return
-        if not text.strip() or commands.is_answer(text):
+        if not text.strip() or is_answer(text):
             return
         lines = commands.answer(self._requests, connection, text, line.arrived_at_ms)
         if lines is not None:
@@ -316,9 +324,9 @@ class Clients:
         while link in self._leaving and self.now_ms() < now_ms + RECEIVE_MS:
             self._receive_leaving(link)
 
-    def _end_lease(self, connection: Connection) -> None:
+    def _end_lease(self, connection: Connection, reason: Reason) -> None:
         if self._owner.leave(connection):
-            self._player.step(Stop())
+            self._player.step(Stop(connection.origin, reason))
 
     def _remove(self, link: Link) -> None:
         if link in self.links:
@@ -327,7 +335,7 @@ class Clients:
             self._guests.remove(link)
         self._loop.readers_changed()
         if link.connection.lease_s:
-            self._end_lease(link.connection)
+            self._end_lease(link.connection, Reason.CLOSED)
 
 
 def _flush(link: Link) -> None:

@@ -21,6 +21,7 @@ from firmware_ctl.daemon.interfaces import Log
 from firmware_ctl.daemon.loop import Loop
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.protocol.connection import Connection
+from firmware_ctl.session.events import Origin
 
 if TYPE_CHECKING:
     from serial import Serial
@@ -90,7 +91,7 @@ class PtyLink:
         tty.setraw(self._client_fd)
         os.set_blocking(self._fd, False)
         self.path = os.ttyname(self._client_fd)
-        self.connection = Connection()
+        self.connection = Connection(Origin.SERIAL)
         self.ended = False
 
     def fileno(self) -> int:
@@ -117,7 +118,7 @@ class SerialLink:
         """`serial` is open. `on_close` is called after it was closed."""
         self._serial = serial
         self._on_close = on_close
-        self.connection = Connection()
+        self.connection = Connection(Origin.SERIAL)
         self.ended = False
 
     def fileno(self) -> int:

@@ -73,7 +73,7 @@ class Requests:
                 return
             for entry in result.bad:
                 self._log(entry.error.summary())
-            self.act(Reload(result))
+            self.act(Reload(result, connection.origin))
             connection.answer([f"ok count={len(result.good)}"])
 
         job = self._read_profiles(done)

@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 from firmware_ctl import PROTOCOL, __version__, limits
 from firmware_ctl.errors import CallerError
 from firmware_ctl.protocol.connection import ERROR_CODES, FAULT_CODES, Connection, fields, text
-from firmware_ctl.protocol.framing import Flaw, Line, text_of
+from firmware_ctl.protocol.framing import Flaw, Line, asks_status, is_answer, text_of
 from firmware_ctl.protocol.try_line import read_try, try_timeline
 from firmware_ctl.session.events import (
     Clear,
@@ -152,16 +152,6 @@ ENDS_LIKE_A_STOP: Final = [["help"], ["select"], ["start"], ["explain"], ["event
 """Commands of which a valid request may end in a stop word: `events off`, `help stop`."""
 
 
-def asks_status(line: Line) -> bool:
-    """Whether the line holds `?`. Such a line got the status on arrival, and is not executed."""
-    return b"?" in line.raw
-
-
-def is_answer(text: str) -> bool:
-    """Whether the line looks like an echoed answer. To answer an echo would never end."""
-    return text.startswith(("*", "-")) or text.split(None, 1)[0] in ("ok", "err")
-
-
 def error_line(code: str) -> str:
     return f"err {code} {ERROR_CODES[code]}"
 
@@ -257,7 +247,9 @@ def _profiles(context: CommandContext, request: Request[object]) -> Iterable[str
 
 
 def _read_name(words: Sequence[str], session: Session) -> str:
-    return session.catalogue.valid(words[0]).name
+    """The name of the valid profile that a line names or numbers."""
+    catalogue = session.catalogue
+    return catalogue.valid(catalogue.name_of(words[0])).name
 
 
 def _read_name_if_any(words: Sequence[str], session: Session) -> str | None:
@@ -265,7 +257,7 @@ def _read_name_if_any(words: Sequence[str], session: Session) -> str | None:
 
 
 def _select(context: CommandContext, request: Request[str]) -> Iterable[str]:
-    context.act(Select(request.value))
+    context.act(Select(request.value, request.connection.origin))
     return [f"ok profile={request.value}"]
 
 
@@ -275,7 +267,7 @@ def _start(context: CommandContext, request: Request[str | None]) -> Iterable[st
         left_s = ceil(status.clock.left_ms(context.now_ms()) / 1000)
         return [f"ok profile={status.profile} left={left_s}"]
 
-    context.act(Start(request.value, request.arrived_at_ms))
+    context.act(Start(request.value, request.arrived_at_ms, request.connection.origin))
     return context.start_answer(request.connection, lines)
 
 
@@ -284,17 +276,17 @@ def _stop(context: CommandContext, request: Request[object]) -> Iterable[str]:
     # was started after the line.
     stopped_at_ms = context.session.arrivals.stopped_at_ms
     if stopped_at_ms is None or stopped_at_ms < request.arrived_at_ms:
-        context.act(Stop())
+        context.act(Stop(request.connection.origin))
     return ["ok"]
 
 
 def _pause(context: CommandContext, request: Request[object]) -> Iterable[str]:
-    context.act(Pause(request.arrived_at_ms))
+    context.act(Pause(request.arrived_at_ms, request.connection.origin))
     return ["ok"]
 
 
 def _resume(context: CommandContext, request: Request[object]) -> Iterable[str]:
-    context.act(Resume(request.arrived_at_ms))
+    context.act(Resume(request.arrived_at_ms, request.connection.origin))
     return ["ok"]
 
 
@@ -305,7 +297,7 @@ def _read_trim(words: Sequence[str], _: Session) -> int:
 def _trim(context: CommandContext, request: Request[int]) -> Iterable[str]:
     if request.value > context.session.trim_pct:
         context.session.arrivals.refuse_stronger(request.arrived_at_ms)
-    context.act(Trim(request.value))
+    context.act(Trim(request.value, request.connection.origin))
     return [f"ok trim={request.value}"]
 
 
@@ -317,7 +309,9 @@ def _read_try(words: Sequence[str], session: Session) -> Sequence[str]:
 def _try(context: CommandContext, request: Request[Sequence[str]]) -> Iterable[str] | None:
     context.session.admit(Try)  # refuses early: compiling takes milliseconds
     timeline = try_timeline(request.value, context.session.mat)
-    context.act(Try(timeline, tuple(request.value), request.arrived_at_ms))
+    context.act(
+        Try(timeline, tuple(request.value), request.arrived_at_ms, request.connection.origin)
+    )
     return context.start_answer(request.connection, lambda: [f"ok left={limits.TRY_MS // 1000}"])
 
 
@@ -401,7 +395,7 @@ def _reload(context: CommandContext, request: Request[object]) -> None:
 
 
 def _clear(context: CommandContext, request: Request[object]) -> Iterable[str]:
-    context.act(Clear(request.arrived_at_ms))
+    context.act(Clear(request.arrived_at_ms, request.connection.origin))
     return ["ok"]
 
 
@@ -425,8 +419,8 @@ COMMANDS: Final[Mapping[str, Command]] = {
         Command("hello", "", "show version, protocol, mat and zones", _hello),
         Command("caps", "", "commands, zones, codes and limits as one line of JSON", _caps),
         Command("profiles", "", "the profiles that can be selected", _profiles),
-        Command("select", "NAME", "choose a profile for the next start", _select, 1, 1,
-             _read_name),
+        Command("select", "NAME", "choose a profile by name or number for the next start", _select,
+             1, 1, _read_name),
         Command("start", "[NAME]", "start the selected profile, or select one and start it", _start,
              most=1, read=_read_name_if_any),
         Command("stop", "", "stop all motors now (also: ! or Ctrl-C)", _stop, most=48),

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from firmware_ctl import __version__
 from firmware_ctl.protocol.framing import LONGEST_LINE, Framing, Line, Received, edited
+from firmware_ctl.session.events import Origin, Reason
 
 MOST_WAITING: Final = 1024
 """Most requests that wait for an answer. Further lines are dropped; stops in them still act."""
@@ -58,6 +59,17 @@ FAULT_CODES: Final[Mapping[str, str]] = {
 }
 
 
+END_REASONS: Final[Mapping[Reason, str]] = {
+    Reason.STOP: "a client stopped it, by `stop`, another line, or a byte",
+    Reason.BUTTON: "someone touched the start button",
+    Reason.LEASE: "the client that started it sent no request within its lease",
+    Reason.END: "its profile, its five minutes of pauses, or its time on disk was used up",
+    Reason.FAULT: "something is wrong; the event of the fault follows",
+    Reason.CLOSED: "the client that started it had a lease and left, or the daemon ended",
+}
+"""Reason in the event of a session's end → its meaning."""
+
+
 class Dropped(NamedTuple):
     """Replaces lines that were dropped because too many were waiting."""
 
@@ -67,7 +79,9 @@ class Dropped(NamedTuple):
 class Connection:
     """The lines, settings and bounded buffers of one client."""
 
-    def __init__(self) -> None:
+    def __init__(self, origin: Origin = Origin.SOCKET) -> None:
+        self.origin = origin
+        """The kind of port, which state events publish as `by`."""
         self.echo = False
         self.events = False
         self.lease_s = 0
@@ -108,14 +122,20 @@ class Connection:
             self._echo(tail_before, received)
         if received.stop_bytes:
             self.answer_stopped(received.stop_bytes, now_ms)
-        self.has_asked = self.has_asked or received.asks_status
-        if received.has_empty_line and not (self.has_asked or received.lines):
-            self.has_asked = True
-            self.answer([GREETING])
+        if not self.has_asked:
+            self._greet(received)
         for line in received.lines:
-            self.has_asked = True
             self._wait(line)
         return received
+
+    def _greet(self, received: Received) -> None:
+        """Greets if the first line is empty, perhaps because its text was deleted."""
+        is_empty = received.begins_empty
+        if received.lines and not (is_empty or received.asks_status):
+            is_empty = not edited(received.lines[0].raw).strip(b" ")
+        if is_empty:
+            self.answer([GREETING])
+        self.has_asked = is_empty or received.asks_status or bool(received.lines)
 
     def _wait(self, line: Line) -> None:
         waiting = self.waiting

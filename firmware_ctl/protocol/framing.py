@@ -35,13 +35,15 @@ _PLAIN_LINES: Final = re.compile(rb"[ ->@-~\n]*")
 """Lines without `?` and without editing keys."""
 _NOISE_AND_QUESTIONS: Final = bytes({*_NOISE, ord("?")} - {_LINE_END})
 _NOISE_BUT_DELETES: Final = bytes({*_NOISE} - {0x08, 0x7F, _LINE_END})
-_ESCAPES: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|O[@-~])")
-"""The escape sequences that terminals send for arrows and other keys."""
+_ESCAPES: Final = re.compile(rb"\x1b(?:\[\[[A-E]|\[[0-?]*[ -/]*[@-~]|O[@-~])")
+"""The escape sequences that terminals send for arrows and other keys. `[[` is that of F1 to F5 on
+the Linux console."""
 _CTRL_U: Final = b"\x15"
 """The key by which a terminal clears the line."""
 _DROPPED: Final = re.compile(rb"(?:\A|(?<=[\r\n]))[^\r\n]*\x15")
 """The part of a line that Ctrl-U drops."""
 _DELETES: Final = b"\x08\x7f"
+_EMPTY_FIRST: Final = re.compile(rb" *[\r\n]")
 _EDITED: Final = re.compile(rb"[\x08\x1b\x7f?]")
 _STOP_WORD: Final = re.compile(rb"stop|off|halt|abort", re.IGNORECASE)
 _HTTP: Final = re.compile(rb" HTTP/\d(?:\.\d)?\Z")
@@ -75,6 +77,8 @@ class Received(NamedTuple):
     lines: Sequence[Line]
     """All complete lines that are not empty."""
     has_empty_line: bool
+    begins_empty: bool
+    """True if the first complete line is empty."""
 
 
 class Flaw(NamedTuple):
@@ -110,17 +114,19 @@ class Framing:
         if _CTRL_U in whole:
             is_cut = is_cut and not _DROPPED.match(whole)
             whole = _DROPPED.sub(b"", whole)
-        # `?` before a line is not a part of the line.
+        begins_empty = _EMPTY_FIRST.match(whole) is not None
+        # `?` before a line is not a part of the line: a program may ask for the status at any time.
         *ended, self.tail = (raw.lstrip(b"?") for raw in whole.replace(b"\r", b"\n").split(b"\n"))
         if not ended:
             self._keep_tail(is_cut)
-            return Received(stop_bytes, asks_status, (), (), has_empty_line=False)
+            return Received(stop_bytes, asks_status, (), (), False, False)
         full = [raw for raw in ended if raw.strip(b" ")]
         lines = [Line(raw, now_ms) for raw in full]
         if is_cut and lines and ended[0] == full[0]:
             lines[0] = lines[0]._replace(is_cut=True)
         self._keep_tail(False)
-        return Received(stop_bytes, asks_status, _suspects(lines), lines, len(full) < len(ended))
+        suspects, has_empty_line = _suspects(lines), len(full) < len(ended)
+        return Received(stop_bytes, asks_status, suspects, lines, has_empty_line, begins_empty)
 
     def suspect_tail(self, now_ms: int) -> Sequence[Line]:
         """The incomplete line, if it may mean stop. Empty if not. For a client that has left: its
@@ -140,6 +146,16 @@ def begins_like_http(line: Line) -> bool:
     ` HTTP/1.1`. So only the end of the line is checked.
     """
     return _HTTP.search(line.raw) is not None
+
+
+def asks_status(line: Line) -> bool:
+    """Whether the line holds `?`. Such a line got the status on arrival, and is not executed."""
+    return b"?" in line.raw
+
+
+def is_answer(text: str) -> bool:
+    """Whether the line looks like an echoed answer. To answer an echo would never end."""
+    return text.startswith(("*", "-")) or text.split(None, 1)[0] in ("ok", "err")
 
 
 def text_of(line: Line) -> str | Flaw:

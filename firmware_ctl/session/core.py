@@ -14,7 +14,7 @@ from firmware_ctl.session.accounts import Accounts
 from firmware_ctl.session.allowance import Allowance, Spent
 from firmware_ctl.session.arrivals import Arrivals
 from firmware_ctl.session.button import Button
-from firmware_ctl.session.events import Fault, Notice, SessionClock, State
+from firmware_ctl.session.events import Fault, Notice, Origin, Reason, SessionClock, State
 from firmware_ctl.session.idle_haptics import IdleHaptics
 from firmware_ctl.session.running import Reservation, Running
 from firmware_ctl.timeline import haptics
@@ -52,8 +52,8 @@ class Waiting(NamedTuple):
     """The supply has read as off since the start was accepted, or this mat cannot read it."""
     is_saved: bool = False
     """The account is on disk."""
-    is_pressed: bool = False
-    """The start came from the button, so a refusal is answered by a haptic."""
+    by: Origin | None = None
+    """Where the start came from. If it came from the button, a haptic answers a refusal."""
 
 
 class Core:
@@ -117,10 +117,17 @@ class Core:
         return int(now_ms * self.speed + 1e-6)
 
     def publish(self, kind: str, **fields: object) -> None:
-        self.notices.append(Notice(kind, {key: str(value) for key, value in fields.items()}))
+        """Publishes a notice. A field that is None is left out."""
+        texts = {key: str(value) for key, value in fields.items() if value is not None}
+        self.notices.append(Notice(kind, texts))
 
     def accept(
-        self, timeline: Timeline, entry: GoodEntry | None, arrived_at_ms: int | None, now_ms: int
+        self,
+        timeline: Timeline,
+        entry: GoodEntry | None,
+        arrived_at_ms: int | None,
+        now_ms: int,
+        by: Origin | None,
     ) -> None:
         """Accepts a start, which then waits: see `Waiting`. Raises `CallerError` if it may not."""
         self.arrivals.refuse_early(now_ms if arrived_at_ms is None else arrived_at_ms)
@@ -139,7 +146,7 @@ class Core:
         is_proven_off = self.mat.gate is None or self.mat.gate.rail_pin is None
         number = self.accounts.next_number(now_ms)
         until_ms = now_ms + SLICE_WAIT_MS
-        self.waiting = Waiting(timeline, entry, number, until_ms, is_proven_off)
+        self.waiting = Waiting(timeline, entry, number, until_ms, is_proven_off, by=by)
         self.save_account(now_ms)
 
     def begin_if_ready(self, waiting: Waiting, now_ms: int) -> None:
@@ -153,12 +160,12 @@ class Core:
         self.started += 1
         if waiting.entry is not None:
             self.selected = waiting.entry
-        self.change_state(State.RUNNING)
+        self.change_state(State.RUNNING, by=waiting.by)
         self.play(self.running, now_ms)
 
     def give_up(self, reason: CallerError, now_ms: int) -> None:
         """Cancels the waiting start, and answers by a haptic if it came from the button."""
-        is_pressed = self.waiting is not None and self.waiting.is_pressed
+        is_pressed = self.waiting is not None and self.waiting.by is Origin.BUTTON
         self.cancel(reason, now_ms)
         if is_pressed:
             self.refuse_press(reason, now_ms)
@@ -170,7 +177,7 @@ class Core:
             self.waiting, self.not_started = None, reason
             self.save_account(now_ms)
 
-    def end(self, now_ms: int) -> None:
+    def end(self, now_ms: int, reason: Reason, by: Origin | None = None) -> None:
         """Ends the session, for any reason: motors off, unused time returned, button locked."""
         if self.running is not None:
             self.allowance.give_back(self.running.clock.left_ms(now_ms))
@@ -180,9 +187,9 @@ class Core:
         self.levels_pct = self.silence
         self.button.lock(now_ms)
         self.save_account(now_ms)
-        self.change_state(State.IDLE)
+        self.change_state(State.IDLE, reason=reason, by=by)
 
-    def stop(self, now_ms: int) -> None:
+    def stop(self, now_ms: int, reason: Reason, by: Origin | None = None) -> None:
         """Ends a session, a waiting start and an idle haptic. Never refused, never raises."""
         self.arrivals.stopped_at_ms = now_ms
         self.button.ignore_until_release()
@@ -191,7 +198,7 @@ class Core:
             self.cancel(CallerError("busy", "a stop came before it began; start again"), now_ms)
             self.button.lock(now_ms)
         if self.running is not None:
-            self.end(now_ms)
+            self.end(now_ms, reason, by)
 
     def fail(self, fault: Fault, now_ms: int) -> None:
         """Stops, and blocks every start until a clear.
@@ -200,7 +207,7 @@ class Core:
         """
         if fault.is_persistent:
             self.persistent[fault.code] = fault.message
-        self.stop(now_ms)
+        self.stop(now_ms, Reason.FAULT)
         self.button.lock(now_ms)
         self.fault_at_ms = now_ms
         if self.fault is None:

@@ -10,7 +10,7 @@ the call. `arrivals` explains why.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from math import ceil
 from typing import Final, NamedTuple
 
@@ -32,9 +32,29 @@ class State(Enum):
     FAULT = "fault"
 
 
+class Origin(StrEnum):
+    """Where a request came from. State events publish it as `by`."""
+
+    BUTTON = "button"
+    SERIAL = "serial"
+    SOCKET = "socket"
+
+
+class Reason(StrEnum):
+    """Why a session ended. The state event of the end publishes it as `reason`."""
+
+    STOP = "stop"
+    BUTTON = "button"
+    LEASE = "lease"
+    END = "end"
+    FAULT = "fault"
+    CLOSED = "closed"
+
+
 # --- inputs -----------------------------------------------------------------------------------
 
-# Data classes, not named tuples, because named tuples of different kinds can compare as equal.
+# Data classes, not named tuples, because named tuples of different kinds can compare as equal. `by`
+# is the origin of a request; None: it is not known.
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +77,7 @@ class Start:
     name: str | None = None
     """None: the selected profile."""
     arrived_at_ms: int | None = None
+    by: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,36 +88,45 @@ class Try:
     words: tuple[str, ...] = ()
     """The line that the timeline was compiled from."""
     arrived_at_ms: int | None = None
+    by: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
     """Ends a session, a waiting start and an idle haptic. Never refused."""
 
+    by: Origin | None = None
+    reason: Reason = Reason.STOP
+
 
 @dataclass(frozen=True, slots=True)
 class Pause:
     arrived_at_ms: int | None = None
+    by: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
     arrived_at_ms: int | None = None
+    by: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Select:
     name: str
+    by: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Trim:
     trim_pct: int
+    by: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reload:
     catalogue: Catalogue
+    by: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +134,7 @@ class Clear:
     """Ends a fault whose cause is gone."""
 
     arrived_at_ms: int | None = None
+    by: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,11 @@ from firmware_ctl.session.events import (
     FaultCleared,
     LedgerSaved,
     LedgerSaveFailed,
+    Origin,
     Pause,
     RailOff,
     Ready,
+    Reason,
     Reload,
     Resume,
     Select,
@@ -47,15 +49,15 @@ def _start(core: Core, event: Start, now_ms: int) -> None:
     entry = core.selected if event.name is None else core.catalogue.valid(event.name)
     if entry is None:
         raise CallerError("unknown-profile", "no profile is loaded; add one, then reload")
-    core.accept(entry.timeline, entry, event.arrived_at_ms, now_ms)
+    core.accept(entry.timeline, entry, event.arrived_at_ms, now_ms, event.by)
 
 
 def _try(core: Core, event: Try, now_ms: int) -> None:
-    core.accept(event.timeline, None, event.arrived_at_ms, now_ms)
+    core.accept(event.timeline, None, event.arrived_at_ms, now_ms, event.by)
 
 
-def _stop(core: Core, _: Stop, now_ms: int) -> None:
-    core.stop(now_ms)
+def _stop(core: Core, event: Stop, now_ms: int) -> None:
+    core.stop(now_ms, event.reason, event.by)
 
 
 def _pause(core: Core, event: Pause, now_ms: int) -> None:
@@ -63,7 +65,7 @@ def _pause(core: Core, event: Pause, now_ms: int) -> None:
     if core.running is not None and core.state is State.RUNNING:
         core.running.pause(now_ms)
         core.levels_pct = core.silence
-        core.change_state(State.PAUSED)
+        core.change_state(State.PAUSED, by=event.by)
 
 
 def _resume(core: Core, event: Resume, now_ms: int) -> None:
@@ -71,7 +73,7 @@ def _resume(core: Core, event: Resume, now_ms: int) -> None:
     if core.running is not None and core.state is State.PAUSED:
         core.running.resume(now_ms)
         core.drive.begin(core.running.timeline.drive_table, now_ms)
-        core.change_state(State.RUNNING)
+        core.change_state(State.RUNNING, by=event.by)
         core.play(core.running, now_ms)
 
 
@@ -80,14 +82,14 @@ def _select(core: Core, event: Select, _: int) -> None:
     if core.waiting is not None:
         core.waiting = core.waiting._replace(entry=None)
     if core.running is None:
-        core.publish("state", profile=core.profile, cert=core.cert)
+        core.publish("state", profile=core.profile, cert=core.cert, by=event.by)
 
 
 def _trim(core: Core, event: Trim, now_ms: int) -> None:
     core.trim_pct = event.trim_pct
     if core.running is not None:
         core.running.playback.trim(core.running.clock.played_ms(now_ms), event.trim_pct)
-    core.publish("state", trim=event.trim_pct)
+    core.publish("state", trim=event.trim_pct, by=event.by)
 
 
 def _reload(core: Core, event: Reload, _: int) -> None:
@@ -99,7 +101,7 @@ def _reload(core: Core, event: Reload, _: int) -> None:
         entry = event.catalogue.find_valid(core.waiting.entry.name)
         core.waiting = core.waiting._replace(entry=entry)
     if (core.profile, core.cert) != before:
-        core.publish("state", profile=core.profile, cert=core.cert)
+        core.publish("state", profile=core.profile, cert=core.cert, by=event.by)
 
 
 def _clear(core: Core, event: Clear, now_ms: int) -> None:
@@ -118,7 +120,7 @@ def _clear(core: Core, event: Clear, now_ms: int) -> None:
     # The present press began during the fault, when no press could start anything.
     core.button.ignore_until_release()
     core.arrivals.void_earlier(arrived_at_ms)
-    core.change_state(State.IDLE, fault="")
+    core.change_state(State.IDLE, fault="", by=event.by)
 
 
 def _fail(core: Core, event: Fault, now_ms: int) -> None:
@@ -148,7 +150,7 @@ def _ready(core: Core, event: Ready, _: int) -> None:
 
 
 def _close(core: Core, _: Close, now_ms: int) -> None:
-    core.stop(now_ms)
+    core.stop(now_ms, Reason.CLOSED)
     core.is_closed = True
 
 
@@ -195,18 +197,16 @@ def apply_gesture(core: Core, gesture: Gesture, now_ms: int) -> None:
         if gesture is Gesture.NOISE:
             core.end_haptic()
         if core.running is not None or core.waiting is not None:
-            core.stop(now_ms)
+            core.stop(now_ms, Reason.BUTTON, Origin.BUTTON)
     elif gesture is Gesture.PRESS:
         if core.haptics.now is not None:
             core.end_haptic()
             core.button.suppress_short()
     elif gesture is Gesture.SHORT and core.state is State.IDLE:
         try:
-            _start(core, Start(), now_ms)
+            _start(core, Start(by=Origin.BUTTON), now_ms)
         except CallerError as error:
             core.refuse_press(error, now_ms)
-        if core.waiting is not None:
-            core.waiting = core.waiting._replace(is_pressed=True)
     elif gesture is Gesture.HELD and core.state is State.IDLE:
         if not core.allowance.damage:
             _select_next(core, now_ms)
@@ -217,7 +217,7 @@ def apply_gesture(core: Core, gesture: Gesture, now_ms: int) -> None:
     elif gesture is Gesture.HELD_3_S and core.state is State.FAULT:
         core.button.ignore_until_release()
         try:
-            _clear(core, Clear(), now_ms)
+            _clear(core, Clear(by=Origin.BUTTON), now_ms)
         except CallerError as error:
             core.publish("refused", code=error.code, message=error)
 
@@ -226,7 +226,7 @@ def _select_next(core: Core, now_ms: int) -> None:
     names = [entry.name for entry in core.catalogue.good]
     if names:
         selected = names.index(core.selected.name) + 1 if core.selected else 0
-        _select(core, Select(names[selected % len(names)]), now_ms)
+        _select(core, Select(names[selected % len(names)], Origin.BUTTON), now_ms)
         number = selected % len(names) + 1
         core.begin_haptic(f"profile-{number}", haptics.profile_number_pulses(number), now_ms)
 

@@ -58,6 +58,7 @@ from firmware_ctl.session.events import (
     Pause,
     RailOff,
     Ready,
+    Reason,
     Reload,
     Resume,
     Select,
@@ -269,14 +270,14 @@ class Session:
         if core.state is State.RUNNING:
             played_ms = running.clock.played_ms(now_ms)
             if played_ms >= running.timeline.end_ms:
-                core.end(now_ms)
+                core.end(now_ms, Reason.END)
             elif played_ms >= running.reservation.saved_ms:
                 core.publish("refused", code="not-ready", message=SLOW_DISK)
-                core.end(now_ms)
+                core.end(now_ms, Reason.END)
             else:
                 core.play(running, now_ms)
         elif now_ms >= running.pause_ends_at_ms(now_ms):
-            core.end(now_ms)
+            core.end(now_ms, Reason.END)
 
     def _play_on(self, running: Running, now_ms: int) -> Step:
         """The fast path of a tick, in which nothing but the levels can have changed.

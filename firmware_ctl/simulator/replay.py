@@ -24,7 +24,9 @@ from firmware_ctl.session.button import DEBOUNCE_MS, Contact, Spell
 from firmware_ctl.session.events import (
     Contacts,
     Input,
+    Origin,
     Ready,
+    Reason,
     Reload,
     Select,
     State,
@@ -325,11 +327,16 @@ def _event(path: str, mat: Mat, kind: str, values: Json) -> Input:
         case "try", {"words": [_, _, _, *_] as all_words}:
             words = tuple(map(_printable, all_words))
             arrived_at_ms = _time(values["arrived_at_ms"]) if "arrived_at_ms" in values else None
-            return Try(try_timeline(words, mat), words, arrived_at_ms)
+            return Try(try_timeline(words, mat), words, arrived_at_ms, _origin(values))
         case "reload", {"profiles": profiles}:
-            return Reload(_catalogue(path, mat, {} if profiles is None else profiles))
+            catalogue = _catalogue(path, mat, {} if profiles is None else profiles)
+            return Reload(catalogue, _origin(values))
     event: Input = EVENTS[kind](**{name: CHECKS[name](value) for name, value in values.items()})
     return event
+
+
+def _origin(values: Json) -> Origin | None:
+    return Origin(values["by"]) if "by" in values else None
 
 
 def _spell(first: object, last: object, contact: object) -> Spell:
@@ -398,6 +405,8 @@ CHECKS: Final[Mapping[str, Callable[[object], object]]] = {
     "is_persistent": _flag,
     "number": _time,
     "why": _text,
+    "by": lambda value: Origin(str(value)),
+    "reason": lambda value: Reason(str(value)),
     "for_ms": _time,
     "off_ms": _time,
     "asked_until_ms": lambda value: _whole(value, -1, AT_MS_MAX),

@@ -39,7 +39,7 @@ from firmware_ctl.storage.files import atomic_write
 from firmware_ctl.storage.ring import HALF_BYTES, Half, Ring, as_line
 from firmware_ctl.timeline.catalogue import Catalogue
 
-FORMAT: Final = 7
+FORMAT: Final = 8
 
 PROFILES_BYTES: Final = HALF_BYTES // 8
 """The most bytes of profile files in one line. JSON writes a byte as three at most, so a snapshot
@@ -309,10 +309,10 @@ def _values(event: Input) -> dict[str, object]:
             if spells:
                 values["spells"] = [(*spell[:2], spell.contact.value) for spell in spells]
             return values
-        case Try(_, words, arrived_at_ms):
-            values = {"words": words, "arrived_at_ms": arrived_at_ms}
-        case Reload(catalogue):
-            return {"profiles": _profiles(catalogue)}
+        case Try(_, words, arrived_at_ms, by):
+            values = {"words": words, "arrived_at_ms": arrived_at_ms, "by": by}
+        case Reload(catalogue, by):
+            return {"profiles": _profiles(catalogue)} | ({} if by is None else {"by": by})
         case _:
             values = {field.name: getattr(event, field.name) for field in fields(event)}
     return {name: value for name, value in values.items() if value is not None}

@@ -4,14 +4,32 @@ A bad profile has only a name and mistakes. No list of profiles shows it, and a 
 for it by name gets the first mistake as the refusal.
 """
 
+from itertools import count
 from typing import NamedTuple
 
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.profile import Profile, read_profile
-from firmware_ctl.errors import AuthorError, CallerError
+from firmware_ctl.config.slips import suggestion
+from firmware_ctl.errors import AuthorError, CallerError, printable
 from firmware_ctl.timeline.heat import refuse_hot
 from firmware_ctl.timeline.model import Timeline
 from firmware_ctl.timeline.supply import Budget, fit_to_supply
+
+
+class UnknownProfileError(CallerError):
+    """No profile has this name.
+
+    Only `str()` searches for the name that was meant. A stop word may stand in the line of the
+    request, and a stop must not wait for the search.
+    """
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__("unknown-profile", name)
+        self._name = name
+        self._known = known
+
+    def __str__(self) -> str:
+        return printable(f"there is no profile {self._name}; {suggestion(self._name, self._known)}")
 
 
 class GoodEntry(NamedTuple):
@@ -52,8 +70,20 @@ class Catalogue(NamedTuple):
     def find_valid(self, name: str) -> GoodEntry | None:
         return next((entry for entry in self.good if entry.name == name), None)
 
+    def name_of(self, word: str) -> str:
+        """The name of the profile that a person means: its name in any case, or its number.
+
+        Numbers count the good profiles from 1, in their order. A name comes before a number,
+        because `3` may be the name of a profile. A word that is neither is returned unchanged.
+        """
+        name = word.lower()
+        if any(entry.name == name for entry in self.entries):
+            return name
+        numbered = dict(zip(map(str, count(1)), self.good, strict=False))
+        return numbered[word].name if word in numbered else word
+
     def valid(self, name: str) -> GoodEntry:
-        """The good profile with this name.
+        """The good profile with exactly this name.
 
         Raises `CallerError`: with the first mistake of a bad profile, or with the names that exist.
         """
@@ -62,8 +92,7 @@ class Catalogue(NamedTuple):
                 if isinstance(entry, BadEntry):
                     raise CallerError("invalid-profile", str(entry.error.mistakes[0]))
                 return entry
-        names = ", ".join(entry.name for entry in self.good)
-        raise CallerError("unknown-profile", f"there is no profile {name}; there are: {names}")
+        raise UnknownProfileError(name, [entry.name for entry in self.good])
 
 
 def read_entry(name: str, data: bytes, path: str, mat: Mat) -> Entry:

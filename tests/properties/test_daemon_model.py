@@ -60,11 +60,12 @@ STOPS = st.one_of(
     loose_stops(),
 )
 STARTS = st.sampled_from(
-    [b"start calm\r", b"start\r", b"START quick\n", b"try all steady 30\r", b"press\r"]
-)
+    [b"start calm\r", b"start\r", b"START quick\n", b"start 2\r", b"start Calm\n",
+     b"try all steady 30\r", b"press\r"]
+)  # fmt: skip
 OTHER_REQUESTS = st.sampled_from(
     [b"ping\r", b"status\n", b"hello\r", b"reload\r", b"pause\r", b"resume\r", b"trim 50\r",
-     b"select quick\r", b"events on\r", b"events off\r", b"help stop\r", b"clear\r", b"lease 1\r",
+     b"select quick\r", b"select 3\r", b"events on\r", b"events off\r", b"help stop\r", b"clear\r", b"lease 1\r",
      b"lease 2\r", b"lease 0\r", b"profiles\r", b"limits\r", b"stop\x15ping\r", b"pi"]
 )  # fmt: skip
 INVALID_LINES = st.sampled_from(

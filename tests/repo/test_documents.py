@@ -101,9 +101,9 @@ absent answer author bad block builder button cache caller calls check clock clo
 columns context core daemon device disk dropped edit erm error explanation failed factory faulty field files firmware
 flaw folder frame good gpio hardware header hello host idle injector job kept kernel key keyboard kind
 late led limits listener long loop machine mapping measured model moment no node note off outcome
-parser pi picture pin pins port ports progress pty reader ready received refused reload report resolved
+parser pi picture pin pins port ports progress pty reader ready reason received refused reload report resolved
 resume row running save saved scalar screen select sequence serial service setup signals simulated
-socket stage stop storage stream suspended synchronised systemd terminal too under voltage waker
+socket stage stop storage stream suspended synchronised systemd terminal too under unknown voltage waker
 work
 """
 """Words of class names that mean what they mean everywhere, and stand in no glossary."""

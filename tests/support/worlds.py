@@ -21,6 +21,7 @@ from firmware_ctl.session.events import (
     Fault,
     Input,
     LedgerSaved,
+    Origin,
     Pause,
     Ready,
     SaveLedger,
@@ -171,8 +172,8 @@ def world_in(state: State) -> World:
 class Wire:
     """A client in memory. The daemon reads its chunks one by one. It reads everything or nothing."""
 
-    def __init__(self) -> None:
-        self.connection = Connection()
+    def __init__(self, origin: Origin = Origin.SOCKET) -> None:
+        self.connection = Connection(origin)
         self.ended = False
         self.reads = True
         self.chunks: deque[bytes] = deque()
@@ -257,7 +258,7 @@ class WirePoller(VirtualPoller):
 
 
 class Bench:
-    """A daemon with two clients. Schedule calls with `at` and bytes with `send`, then call `run`."""
+    """A daemon with two clients, the first on a serial port. Schedule calls with `at` and bytes with `send`, then call `run`."""
 
     def __init__(self, button: Finger | None = None) -> None:
         mat = MAT._replace(limits=LIMITS._replace(daily_ms=12 * MINUTE_MS))
@@ -277,7 +278,7 @@ class Bench:
             self._reload,
             self.log_lines.append,
         )
-        self.wires = (Wire(), Wire())
+        self.wires = (Wire(Origin.SERIAL), Wire())
         for wire in self.wires:
             self.daemon.join(wire)
 

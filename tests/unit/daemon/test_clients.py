@@ -171,6 +171,38 @@ def test_events_go_to_connections_that_asked() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ([(1_500, b"!")], "stop"),
+        ([(1_500, b"\0stop\n")], "stop"),
+        ([(1_500, b"stop\n")], "stop"),
+        ([(1_500, b"sto"), (1_600, b"p"), (1_700, b"")], "stop"),
+        ([(1_500, b"lease 1\n")], "lease"),
+        ([(1_500, b"lease 1\n"), (1_600, b"")], "closed"),
+    ],
+)
+def test_log_says_why_and_from_where_a_session_ended(
+    script: list[tuple[int, bytes]], reason: str
+) -> None:
+    world = World()
+    lease_script(world, [(700, b"start beta\n"), *script])
+    world.run(5_000)
+    states = [line for line in world.log if line.startswith("event=state")]
+    assert [line.partition(" cert=")[2].split()[1:] for line in states] == [
+        ["by=socket"],
+        [f"reason={reason}", "by=socket"],
+    ]
+
+
+def test_session_that_plays_to_its_end_and_one_that_the_daemon_ends_name_nobody() -> None:
+    world = World()
+    lease_script(world, [(700, b"start alpha\n"), (3_000, b"start beta\n")])
+    world.run(4_000)
+    ends = [line.partition(" reason=")[2] for line in world.log if " reason=" in line]
+    assert ends == ["end", "closed"]
+
+
 def test_client_with_a_lease_that_leaves_ends_its_waiting_start() -> None:
     world = World()
     leaves, stays = Wire(world.daemon), Wire(world.daemon)

@@ -17,6 +17,7 @@ from firmware_ctl.daemon.interfaces import Link, Source
 from firmware_ctl.daemon.links import (
     REOPEN_MS,
     PtyLink,
+    SerialLink,
     SerialPorts,
     SocketLink,
     listen_control,
@@ -24,6 +25,7 @@ from firmware_ctl.daemon.links import (
     try_serial,
 )
 from firmware_ctl.errors import DeviceError
+from firmware_ctl.session.events import Origin
 
 
 class Owner:
@@ -55,6 +57,17 @@ class Owner:
 
     def make_room(self) -> bool:
         return False
+
+
+def test_connection_of_a_link_has_the_origin_of_its_port() -> None:
+    near, far = socket.socketpair()
+    pty = PtyLink()
+    links: list[Link] = [SocketLink(near), pty, SerialLink(None, lambda: None)]
+    origins = [link.connection.origin for link in links]
+    near.close()
+    far.close()
+    pty.close()
+    assert origins == [Origin.SOCKET, Origin.SERIAL, Origin.SERIAL]
 
 
 @pytest.fixture

@@ -162,6 +162,7 @@ def test_pin_that_fails_is_a_persistent_fault_until_it_works() -> None:
     assert 900 <= world.motors.lows_at_ms[0] <= 940
     faults = [line for line in world.log if "fault" in line]
     assert [line.partition(" profile")[0] for line in faults] == [
+        "event=state state=idle",
         "event=fault state=fault fault=pin-write",
         "event=state state=idle",
     ]

@@ -4,11 +4,18 @@ import re
 
 from hypothesis import strategies as st
 
-from firmware_ctl.protocol.commands import COMMANDS, asks_status, is_answer
+from firmware_ctl.protocol.commands import COMMANDS
 from firmware_ctl.protocol.connection import (
     Connection,
 )
-from firmware_ctl.protocol.framing import LONGEST_LINE, Flaw, Line, text_of
+from firmware_ctl.protocol.framing import (
+    LONGEST_LINE,
+    Flaw,
+    Line,
+    asks_status,
+    is_answer,
+    text_of,
+)
 from tests.support.worlds import Bench, Wire
 
 
@@ -21,7 +28,7 @@ def answers(*lines: bytes, bench: Bench | None = None) -> list[str]:
 
 WORDS = [
     *COMMANDS, *(name.upper() for name in COMMANDS), "calm", "quick", "bad", "on", "off", "50", "0", "1",
-    "all", "back.left", "steady", "wave", "30", "30%", "period=4", "short", "0.05", " ", "x" * 90,
+    "CALM", "2", "9", "all", "back.left", "steady", "wave", "30", "30%", "period=4", "short", "0.05", " ", "x" * 90,
 ]  # fmt: skip
 
 LINES = st.lists(st.sampled_from(WORDS), max_size=5).map(lambda words: " ".join(words).encode())
@@ -55,7 +62,7 @@ def requests(data: bytes) -> list[bytes | None]:
     line, asked, is_begun = b"", False, False
     data = re.sub(rb"\r\n|\r\0|\r", b"\n", data)
     while data:
-        key = re.match(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|O[@-~])|[\s\S]", data)
+        key = re.match(rb"\x1b(?:\[\[[A-E]|\[[0-?]*[ -/]*[@-~]|O[@-~])|[\s\S]", data)
         assert key is not None
         byte, data = key[0], data[key.end() :]
         asked = asked or (b"?" in byte and is_begun)

@@ -6,11 +6,15 @@ from typing import get_args, get_origin, get_type_hints
 import pytest
 
 from firmware_ctl import limits
-from firmware_ctl.protocol.commands import COMMANDS, Request
+from firmware_ctl.protocol.commands import COMMANDS, Request, is_request
 from firmware_ctl.protocol.connection import (
+    END_REASONS,
     ERROR_CODES,
     FAULT_CODES,
 )
+from firmware_ctl.protocol.framing import Line
+from firmware_ctl.session.events import Origin
+from firmware_ctl.timeline import catalogue
 from tests.support.worlds import Bench, RealButton
 from tests.unit.protocol.byte_streams import (
     answers,
@@ -27,6 +31,8 @@ ERRORS = {
 }  # fmt: skip
 
 FAULTS = {"tick-late", "pin-write", "rail", "button", "under-voltage", "suspend", "internal"}
+
+REASONS = {"stop", "button", "lease", "end", "fault", "closed"}
 
 
 def test_commands_equal_the_contract_and_fill_help_and_caps() -> None:
@@ -54,6 +60,25 @@ def test_handler_of_a_command_takes_what_its_reader_returns(name: str) -> None:
 
 def test_codes_equal_the_contract() -> None:
     assert (set(ERROR_CODES), set(FAULT_CODES)) == (ERRORS, FAULTS)
+    assert set(END_REASONS) == REASONS
+    assert set(Origin) == {"button", "serial", "socket"}
+
+
+@pytest.mark.parametrize("line", ["select stop", "start calm-off", "explain halt"])
+def test_search_for_a_similar_profile_never_delays_a_stop(
+    line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[str] = []
+
+    def suggestion(word: str, _: object) -> str:
+        searched.append(word)
+        return ""
+
+    monkeypatch.setattr(catalogue, "suggestion", suggestion)
+    assert not is_request(Line(line.encode(), 0), Bench().session)
+    assert searched == []
+    assert answers(line.encode())[-1].startswith("err unknown-profile there is no profile ")
+    assert searched == [line.split()[1]]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -122,6 +122,39 @@ def test_empty_line_on_a_new_connection_is_greeted_once(end: bytes) -> None:
     assert bench.wires[0].lines() == [READY, GREETING, "ok"]
 
 
+@pytest.mark.parametrize("first", [b"x\x7f", b"helo\x15", b"\x1b[A", b" \x1b[[B ", b"a\x08\x08"])
+def test_line_whose_text_was_deleted_is_greeted_like_an_empty_one(first: bytes) -> None:
+    bench = Bench()
+    bench.send(100, first + b"\r")
+    bench.send(200, first + b"\r", b"ping\r")
+    bench.run(300)
+    assert bench.wires[0].lines() == [READY, GREETING, "ok"]
+
+
+@pytest.mark.parametrize("first", [b"ping\r\r", b"pin?g\r\r", b"\xff\r\r", b"ok\r\r", b"?\r"])
+def test_connection_that_has_asked_is_not_greeted(first: bytes) -> None:
+    bench = Bench()
+    bench.send(100, first)
+    bench.send(200, b"\r")
+    bench.run(300)
+    assert GREETING not in bench.wires[0].lines()
+
+
+@given(cut(CALM_BYTES))
+@example([b"\r", b"ping\r"])
+@example([b"x\x08", b"\r", b"x\r"])
+@settings(max_examples=60)
+def test_greeting_does_not_depend_on_how_the_bytes_are_cut(chunks: list[bytes]) -> None:
+    greetings = []
+    for pieces in (chunks, [b"".join(chunks)], [bytes([b]) for b in b"".join(chunks)]):
+        connection = Connection()
+        for piece in pieces:
+            connection.receive(piece, 0)
+        greetings.append(connection._unsent.count(GREETING.encode()))
+
+    assert greetings in ([0] * 3, [1] * 3)
+
+
 def test_hello_resets_the_settings_of_the_client_before() -> None:
     bench = Bench()
     bench.send(100, b"echo on\revents on\rlease 1\rsta")

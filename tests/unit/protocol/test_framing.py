@@ -26,6 +26,7 @@ from tests.unit.protocol.byte_streams import BYTES, cut, final_lines, requests, 
 @example([b"STOP\rstop it\rstopping\r"])
 @example([b"x" * 97 + b"\r" + b"y" * 96 + b"\r"])
 @example([b"\x1b[", b"Astart\r"])
+@example([b"\x1b[", b"[Cstart\r"])
 @example([b"pinx\x08", b"g\r\0ping\r"])
 @example([b"pi\x15ping\rok\r- x\r* y\r"])
 def test_framing_of_bytes_split_anywhere_equals_the_contract(chunks: list[bytes]) -> None:

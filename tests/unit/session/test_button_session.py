@@ -76,7 +76,7 @@ def test_short_press_starts_the_selected_profile() -> None:
     world.press(1_000)
 
     assert world.notices() == [
-        (1_130, "state", {"state": "running", "profile": "calm"}),
+        (1_130, "state", {"state": "running", "profile": "calm", "by": "button"}),
         (1_130, "phase", {"phase": "rest"}),
     ]
 
@@ -101,7 +101,8 @@ def test_press_while_paused_stops() -> None:
     world.press(3_000)
     world.at(20_000)
 
-    assert world.notices(3_000) == [(3_000, "state", {"state": "idle", "profile": "calm"})]
+    fields = {"state": "idle", "profile": "calm", "reason": "button", "by": "button"}
+    assert world.notices(3_000) == [(3_000, "state", fields)]
 
 
 def test_ten_presses_in_three_seconds_leave_the_mat_off() -> None:

@@ -51,7 +51,7 @@ def test_hold_selects_the_next_profile_and_pulses_its_number() -> None:
     world.at(5_000)
 
     assert world.notices() == [
-        (2_804, "state", {"profile": "quick"}),
+        (2_804, "state", {"profile": "quick", "by": "button"}),
         (2_804, "signal", {"signal": "profile-2"}),
         (3_604, "signal", {"signal": ""}),
     ]

@@ -150,7 +150,7 @@ def test_session_ends_at_the_end_of_the_time_on_disk() -> None:
     message = "the disk does not take the record of today's running time; see whether it is full or failing"
     assert ended == [
         (61_000, "refused", {"code": "not-ready", "message": message}),
-        (61_000, "state", {"state": "idle", "profile": "calm"}),
+        (61_000, "state", {"state": "idle", "profile": "calm", "reason": "end"}),
     ]
     assert world.steps[-1][1].duty_pct == SILENCE
     assert world.session.used_ms(61_000) == 60_000

@@ -58,7 +58,7 @@ def test_pauses_of_five_minutes_in_all_end_the_session() -> None:
 
     ended_at_ms = 3_000 + 5 * MINUTE_MS
     assert world.notices(ended_at_ms - 1) == [
-        (ended_at_ms, "state", {"state": "idle", "profile": "calm"})
+        (ended_at_ms, "state", {"state": "idle", "profile": "calm", "reason": "end"})
     ]
     assert world.session.used_ms(world.now_ms) == 2_000
 
@@ -72,7 +72,7 @@ def test_pause_while_paused_does_not_restart_the_five_minutes() -> None:
     assert world.notices()[-1] == (
         2_000 + 5 * MINUTE_MS,
         "state",
-        {"state": "idle", "profile": "calm"},
+        {"state": "idle", "profile": "calm", "reason": "end"},
     )
 
 

@@ -165,7 +165,11 @@ def test_session_with_any_later_requests_is_not_extended() -> None:
 
     assert world.session.status.started == 1
     assert world.levels()[-1] == (5_000, SILENCE)
-    assert world.notices()[-1] == (5_000, "state", {"state": "idle", "profile": "quick"})
+    assert world.notices()[-1] == (
+        5_000,
+        "state",
+        {"state": "idle", "profile": "quick", "reason": "end"},
+    )
 
 
 def test_wake_that_is_late_shifts_no_later_level() -> None:

@@ -40,7 +40,7 @@ def test_broken_wire_is_a_fault_that_clears_only_after_repair() -> None:
 
     assert world.levels(2_000) == [(2_000, SILENCE)]
     assert world.notices(2_000) == [
-        (2_000, "state", {"state": "idle", "profile": "calm"}),
+        (2_000, "state", {"state": "idle", "profile": "calm", "reason": "button", "by": "button"}),
         (2_500, "fault", {"state": "fault", "fault": "button"}),
         (4_030, "state", {"state": "idle", "profile": "calm", "fault": ""}),
     ]
@@ -56,7 +56,7 @@ def test_hold_of_three_seconds_in_a_fault_clears_it_and_starts_nothing() -> None
     world.at(30_000)
 
     assert world.notices(10_000) == [
-        (19_000, "state", {"state": "idle", "profile": "calm", "fault": ""})
+        (19_000, "state", {"state": "idle", "profile": "calm", "fault": "", "by": "button"})
     ]
     assert world.levels() == []
 

@@ -2,20 +2,33 @@
 
 import re
 
+import pytest
+
 from firmware_ctl.protocol import commands
+from firmware_ctl.session.button import Contact
 from firmware_ctl.session.events import (
     Clear,
+    Close,
+    Contacts,
     Fault,
+    Input,
+    Origin,
     Pause,
+    Reason,
+    Reload,
+    Resume,
     Select,
     Start,
     State,
     Stop,
+    Suspended,
     Trim,
+    Try,
 )
 from firmware_ctl.timeline.catalogue import Catalogue
 from firmware_ctl.timeline.motor_drive import duty_table
 from tests.support.worlds import (
+    CALM,
     CATALOGUE,
     MAT,
     MINUTE_MS,
@@ -23,6 +36,7 @@ from tests.support.worlds import (
     World,
     world_in,
 )
+from tests.unit.session.inputs import TRIAL
 
 
 def test_session_publishes_each_change_and_ends_at_zero() -> None:
@@ -41,7 +55,7 @@ def test_session_publishes_each_change_and_ends_at_zero() -> None:
         (11_000, "cue", {"cue": ""}),
         (11_000, "phase", {"phase": "two"}),
         (11_000, "signal", {"signal": ""}),
-        (13_000, "state", {"state": "idle", "profile": "steps"}),
+        (13_000, "state", {"state": "idle", "profile": "steps", "reason": "end"}),
     ]
     assert world.levels()[-1] == (13_000, SILENCE)
     assert world.session.selected is CATALOGUE.entries[3]
@@ -118,10 +132,53 @@ def test_select_trim_fault_and_clear_are_published() -> None:
         (2_000, "state", {"trim": "70"}),
         (3_000, "state", {"state": "running", "profile": "quick"}),
         (3_000, "phase", {"phase": "only"}),
-        (4_000, "state", {"state": "idle", "profile": "quick"}),
+        (4_000, "state", {"state": "idle", "profile": "quick", "reason": "fault"}),
         (4_000, "fault", {"state": "fault", "fault": "rail"}),
         (6_000, "state", {"state": "idle", "profile": "quick", "fault": ""}),
     ]
+
+
+@pytest.mark.parametrize(
+    ("event", "fields"),
+    [
+        (Stop(), {"reason": "stop"}),
+        (Stop(Origin.SERIAL), {"reason": "stop", "by": "serial"}),
+        (Stop(Origin.SOCKET, Reason.LEASE), {"reason": "lease", "by": "socket"}),
+        (Stop(Origin.SOCKET, Reason.CLOSED), {"reason": "closed", "by": "socket"}),
+        (Contacts(Contact.PRESSED), {"reason": "button", "by": "button"}),
+        (Fault("rail", "the rail is off"), {"reason": "fault"}),
+        (Suspended(2_000), {"reason": "fault"}),
+        (Close(), {"reason": "closed"}),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("state", [State.RUNNING, State.PAUSED])
+def test_end_of_a_session_publishes_its_reason_once(
+    state: State, event: Input, fields: dict[str, str]
+) -> None:
+    world = world_in(state)
+    world.at(11_000, event)
+    world.at(12_000)
+
+    ends = [fields for _, _, fields in world.notices(11_000) if "reason" in fields]
+    assert ends == [{"state": "idle", "profile": "calm", **fields}]
+
+
+def test_request_publishes_where_it_came_from() -> None:
+    world = World()
+    by = Origin.SERIAL
+    events = (
+        Select("quick", by), Start(None, None, by), Pause(None, by), Resume(None, by), Trim(70, by),
+        Fault("rail", "the rail is off"), Clear(None, by), Reload(Catalogue((CALM,)), by),
+        Try(TRIAL, (), None, by),
+    )  # fmt: skip
+    for at_ms, event in enumerate(events, 1):
+        world.at(1_000 * at_ms, event)
+
+    published = [fields for _, kind, fields in world.notices() if kind == "state"]
+    assert [fields.get("by", fields.get("reason")) for fields in published] == [
+        *["serial"] * 5, "fault", *["serial"] * 3,
+    ]  # fmt: skip
 
 
 def test_select_while_running_changes_the_next_start_and_publishes_nothing() -> None:

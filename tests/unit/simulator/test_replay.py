@@ -56,7 +56,7 @@ def test_replay_of_a_session_prints_every_input_and_notice(
         "      6.750 s  wake  event=signal signal=cue-begin",
         "      7.350 s  wake  event=signal signal=",
         "      8.000 s  wake  event=signal signal=cue-end",
-        f"      9.000 s  wake  event=state state=idle profile=taps cert={cert}  event=signal signal=",
+        f"      9.000 s  wake  event=state state=idle profile=taps cert={cert} reason=end  event=signal signal=",
         "      9.000 s  ledger saved 9000",
         "      9.000 s  the last: idle level=[0, 0, 0] duty=[0, 0, 0] kicks=[]",
     ]

@@ -73,7 +73,7 @@ def test_line_holds_the_input_and_what_it_changed(world: World) -> None:
     world.wait(60)
     world.do(Fault("rail", "the rail is off", is_persistent=True))
     snapshot, first, released, *_, start, saved, fault, _ = records(world.ring.copy()[0])
-    assert (snapshot["incident"], snapshot["half"], snapshot["can_replay"]) == (7, 1, True)
+    assert (snapshot["incident"], snapshot["half"], snapshot["can_replay"]) == (8, 1, True)
     silence = [0, 0, 0]
     assert first == {
         "at_ms": 0, "event": "wake",

@@ -33,17 +33,31 @@ def test_first_is_the_first_good_entry() -> None:
 def test_valid_of_a_bad_name_gives_its_mistake_and_of_an_unknown_one_all_names() -> None:
     assert CATALOGUE.valid("quick") is QUICK
     refusals = []
-    for name in ("bad", "nobody", ""):
+    for name in ("bad", "nobody", "", "Quikc", "\x1b[2J"):
         with pytest.raises(CallerError) as refused:
             CATALOGUE.valid(name)
         refusals.append((refused.value.code, str(refused.value)))
 
     assert refusals == [
         ("invalid-profile", "bad.yaml:3:7: level: 140% is above the most, 100%"),
-        ("unknown-profile", "there is no profile nobody; there are: calm, quick, steps"),
-        ("unknown-profile", "there is no profile ; there are: calm, quick, steps"),
+        ("unknown-profile", "there is no profile nobody; known: calm, quick, steps"),
+        ("unknown-profile", "there is no profile ; known: calm, quick, steps"),
+        ("unknown-profile", "there is no profile Quikc; did you mean quick?"),
+        ("unknown-profile", "there is no profile \\x1b[2J; known: calm, quick, steps"),
     ]
     assert (CATALOGUE.find_valid("bad"), CATALOGUE.find_valid("calm")) == (None, CALM)
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [("calm", "calm"), ("CALM", "calm"), ("Bad", "bad"), ("1", "calm"), ("2", "quick"), ("3", "7"),
+     ("7", "7"), ("4", "4"), ("0", "0"), ("02", "02"), ("-1", "-1"), ("\u00b2", "\u00b2"),
+     ("Nobody", "Nobody")],
+)  # fmt: skip
+def test_name_of_a_word_is_the_profile_in_any_case_or_by_its_number(word: str, name: str) -> None:
+    """The bad one is not counted, and a name comes before a number."""
+    seven = QUICK._replace(name="7")
+    assert Catalogue((BAD, CALM, QUICK, seven)).name_of(word) == name
 
 
 def test_read_entry_makes_a_good_or_a_bad_entry() -> None:
