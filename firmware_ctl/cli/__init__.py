@@ -20,7 +20,10 @@ __all__ = [
     "parser",
     "run",
     "service",
+    "view_feed",
+    "view_help",
     "view_layout",
+    "view_lines",
     "view_picture",
     "view_terminal",
 ]

@@ -40,22 +40,26 @@ class Feed:
         socket: str,
         power_at: Callable[[int], Levels],
         origin_ms: int = 0,
+        selected: Callable[[], str] = str,
     ) -> None:
         """`serial`, `socket`: the paths at which other programs reach the daemon.
 
         `power_at`: for a time in ms, the share of the time in percent for which each motor is
         joined to its supply. `origin_ms`: the daemon's time 0 on the monotonic clock, which the
-        view reads too.
+        view reads too. `selected`: the name of the selected profile, which a status has only while
+        idle; empty if there is none.
         """
         self._mat = mat
         self._speed = speed
         self._connection = connection
         self._power_at = power_at
         self._origin_ms = origin_ms
+        self._selected = selected
         self._addresses = {"serial": serial, "socket": socket}
         self._last_motors: tuple[object, ...] = ()
         self._last_status: dict[str, object] = {}
         self._last_catalogue: Catalogue | None = None
+        self._last_selected: str | None = None
 
     def step(self, event: Input, step: Step, now_ms: int) -> None:
         """Reports what this step has changed."""
@@ -63,6 +67,10 @@ class Feed:
         if catalogue is not self._last_catalogue:
             self._last_catalogue = catalogue
             self._publish({"hello": self._hello(catalogue)})
+            self._last_selected = None
+        if (selected := self._selected()) != self._last_selected:
+            self._last_selected = selected
+            self._publish_selected(catalogue)
         self._publish_motors(step, now_ms)
         locked_until_ms = self._shared_ms(step.status.locked_until_ms)
         status = {**_report(step.status, now_ms), "locked_until_ms": locked_until_ms}
@@ -72,7 +80,14 @@ class Feed:
             # An end that has a reason is reported by an event of its own, with that reason.
             has_reason = any(notice.kind == "refused" for notice in step.notices)
             by_itself = isinstance(event, Wake) and not has_reason
-            self._publish({"status": {**status, **times, "by_itself": by_itself}})
+            ends = {"by_itself": by_itself, "has_reason": has_reason}
+            self._publish({"status": {**status, **times, **ends}})
+
+    def _publish_selected(self, catalogue: Catalogue) -> None:
+        # One `about` at a time: together they could be more than the connection holds.
+        entry = catalogue.find_valid(self._last_selected or "")
+        about = entry.profile.about if entry else ""
+        self._publish({"selected": {"name": self._last_selected, "about": about}})
 
     def _publish_motors(self, step: Step, now_ms: int) -> None:
         motors = (step.level_pct, step.duty_pct, step.kicks, self._power_at(now_ms))

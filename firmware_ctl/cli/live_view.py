@@ -17,11 +17,17 @@ from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import Final
 
-from firmware_ctl.cli.view_picture import REDRAW_MS, STOP, Picture
+from firmware_ctl.cli.view_picture import DOWN, ENTER, ESC, REDRAW_MS, STOP, UP, Picture
 from firmware_ctl.cli.view_terminal import TERMINAL_ERRORS, Terminal
 
 END_MS: Final = 2_000
 """How long the daemon may take to end after its channel is closed, before it is killed."""
+
+END_LINE: Final = b"Stopped. All motors are off.\n"
+"""What the shell's screen shows after a daemon that ended in order."""
+
+COULD_NOT_START: Final = 2
+"""The exit code of a daemon that could not start, and that has written why."""
 
 _ENDING: Final = frozenset((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT))
 _CAUGHT: Final = (
@@ -35,7 +41,11 @@ _CAUGHT: Final = (
 # While the view has the terminal, Ctrl-C and Ctrl-Z arrive as these characters, not as signals.
 _QUIT_KEYS: Final = "q\x03"
 _SUSPEND_KEY: Final = "\x1a"
-_ESCAPES: Final = re.compile(r"\x1b(?:\[[0-9;?]*[@-~]|O[A-Za-z])")
+_KEYS: Final = re.compile(r"\x1b(?:\[[0-?]*[@-~]|O[A-Za-z])?|.", re.DOTALL)
+"""One key: an escape sequence, Esc alone, or a character."""
+_INCOMPLETE: Final = re.compile(r"\x1b(?:\[[0-?]*|O)?\Z")
+"""The begin of an escape sequence at the end of what was read."""
+_KEY_NAMES: Final = {"\x1b[A": UP, "\x1bOA": UP, "\x1b[B": DOWN, "\x1bOB": DOWN, "\n": ENTER}
 
 
 def run(
@@ -53,8 +63,12 @@ def run(
     print(first_line, flush=True)
     with contextlib.closing(channel), _signals() as signals_fd, Terminal() as terminal:
         code, reason = _Loop(channel, child_pid, terminal, signals_fd).run()
-    sys.stderr.write(read_stderr())  # the reason comes last, so that pages of stacks do not hide it
-    if reason:
+    errors = read_stderr()
+    sys.stderr.write(errors)  # the reason comes last, so that pages of stacks do not hide it
+    if code == 0:
+        with contextlib.suppress(OSError):  # the terminal may have closed
+            os.write(sys.stdout.fileno(), END_LINE)
+    elif code != COULD_NOT_START or not errors:
         print(f"firmware-ctl: {reason}", file=sys.stderr)
     return code
 
@@ -69,10 +83,12 @@ class _Loop:
         self._child_pid = child_pid
         self._terminal = terminal
         self._signals_fd = signals_fd
-        self._picture = Picture()
+        self._picture = Picture(has_pages=terminal.has_pages)
         self._unsent: deque[bytes] = deque()
         """Requests for which the channel of a busy daemon has no room yet."""
         self._half_line = b""
+        self._half_key = ""
+        """The begin of an escape sequence whose rest has not arrived."""
         self._drawn_at_ms = 0
         self._draw_at_ms: int | None = 0
         """When to draw next. None: not before something changes."""
@@ -154,14 +170,20 @@ class _Loop:
             keys = ""
         if not keys:
             self._leave()
-        for key in _ESCAPES.sub("?", keys):
+        keys = self._half_key + keys
+        half = _INCOMPLETE.search(keys)
+        self._half_key = half[0] if half else ""
+        if keys == ESC:  # held as the begin of a sequence, but most probably the key Esc
+            self._picture.press(ESC, now_ms)
+        for key in _KEYS.findall(keys.removesuffix(self._half_key)):
             if key in _QUIT_KEYS:
                 self._leave()
             elif key == _SUSPEND_KEY:
                 self._suspend()
                 break  # the keys typed after Ctrl-Z were for the shell
             else:
-                self._send(self._picture.press(key, now_ms))
+                # A key that the view does not know by its sequence acts as Esc.
+                self._send(self._picture.press(_KEY_NAMES.get(key, key[0]), now_ms))
         # A key also repairs a screen on which another program has written.
         self._terminal.forget_frame()
 

@@ -17,11 +17,13 @@ from firmware_ctl.cli.feed import Feed
 from firmware_ctl.cli.guarded import guarded
 from firmware_ctl.cli.log import open_log, warn
 from firmware_ctl.config import paths
+from firmware_ctl.config.mat import Motor
 from firmware_ctl.daemon import links
 from firmware_ctl.daemon.daemon import Daemon, make_daemon
 from firmware_ctl.daemon.interfaces import Log, Watcher
 from firmware_ctl.daemon.poller import SelectPoller, Waker
 from firmware_ctl.errors import DeviceError
+from firmware_ctl.protocol.connection import Connection
 from firmware_ctl.session.events import Close
 from firmware_ctl.session.session import Session
 from firmware_ctl.storage.state_folder import temporary_folder
@@ -45,6 +47,7 @@ class ViewLink(links.SocketLink):
 
 def mock(args: argparse.Namespace) -> int:
     """Runs until a signal or the view ends it, and returns the exit code."""
+    _refuse_second(args.socket or paths.mock_socket(make=True))
     pty = _open_pty()
     first_line = f"serial port: {pty.path}" if pty else ""
     if args.no_view or not (os.isatty(0) and os.isatty(1)):
@@ -65,6 +68,22 @@ def mock(args: argparse.Namespace) -> int:
 
     with os.fdopen(errors, errors="replace") as lines:
         return live_view.run(view_end, child, first_line, lines.read)
+
+
+def _refuse_second(path: str) -> None:
+    """Raises `DeviceError` if a daemon answers on the socket `path`, before anything is printed.
+
+    The daemon checks this again, with every other obstacle, when it listens.
+    """
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)  # the queue of a stopped daemon may be full
+        try:
+            probe.connect(path)
+        except OSError:
+            return
+    raise DeviceError(
+        f"a mock is already running ({path}); quit it, or start this one with --socket PATH"
+    )
 
 
 def _open_pty() -> links.PtyLink | None:
@@ -121,13 +140,10 @@ def _run(
         path = args.socket or paths.mock_socket(make=True)
         watchers: list[Watcher] = []
         if view is not None:
-
-            def power_at(now_ms: int) -> Levels:
-                return tuple(board.power_at(motor, now_ms) for motor in mat.motors)
-
-            serial = pty.path if pty else ""
-            feed = Feed(mat, args.speed, view.connection, serial, path, power_at, poller.origin_ms)
-            watchers.append(feed)
+            addresses = (pty.path if pty else "", path)
+            watchers.append(
+                _feed(args, session, board.power_at, view.connection, addresses, poller.origin_ms)
+            )
         if files is not None:
             stage = faults.Stage(mat, factory, board, files)
             watchers.append(faults.Injector(args.inject, stage, warn))
@@ -142,6 +158,29 @@ def _run(
         assembly.listen(daemon, path, ports, log, stack)
         daemon.loop.run()
     return 0
+
+
+def _feed(
+    args: argparse.Namespace,
+    session: Session,
+    power_of: Callable[[Motor, int], int],
+    connection: Connection,
+    addresses: tuple[str, str],
+    origin_ms: int,
+) -> Feed:
+    """The watcher that reports the session to the live view.
+
+    `power_of`: the power of a motor at a time in ms. `addresses`: the serial port and the socket.
+    """
+    mat = session.mat
+
+    def power_at(now_ms: int) -> Levels:
+        return tuple(power_of(motor, now_ms) for motor in mat.motors)
+
+    def selected() -> str:
+        return session.selected.name if session.selected else ""
+
+    return Feed(mat, args.speed, connection, *addresses, power_at, origin_ms, selected)
 
 
 def _connect(

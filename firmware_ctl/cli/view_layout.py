@@ -13,29 +13,30 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Span, Text
 
-from firmware_ctl.cli.view_picture import Picture, Status
+from firmware_ctl.cli.view_feed import Status
+from firmware_ctl.cli.view_help import footer, page
+from firmware_ctl.cli.view_picture import Picture
 from firmware_ctl.config.points import POINTS
 from firmware_ctl.simulator.erm import Moment
 
 WIDTH: Final = 80
 HEIGHT: Final = 24
 """The smallest terminal that gets the whole picture, in characters and lines."""
+LIST_WIDTH: Final = 50
+LIST_HEIGHT: Final = 16
+"""The smallest terminal that gets the list of profiles. Below `WIDTH` it has no bars and no duties,
+below `HEIGHT` no current and no blank lines."""
 
 FAULTS: Final[Mapping[str, str]] = {
-    "tick-late": "The loop came too late. Close what keeps this machine busy.",
+    "tick-late": "The computer was too slow. Close other programs.",
     "pin-write": "A motor pin could not be written. Check that nothing else uses it.",
     "rail": "The motor rail is not as it should be. Use the stop switch and check the motor gate.",
     "button": "The contacts of the start button contradict each other. Check its wire.",
     "under-voltage": "The supply voltage is too low. Check the supply and its cable.",
-    "suspend": "The machine slept while the mat ran. Keep it awake during a session.",
-    "internal": "The program met an error of its own. Please report what it says.",
+    "suspend": "The computer went to sleep during the session. Keep it awake.",
+    "internal": "Internal error. Please report it with this text.",
 }
 """What a person can do about each fault, by its code."""
-
-_FOOTER: Final = (
-    (("space", "press the start button"), ("h", "hold it"), ("1-9", "choose a profile")),
-    (("p", "pause, resume"), ("+ -", "trim"), ("!", "stop"), ("q", "quit"), ("?", "help")),
-)
 
 _HAPTICS: Final[Mapping[str, str]] = {
     "cue-begin": "two gaps, the cue begins",
@@ -82,26 +83,29 @@ def render(
     picture: Picture, width: int, height: int, now_ms: int, *, ascii_only: bool = False
 ) -> Frame:
     """The whole screen: exactly `height` lines of at most `width` cells, at every size."""
-    fits = width >= WIDTH and height >= HEIGHT
-    lines = _full(picture, width, height, now_ms) if fits else _small(picture, width, now_ms)
+    if picture.page:
+        lines = page(picture, width, height)
+    elif width >= LIST_WIDTH and height >= LIST_HEIGHT:
+        lines = _full(picture, width, height, now_ms)
+    else:
+        lines = _small(picture, width, now_ms)
     lines = lines[:height] + [Text()] * (height - len(lines))
     for line in lines:
         line.truncate(width, overflow="ellipsis")
         if ascii_only:
-            line.plain = _to_ascii(line.plain)
+            line.plain = to_ascii(line.plain)
     return Frame(lines)
 
 
-def sentence(picture: Picture, *, ascii_only: bool = False) -> str:
-    """One line for a terminal that cannot move its cursor. It has no clock, so that it stays equal
-    until something happens."""
+def sentence(picture: Picture) -> str:
+    """The state in one line, for a terminal that cannot move its cursor. It has no clock, so that
+    it stays equal until something happens."""
     status = picture.status
     parts = (status.state, status.profile, status.phase_label, _callout(status)[0])
-    line = f"{', '.join(filter(None, parts))} | {picture.message}".rstrip(" |")
-    return _to_ascii(line) if ascii_only else line
+    return ", ".join(filter(None, parts))
 
 
-def _to_ascii(text: str) -> str:
+def to_ascii(text: str) -> str:
     """The text in ASCII, with as many characters, so that every column stays where it is."""
     return text.translate(_ASCII).encode("ascii", "replace").decode()
 
@@ -122,13 +126,13 @@ def _callout(status: Status) -> tuple[str, str]:
 
 def _progress(picture: Picture, width: int, now_ms: int) -> Text:
     elapsed_s, left_s = picture.times_s(now_ms)
-    begin, end = f" {_clock(elapsed_s)} ", f" {_clock(math.ceil(left_s))} left"
+    begin, end = f" {clock(elapsed_s)} ", f" {clock(math.ceil(left_s))} left"
     cells = max(0, width - len(begin) - len(end) - 1)
     share = elapsed_s / (elapsed_s + left_s) if elapsed_s + left_s else 0.0
     return Text.assemble(begin, _gauge(share, cells), (end, "bold"))
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}:{rest:02}"
 
@@ -136,13 +140,6 @@ def _clock(seconds: float) -> str:
 def _gauge(share: float, cells: int) -> Text:
     filled = int(cells * min(share, 1.0))
     return Text.assemble(("━" * filled, "green"), ("─" * (cells - filled), "dim"))
-
-
-def _keys(row: tuple[tuple[str, str], ...]) -> Text:
-    line = Text()
-    for key, effect in row:
-        line.append(f" {key}", "bold").append(f" {effect}  ")
-    return line
 
 
 def _pct(values: list[int], index: int) -> int:
@@ -172,21 +169,33 @@ def _small(picture: Picture, width: int, now_ms: int) -> list[Text]:
         levels = " ".join(f"{_pct(picture.level_pct, index)}%" for index in motors)
         shown = levels if zone.present else "not plugged in"
         lines.append(Text(f"{zone.name.replace('_', ' ')} {shown}"))
-    lines += [Text(picture.hello.serial), Text(picture.hello.socket)]
-    return [*lines, *map(_keys, _FOOTER)]
+    addresses = (picture.hello.serial, picture.hello.socket)
+    return [*lines, *footer(status.state, width), *map(Text, addresses)]
 
 
-# --- a terminal of at least WIDTH x HEIGHT ---
+# --- a terminal of at least LIST_WIDTH x LIST_HEIGHT ---
 
 
 def _full(picture: Picture, width: int, height: int, now_ms: int) -> list[Text]:
+    """Title, profiles beside the mat, the session or the selection, messages, keys."""
+    is_roomy = height >= HEIGHT
+    gap = [Text()] * is_roomy
     moments = picture.moments(now_ms)
-    top = [_title(picture, width), *_addresses(picture, width)]
-    below = _session(picture, width, moments, now_ms)
-    room = height - len(top) - 1 - len(below) - len(_FOOTER)
-    body = _body(picture, width, min(room, 20), moments)
-    spare = [Text()] * (room - len(body))
-    return [*top, Text(), *body, *below, *spare, *map(_keys, _FOOTER)]
+    top = [_title(picture, width), *_addresses(picture, width)[: None if is_roomy else 1], *gap]
+    session = _session(picture, width, moments, now_ms, is_roomy=is_roomy)
+    is_idle = picture.status.state == "idle"
+    message = _two_lines(picture.message_at(now_ms), width, "")
+    if is_idle and not (is_roomy or message[1]):
+        message.pop()  # a small window needs the line for the selection
+    bottom = [*message, *footer(picture.status.state, width)]
+    room = height - len(top) - len(gap) - len(session) - len(bottom)
+    body = _body(picture, width, min(room, 20), now_ms)
+    spare = room - len(body)
+    if is_idle:
+        session = _selection(picture, width, len(session) + spare)
+    else:
+        session += [Text()] * spare
+    return [*top, *body, *gap, *session, *bottom]
 
 
 def _title(picture: Picture, width: int) -> Text:
@@ -208,39 +217,62 @@ def _addresses(picture: Picture, width: int) -> list[Text]:
     return lines
 
 
-def _session(picture: Picture, width: int, moments: list[Moment], now_ms: int) -> list[Text]:
-    """The lines below the mat: the session, its current and clock, and what to do now."""
+def _session(
+    picture: Picture, width: int, moments: list[Moment], now_ms: int, *, is_roomy: bool
+) -> list[Text]:
+    """The session, its current and clock, and what to do now."""
     status = picture.status
     titles = {profile.name: profile.title for profile in picture.hello.profiles}
     title = f"  {titles[status.profile]}" if status.profile in titles else ""
     haptic = _HAPTICS.get(status.signal, status.signal.replace("-", " "))
     felt = f"felt: {haptic}" if haptic else ""
     callout, style = _callout(status)
-    return [
-        Text(),
-        Text.assemble((" profile      ", "dim"), (status.profile or "none", "bold"), title),
-        Text.assemble((" phase        ", "dim"), f"{status.phase_label:<30}  ", (felt, "bold")),
+    details = [
         Text.assemble((" trim         ", "dim"), f"{status.trim}%".ljust(32), (_LEGEND, "dim")),
         _current(picture, width, moments),
-        _progress(picture, width, now_ms),
-        Text(),
-        *_two_lines(callout, width, _STATE_STYLES[style]),
-        *_two_lines(picture.message_at(now_ms), width, ""),
     ]
+    return [
+        Text.assemble((" profile      ", "dim"), (status.profile or "none", "bold"), title),
+        Text.assemble((" phase        ", "dim"), f"{status.phase_label:<30}  ", (felt, "bold")),
+        *(details if is_roomy else []),
+        _progress(picture, width, now_ms),
+        *[Text()] * is_roomy,
+        *_two_lines(callout, width, _STATE_STYLES[style]),
+    ]
+
+
+def _selection(picture: Picture, width: int, room: int) -> list[Text]:
+    """The selected profile, and what its author wrote about it, in exactly `room` lines."""
+    status = picture.status
+    titles = {profile.name: profile.title for profile in picture.hello.profiles}
+    haptic = _HAPTICS.get(status.signal, status.signal.replace("-", " "))
+    felt = f"   felt: {haptic}" if haptic else ""
+    power = "" if picture.has_power else "   NO MOTOR POWER"
+    trim = Text.assemble(f"  trim {status.trim}%", (felt + power, "bold"))
+    first = Text.assemble(
+        (" selected     ", "dim"),
+        (status.profile or "none", "bold"),
+        f"  {titles.get(status.profile, '')}",
+    )
+    first.truncate(max(0, width - cell_len(trim.plain)), overflow="ellipsis")
+    lines = [first.append_text(trim)]
+    wrapped = textwrap.wrap(
+        picture.about, width - 2, max_lines=max(1, room - len(lines)), placeholder=" … (press i)"
+    )
+    lines += [Text(f" {part}") for part in wrapped]
+    return (lines + [Text()] * room)[:room]
 
 
 def _current(picture: Picture, width: int, moments: list[Moment]) -> Text:
     """The motors' current now, the limit of the supply, and the highest current of the session."""
     ma, max_ma = sum(moment.current_ma for moment in moments), picture.hello.max_ma
     figures = f"{ma:.0f} of {max_ma} mA".ljust(18)
-    peak = f" most so far {picture.peak_ma:4.0f} mA"
-    cells = max(0, width - 15 - len(figures) - len(peak))
-    line = Text.assemble(
-        (" current      ", "dim"), figures, _gauge(ma / max_ma if max_ma else 0.0, cells)
-    )
-    if picture.has_power:
-        return line.append(peak)
-    return line.append(" NO MOTOR POWER", "bold reverse")
+    has_power = picture.has_power
+    tail = f" peak {picture.peak_ma:4.0f} mA" if has_power else " NO MOTOR POWER"
+    cells = max(0, width - 15 - len(figures) - len(tail))
+    gauge = _gauge(ma / max_ma if max_ma else 0.0, cells)
+    tail_style = "" if has_power else "bold reverse"
+    return Text.assemble((" current      ", "dim"), figures, gauge, (tail, tail_style))
 
 
 def _two_lines(text: str, width: int, style: str) -> list[Text]:
@@ -253,16 +285,20 @@ def _two_lines(text: str, width: int, style: str) -> list[Text]:
     return [*lines, *[Text()] * (2 - len(lines))]
 
 
-def _body(picture: Picture, width: int, room: int, moments: list[Moment]) -> list[Text]:
+def _body(picture: Picture, width: int, room: int, now_ms: int) -> list[Text]:
     """Profiles on the left, the mat on the right, below one heading; at most `room` lines."""
-    split = max(29, width // 3 + 2)
+    split = max(28, width // 3 + 2)
     profiles = _profiles(picture, split, room - 1)
-    mat = _mat(picture, width - split, room - 1, moments)
+    mat = _mat(picture, width, width - split, room - 1, now_ms)
     refused = f", {len(picture.hello.refused)} refused" if picture.hello.refused else ""
     heading = Text(f" profiles{refused}", "dim")
     heading.pad_right(split - cell_len(heading.plain))
-    cells = _bar_cells(width - split)
-    heading.append(f"{'':<11}duty level {'left':>{cells}} │ {'right':<{cells}} level duty", "dim")
+    if cells := _bar_cells(width, width - split):
+        heading.append(
+            f"{'':<11}duty level {'left':>{cells}} │ {'right':<{cells}} level duty", "dim"
+        )
+    else:
+        heading.append(f"{'':<11}left │ right level", "dim")
     lines = [heading]
     for left, right in zip_longest(profiles, mat, fillvalue=Text()):
         line = left.copy()
@@ -272,26 +308,25 @@ def _body(picture: Picture, width: int, room: int, moments: list[Moment]) -> lis
 
 
 def _profiles(picture: Picture, width: int, room: int) -> list[Text]:
-    """The list of profiles, or the `room` lines of it around the chosen one."""
-    chosen_name = picture.status.profile
+    """The list of profiles, or the `room` lines of it around the selected one."""
     names = [profile.name for profile in picture.hello.profiles]
-    chosen = names.index(chosen_name) if chosen_name in names else 0
+    chosen = names.index(picture.selected) if picture.selected in names else -1
     first = max(0, min(chosen - room // 2, len(names) - room))
     lines = []
     for index in range(first, min(first + room, len(names))):
         profile = picture.hello.profiles[index]
-        minutes = f"{profile.minutes:.3g} min"
         digit = str(index + 1) if index < 9 else " "
-        mark, style = ("▸", "bold") if index == chosen and chosen_name else (" ", "")
+        mark, style = ("▸", "bold") if index == chosen else (" ", "")
         line = Text(f" {mark}{digit} {profile.name}", style)
-        line.truncate(width - 11, overflow="ellipsis", pad=True)
-        lines.append(line.append(f" {minutes:>8}"))
+        line.truncate(width - 8, overflow="ellipsis", pad=True)
+        lines.append(line.append(f" {clock(profile.minutes * 60):>5}"))
     return lines
 
 
-def _mat(picture: Picture, width: int, room: int, moments: list[Moment]) -> list[Text]:
+def _mat(picture: Picture, width: int, mat_width: int, room: int, now_ms: int) -> list[Text]:
     """One line for each pair of motors, head first. Zones are set apart if there is room."""
-    cells = _bar_cells(width)
+    cells = _bar_cells(width, mat_width)
+    amplitudes = picture.amplitudes(now_ms)
     zones = []
     for zone in picture.hello.zones:
         label = zone.name.replace("_", " ")[:10]
@@ -302,11 +337,11 @@ def _mat(picture: Picture, width: int, room: int, moments: list[Moment]) -> list
             [
                 Text.assemble(
                     f"{label if row == 0 else '':<11}",
-                    *_motor(picture, pair[0], cells, moments, mirrored=True),
+                    *_motor(picture, left, cells, amplitudes, mirrored=True),
                     (" │ ", "dim"),
-                    *_motor(picture, pair[1], cells, moments, mirrored=False),
+                    *_motor(picture, right, cells, amplitudes, mirrored=False),
                 )
-                for row, pair in enumerate(zone.pairs)
+                for row, (left, right) in enumerate(zone.pairs)
             ]
         )
     lines = [line for zone_lines in zones for line in (*zone_lines, Text())][:-1]
@@ -317,24 +352,35 @@ def _mat(picture: Picture, width: int, room: int, moments: list[Moment]) -> list
     return lines
 
 
-def _bar_cells(width: int) -> int:
-    """The length of a motor's bar, in cells. A line of the mat has two bars."""
-    return max(4, min(24, (width - 11 - 2 * 11 - 3 - 1) // 2))
+def _bar_cells(width: int, mat_width: int) -> int:
+    """The length of a motor's bar, in cells. A line of the mat has two. 0: no bars, no duties."""
+    if width < WIDTH:
+        return 0
+    return max(4, min(24, (mat_width - 11 - 2 * 11 - 3 - 1) // 2))
 
 
 def _motor(
-    picture: Picture, index: int | None, cells: int, moments: list[Moment], *, mirrored: bool
+    picture: Picture,
+    index: int | None,
+    cells: int,
+    amplitudes: list[float | None],
+    *,
+    mirrored: bool,
 ) -> list[Text]:
     """Bar, level and duty of a motor, outwards from the spine; None: there is no motor."""
     if index is None:
-        return [Text(" " * (cells + 11))]
+        return [Text(" " * (cells + 11 if cells else 4))]
     level_pct, duty_pct = _pct(picture.level_pct, index), _pct(picture.duty_pct, index)
     level = Text(f"{level_pct:>3}%", "bold" if level_pct else "")
+    if not cells:
+        return [level]
     mark, style = ("▲", "bold") if index in picture.kicks else (" ", "dim")
     duty = Text(f"{mark}{duty_pct:>2}%", style)  # a duty has two digits at most
-    bar = _bar(moments[index].amplitude, cells, mirrored=mirrored)
-    if moments[index].current_ma and not moments[index].turning:
+    amplitude = amplitudes[index]
+    if amplitude is None:
         bar = Text("stalled".rjust(cells) if mirrored else "stalled".ljust(cells), "bold")
+    else:
+        bar = _bar(amplitude, cells, mirrored=mirrored)
     parts = [bar, Text(" "), level, Text("  "), duty]
     return parts[::-1] if mirrored else parts
 

@@ -12,13 +12,11 @@ import math
 import os
 import re
 from collections import deque
-from collections.abc import Mapping
-from itertools import zip_longest
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-from firmware_ctl.config.mat import Motor
+from firmware_ctl.cli.view_feed import Hello, Json, Status, read_hello, read_status
 from firmware_ctl.errors import printable
-from firmware_ctl.limits import TRIM_PCT
+from firmware_ctl.limits import SECOND_KICK_MS, TRIM_PCT
 from firmware_ctl.session.allowance import NEW_DAY
 from firmware_ctl.simulator.erm import Erm, Moment
 
@@ -32,78 +30,32 @@ SETTLING_MS: Final = 500
 STOP: Final = b"!"
 """The protocol's stop byte; it needs no line end and acts in the middle of any line."""
 
-HELP: Final = (
-    "space presses the button; h holds it: next profile; H for 5 s: clears a fault or "
-    "begins a new day. p pauses, + - trim, c clears a fault, ! stops at once."
-)
+STALL_MS: Final = SECOND_KICK_MS + 500
+"""A motor that has a duty counts as stalled after it has stood still for this long, in real time.
+In a soft start the first kick may be too weak, and the motor stands still until its second kick."""
 
-LOCKED: Final = "Locked for a moment after a stop: leave the button alone for 1.5 s first."
+UP: Final = "up"
+DOWN: Final = "down"
+ENTER: Final = "enter"
+"""The names of the keys that a terminal sends as more than one character, or as a line end."""
+
+ESC: Final = "\x1b"
+"""Leaves a page, and does nothing else."""
+
+HELP_PAGE: Final = "help"
+ABOUT_PAGE: Final = "about"
+"""The pages that cover the picture until a key is pressed."""
+
+LOCKED: Final = "The mat has just stopped. Wait a moment."
+
+KEYS_SENTENCE: Final = (
+    "Keys: space starts or stops, 1-9 select a profile, Enter starts it, i describes it, p pauses, "
+    "+ and - trim, c clears a fault, ! stops at once, ? lists the keys, q quits."
+)
+"""For a terminal that shows lines of text only."""
 
 _DIGITS: Final = "123456789"
 _ROW: Final = ("level", "duty", "kicks", "power")
-
-
-Json = Mapping[str, Any]
-"""An object of the daemon's feed. `Picture.feed` takes a wrong one as an unreadable line."""
-
-
-class Zone(NamedTuple):
-    name: str
-    present: bool
-    pairs: tuple[tuple[int | None, int | None], ...]
-    """Left and right motor of each row, from head to feet, as indices into `Hello.motors`."""
-
-
-class ProfileLine(NamedTuple):
-    """A profile as the list on the screen shows it."""
-
-    name: str
-    title: str
-    minutes: float
-
-
-class Hello(NamedTuple):
-    """What stays the same until the daemon reads its profiles again."""
-
-    mat: str = "firmware-ctl"
-    serial: str = ""
-    """Path of the pseudo-terminal; empty where the daemon could not open one."""
-    socket: str = ""
-    speed: float = 1.0
-    max_ma: int = 0
-    motors: tuple[Motor, ...] = ()
-    zones: tuple[Zone, ...] = ()
-    profiles: tuple[ProfileLine, ...] = ()
-    refused: tuple[str, ...] = ()
-    """Paths of the profiles that have mistakes."""
-
-
-class Status(NamedTuple):
-    """The session as the daemon last reported it."""
-
-    state: str = "starting"
-    profile: str = ""
-    phase: str = ""
-    repeat: str = ""
-    """`2/4` in the second of four passes through the phase."""
-    cue: str = ""
-    signal: str = ""
-    fault: str = ""
-    t: float = 0.0
-    """Seconds of the session that have been played."""
-    left: float = 0.0
-    """Seconds of the session that remain."""
-    trim: int = 100
-    locked_until_ms: int = 0
-    by_itself: bool = False
-    """No request and no fault brought about this status, only time."""
-
-    @property
-    def phase_label(self) -> str:
-        """The phase and the pass through it; empty outside a session."""
-        number, _, passes = self.repeat.partition("/")
-        pass_label = f", {number} of {passes}" if passes not in ("", "1") else ""
-        return f"{self.phase}{pass_label}" if self.phase else ""
 
 
 class Picture:
@@ -113,7 +65,9 @@ class Picture:
     of `hello.motors`, and are empty before the first report.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_pages: bool = True) -> None:
+        """`has_pages`: the terminal can cover the picture with a page and uncover it."""
+        self._has_pages = has_pages
         self.hello = Hello()
         self.status = Status()
         self.level_pct: list[int] = []
@@ -124,11 +78,23 @@ class Picture:
         """False: motors have a duty and the rail gives none of them power."""
         self.peak_ma = 0.0
         """The highest current of this session, in mA."""
+        self.selected = ""
+        """The profile that the next start plays. Empty: none is loaded."""
+        self.about = ""
+        """What the author wrote about the selected profile."""
+        self.page = ""
+        """The page that covers the picture: `HELP_PAGE`, `ABOUT_PAGE`, or none."""
         self.message = ""
         """The last sentence for the person. `message_at` hides it after `MESSAGE_MS`."""
+        self.messages = 0
+        """How many messages there have been."""
         self._message_until_ms = 0
         self._status_at_ms = 0
+        self._wanted = ""
+        """The profile of the last `select`, which the daemon may not have answered yet."""
         self._erms: list[Erm] = []
+        self._stalled_ms: list[float] = []
+        """For each motor, how long it had been stalled in all when it last turned or was off."""
         self._changed_at_ms = 0
         self._settled_at_ms = 0
         self._replies: deque[str] = deque()
@@ -146,9 +112,11 @@ class Picture:
 
     def _feed_object(self, fields: Json, now_ms: int) -> None:
         if "hello" in fields:
-            self._feed_hello(_read_hello(fields["hello"]), now_ms)
+            self._feed_hello(read_hello(fields["hello"]), now_ms)
+        elif "selected" in fields:
+            self._feed_selected(fields["selected"], now_ms)
         elif "status" in fields:
-            self._feed_status(_read_status(fields["status"]), now_ms)
+            self._feed_status(read_status(fields["status"]), now_ms)
         else:
             self._feed_motors(fields)
 
@@ -156,16 +124,29 @@ class Picture:
         # The daemon sends `hello` again after a reload. The models of the motors must go on then.
         if hello.motors != self.hello.motors:
             self._erms = [Erm(motor) for motor in hello.motors]
+            self._stalled_ms = [0.0] * len(hello.motors)
         has_new_refusals = hello.refused != self.hello.refused
         self.hello = hello
         if has_new_refusals:
             self._show(self._refused_profiles(), now_ms)
 
+    def _feed_selected(self, fields: Json, now_ms: int) -> None:
+        name, about = printable(fields["name"]), printable(fields["about"])
+        has_changed = name and self.selected not in ("", name)
+        self.selected = self._wanted = name
+        self.about = about
+        if has_changed:
+            self._show(self._selection(name), now_ms)
+
+    def _selection(self, name: str) -> str:
+        if self.status.is_on:
+            return f"Selected {name} for the next start."
+        return f"Selected {name}."
+
     def _feed_status(self, status: Status, now_ms: int) -> None:
-        if self.status.state not in ("running", "paused"):
+        if not self.status.is_on:
             self.peak_ma = 0.0
-        elif status.state == "idle" and status.by_itself:
-            self._show("The session is over.", now_ms)
+        self._show(describe_change(self.status, status), now_ms)
         self.status = status
         self._status_at_ms = now_ms
 
@@ -175,8 +156,12 @@ class Picture:
         level, duty, kicks, power = ([int(value) for value in fields[name]] for name in _ROW)
         self.level_pct, self.duty_pct, self.kicks = level, duty, kicks
         self.has_power = any(power) or not any(duty)
-        for erm, power_pct in zip(self._erms, power, strict=False):
-            erm.set_duty(power_pct, self._model_ms(at_ms))
+        model_ms = self._model_ms(at_ms)
+        for index, (erm, power_pct) in enumerate(zip(self._erms, power, strict=False)):
+            erm.set_duty(power_pct, model_ms)
+            # A motor that turns or is off has no stall; its total only grows during a stall.
+            if erm.at(model_ms).turning or not power_pct:
+                self._stalled_ms[index] = erm.stalled_ms(model_ms)
         self._changed_at_ms = at_ms
         self._settled_at_ms = at_ms + math.ceil(SETTLING_MS / self.hello.speed)
         current_ma = sum(moment.current_ma for moment in self.moments(at_ms))
@@ -186,15 +171,17 @@ class Picture:
         kind, _, rest = printable(line).partition(" ")
         if kind in ("ok", "err"):
             reply = self._replies.popleft() if self._replies else ""
-            self._show(reply if kind == "ok" else _refusal(rest), now_ms)
+            self._show(reply if kind == "ok" else sentence_of(_refusal(rest)), now_ms)
+            if kind == "err":
+                self._wanted = self.selected
         elif kind == "*":
             event, _, fields = rest.partition(" ")
             if event == "event=refused":
-                self._show(f"Refused: {_refusal_of_event(fields)}", now_ms)
+                self._show(sentence_of(f"Refused: {_refusal_of_event(fields)}"), now_ms)
             elif event == "ready":
                 self._show(f"The mat is ready. {self._refused_profiles()}".rstrip(), now_ms)
             elif not event.startswith("event="):  # the picture itself shows the other events
-                self._show("Stopped." if event == "stopped" else rest, now_ms)
+                self._show("Stopped." if event == "stopped" else sentence_of(rest), now_ms)
 
     def _refused_profiles(self) -> str:
         """A sentence about the profiles that have mistakes; empty where there are none."""
@@ -209,6 +196,7 @@ class Picture:
     def _show(self, message: str, now_ms: int) -> None:
         if message:
             self.message = message
+            self.messages += 1
             self._message_until_ms = now_ms + MESSAGE_MS
 
     # --- from the person ---
@@ -219,55 +207,102 @@ class Picture:
         return f"{line}\r\n".encode("ascii", "replace")
 
     def press(self, key: str, now_ms: int) -> bytes:
-        """The bytes that a key sends to the daemon; none for a key that only shows something."""
-        trim_pct = self.status.trim
+        """The bytes that a key sends to the daemon; none for a key that only shows something.
+
+        On a page every key only goes back to the picture, except those that stop the mat.
+        """
+        page, self.page = self.page, ""
+        is_stop = key == "!" or (key == " " and self.status.is_on)
+        if key == ESC or (page and not is_stop):
+            return b""
         match key:
             case "!":
                 return STOP
-            case " " if now_ms < self.status.locked_until_ms and self.status.state == "idle":
-                return self.request("press", LOCKED)
             case " ":
-                return self.request("press", "Start button pressed.")
+                return self.request("press", self._lock_at(now_ms) and LOCKED)
             case "H":
-                return self.request("press 5.2", "Start button held for five seconds.")
+                return self.request("press 5.2", "Holding the start button for 5 s.")
             case "h":
-                return self.request("press long", "Start button held for a second.")
-            case "p" if self.status.state == "paused":
-                return self.request("resume", "Resumed.")
+                return self.request("press long", "")
             case "p":
-                return self.request("pause", "Paused. p resumes, space stops.")
-            case "+" | "=" | "-":
-                least_pct, most_pct = TRIM_PCT
-                step_pct = -10 if key == "-" else 10
-                trim_pct = max(least_pct, min(most_pct, trim_pct + step_pct))
-                return self.request(f"trim {trim_pct}", f"Trim {trim_pct}%.")
+                return self.request("resume" if self.status.state == "paused" else "pause", "")
             case "c":
-                return self.request("clear", "Cleared.")
+                is_fault = self.status.state == "fault"
+                return self.request("clear", "" if is_fault else "There is no fault.")
+            case "+" | "=" | "-":
+                return self._trim(-10 if key == "-" else 10, now_ms)
+            case _ if key == ENTER:
+                return self.request("start", "")
+            case _ if key in (UP, DOWN):
+                return self._move(1 if key == DOWN else -1, now_ms)
             case _ if key in _DIGITS:
-                return self._select(key, now_ms)
+                return self._select(_DIGITS.index(key), now_ms)
             case _:
-                self._show(HELP, now_ms)
-                return b""
+                return self._show_page(key, now_ms)
 
-    def _select(self, digit: str, now_ms: int) -> bytes:
-        index = _DIGITS.index(digit)
+    def _show_page(self, key: str, now_ms: int) -> bytes:
+        if page := {"?": HELP_PAGE, "i": ABOUT_PAGE}.get(key):
+            if self._has_pages:
+                self.page = page
+            else:
+                self._show(KEYS_SENTENCE if key == "?" else self.about, now_ms)
+        else:
+            self._show("This key does nothing. Press ? for help.", now_ms)
+        return b""
+
+    def _trim(self, step_pct: int, now_ms: int) -> bytes:
+        least_pct, most_pct = TRIM_PCT
+        trim_pct = max(least_pct, min(most_pct, self.status.trim + step_pct))
+        if trim_pct != self.status.trim:
+            return self.request(f"trim {trim_pct}", "")
+        self._show(f"Trim {trim_pct}% is the {'most' if step_pct > 0 else 'least'}.", now_ms)
+        return b""
+
+    def _move(self, step: int, now_ms: int) -> bytes:
+        """Selects the profile above or below. At the end of the list it stays selected."""
+        names = [profile.name for profile in self.hello.profiles]
+        index = names.index(self._wanted) + step if self._wanted in names else 0
+        return self._select(max(0, min(index, len(names) - 1)), now_ms)
+
+    def _select(self, index: int, now_ms: int) -> bytes:
         if index >= len(self.hello.profiles):
-            self._show(f"There is no profile {digit}.", now_ms)
+            self._show(f"There is no profile {index + 1}.", now_ms)
             return b""
-        name = self.hello.profiles[index].name
-        is_idle = self.status.state == "idle"
-        effect = "space starts it" if is_idle else "it is for the next start"
-        return self.request(f"select {name}", f"{name} is selected; {effect}.")
+        self._wanted = name = self.hello.profiles[index].name
+        return self.request(f"select {name}", self._selection(name))
 
     # --- at a time ---
 
     def message_at(self, now_ms: int) -> str:
-        return self.message if now_ms < self._message_until_ms else ""
+        """The last message while it is new, and for how long the start button is locked."""
+        message = self.message if now_ms < self._message_until_ms else ""
+        return f"{message} {self._lock_at(now_ms)}".strip()
+
+    def _lock_at(self, now_ms: int) -> str:
+        left_ms = self.status.locked_until_ms - now_ms
+        if left_ms <= 0 or self.status.state != "idle":
+            return ""
+        return f"The start button works again in {math.ceil(left_ms / 100) / 10:.1f} s."
 
     def moments(self, now_ms: int) -> list[Moment]:
         """Each motor as its model has it now, in the order of `hello.motors`."""
         at_ms = self._model_ms(max(now_ms, self._changed_at_ms))
         return [erm.at(at_ms) for erm in self._erms]
+
+    def amplitudes(self, now_ms: int) -> list[float | None]:
+        """Each motor's modelled amplitude, as a share of its most. None: the motor is stalled.
+
+        A motor is stalled if it has a duty and has stood still for longer than `STALL_MS`.
+        """
+        at_ms = self._model_ms(max(now_ms, self._changed_at_ms))
+        # The rest between two kicks is real time, also for a mock that plays faster.
+        most_ms = STALL_MS * self.hello.speed
+        return [
+            None if erm.stalled_ms(at_ms) - before_ms > most_ms else moment.amplitude
+            for erm, before_ms, moment in zip(
+                self._erms, self._stalled_ms, self.moments(now_ms), strict=True
+            )
+        ]
 
     def _model_ms(self, at_ms: int) -> int:
         """Time for the models, at the session's speed: so each kick has its full effect."""
@@ -279,7 +314,7 @@ class Picture:
         While a session runs, both go on between two reports, at the daemon's speed.
         """
         status = self.status
-        if status.state not in ("running", "paused"):
+        if not status.is_on:
             minutes = {profile.name: profile.minutes for profile in self.hello.profiles}
             return 0.0, minutes.get(status.profile, 0.0) * 60
         since_s = 0.0
@@ -290,7 +325,7 @@ class Picture:
 
     def redraw_after_ms(self, now_ms: int) -> int | None:
         """After how many ms the picture changes without another line of the daemon. None: never."""
-        if now_ms < self._settled_at_ms:
+        if now_ms < self._settled_at_ms or self._lock_at(now_ms):
             return REDRAW_MS
         if self.status.state == "running":
             return max(REDRAW_MS, int(1000 / max(self.hello.speed, 0.1)))
@@ -298,47 +333,30 @@ class Picture:
         return left_ms if left_ms > 0 else None
 
 
-def _read_hello(fields: Json) -> Hello:
-    zones = []
-    motors: list[Motor] = []
-    for zone in fields["zones"]:
-        sides: dict[str, list[int]] = {"left": [], "right": []}
-        for motor in zone["motors"]:
-            sides[motor["side"]].append(len(motors))
-            motors.append(Motor(**motor))
-        pairs = tuple(zip_longest(sides["left"], sides["right"]))
-        zones.append(Zone(printable(zone["name"]), bool(zone["present"]), pairs))
-    return Hello(
-        mat=printable(fields["mat"]),
-        serial=printable(fields["serial"]),
-        socket=printable(fields["socket"]),
-        speed=float(fields["speed"]),
-        max_ma=int(fields["max_ma"]),
-        motors=tuple(motors),
-        zones=tuple(zones),
-        profiles=tuple(
-            ProfileLine(printable(row["name"]), printable(row["title"]), float(row["minutes"]))
-            for row in fields["profiles"]
-        ),
-        refused=tuple(map(printable, fields["refused"])),
-    )
+def describe_change(before: Status, now: Status) -> str:
+    """A sentence about what happened to the mat between two reports. Empty: nothing to report."""
+    match before.state, now.state:
+        case "idle", "running":
+            return f"Started {now.profile}."
+        case "running", "paused":
+            return "Paused. p resumes, space stops."
+        case "paused", "running":
+            return "Resumed."
+        case (("running" | "paused"), "idle"):
+            if now.has_reason:
+                return ""  # the event with the reason is the message
+            return "The session is over." if now.by_itself else "Stopped."
+        case "fault", "idle":
+            return "The fault is cleared."
+        case "starting", _:
+            return ""
+    return f"Trim {now.trim}%." if now.trim != before.trim else ""
 
 
-def _read_status(fields: Json) -> Status:
-    return Status(
-        state=printable(fields["state"]),
-        profile=printable(fields["profile"]),
-        phase=printable(fields["phase"]),
-        repeat=printable(fields["repeat"]),
-        cue=printable(fields["cue"]),
-        signal=printable(fields["signal"]),
-        fault=printable(fields["fault"]),
-        t=float(fields["t"]),
-        left=float(fields["left"]),
-        trim=int(fields["trim"]),
-        locked_until_ms=int(fields["locked_until_ms"]),
-        by_itself=bool(fields["by_itself"]),
-    )
+def sentence_of(text: str) -> str:
+    """The text with a capital letter and a full stop."""
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) or not text else f"{text}."
 
 
 def _refusal_of_event(fields: str) -> str:

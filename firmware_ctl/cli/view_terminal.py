@@ -13,7 +13,8 @@ from typing import Final, Self
 
 from rich.console import Console, ConsoleDimensions
 
-from firmware_ctl.cli.view_layout import HEIGHT, WIDTH, Frame, render, sentence
+from firmware_ctl.cli.view_layout import HEIGHT, WIDTH, Frame, render
+from firmware_ctl.cli.view_lines import Lines
 from firmware_ctl.cli.view_picture import Picture
 
 TERMINAL_ERRORS: Final = (OSError, termios.error)
@@ -34,6 +35,7 @@ class Terminal:
     def __init__(self) -> None:
         self._console = Console(force_terminal=True, highlight=False)
         self._ascii_only = _is_ascii_only()
+        self._lines = Lines(ascii_only=self._ascii_only)
         self._keys_fd = sys.stdin.fileno()
         self._shell_modes = termios.tcgetattr(self._keys_fd)
         self._writer: ThreadPoolExecutor | None = None
@@ -50,6 +52,11 @@ class Terminal:
         trace: TracebackType | None,
     ) -> None:
         self.give_back()
+
+    @property
+    def has_pages(self) -> bool:
+        """False for a terminal that cannot move its cursor: it shows lines of text only."""
+        return not self._console.is_dumb_terminal
 
     @property
     def keys_fd(self) -> int:
@@ -106,7 +113,7 @@ class Terminal:
         if self._writer is None:
             return
         frame = self._frame_of(picture, now_ms)
-        if frame != self._frame:
+        if frame and frame != self._frame:
             self._frame = frame
             self._writing = self._writer.submit(self._write, frame)
 
@@ -116,9 +123,9 @@ class Terminal:
             self._frame = None
 
     def _frame_of(self, picture: Picture, now_ms: int) -> Frame | str:
-        """A whole screen, or one line of text if the terminal cannot move its cursor."""
+        """A whole screen, or what is new, as text, if the terminal cannot move its cursor."""
         if self._console.is_dumb_terminal:
-            return sentence(picture, ascii_only=self._ascii_only)
+            return self._lines.next(picture, now_ms)
         width, height = os.get_terminal_size(sys.stdout.fileno())
         if not (width and height):  # a serial line has no size until someone sets it
             width, height = WIDTH, HEIGHT

@@ -52,9 +52,21 @@ def hello(
 
 def status(state: str = "idle", **changed: object) -> str:
     words = dict.fromkeys(("cert", "phase", "signal", "fault", "cue", "repeat"), "")
-    figures = {"t": 0.0, "left": 0.0, "trim": 100, "locked_until_ms": 0, "by_itself": False}
-    fields = {"state": state, "profile": "guided-points", **words, **figures, **changed}
+    figures = {"t": 0.0, "left": 0.0, "trim": 100, "locked_until_ms": 0}
+    ends = {"by_itself": False, "has_reason": False}
+    fields = {"state": state, "profile": "guided-points", **words, **figures, **ends, **changed}
     return json.dumps({"status": fields})
+
+
+ABOUT = (
+    "Four points in twelve minutes. The mat presses two points by itself; you press the others by "
+    "hand, gently, with a thumb. A short gap in the hum says begin. LI4 is traditionally avoided "
+    "in pregnancy: leave the hand out then and only rest."
+)
+
+
+def selected(name: str = "guided-points", about: str = ABOUT) -> str:
+    return json.dumps({"selected": {"name": name, "about": about}})
 
 
 RUNNING = status("running", phase="knead", repeat="2/4", t=100.0, left=620.0, trim=70)

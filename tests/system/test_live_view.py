@@ -19,7 +19,7 @@ import pytest
 
 from firmware_ctl.cli.live_view import describe_end
 from tests.support.process import PATIENCE_S, ROOT
-from tests.support.view import hello, status
+from tests.support.view import RUNNING, hello, selected, status
 
 
 def test_describe_end_for_every_way_to_end() -> None:
@@ -82,11 +82,19 @@ Words: that file; a named pipe whose end it awaits before it hears, or nothing; 
 class View:
     """The view in a pseudo-terminal of 80x24."""
 
-    def __init__(self, home: Path, *lines: str, may_read: str = "", shell: bool = False) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *lines: str,
+        may_read: str = "",
+        shell: bool = False,
+        term: str = "xterm",
+    ) -> None:
         """`shell`: it is a job of an interactive bash."""
         self.heard_file = home / "heard"
         self.heard_file.touch()
         self.shown = b""
+        self.all_shown = b""
         self.master, self.slave = pty.openpty()
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.modes = termios.tcgetattr(self.slave)
@@ -103,7 +111,7 @@ class View:
             stdout=self.slave,
             stderr=self.slave,
             cwd=ROOT,
-            env={**os.environ, "TERM": "xterm", "PYTHONUTF8": "1", "PS1": "$ "},
+            env={**os.environ, "TERM": term, "PYTHONUTF8": "1", "PS1": "$ "},
             start_new_session=True,
         )
         if shell:
@@ -115,7 +123,9 @@ class View:
         _, found, after = self.shown.partition(words.encode())
         while not found:
             assert select.select([self.master], [], [], PATIENCE_S)[0], self.shown[-3000:]
-            self.shown += os.read(self.master, 4096)
+            data = os.read(self.master, 4096)
+            self.shown += data
+            self.all_shown += data
             _, found, after = self.shown.partition(words.encode())
         self.shown = after
 
@@ -138,8 +148,10 @@ class View:
 
 
 @contextmanager
-def viewed(home: Path, *lines: str, may_read: str = "", shell: bool = False) -> Iterator[View]:
-    view = View(home, *lines, may_read=may_read, shell=shell)
+def viewed(
+    home: Path, *lines: str, may_read: str = "", shell: bool = False, term: str = "xterm"
+) -> Iterator[View]:
+    view = View(home, *lines, may_read=may_read, shell=shell, term=term)
     try:
         yield view
     finally:
@@ -151,7 +163,12 @@ def viewed(home: Path, *lines: str, may_read: str = "", shell: bool = False) -> 
     [
         ("4q", 3, b"select neck\r\n!", "the daemon ended with exit code 3."),
         ("4\x03", 3, b"select neck\r\n!", "the daemon ended with exit code 3."),
-        ("\x1b[A!h", 3, b"!press long\r\n!", "the daemon ended with exit code 3."),
+        (
+            "\x1b[A!h",
+            3,
+            b"select full-body\r\n!press long\r\n!",
+            "the daemon ended with exit code 3.",
+        ),
         (" ", 1, b"press\r\n", "the daemon was killed by signal 9 (SIGKILL)."),
     ],
     ids=["q", "ctrl-c", "sigterm", "killed"],
@@ -159,7 +176,7 @@ def viewed(home: Path, *lines: str, may_read: str = "", shell: bool = False) -> 
 def test_in_a_terminal_that_is_restored_whatever_happens(
     keys: str, code: int, heard: bytes, reason: str, tmp_path: Path
 ) -> None:
-    with viewed(tmp_path, hello(), status()) as view:
+    with viewed(tmp_path, hello(), selected(), status()) as view:
         view.see("serial port: /dev/pts/5\r\n\x1b[?1049h")
         view.see("guided-points")
         view.type(keys)
@@ -174,12 +191,12 @@ def test_a_stop_reaches_the_daemon_while_the_terminal_takes_no_picture(tmp_path:
     def is_stalled() -> bool:
         return not select.select([], [view.slave], [], 0)[1]
 
-    with viewed(tmp_path, hello(), status()) as view:
-        view.see("press the start button")
+    with viewed(tmp_path, hello(), selected(), status()) as view:
+        view.see("next profile")
         deadline_s = time.monotonic() + PATIENCE_S
-        while not is_stalled():  # each help and each wrong digit is another picture
+        while not is_stalled():  # the help page and a message are different pictures
             assert time.monotonic() < deadline_s
-            view.type("?9")
+            view.type("?x9")
             time.sleep(0.15)
         view.type("4!")
         assert view.heard(b"!") == b"events on\r\nselect neck\r\n!"
@@ -190,14 +207,14 @@ def test_a_stop_reaches_the_daemon_while_the_terminal_takes_no_picture(tmp_path:
 def test_a_busy_daemon_hears_the_stop_first_and_every_key(tmp_path: Path) -> None:
     may_read = tmp_path / "may-read"
     os.mkfifo(may_read)
-    with viewed(tmp_path, hello(), status(), may_read=str(may_read)) as view:
-        view.see("press the start button")
+    with viewed(tmp_path, hello(), selected(), status(), may_read=str(may_read)) as view:
+        view.see("next profile")
         for _ in range(20):
             view.type("c" * 100)  # more than a channel holds
         view.type("!?")
-        view.see("space presses the button")
+        view.see("Any key goes back.")
         may_read.open("w").close()
-        view.type("4")
+        view.type("\x1b4")
         heard = view.heard(b"select neck\r\n")
         at_once, _, later = heard.partition(b"!")
         assert later
@@ -207,9 +224,9 @@ def test_a_busy_daemon_hears_the_stop_first_and_every_key(tmp_path: Path) -> Non
 
 
 def test_ctrl_z_stops_the_mat_and_gives_the_terminal_to_the_shell_until_fg(tmp_path: Path) -> None:
-    with viewed(tmp_path, hello(), status(), shell=True) as view:
+    with viewed(tmp_path, hello(), selected(), status(), shell=True) as view:
         for keys in ("\x1a", "\x1a"):
-            view.see("press the start button")
+            view.see("next profile")
             view.type(keys)
             view.see("\x1b[?25h\x1b[?1049l")
             view.see("Stopped")
@@ -217,19 +234,50 @@ def test_ctrl_z_stops_the_mat_and_gives_the_terminal_to_the_shell_until_fg(tmp_p
             assert termios.tcgetattr(view.slave) == view.modes
             view.type("fg\n")
             view.see("\x1b[?1049h")
-        view.see("press the start button")
+        view.see("next profile")
         assert view.heard(b"!!") == b"events on\r\n!!"
         view.type("q")
         view.see("\x1b[?1049lfirmware-ctl: the daemon ended with exit code 3.\r\n")
 
 
 def test_ctrl_z_where_no_shell_could_continue_the_view_only_stops_the_mat(tmp_path: Path) -> None:
-    with viewed(tmp_path, hello(), status()) as view:
-        view.see("press the start button")
+    with viewed(tmp_path, hello(), selected(), status()) as view:
+        view.see("next profile")
         view.type("\x1a")
         view.see("\x1b[?1049l")
         view.see("\x1b[?1049h")
-        view.see("press the start button")
+        view.see("next profile")
         view.type("4q")
         view.see("\x1b[?1049lfirmware-ctl: the daemon ended with exit code 3.\r\n")
         assert view.heard(b"neck") == b"events on\r\n!select neck\r\n!"
+
+
+def test_keys_of_more_than_one_character(tmp_path: Path) -> None:
+    """Also if the terminal sends them in parts. Esc, a mouse and other keys do nothing."""
+    with viewed(tmp_path, hello(), selected(), status()) as view:
+        view.see("next profile")
+        for part in (
+            "\x1bOB",
+            "\x1b[200~\x1b[<0;3;4M",
+            "\x1b",
+            "[",
+            "A\x1b\x1b[5~",
+            "\r",
+            "\x1b",
+            "!",
+        ):
+            view.type(part)
+            time.sleep(0.05)
+        heard = view.heard(b"!")
+        assert heard == b"events on\r\nselect neck\r\nselect guided-points\r\nstart\r\n!"
+        view.type("q")
+        view.see("exit code 3")
+
+
+def test_dumb_terminal_gets_lines(tmp_path: Path) -> None:
+    with viewed(tmp_path, hello(), selected(), status(), RUNNING, term="dumb") as view:
+        view.see("Keys: space starts or stops")
+        view.see("running, guided-points, knead, 2 of 4, 1:40 of 12:00 | Started guided-points.")
+        view.type("q")
+        view.see("exit code 3")
+        assert b"\x1b[?1049" not in view.all_shown

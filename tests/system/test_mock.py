@@ -288,8 +288,8 @@ def test_one_daemon_at_a_time_on_a_state_folder_and_on_a_socket(
     third = call(tmp_path, "mock", "--no-view", "--socket", shared.socket)
     assert third.returncode == 2
     assert third.stderr == (
-        f"firmware-ctl: a daemon answers on {shared.socket} already; stop it, or name another "
-        "with --socket\n"
+        f"firmware-ctl: a mock is already running ({shared.socket}); quit it, or start this one "
+        "with --socket PATH\n"
     )
 
 

@@ -46,9 +46,12 @@ def test_seen_pressed_and_quit(terminal: Terminal, tmp_path: Path) -> None:
     for words in ("\x1b[?1049h", "Reference mat", "idle", "long", "other", "The mat is ready."):
         terminal.see(words)
     terminal.type("2")
-    terminal.see("other is selected")
-    terminal.type(" ")
+    terminal.see("Selected other.")
+    terminal.type("\x1b[A")
+    terminal.see("Selected long.")
+    terminal.type("\r")
     terminal.see("running")
+    terminal.see("Started long.")
     terminal.see("hum")
     terminal.see("40%")
     terminal.type("p")
@@ -57,8 +60,9 @@ def test_seen_pressed_and_quit(terminal: Terminal, tmp_path: Path) -> None:
     terminal.see("running")
     terminal.type("!")
     terminal.see("idle")
+    terminal.see("Stopped. The start button works again in ")
     terminal.type("q")
-    terminal.see("\x1b[?1049l")
+    terminal.see("\x1b[?1049lStopped. All motors are off.\r\n")
     assert terminal.view.wait(PATIENCE_S) == 0
     assert termios.tcgetattr(terminal.slave) == terminal.before
     assert terminal.shown.count(b"serial port: ") == 1
@@ -86,7 +90,7 @@ def test_a_profile_is_refused_and_a_session_ends_by_itself(tmp_path: Path) -> No
 
 
 def test_a_killed_daemon_is_told_and_the_terminal_restored(terminal: Terminal) -> None:
-    terminal.see("press the start button")
+    terminal.see("next profile")
     os.kill(terminal.daemon, signal.SIGKILL)
     terminal.see("the daemon was killed by signal 9 (SIGKILL).")
     assert terminal.view.wait(PATIENCE_S) == 1
@@ -117,8 +121,25 @@ def test_a_mistake_is_said_on_the_restored_terminal(tmp_path: Path) -> None:
         assert terminal.view.wait(PATIENCE_S) == 2
         assert termios.tcgetattr(terminal.slave) == terminal.before
         assert b"Traceback" not in terminal.shown
+        assert b"exit code" not in terminal.shown
     finally:
         terminal.close()
+
+
+def test_second_mock_says_in_one_line_that_the_first_one_runs(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    terminal.see("The mat is ready.")
+    second = Typed(tmp_path, "mock", "--socket", str(tmp_path / "s"))
+    try:
+        assert second.process.wait(PATIENCE_S) == 2
+        second.see("with --socket PATH\r\n")
+        assert second.shown.decode() == (
+            f"firmware-ctl: a mock is already running ({tmp_path}/s); quit it, or start this one "
+            "with --socket PATH\r\n"
+        )
+    finally:
+        second.close()
 
 
 @pytest.mark.parametrize("size", ["0", "20"])
@@ -129,7 +150,7 @@ def test_the_view_has_the_terminals_size_whatever_the_environment_says(
     monkeypatch.setenv("LINES", size)
     terminal = Terminal(tmp_path)
     terminal.see("Reference mat")
-    terminal.see("press the start button")  # in the last line but one
+    terminal.see("next profile")  # in the last line but one
     terminal.type("q")
     assert terminal.view.wait(PATIENCE_S) == 0
     terminal.close()

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from firmware_ctl.cli.view_help import KEYS, WORDS, footer
 from firmware_ctl.cli.view_layout import FAULTS
-from firmware_ctl.cli.view_picture import HELP, Picture
+from firmware_ctl.cli.view_picture import Picture
 from firmware_ctl.protocol.connection import FAULT_CODES
 from tests.support.process import ROOT
 from tests.support.view import (
@@ -19,6 +20,7 @@ from tests.support.view import (
     picture_after,
     row,
     screen,
+    selected,
     status,
 )
 
@@ -29,18 +31,24 @@ GOLDEN = ROOT / "tests" / "golden"
     ("name", "lines", "width", "height", "ascii_only"),
     [
         ("starting", [], 80, 24, False),
-        ("idle", [hello(absent="neck"), status(), "* ready firmware-ctl 0.1.0"], 80, 24, False),
-        ("running", [hello(), RUNNING, STARTS, LEVELS], 80, 24, False),
-        ("cue-wide", [hello(speed=60), CUE, STARTS, LEVELS], 120, 40, False),
-        ("paused", [hello(), FREE_CUE], 80, 24, False),
-        ("fault-ascii", [hello(mat="Mätte"), FAULT], 80, 24, True),
-        ("small", [hello(absent="hips"), CUE, LEVELS], 50, 14, False),
+        (
+            "idle",
+            [hello(absent="neck"), selected(), status(), "* ready firmware-ctl 0.1.0"],
+            *(80, 24, False),
+        ),
+        ("idle-60x20", [hello(), selected(), status()], 60, 20, False),
+        ("running", [hello(), selected(), RUNNING, STARTS, LEVELS], 80, 24, False),
+        ("running-60x20", [hello(), selected(), RUNNING, STARTS, LEVELS], 60, 20, False),
+        ("cue-wide", [hello(speed=60), selected(), CUE, STARTS, LEVELS], 120, 40, False),
+        ("paused", [hello(), selected(), FREE_CUE], 80, 24, False),
+        ("fault-ascii", [hello(mat="Mätte"), selected(), FAULT], 80, 24, True),
+        ("small", [hello(absent="hips"), selected(), CUE, LEVELS], 50, 14, False),
     ],
 )
 def test_screen_equals_its_golden_picture(
     name: str, lines: list[str], width: int, height: int, ascii_only: bool
 ) -> None:
-    shown = screen(picture_after(*lines), width, height, 150, ascii_only=ascii_only)
+    shown = screen(picture_after(*lines), width, height, 2_000, ascii_only=ascii_only)
     golden = (GOLDEN / f"view-{name}.txt").read_text(encoding="utf-8")
     assert shown == golden.splitlines()
 
@@ -59,14 +67,16 @@ def test_screen_with_too_many_motors_and_profiles_is_cropped_around_the_chosen()
     fields = json.loads(hello())["hello"]
     fields["zones"][1]["motors"] *= 5
     fields["profiles"] = [{"name": f"p{n}", "title": "", "minutes": n} for n in range(1, 20)]
-    picture = picture_after(json.dumps({"hello": fields}), status(profile="p12"))
+    picture = picture_after(
+        json.dumps({"hello": fields}), selected("p12"), status("running", profile="p3")
+    )
     assert screen(picture)[5:12] == [
-        "  9 p9                9 min  neck         0%    0% ······· │ ·······   0%    0%",
-        "    p10              10 min  lower back   0%    0% ······· │ ·······   0%    0%",
-        "    p11              11 min               0%    0% ······· │ ·······   0%    0%",
-        " ▸  p12              12 min               0%    0% ······· │ ·······   0%    0%",
-        "    p13              13 min               0%    0% ······· │ ·······   0%    0%",
-        "    p14              14 min  … and 7 more rows of motors",
+        "  9 p9                9:00  neck         0%    0% ······· │ ·······   0%    0%",
+        "    p10              10:00  lower back   0%    0% ······· │ ·······   0%    0%",
+        "    p11              11:00               0%    0% ······· │ ·······   0%    0%",
+        " ▸  p12              12:00               0%    0% ······· │ ·······   0%    0%",
+        "    p13              13:00               0%    0% ······· │ ·······   0%    0%",
+        "    p14              14:00  … and 7 more rows of motors",
         "",
     ]
 
@@ -84,7 +94,7 @@ def test_clock_runs_at_the_speed_between_reports_and_stops_at_the_end() -> None:
     assert times([hello(), RUNNING], at_ms) == ran
     fast = [("1:40", "10:20"), ("2:10", "9:50"), ("11:40", "0:20"), ("12:00", "0:00")]
     assert times([hello(speed=60), RUNNING], at_ms) == fast
-    assert times([hello(), status()], at_ms) == [("0:00", "12:00")] * 4
+    assert times([hello(), FAULT], at_ms) == [("0:00", "12:00")] * 4
 
 
 def current(picture: Picture, at_ms: int) -> str:
@@ -95,19 +105,20 @@ def current(picture: Picture, at_ms: int) -> str:
 def test_current_is_modelled_between_reports_and_its_peak_is_kept() -> None:
     picture = picture_after(hello(), RUNNING, row(0, [80] * 8), hello(mat="read anew"))
     assert [current(picture, at_ms) for at_ms in (0, 40, 1000)] == [
-        "current 1200 of 900 mA most so far 1200 mA",
-        "current 1048 of 900 mA most so far 1200 mA",
-        "current 960 of 900 mA most so far 1200 mA",
+        "current 1200 of 900 mA peak 1200 mA",
+        "current 1048 of 900 mA peak 1200 mA",
+        "current 960 of 900 mA peak 1200 mA",
     ]
     picture.feed(row(1000, [40] * 8), 1005)
-    assert current(picture, 5000) == "current 480 of 900 mA most so far 1200 mA"
+    assert current(picture, 5000) == "current 480 of 900 mA peak 1200 mA"
     picture.feed(row(6000, [40] * 8, power=False), 6000)
     assert current(picture, 6000) == "current 0 of 900 mA NO MOTOR POWER"
     picture.feed(status(), 7000)
-    assert current(picture, 7000) == "current 0 of 900 mA NO MOTOR POWER"
+    (selection,) = (line for line in screen(picture, at_ms=7000) if line.startswith(" selected"))
+    assert selection.endswith("NO MOTOR POWER")
     picture.feed(row(7000, [0] * 8), 7000)
     picture.feed(RUNNING, 7000)
-    assert current(picture, 7000) == "current 0 of 900 mA most so far 0 mA"
+    assert current(picture, 7000) == "current 0 of 900 mA peak 0 mA"
 
 
 @pytest.mark.parametrize(
@@ -122,16 +133,57 @@ def test_current_is_modelled_between_reports_and_its_peak_is_kept() -> None:
     ],
 )
 def test_haptic_is_shown_in_words(signal: str, words: str) -> None:
-    (line,) = (
-        x for x in screen(picture_after(hello(), status(signal=signal))) if x.startswith(" phase")
-    )
-    assert line[14:].strip() == words
+    running = screen(picture_after(hello(), status("running", signal=signal)))
+    idle = screen(picture_after(hello(), status(signal=signal)))
+    (phase,) = (line for line in running if line.startswith(" phase"))
+    (selection,) = (line for line in idle if line.startswith(" selected"))
+    assert phase[14:].strip() == words
+    assert selection.partition("trim 100%")[2].strip() == words
 
 
-def test_help_is_shown_whole() -> None:
+@pytest.mark.parametrize(("width", "height"), [(60, 20), (80, 24), (120, 40)])
+def test_help_lists_every_key_and_word_and_stays(width: int, height: int) -> None:
     picture = picture_after(hello(), status())
     picture.press("?", 0)
-    assert HELP in " ".join(line.strip() for line in screen(picture))
+    lines = screen(picture, width, height, at_ms=999_000)
+    text = " ".join(" ".join(lines).split())
+    assert "Any key goes back." in lines[-1]
+    assert all(f"{key} {effect}" in text for key, effect in KEYS.items())
+    assert all(f"{word}: {sentence}" in text for word, sentence in WORDS.items())
+    assert all(sentence.count(".") == 1 for sentence in WORDS.values())
+
+
+@pytest.mark.parametrize("key", "?i")
+def test_page_fills_every_size(key: str) -> None:
+    picture = picture_after(hello(), selected(), status())
+    picture.press(key, 0)
+    for width in (1, 2, 9, 30, 60, 200):
+        for height in (1, 2, 7, 24):
+            lines = screen(picture, width, height)
+            assert len(lines) == height
+            assert max(map(len, lines)) <= width
+
+
+def test_about_is_shown_with_the_selected_profile_and_whole_on_its_page() -> None:
+    picture = picture_after(hello(), selected(about="word " * 200 + "end."), status())
+    assert screen(picture)[19].endswith("… (press i)")
+    picture.press("i", 0)
+    lines = screen(picture)
+    assert lines[:2] == [" guided-points", " Back and hips by the mat, ankle and hand by hand"]
+    assert any(line.endswith("end.") for line in lines)
+    silent = picture_after(hello(), selected(about=""), status())
+    silent.press("i", 0)
+    assert screen(silent)[3] == " The author of this profile wrote nothing about it."
+
+
+@pytest.mark.parametrize("state", ["starting", "idle", "running", "paused", "fault"])
+def test_footer_fits_and_has_help_and_quit(state: str) -> None:
+    for width in (50, 60, 80):
+        lines = [line.plain for line in footer(state, width)]
+        assert len(lines) == 2
+        assert max(map(len, lines)) <= width
+        assert "? help" in " ".join(lines)
+        assert "q quit" in " ".join(lines)
 
 
 def test_every_fault_has_a_remedy() -> None:
