@@ -198,7 +198,7 @@ def command_parsers() -> dict[str, argparse.ArgumentParser]:
     """Every command's parser by its name."""
     parsers = {}
     for name, command in command_line.COMMANDS.items():
-        parsers[name] = argparse.ArgumentParser(description=command.about)
+        parsers[name] = argparse.ArgumentParser(description=command.about, epilog=command.example)
         command.add_arguments(parsers[name])
     return parsers
 
@@ -225,6 +225,7 @@ def _section(name: str, parser: argparse.ArgumentParser) -> str:
     if actions:
         rows = ((code(_spelt(action)), _meaning(action)) for action in actions)
         parts.append(table(("argument", "means"), rows))
+    parts.append(f"Example: {code(parser.epilog or '')}")
     return "\n\n".join(parts)
 
 

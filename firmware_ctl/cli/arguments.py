@@ -1,6 +1,10 @@
 """What several commands share: the types of arguments, and the arguments themselves."""
 
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
+
+Run = Callable[[Namespace], int]
+"""Runs a command with its parsed arguments. Returns the exit code."""
 
 
 def host_port(text: str) -> tuple[str, int]:

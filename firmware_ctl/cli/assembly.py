@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from firmware_ctl.session.events import ClockSynchronised, Close
 from firmware_ctl.storage.flight_recorder import FlightRecorder
 from firmware_ctl.storage.storage import Storage
 from firmware_ctl.timeline.catalogue import Catalogue
-from firmware_ctl.timeline.folder import read_catalogue
+from firmware_ctl.timeline.folder import find_profile, profile_name, read_catalogue
 
 if TYPE_CHECKING:
     from serial import Serial
@@ -47,21 +47,26 @@ def ports(args: argparse.Namespace) -> list[SerialPort]:
 
 
 class Profiles:
-    """The folders of profiles. They are read once here, and again by `read`, in another process."""
+    """The sources of profiles. They are read once here, and again by `read`, in another process."""
 
-    def __init__(self, folder: str | None, mat: Mat, log: Log) -> None:
-        """`folder` is the only folder to read. None: the usual ones. Mistakes go to the log."""
+    def __init__(self, folder: str | None, mat: Mat, log: Log, own: Sequence[str] = ()) -> None:
+        """`folder` is the only folder to read. None: the usual ones. Mistakes go to the log.
+
+        `own` are the names or files of profiles to serve beside those of the folders.
+        """
         folders = [folder] if folder else paths.profile_folders()
-        self._folders = [os.path.abspath(folder) for folder in folders]
+        files = [find_profile(name, folder) for name in own]
+        self._sources = [os.path.abspath(source) for source in (*folders, *files)]
         self._mat = mat
-        self.catalogue = read_catalogue(self._folders, mat)
+        self.own = [profile_name(file) for file in files]
+        self.catalogue = read_catalogue(self._sources, mat)
         for entry in self.catalogue.bad:
             log(entry.error.summary())
 
     def read(self, done: Callable[[Catalogue | str], None]) -> Job:
         from firmware_ctl.daemon.profile_reader import Reader
 
-        return Reader(self._folders, self._mat, done)
+        return Reader(self._sources, self._mat, done)
 
 
 def begin_deadman_trial() -> deadman.DeadmanTrial | None:

@@ -1,4 +1,4 @@
-"""`check`, `profiles`, `explain`, `new` and `schema`, for authors of profiles.
+"""`check`, `explain`, `new` and `schema`, for authors of profiles.
 
 These commands need no daemon and no pins.
 """
@@ -21,17 +21,12 @@ from firmware_ctl.timeline.folder import (
     load_entry,
     load_mat,
     profile_files,
-    read_catalogue,
+    read_file,
     read_served,
     write_new,
 )
 from firmware_ctl.timeline.report import certify
 from firmware_ctl.timeline.report import explain as explain_rows
-
-WHO_SHOULD_ASK: Final = (
-    "Not for use while asleep or unattended. Pregnant, with an implant, or ill? The README says "
-    "who should ask a doctor first."
-)
 
 
 def check(args: argparse.Namespace) -> int:
@@ -73,20 +68,6 @@ def check(args: argparse.Namespace) -> int:
     if unreadable:
         return 2
     return 1 if empty or bad else 0
-
-
-def profiles(args: argparse.Namespace) -> int:
-    """Lists the profiles that a daemon would serve. Exit code 1 if one is invalid."""
-    folders = [args.profiles] if args.profiles else paths.profile_folders()
-    catalogue = read_catalogue(folders, load_mat(args.mat))
-    width = max((len(entry.name) for entry in catalogue.entries), default=0)
-    for entry in catalogue.good:
-        minutes = _minutes(entry.profile.length_ms)
-        print(f"{entry.name:{width}}  {minutes:>8}  {entry.profile.title}")
-    for bad in catalogue.bad:
-        print(bad.error, file=sys.stderr)
-    print(WHO_SHOULD_ASK, file=sys.stderr)
-    return 1 if catalogue.bad else 0
 
 
 def explain(args: argparse.Namespace) -> int:
@@ -168,24 +149,38 @@ phases:
 def _files(arguments: list[str], errors: list[str]) -> Iterator[tuple[str, str]]:
     """Name and path of each profile that the arguments (folders, files, names) select.
 
-    Without arguments: all that a daemon serves. Adds a sentence to `errors` for an unknown name.
+    Without arguments: those of this folder, or else all that a daemon serves. Adds a sentence to
+    `errors` for an unknown name.
     """
     if not arguments:
-        yield from sorted(profile_files(paths.profile_folders()).items())
+        here = _profiles_here()
+        if not here:
+            print("what a daemon serves, as this folder has no profiles:", file=sys.stderr)
+        yield from sorted((here or profile_files(paths.profile_folders())).items())
     for argument in arguments:
         if os.path.isdir(argument):
             yield from sorted(profile_files([argument]).items())
             continue
         try:
-            # A path that exists is a file, whatever its ending; any other argument is a name.
-            path = argument if os.path.lexists(argument) else find_profile(argument)
+            path = find_profile(argument)
         except DeviceError as error:
             errors.append(str(error))
         else:
             yield os.path.basename(path).rpartition(".")[0], path
 
 
-def _minutes(length_ms: int) -> str:
+def _profiles_here() -> dict[str, str]:
+    """The YAML files of this folder by their names, if one of them looks like a profile."""
+    with suppress(DeviceError):  # the folder was removed, or only its names are hidden
+        files = {n: os.path.normpath(p) for n, p in profile_files([os.curdir]).items()}
+        for path in files.values():
+            with suppress(OSError):
+                if any(line.startswith(b"phases") for line in read_file(path).splitlines()):
+                    return files
+    return {}
+
+
+def minutes(length_ms: int) -> str:
     return f"{length_ms // 60_000}:{length_ms // 1000 % 60:02} min"
 
 
@@ -196,7 +191,7 @@ def certificate_lines(path: str, entry: GoodEntry, mat: Mat) -> list[str]:
     width = max(len(zone.zone) for zone in proof.zones) if proof.zones else 0
     lines = [
         printable(f"{path}: valid"),
-        f"  length   {_minutes(proof.length_ms)}, ends at zero; cert {proof.cert}",
+        f"  length   {minutes(proof.length_ms)}, ends at zero; cert {proof.cert}",
         f"  rise     at most {proof.rise_pct_s} %/s",
         f"  current  at most {proof.worst.sentence(mat)}",
     ]
@@ -204,7 +199,7 @@ def certificate_lines(path: str, entry: GoodEntry, mat: Mat) -> list[str]:
         kick = f", kicks {zone.kick_pct}%" if zone.kick_pct else ""
         dead = f"; {zone.dead_steps} of {zone.steps} steps too small to feel" if zone.steps else ""
         lines.append(
-            f"  {zone.zone:{width}}  {_minutes(zone.played_ms)}, level {zone.level_pct}%, "
+            f"  {zone.zone:{width}}  {minutes(zone.played_ms)}, level {zone.level_pct}%, "
             f"duty {zone.duty_pct}%{kick}{dead}"
         )
     if budget.asked is not None:
@@ -213,11 +208,15 @@ def certificate_lines(path: str, entry: GoodEntry, mat: Mat) -> list[str]:
         done += [] if budget.level_pct == 100 else [f"all levels are scaled to {budget.level_pct}%"]
         lines.append(f"  note     the supply is exceeded at {budget.asked.sentence(mat)}: ")
         lines[-1] += ", ".join(done)
+    return [*lines, *(f"  note     {note}" for note in facts(entry, mat))]
+
+
+def facts(entry: GoodEntry, mat: Mat) -> Iterator[str]:
+    """What an author should know about a valid profile, apart from its figures."""
     targets = {play.target.partition(".")[0] for p in entry.profile.phases for play in p.play}
     for absent in (zone.name for zone in mat.zones if not zone.present and zone.name in targets):
-        lines.append(f"  note     {absent} is not present on this mat: its motors stay off")
-    lines += [f"  note     line {note.line}: {note.sentence}" for note in notes(entry.profile, mat)]
-    return lines
+        yield f"{absent} is not present on this mat: its motors stay off"
+    yield from (f"line {note.line}: {note.sentence}" for note in notes(entry.profile, mat))
 
 
 def _as_json(path: str, entry: Entry, mat: Mat) -> dict[str, object]:

@@ -1,7 +1,6 @@
 """The commands that send one request to a running daemon and print its answer."""
 
 import argparse
-import json
 import os
 import socket
 import struct
@@ -15,7 +14,6 @@ from typing import Final, Protocol
 from firmware_ctl.config import paths
 from firmware_ctl.errors import CallerError, DeviceError, FirmwareError, printable
 from firmware_ctl.limits import RESTART_MS
-from firmware_ctl.protocol import connection
 
 ANSWER_S: Final = 5.0
 """How long to wait for an answer, and for a place in the daemon's queue of new clients."""
@@ -206,7 +204,7 @@ def sendable(line: str) -> str:
 
 
 NOT_FOUND: Final = "no daemon runs; start one with `firmware-ctl mock`, or give --socket PATH"
-NOTHING_TO_STOP: Final = "no daemon runs; `firmware-ctl off` drives the pins low anyway"
+NOTHING_TO_STOP: Final = "nothing is running; `firmware-ctl off` drives the pins low anyway"
 
 
 def _openers(args: argparse.Namespace) -> list[Callable[[], Client]]:
@@ -246,17 +244,16 @@ def find(args: argparse.Namespace) -> Client:
 def ask(args: argparse.Namespace, request: str) -> int:
     """Sends a request and prints the answer. Exit code 0 for `ok`, 1 for `err`.
 
-    A start that follows a stop too soon is sent again, so that `stop && start` works.
+    A start that follows a stop too soon is sent once more, so that `stop && start` works. A `try`
+    replaces a running `try`, so that a person can compare two lines.
     """
     sendable(request)
     with find(args) as client:
         *data, final = client.ask(request)
-        if request.split()[0] in ("start", "try"):
-            give_up_at_s = monotonic() + AGAIN_S
-            while final.startswith(JUST_STOPPED) and monotonic() < give_up_at_s:
-                sleep(0.02)
-                *data, final = client.ask(request)
-    _refuse(final)
+        if _may_be_repeated(request, final, client):
+            sleep(AGAIN_S)
+            *data, final = client.ask(request)
+    refuse(final)
     for line in data:
         print(line.removeprefix("- "))
     if final != "ok" or not data:
@@ -267,15 +264,30 @@ def ask(args: argparse.Namespace, request: str) -> int:
 JUST_STOPPED: Final = "err busy stopped "
 """The beginning of the answer to a start that came within `RESTART_MS` after a stop.
 
-The client sends only such a start again. A start that a stop overtook is refused with another `err
-busy`, and is not sent again: the stop came later and must win.
+A start that a stop overtook is refused with another `err busy`, and is not repeated: the stop came
+later and must win.
 """
 
-AGAIN_S: Final = 2 * RESTART_MS / 1000
-"""For how long such a start is sent again."""
+TRY_RUNS: Final = "err busy try is running"
+"""The beginning of the answer to a `try` during another `try`. No profile may have this name."""
+
+AGAIN_S: Final = (RESTART_MS + 10) / 1000
+"""The wait before a start is sent once more.
+
+It is sent once only: a person who stops the mat during this wait must find it stopped.
+"""
 
 
-def _refuse(final: str) -> None:
+def _may_be_repeated(request: str, final: str, client: Client) -> bool:
+    """Whether to repeat a refused start. Stops the running `try` that a new `try` replaces."""
+    verb = request.split()[0]
+    if verb == "try" and final.startswith(TRY_RUNS):
+        refuse(client.ask("stop")[-1])
+        return True
+    return verb in ("start", "try") and final.startswith(JUST_STOPPED)
+
+
+def refuse(final: str) -> None:
     """Raises `RefusedError` if the answer is `err …`."""
     if final.startswith("err"):
         _, code, message = [*final.split(" ", 2), "", ""][:3]
@@ -360,46 +372,19 @@ def all_low(args: argparse.Namespace) -> int:
 
 
 def send(args: argparse.Namespace) -> int:
-    """Sends one line unchanged and prints the whole answer."""
-    if "!" in args.line or args.line == "?":
+    """Sends one line unchanged and prints the whole answer. The words of the shell are one line."""
+    line = " ".join(args.words)
+    if "!" in line or line == "?":
         # A `!` stops, whatever else is in the line.
         with find(args) as client:
-            print(client.ask_at_once("!" if "!" in args.line else "?"))
+            print(client.ask_at_once("!" if "!" in line else "?"))
         return 0
-    if not args.line.strip(" "):
+    if not line.strip(" "):
         raise CallerError(
             "bad-argument", "an empty line gets no answer; try: firmware-ctl send help"
         )
-    line = sendable(args.line)
+    sendable(line)
     with find(args) as client:
         lines = client.ask(line)
     print("\n".join(lines))
     return 1 if lines[-1].startswith("err") else 0
-
-
-def status(args: argparse.Namespace) -> int:
-    """Prints the status of the daemon, with `--watch` again at every change."""
-    with find(args) as client:
-        _show_status(client, args.json)
-        if args.watch:
-            with suppress(KeyboardInterrupt):
-                _refuse(client.ask("events on")[-1])
-                for _ in client.events():
-                    _show_status(client, args.json)
-                raise NoDaemonError(f"{client.where} has ended")
-    return 0
-
-
-def _show_status(client: Client, as_json: bool) -> None:
-    final = client.ask("status")[-1]
-    fields = parse_fields(final)
-    print(json.dumps(fields) if as_json else final.removeprefix("ok "), flush=True)
-
-
-def parse_fields(line: str) -> dict[str, str]:
-    """The `key=value` fields of an answer. A quoted value is a JSON string.
-
-    Raises `RefusedError` if the answer is `err …`.
-    """
-    _refuse(line)
-    return connection.parse_fields(line)

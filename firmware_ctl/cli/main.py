@@ -63,9 +63,13 @@ def _run(arguments: Sequence[str]) -> int:
     return guarded(lambda: args.run(args))
 
 
+OPTIONS = {"version": "--version", "help": "--help"}
+"""Options that people type as commands, because other programs have such commands."""
+
+
 def _unknown(name: str) -> str:
     from difflib import get_close_matches
 
-    close = get_close_matches(name, COMMANDS, 1)
-    proposal = f" did you mean '{close[0]}'?" if close else ""
+    close = get_close_matches(name.lower(), [*COMMANDS, *OPTIONS], 1)
+    proposal = f" did you mean '{OPTIONS.get(close[0], close[0])}'?" if close else ""
     return f"unknown command '{name}';{proposal} `firmware-ctl --help` lists all commands."

@@ -1,4 +1,4 @@
-"""`firmware-ctl mock`: the same daemon on simulated pins, with a live view as its parent.
+"""`firmware-ctl mock` and `play`: the daemon on simulated pins, with a live view as its parent.
 
 The daemon is a child process of the view. So a view that hangs cannot delay the daemon, and the
 terminal is restored even if the daemon is killed. This module knows what only a mock has: a pty, a
@@ -8,9 +8,10 @@ live view, injected faults. It never knows real pins.
 import argparse
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from errno import EMFILE, ENFILE
+from typing import Final
 
 from firmware_ctl.cli import assembly
 from firmware_ctl.cli.feed import Feed
@@ -24,12 +25,16 @@ from firmware_ctl.daemon.interfaces import Log, Watcher
 from firmware_ctl.daemon.poller import SelectPoller, Waker
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.protocol.connection import Connection
-from firmware_ctl.session.events import Close
+from firmware_ctl.session.events import Close, Select, Start
 from firmware_ctl.session.session import Session
 from firmware_ctl.storage.state_folder import temporary_folder
 from firmware_ctl.storage.storage import Storage
-from firmware_ctl.timeline.folder import load_mat
+from firmware_ctl.timeline.catalogue import BadEntry
+from firmware_ctl.timeline.folder import find_profile, load_mat, profile_name, read_served
 from firmware_ctl.timeline.motor_drive import Levels
+
+AFTER_READY_MS: Final = 10
+"""`play` waits this long before its start, which in the millisecond of readiness is too early."""
 
 
 class ViewLink(links.SocketLink):
@@ -48,6 +53,7 @@ class ViewLink(links.SocketLink):
 def mock(args: argparse.Namespace) -> int:
     """Runs until a signal or the view ends it, and returns the exit code."""
     _refuse_second(args.socket or paths.mock_socket(make=True))
+    _check_files(args)
     pty = _open_pty()
     first_line = f"serial port: {pty.path}" if pty else ""
     if args.no_view or not (os.isatty(0) and os.isatty(1)):
@@ -71,19 +77,36 @@ def mock(args: argparse.Namespace) -> int:
 
 
 def _refuse_second(path: str) -> None:
-    """Raises `DeviceError` if a daemon answers on the socket `path`, before anything is printed.
+    """Raises `DeviceError` if a daemon answers on this socket already.
 
-    The daemon checks this again, with every other obstacle, when it listens.
+    `links.listen_control` refuses this as well, but only after this mock has a port and a view.
     """
+    if not hasattr(socket, "AF_UNIX"):
+        return
     with socket.socket(socket.AF_UNIX) as probe:
-        probe.setblocking(False)  # the queue of a stopped daemon may be full
+        probe.settimeout(0)
         try:
             probe.connect(path)
-        except OSError:
+        except OSError:  # nobody listens, or the daemon hangs: the listener will say which
             return
     raise DeviceError(
         f"a mock is already running ({path}); quit it, or start this one with --socket PATH"
     )
+
+
+def _check_files(args: argparse.Namespace) -> None:
+    """Raises `DeviceError` or `AuthorError` if a profile that the user named cannot be played."""
+    if not args.files:
+        return
+    mat = load_mat(args.mat)
+    for name in args.files:
+        path = find_profile(name, args.profiles)
+        try:
+            entry = read_served(profile_name(path), path, mat)
+        except OSError as error:
+            raise DeviceError(f"{path} cannot be read: {error.strerror}") from None
+        if isinstance(entry, BadEntry):
+            raise entry.error
 
 
 def _open_pty() -> links.PtyLink | None:
@@ -128,7 +151,7 @@ def _run(
         poller, waker = SelectPoller(), Waker()
         storage = Storage(state, log, waker.post, stack, files, is_temporary=not args.state)
         trace = assembly.open_trace(args, storage)
-        profiles = assembly.Profiles(args.profiles, mat, log)
+        profiles = assembly.Profiles(args.profiles, mat, log, args.files)
         signals = assembly.catch_signals()
         from firmware_ctl.simulator.hardware import simulated
 
@@ -153,9 +176,9 @@ def _run(
             session, hardware, poller, switch, storage.ledger, profiles.read, log, watchers
         )
         assembly.attend(daemon, waker, signals, storage, recorder, log)
+        _select_own(daemon, profiles.own, args.start, log)
         _connect(args, daemon, pty, view, log, stack)
-        ports = [(port, None) for port in assembly.ports(args)]
-        assembly.listen(daemon, path, ports, log, stack)
+        assembly.listen(daemon, path, [(port, None) for port in assembly.ports(args)], log, stack)
         daemon.loop.run()
     return 0
 
@@ -181,6 +204,24 @@ def _feed(
         return session.selected.name if session.selected else ""
 
     return Feed(mat, args.speed, connection, *addresses, power_at, origin_ms, selected)
+
+
+def _select_own(daemon: Daemon, names: Sequence[str], is_started: bool, log: Log) -> None:
+    """Selects the first profile that the user named.
+
+    `is_started`: starts it as soon as the daemon accepts a start.
+    """
+    if names:
+        daemon.player.step(Select(names[0]))
+
+    def start() -> None:
+        daemon.loop.catch_up()
+        refusal = daemon.player.step(Start()).refusal
+        if refusal is not None:
+            log(f"the profile does not start: {refusal}")
+
+    if is_started:
+        daemon.loop.when_ready.append(lambda: daemon.loop.later(AFTER_READY_MS, start))
 
 
 def _connect(

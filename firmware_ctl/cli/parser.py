@@ -10,26 +10,21 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from firmware_ctl import __version__
+from firmware_ctl.cli import parser_authors, parser_clients
 from firmware_ctl.cli.arguments import (
-    add_client,
+    Run,
     add_daemon,
     add_json,
     add_mat,
-    add_profiles,
-    add_socket,
     add_state,
     fault,
     host_port,
     speed,
-    trim_pct,
 )
 from firmware_ctl.errors import printable
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
-
-Run = Callable[[Namespace], int]
-"""Runs a command with its parsed arguments. Returns the exit code."""
 
 DESCRIPTION: Final = """\
 Controller of a vibrating acupressure mat and its neck pillow.
@@ -73,7 +68,7 @@ def _run(parser: ArgumentParser) -> Run:
     return run
 
 
-def _mock(parser: ArgumentParser) -> Run:
+def _add_mock(parser: ArgumentParser) -> Run:
     add_daemon(parser)
     parser.add_argument("--link", metavar="PATH", help="symbolic link to the serial port")
     parser.add_argument(
@@ -101,98 +96,21 @@ def _mock(parser: ArgumentParser) -> Run:
     return run
 
 
-# ---- for authors of profiles
-
-
-def _check(parser: ArgumentParser) -> Run:
+def _mock(parser: ArgumentParser) -> Run:
     parser.add_argument(
-        "paths",
+        "files",
         metavar="PROFILE",
         nargs="*",
-        help="names, files or folders (default: all profiles that a daemon serves)",
+        help="files or names of profiles to serve beside the others; selects the first one",
     )
-    add_mat(parser)
-    add_json(parser)
-
-    def run(args: Namespace) -> int:
-        from firmware_ctl.cli import authoring
-
-        return authoring.check(args)
-
-    return run
+    parser.set_defaults(start=False)
+    return _add_mock(parser)
 
 
-def _profiles(parser: ArgumentParser) -> Run:
-    add_mat(parser)
-    add_profiles(parser)
-
-    def run(args: Namespace) -> int:
-        from firmware_ctl.cli import authoring
-
-        return authoring.profiles(args)
-
-    return run
-
-
-def _explain(parser: ArgumentParser) -> Run:
-    parser.add_argument("profile", metavar="PROFILE", help="a name or a file")
-    add_mat(parser)
-    add_profiles(parser)
-
-    def run(args: Namespace) -> int:
-        from firmware_ctl.cli import authoring
-
-        return authoring.explain(args)
-
-    return run
-
-
-def _simulate(parser: ArgumentParser) -> Run:
-    parser.add_argument("profile", metavar="PROFILE", nargs="?", help="a name or a file")
-    parser.add_argument(
-        "--replay", metavar="FILE", help="replay a recorded incident instead of a profile"
-    )
-    parser.add_argument(
-        "--trim",
-        metavar="PCT",
-        type=trim_pct,
-        default=100,
-        help="scale every level, 10 to 100 percent",
-    )
-    parser.add_argument("--trace", metavar="FILE", help="export motor changes: .vcd .csv .jsonl")
-    parser.add_argument("--plot", metavar="FILE", help="draw the session: .svg .png")
-    add_mat(parser)
-
-    def run(args: Namespace) -> int:
-        from firmware_ctl.simulator import offline
-
-        return offline.simulate(args)
-
-    return run
-
-
-def _new(parser: ArgumentParser) -> Run:
-    parser.add_argument("name", metavar="NAME", help="a-z, 0-9 and '-'; the file is NAME.yaml")
-    add_mat(parser)
-    parser.add_argument("--profiles", metavar="DIR", help="folder to write to (default: here)")
-
-    def run(args: Namespace) -> int:
-        from firmware_ctl.cli import authoring
-
-        return authoring.new(args)
-
-    return run
-
-
-def _schema(parser: ArgumentParser) -> Run:
-    parser.add_argument("kind", choices=("profile", "mat"))
-
-    def run(args: Namespace) -> int:
-        from firmware_ctl.cli import authoring
-
-        return authoring.schema(args)
-
-    return run
+def _play(parser: ArgumentParser) -> Run:
+    parser.add_argument("files", metavar="PROFILE", nargs=1, help="a file or a name")
+    parser.set_defaults(start=True)
+    return _add_mock(parser)
 
 
 # ---- for the builder
@@ -253,104 +171,6 @@ def _service(parser: ArgumentParser) -> Run:
     return run
 
 
-# ---- clients of a running daemon
-
-
-def _ask(args: Namespace, *words: str | None) -> int:
-    from firmware_ctl.cli import client
-
-    return client.ask(args, " ".join(filter(None, words)))
-
-
-def _start(parser: ArgumentParser) -> Run:
-    parser.add_argument("name", metavar="NAME", nargs="?", help="a profile (default: the selected)")
-    add_client(parser)
-    return lambda args: _ask(args, "start", args.name)
-
-
-def _pause(parser: ArgumentParser) -> Run:
-    add_client(parser)
-    return lambda args: _ask(args, "pause")
-
-
-def _resume(parser: ArgumentParser) -> Run:
-    add_client(parser)
-    return lambda args: _ask(args, "resume")
-
-
-def _select(parser: ArgumentParser) -> Run:
-    parser.add_argument("name", metavar="NAME", help="a profile")
-    add_client(parser)
-    return lambda args: _ask(args, "select", args.name)
-
-
-def _trim(parser: ArgumentParser) -> Run:
-    parser.add_argument("trim", metavar="PCT", help="10 to 100; the daemon checks it")
-    add_client(parser)
-    return lambda args: _ask(args, "trim", args.trim)
-
-
-def _try(parser: ArgumentParser) -> Run:
-    parser.add_argument("target", metavar="TARGET", help="a zone, a side (`hips.left`) or `all`")
-    parser.add_argument("pattern", metavar="PATTERN", help="as in a profile, for example `wave`")
-    parser.add_argument("level", metavar="LEVEL", help="a level in percent, for example 40")
-    # Without a default argparse would list an optional argument among the missing ones.
-    parser.add_argument(
-        "keys", metavar="KEY=VALUE", nargs="*", default=[], help="for example period=4s"
-    )
-    add_client(parser)
-    return lambda args: _ask(args, "try", args.target, args.pattern, args.level, *args.keys)
-
-
-def _stop(parser: ArgumentParser) -> Run:
-    add_client(parser)
-
-    def run(args: Namespace) -> int:
-        from firmware_ctl.cli import client
-
-        return client.stop(args)
-
-    return run
-
-
-def _status(parser: ArgumentParser) -> Run:
-    parser.add_argument("--watch", action="store_true", help="print again on every change")
-    add_json(parser)
-    add_client(parser)
-
-    def run(args: Namespace) -> int:
-        from firmware_ctl.cli import client
-
-        return client.status(args)
-
-    return run
-
-
-def _send(parser: ArgumentParser) -> Run:
-    parser.add_argument("line", metavar="LINE", help="for example 'select neck'")
-    add_client(parser)
-
-    def run(args: Namespace) -> int:
-        from firmware_ctl.cli import client
-
-        return client.send(args)
-
-    return run
-
-
-def _off(parser: ArgumentParser) -> Run:
-    add_mat(parser)
-    add_state(parser)
-    add_socket(parser)
-
-    def run(args: Namespace) -> int:
-        from firmware_ctl.cli import client
-
-        return client.all_low(args)
-
-    return run
-
-
 # ---- all of them
 
 
@@ -358,32 +178,65 @@ class Command(NamedTuple):
     about: str
     add_arguments: Callable[[ArgumentParser], Run]
     """Adds the arguments to the parser of the command. Returns the function that runs it."""
+    example: str
+    """A command line for the help."""
 
+
+def _command(about: str, add_arguments: Callable[[ArgumentParser], Run], example: str) -> Command:
+    program = "sudo firmware-ctl" if example.startswith("sudo ") else "firmware-ctl"
+    return Command(about, add_arguments, f"{program} {example.removeprefix('sudo ')}")
+
+
+_A, _C = parser_authors, parser_clients
 
 COMMANDS: Final = {
-    "run": Command("run the daemon in the foreground, on the real pins", _run),
-    "mock": Command("run the same daemon on simulated pins, with a live view", _mock),
-    "check": Command("check profiles and list all errors", _check),
-    "profiles": Command("list the profiles", _profiles),
-    "explain": Command("show how levels become motor duty, and what limits them", _explain),
-    "simulate": Command("simulate a session instantly", _simulate),
-    "new": Command("write a profile to start from", _new),
-    "wiring": Command("test the motors one by one", _wiring),
-    "setup": Command("guided first setup (resumable)", _setup),
-    "doctor": Command("check this machine and suggest fixes", _doctor),
-    "schema": Command("print the JSON Schema for editors", _schema),
-    "start": Command("start the selected or the named profile", _start),
-    "stop": Command("turn all motors off, on every daemon found", _stop),
-    "pause": Command("turn all motors off; the session waits", _pause),
-    "resume": Command("continue after a pause", _resume),
-    "select": Command("choose the profile for the next start", _select),
-    "trim": Command("scale every level, 10 to 100 percent", _trim),
-    "try": Command("play one line for 10 s, before you write it into a profile", _try),
-    "status": Command("show what the daemon does now", _status),
-    "off": Command("force all motor pins low, even if the daemon hangs", _off),
-    "service": Command("install or remove the systemd service", _service),
-    "send": Command("send one line of the serial protocol", _send),
-}
+    "run": _command("run the daemon in the foreground, on the real pins", _run,
+        "run --port /dev/ttyUSB0"),
+    "mock": _command("run the same daemon on simulated pins, with a live view", _mock,
+        "mock mine.yaml --speed 20"),
+    "play": _command("play a profile on simulated pins, with a live view", _play,
+        "play mine.yaml"),
+    "check": _command("check profiles and list all errors", _A.add_check,
+        "check mine.yaml"),
+    "profiles": _command("list the profiles, or describe one", _A.add_profiles,
+        "profiles lower-back"),
+    "explain": _command("show how levels become motor duty, and what limits them", _A.add_explain,
+        "explain mine.yaml"),
+    "simulate": _command("simulate a session instantly", _A.add_simulate,
+        "simulate mine.yaml --plot mine.svg"),
+    "new": _command("write a profile to start from", _A.add_new,
+        "new mine"),
+    "wiring": _command("test the motors one by one", _wiring,
+        "sudo wiring --calibrate hips"),
+    "setup": _command("guided first setup (resumable)", _setup,
+        "setup --mock"),
+    "doctor": _command("check this machine and suggest fixes", _doctor,
+        "sudo doctor"),
+    "schema": _command("print the JSON Schema for editors", _A.add_schema,
+        "schema profile > profile.schema.json"),
+    "start": _command("start the selected or the named profile", _C.add_start,
+        "start lower-back"),
+    "stop": _command("turn all motors off, on every daemon found", _C.add_stop,
+        "stop"),
+    "pause": _command("turn all motors off; the session waits", _C.add_pause,
+        "pause"),
+    "resume": _command("continue after a pause", _C.add_resume,
+        "resume"),
+    "select": _command("choose the profile for the next start", _C.add_select,
+        "select neck"),
+    "trim": _command("scale every level, 10 to 100 percent", _C.add_trim,
+        "trim 80"),
+    "try": _command("play one line for 10 s, before you write it into a profile", _C.add_try,
+        "try lower_back wave 40% period=4s"),
+    "status": _command("show what the daemon does now", _C.add_status,
+        "status --watch"),
+    "off": _command("force all motor pins low, even if the daemon hangs", _C.add_off,
+        "sudo off"),
+    "service": _command("install or remove the systemd service", _service,
+        "sudo service install"),
+    "send": _command("send one line of the serial protocol", _C.add_send,
+        "send select neck"),
+}  # fmt: skip
 
 
 def make_parser(width: int | None = None) -> ArgumentParser:
@@ -401,9 +254,13 @@ def make_parser(width: int | None = None) -> ArgumentParser:
     subparsers = parser.add_subparsers(
         prog="firmware-ctl", title="commands", metavar="COMMAND", required=True
     )
-    for name, (about, add_arguments) in COMMANDS.items():
+    for name, (about, add_arguments, example) in COMMANDS.items():
         command = subparsers.add_parser(
-            name, help=about, description=about, formatter_class=formatter
+            name,
+            help=about,
+            description=about,
+            epilog=f"example:\n  {example}",
+            formatter_class=formatter,
         )
         command.set_defaults(run=add_arguments(command))
     return parser

@@ -10,6 +10,7 @@ __all__ = [
     "export",
     "faults",
     "hardware",
+    "installing",
     "motors",
     "offline",
     "pins",

@@ -26,8 +26,10 @@ try:
     from matplotlib.patches import Patch
     from matplotlib.ticker import MaxNLocator, MultipleLocator
 except ImportError:
+    from firmware_ctl.simulator.installing import command_for_matplotlib
+
     raise DeviceError(
-        "pictures need matplotlib, which is not installed: pip install 'firmware-ctl[plot]'"
+        f"pictures need matplotlib, which is not installed: {command_for_matplotlib()}"
     ) from None
 
 WIDTH_IN: Final = 9.2

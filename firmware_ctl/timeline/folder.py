@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from errno import EINVAL, ENOENT
 
@@ -43,37 +43,60 @@ def load_entry(name_or_file: str, mat: Mat, folder: str | None = None) -> Entry:
 
 
 def find_profile(name_or_file: str, folder: str | None = None) -> str:
-    """The path of the profile's file. A path, or a name with a YAML ending, is returned as it is.
+    """The path of the profile's file. This is the one rule for names and files of all commands.
 
-    `folder` None: the folders in use. Raises `DeviceError` if no profile has that name.
+    An argument with a folder or a YAML ending in it, and one that is the path of a file, is that
+    path. Any other argument is a name. `folder` None: the folders in use. Raises `DeviceError` if
+    no profile has that name.
     """
-    if name_or_file.lower().endswith(ENDINGS) or os.sep in name_or_file:
+    is_path = os.path.lexists(name_or_file) and not os.path.isdir(name_or_file)
+    if is_path or name_or_file.lower().endswith(ENDINGS) or os.sep in name_or_file:
         return name_or_file
     files = profile_files([folder] if folder else paths.profile_folders())
     if name_or_file not in files:
-        names = ", ".join(sorted(files))
-        raise DeviceError(f"there is no profile {name_or_file}; there are: {names}")
+        known = ", ".join(sorted(files)) + _proposal(name_or_file, files)
+        raise DeviceError(f"there is no profile {name_or_file}; there are: {known}")
     return files[name_or_file]
 
 
-def profile_files(folders: Sequence[str]) -> dict[str, str]:
-    """Profile name → path of its file. A later folder replaces a profile of the same name.
+def _proposal(name: str, files: Mapping[str, str]) -> str:
+    """`; did you mean …?`, with a file of this folder or a similar name. Empty without either."""
+    if os.path.isfile(f"{name}.yaml"):
+        return f"; did you mean the file {name}.yaml?"
+    from difflib import get_close_matches
 
-    A file that ends in `.yml` or `.YAML` is listed under its whole file name, so that it replaces
-    no profile. `read_served` makes a mistake of such a file: it has to be renamed. Raises
-    `DeviceError` if a folder cannot be read.
+    close = get_close_matches(name.lower(), files, 1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def profile_name(path: str) -> str:
+    """The name under which a file is listed."""
+    return os.path.basename(path).removesuffix(".yaml")
+
+
+def profile_files(sources: Sequence[str]) -> dict[str, str]:
+    """Profile name → path of its file. A later source replaces a profile of the same name.
+
+    A source is a folder, or a single file. A file that ends in `.yml` or `.YAML` is listed under
+    its whole file name, so that it replaces no profile. `read_served` makes a mistake of such a
+    file: it has to be renamed. Raises `DeviceError` if a folder cannot be read.
     """
     files = {}
-    for folder in folders:
+    for source in sources:
+        is_file = os.path.isfile(source) or source.lower().endswith(ENDINGS)
+        if is_file and not os.path.isdir(source):
+            # A file that is missing is listed, too: to read it makes a bad entry with the reason.
+            files[profile_name(source)] = source
+            continue
         try:
-            names = sorted(os.listdir(folder))
+            names = sorted(os.listdir(source))
         except OSError as error:
             raise DeviceError(
-                f"the profiles folder {folder} cannot be read: {error.strerror}"
+                f"the profiles folder {source} cannot be read: {error.strerror}"
             ) from None
         for name in names:
             if name.lower().endswith(ENDINGS) and not name.startswith("."):
-                files[name.removesuffix(".yaml")] = os.path.join(folder, name)
+                files[profile_name(name)] = os.path.join(source, name)
     return files
 
 
@@ -113,13 +136,15 @@ def write_new(path: str, text: str) -> None:
         raise DeviceError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def read_catalogue(folders: Sequence[str], mat: Mat) -> Catalogue:
-    """Reads and checks every profile of these folders. A file that cannot be read is a bad entry.
+def read_catalogue(sources: Sequence[str], mat: Mat) -> Catalogue:
+    """Reads and checks every profile of these folders and files.
+
+    A file that cannot be read is a bad entry.
 
     Raises `DeviceError` if a folder cannot be read.
     """
     return Catalogue(
-        tuple(_read(name, path, mat) for name, path in sorted(profile_files(folders).items()))
+        tuple(_read(name, path, mat) for name, path in sorted(profile_files(sources).items()))
     )
 
 

@@ -291,6 +291,7 @@ def test_one_daemon_at_a_time_on_a_state_folder_and_on_a_socket(
         f"firmware-ctl: a mock is already running ({shared.socket}); quit it, or start this one "
         "with --socket PATH\n"
     )
+    assert third.stdout == ""
 
 
 def test_a_killed_run_is_told_and_its_socket_replaced(tmp_path: Path) -> None:
@@ -431,14 +432,17 @@ def test_commands_and_their_exit_codes(shared: Mock, client: Client) -> None:
     assert (code, err) == (0, "")
     assert list(status) == [
         *("state", "profile", "cert", "phase", "t", "left", "trim"),
-        *("neck", "lower_back", "hips", "signal", "fault"),
+        *("zones", "signal", "fault"),
     ]
-    assert (status["state"], status["phase"], status["neck"]) == ("paused", "hum", "0")
+    assert (status["state"], status["phase"]) == ("paused", "hum")
+    assert status["zones"] == {"neck": 0, "lower_back": 0, "hips": 0}
+    assert ask("status")[1].startswith("paused  long, hum  0:0")
     assert ask("resume")[0] == 0
     assert ask("trim", "80") == (0, "ok trim=80\n", "")
     assert ask("trim", "101")[0] == 1
     assert ask("stop")[0] == 0
-    assert ask("status")[1].startswith("state=idle profile=long ")
+    assert ask("status") == (0, "idle  long is selected  trim 80%\n", "")
+    assert ask("status", "--raw")[1].startswith("state=idle profile=long ")
     assert ask("send", "ping") == (0, "ok\n", "")
     assert ask("send", "!") == (0, "* stopped\n", "")
     assert ask("send", "?")[1].startswith("* status state=idle ")
@@ -448,7 +452,10 @@ def test_commands_and_their_exit_codes(shared: Mock, client: Client) -> None:
         "",
     )
     assert ask("try", "hips", "wave", "30", "period=1") == (0, "ok left=10\n", "")
+    assert ask("try", "hips", "wave", "40", "period=1") == (0, "ok left=10\n", "")
     assert ask("try", "hips", "wave", "130", "period=1")[0] == 1
+    assert ask("status", "--raw")[1].startswith("state=running profile=try ")
+    assert ask("send", "help", "stop")[1].startswith("- stop")
     assert ask("trim", "100")[0] == 0
 
 
@@ -477,7 +484,10 @@ def test_without_a_daemon_they_say_so(tmp_path: Path) -> None:
     for words in (["stop"], ["status"], ["start", "--socket", missing], ["send", "ping"]):
         found = call(tmp_path, *words)
         assert (found.returncode, found.stdout) == (3, "")
-        assert found.stderr.startswith("firmware-ctl: no daemon runs")
+        sentence = (
+            "nothing is running; `firmware-ctl off`" if words == ["stop"] else "no daemon runs"
+        )
+        assert found.stderr.startswith(f"firmware-ctl: {sentence}")
         assert found.stderr.count("\n") == 1
     found = call(tmp_path, "status", "--port", missing)
     assert found.returncode == 3
@@ -487,12 +497,12 @@ def test_without_a_daemon_they_say_so(tmp_path: Path) -> None:
 def test_over_a_port(shared: Mock, client: Client) -> None:
     found = call(shared.home, "status", "--port", shared.port)
     assert (found.returncode, found.stderr) == (0, "")
-    assert found.stdout.startswith("state=idle ")
+    assert found.stdout.startswith("idle  ")
 
 
 def test_watching_shows_every_change(shared: Mock, client: Client) -> None:
     watch = subprocess.Popen(
-        command("status", "--watch", "--socket", shared.socket),
+        command("status", "--watch", "--raw", "--socket", shared.socket),
         env=environment(shared.home),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

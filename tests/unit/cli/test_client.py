@@ -12,6 +12,7 @@ from firmware_ctl.cli import client as commands
 from firmware_ctl.cli.client import AGAIN_S, Client
 from firmware_ctl.cli.main import main
 from firmware_ctl.config import paths
+from firmware_ctl.limits import RESTART_MS
 
 
 class Stream:
@@ -53,6 +54,7 @@ NOT_TEXT = "cannot be sent, only printable ASCII can; leave it out"
         (["send", "ping\nstart neck"], f"'\\n' {NOT_TEXT}"),
         (["send", "sétart"], f"'é' {NOT_TEXT}"),
         (["send", "s\udce9tart"], f"'\\udce9' {NOT_TEXT}"),
+        (["send", "select", "n\teck"], f"'\\t' {NOT_TEXT}"),
         (["send", ""], "an empty line gets no answer; try: firmware-ctl send help"),
         (["send", "  "], "an empty line gets no answer; try: firmware-ctl send help"),
         (
@@ -107,6 +109,17 @@ def test_send_of_a_byte_that_acts_at_once_sends_only_that_byte(
     assert stream.sent == sent
 
 
+def test_send_joins_its_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = Stream()
+    monkeypatch.setattr(commands, "find", lambda _: Client(stream, "a port", lambda: None))
+    for words in (["select", "hips"], ["select hips"]):
+        assert _run("send", *words) == 0
+    assert stream.sent == b"select hips\n" * 2
+    assert capsys.readouterr().out == "ok\nok\n"
+
+
 def _run(*words: str) -> int:
     with pytest.raises(SystemExit) as ended:
         main(words)
@@ -135,19 +148,6 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answers]:
     return answer
 
 
-@pytest.mark.parametrize("options", [[], ["--json"], ["--watch"]])
-def test_status_answered_err_prints_it_on_stderr_and_exits_1(
-    options: list[str],
-    answering: Callable[..., Answers],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    answering("err unknown-command unknown command selstatus; try help\r\n")
-    assert _run("status", *options) == 1
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err == "firmware-ctl: unknown-command: unknown command selstatus; try help\n"
-
-
 @pytest.mark.parametrize("lines", [[""], ["ok prof"], ["- half\r\n", ""]])
 def test_request_to_a_daemon_that_ends_before_its_answer_exits_3(
     lines: list[str],
@@ -161,64 +161,59 @@ def test_request_to_a_daemon_that_ends_before_its_answer_exits_3(
     assert printed.err == "firmware-ctl: a port does not answer, or has ended\n"
 
 
-def test_status_watch_of_a_daemon_that_ends_exits_3(
-    answering: Callable[..., Answers], capsys: pytest.CaptureFixture[str]
-) -> None:
-    answering("ok state=idle\r\n", "ok\r\n", "")
-    assert _run("status", "--watch") == 3
-    printed = capsys.readouterr()
-    assert printed.out == "state=idle\n"
-    assert printed.err == "firmware-ctl: a port has ended\n"
-
-
 # --- a start right after a stop ---
 
 STOPPED = "err busy stopped just now; try again in a moment\r\n"
 
 
-class Time:
-    """The clock of the client. Sleeping moves it forward."""
+TRY_RUNS = "err busy try is running; stop it first\r\n"
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now_s = 1000.0
-        monkeypatch.setattr(commands, "monotonic", lambda: self.now_s)
-        monkeypatch.setattr(commands, "sleep", self.sleep)
 
-    def sleep(self, for_s: float) -> None:
-        self.now_s += for_s
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses of the client, in seconds. They take no time."""
+    made: list[float] = []
+    monkeypatch.setattr(commands, "sleep", made.append)
+    return made
 
 
 @pytest.mark.parametrize(
     ("words", "sent"),
     [(["start", "neck"], b"start neck\n"), (["try", "hips", "wave", "30"], b"try hips wave 30\n")],
 )
-def test_start_just_after_a_stop_is_sent_again_without_a_message(
+def test_start_just_after_a_stop_is_sent_once_more_without_a_message(
     words: list[str],
     sent: bytes,
     answering: Callable[..., Answers],
-    monkeypatch: pytest.MonkeyPatch,
+    pauses: list[float],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    time = Time(monkeypatch)
-    stream = answering(STOPPED, STOPPED, "ok profile=neck left=480\r\n")
+    stream = answering(STOPPED, "ok profile=neck left=480\r\n")
     assert _run(*words) == 0
-    assert stream.sent == sent * 3
+    assert stream.sent == sent * 2
     assert capsys.readouterr() == ("ok profile=neck left=480\n", "")
-    assert time.now_s > 1000.0
+    assert pauses == [AGAIN_S]
+    assert RESTART_MS / 1000 < AGAIN_S < 2 * RESTART_MS / 1000
 
 
-def test_start_that_stays_refused_fails_after_a_short_time(
-    answering: Callable[..., Answers],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_start_after_which_someone_stops_again_is_not_sent_a_third_time(
+    answering: Callable[..., Answers], pauses: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    time = Time(monkeypatch)
     stream = answering(*[STOPPED] * 99)
     assert _run("start") == 1
-    assert 1 < stream.sent.count(b"start\n") < 20
-    assert time.now_s - 1000 < AGAIN_S + 0.1
+    assert stream.sent == b"start\n" * 2
     error = capsys.readouterr().err
     assert error == "firmware-ctl: busy: stopped just now; try again in a moment\n"
+
+
+def test_try_replaces_a_running_try(
+    answering: Callable[..., Answers], pauses: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = answering(TRY_RUNS, "ok\r\n", "ok left=10\r\n")
+    assert _run("try", "hips", "wave", "30") == 0
+    assert stream.sent == b"try hips wave 30\n!stop\ntry hips wave 30\n"
+    assert capsys.readouterr() == ("ok left=10\n", "")
+    assert pauses == [AGAIN_S]
 
 
 @pytest.mark.parametrize(
@@ -226,6 +221,8 @@ def test_start_that_stays_refused_fails_after_a_short_time(
     [
         (["start"], "err busy a stop overtook this start; send it again\r\n"),
         (["start"], "err busy long is running; stop it first\r\n"),
+        (["try", "hips", "wave", "30"], "err busy long is running; stop it first\r\n"),
+        (["start"], TRY_RUNS),
         (["send", "start"], STOPPED),
         (["resume"], STOPPED),
     ],

@@ -1,6 +1,5 @@
 """The command line: arguments, unknown commands, files and terminals that do not work."""
 
-import json
 import os
 import stat
 import sys
@@ -11,19 +10,9 @@ import pytest
 
 from firmware_ctl.cli.arguments import speed
 from firmware_ctl.cli.main import main
-from firmware_ctl.cli.parser import COMMANDS
-from firmware_ctl.config import paths, shipped
-from firmware_ctl.timeline.folder import (
-    find_profile,
-    load_mat,
-    read_catalogue,
-    read_file,
-    write_new,
-)
+from firmware_ctl.cli.parser import COMMANDS, make_parser
+from firmware_ctl.timeline.folder import read_file, write_new
 from tests.support.process import SHORT
-from tests.support.wrong_endings import sentences, write_profiles
-
-SHIPPED = sorted(path.stem for path in Path(shipped.profiles_dir()).glob("*.yaml"))
 
 
 def _run(*words: str) -> int:
@@ -31,95 +20,6 @@ def _run(*words: str) -> int:
         main(words)
     assert isinstance(ended.value.code, int)
     return ended.value.code
-
-
-# --- files whose name ends in .yml or .YAML ---
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return write_profiles(tmp_path / "profiles")
-
-
-def sentences_in(printed: str, folder: Path) -> list[str]:
-    """The sentences of mistakes, without the lines of the files."""
-    return [line for line in printed.splitlines() if line.startswith(f"{folder}/")]
-
-
-def test_check_of_a_folder_names_each_file_with_a_wrong_ending(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert _run("check", str(folder)) == 1
-    printed = capsys.readouterr()
-    assert printed.out.startswith(f"{folder}/noon.yaml: valid\n")
-    assert printed.out.count(": valid") == 1
-    assert sentences_in(printed.err, folder) == sentences(folder)
-    assert printed.err.splitlines()[-1] == "3 mistakes in 3 of 4 files"
-
-
-def test_check_of_a_file_with_a_wrong_ending_reports_that_and_its_mistakes(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = folder / "evening.yml"
-    path.write_text(SHORT.replace("level: 40%", "levle: 40%"))
-    assert _run("check", str(path)) == 1
-    first, *others = capsys.readouterr().err.splitlines()
-    assert first == sentences(folder)[0]
-    assert any("levle" in line for line in others)
-
-
-def test_profiles_names_each_file_with_a_wrong_ending(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert _run("profiles", "--profiles", str(folder)) == 1
-    printed = capsys.readouterr()
-    assert [line.split()[0] for line in printed.out.splitlines()] == ["noon"]
-    assert printed.err.splitlines()[:3] == sentences(folder)
-
-
-def test_file_with_a_wrong_ending_does_not_replace_a_shipped_profile(tmp_path: Path) -> None:
-    (tmp_path / "neck.yml").write_text("rubbish")
-    catalogue = read_catalogue([shipped.profiles_dir(), str(tmp_path)], load_mat(None))
-    assert [entry.name for entry in catalogue.good] == SHIPPED
-
-
-# --- profiles by name or by file ---
-
-
-def test_check_takes_names_files_and_folders(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (folder / "evening.yml").unlink()
-    plain = folder / "plain"
-    plain.write_text(SHORT)
-    noon = str(folder / "noon.yaml")
-    assert _run("check", "--json", "neck", noon, str(plain)) == 0
-    checked = [row["path"] for row in json.loads(capsys.readouterr().out)]
-    assert checked == [os.path.join(shipped.profiles_dir(), "neck.yaml"), noon, str(plain)]
-
-
-def test_check_of_an_unknown_name_lists_the_known_and_checks_the_others(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert _run("check", "nonsense", "neck") == 2
-    printed = capsys.readouterr()
-    assert printed.out.count(": valid") == 1
-    known = ", ".join(SHIPPED)
-    assert printed.err == f"firmware-ctl: there is no profile nonsense; there are: {known}\n"
-
-
-def test_check_prefers_a_file_in_this_folder_to_a_profile_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "neck").write_text(SHORT)
-    assert _run("check", "neck") == 0
-    assert capsys.readouterr().out.startswith("neck: valid")
-
-
-@pytest.mark.parametrize("path", ["mine.yaml", "mine.yml", "MINE.YML", "./mine"])
-def test_find_profile_returns_a_path_unchanged(path: str) -> None:
-    assert find_profile(path) == path
 
 
 # --- commands and options ---
@@ -130,6 +30,8 @@ def test_find_profile_returns_a_path_unchanged(path: str) -> None:
     [
         (["statu"], " did you mean 'status'?"),
         (["simulat", "neck"], " did you mean 'simulate'?"),
+        (["Status"], " did you mean 'status'?"),
+        (["version"], " did you mean '--version'?"),
         (["nonsense"], ""),
         ([""], ""),
     ],
@@ -155,6 +57,18 @@ def test_help_lists_every_command_and_the_exit_codes(
     assert listed == list(COMMANDS)
     assert "exit codes:" in lines
     assert max(map(len, lines)) < 80
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_has_an_example_that_is_accepted(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(name, "--help") == 0
+    printed = capsys.readouterr().out
+    assert printed.endswith(f"example:\n  {COMMANDS[name].example}\n")
+    words = COMMANDS[name].example.partition(">")[0].removeprefix("sudo ").split()
+    assert words[:2] == ["firmware-ctl", name]
+    assert callable(make_parser().parse_args(words[1:]).run)
 
 
 @pytest.mark.parametrize(
@@ -297,16 +211,3 @@ def test_text_that_a_terminal_cannot_encode_is_escaped(
         written += stream.buffer.getvalue()  # type: ignore[attr-defined]
     assert b"Traceback" not in written
     assert (rb"\u2013" in written) == (words != ["check", "FOLDER/mine.yaml"])
-
-
-def test_help_of_check_says_what_it_accepts(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run("check", "--help") == 0
-    assert "names, files or folders" in capsys.readouterr().out
-
-
-def test_check_without_arguments_checks_what_a_daemon_serves(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(paths, "profile_folders", lambda: [str(folder)])
-    assert _run("check") == 1
-    assert sentences_in(capsys.readouterr().err, folder) == sentences(folder)

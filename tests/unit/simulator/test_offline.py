@@ -10,6 +10,7 @@ import pytest
 
 from firmware_ctl.cli.main import main
 from firmware_ctl.simulator import export
+from firmware_ctl.simulator.installing import command_for_matplotlib
 from firmware_ctl.simulator.offline import play
 from firmware_ctl.storage.trace import Trace
 from firmware_ctl.timeline.folder import load_entry, load_mat
@@ -82,6 +83,6 @@ def test_picture_without_matplotlib_says_how_to_get_it(
     assert ended.value.code == 2
     assert capsys.readouterr().err == (
         "firmware-ctl: pictures need matplotlib, which is not installed: "
-        "pip install 'firmware-ctl[plot]'\n"
+        f"{command_for_matplotlib()}\n"
     )
     assert not list(tmp_path.iterdir())

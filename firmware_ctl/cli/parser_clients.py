@@ -1,0 +1,104 @@
+"""The arguments of the commands that ask a running daemon, and the functions that run them."""
+
+from argparse import ArgumentParser, Namespace
+
+from firmware_ctl.cli.arguments import Run, add_client, add_mat, add_socket, add_state
+
+
+def _ask(args: Namespace, *words: str | None) -> int:
+    from firmware_ctl.cli import client
+
+    return client.ask(args, " ".join(filter(None, words)))
+
+
+def add_start(parser: ArgumentParser) -> Run:
+    parser.add_argument("name", metavar="NAME", nargs="?", help="a profile (default: the selected)")
+    add_client(parser)
+    return lambda args: _ask(args, "start", args.name)
+
+
+def add_pause(parser: ArgumentParser) -> Run:
+    add_client(parser)
+    return lambda args: _ask(args, "pause")
+
+
+def add_resume(parser: ArgumentParser) -> Run:
+    add_client(parser)
+    return lambda args: _ask(args, "resume")
+
+
+def add_select(parser: ArgumentParser) -> Run:
+    parser.add_argument("name", metavar="NAME", help="a profile")
+    add_client(parser)
+    return lambda args: _ask(args, "select", args.name)
+
+
+def add_trim(parser: ArgumentParser) -> Run:
+    parser.add_argument("trim", metavar="PCT", help="10 to 100; the daemon checks it")
+    add_client(parser)
+    return lambda args: _ask(args, "trim", args.trim)
+
+
+def add_try(parser: ArgumentParser) -> Run:
+    parser.add_argument("target", metavar="TARGET", help="a zone, a side (`hips.left`) or `all`")
+    parser.add_argument("pattern", metavar="PATTERN", help="as in a profile, for example `wave`")
+    parser.add_argument("level", metavar="LEVEL", help="a level in percent, for example 40")
+    # Without a default argparse would list an optional argument among the missing ones.
+    parser.add_argument(
+        "keys", metavar="KEY=VALUE", nargs="*", default=[], help="for example period=4s"
+    )
+    add_client(parser)
+    return lambda args: _ask(args, "try", args.target, args.pattern, args.level, *args.keys)
+
+
+def add_stop(parser: ArgumentParser) -> Run:
+    add_client(parser)
+
+    def run(args: Namespace) -> int:
+        from firmware_ctl.cli import client
+
+        return client.stop(args)
+
+    return run
+
+
+def add_status(parser: ArgumentParser) -> Run:
+    parser.add_argument(
+        "--watch", action="store_true", help="print again on every change, until the daemon ends"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--raw", action="store_true", help="print the line of the serial protocol")
+    add_client(parser)
+
+    def run(args: Namespace) -> int:
+        from firmware_ctl.cli import status
+
+        return status.status(args)
+
+    return run
+
+
+def add_send(parser: ArgumentParser) -> Run:
+    parser.add_argument("words", metavar="WORD", nargs="+", help="a line, for example select neck")
+    add_client(parser)
+
+    def run(args: Namespace) -> int:
+        from firmware_ctl.cli import client
+
+        return client.send(args)
+
+    return run
+
+
+def add_off(parser: ArgumentParser) -> Run:
+    add_mat(parser)
+    add_state(parser)
+    add_socket(parser)
+
+    def run(args: Namespace) -> int:
+        from firmware_ctl.cli import client
+
+        return client.all_low(args)
+
+    return run

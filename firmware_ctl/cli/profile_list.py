@@ -1,0 +1,158 @@
+"""`profiles`: the list of a running daemon or of the files, and the description of one profile.
+
+Only a daemon knows which profiles it serves. So the list is the daemon's if one runs, and its
+heading names where it comes from. The description needs the author's file, which a daemon does not
+send.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from textwrap import wrap
+from typing import Final
+
+from firmware_ctl.cli.authoring import facts, minutes
+from firmware_ctl.config import paths
+from firmware_ctl.config.mat import Mat
+from firmware_ctl.config.points import POINTS
+from firmware_ctl.config.profile import Phase
+from firmware_ctl.errors import DeviceError, FirmwareError, printable
+from firmware_ctl.timeline.catalogue import BadEntry, GoodEntry
+from firmware_ctl.timeline.folder import find_profile, load_entry, load_mat, read_catalogue
+
+WHO_SHOULD_ASK: Final = (
+    "Not for use while asleep or unattended. Pregnant, with an implant, or ill? The README says "
+    "who should ask a doctor first."
+)
+
+COLUMNS: Final = 78
+"""The width of a description."""
+
+
+def profiles(args: argparse.Namespace) -> int:
+    """Lists the profiles, or describes one. Exit code 1 if a profile is invalid."""
+    if args.profile:
+        return _describe(args)
+    if args.socket or args.port:
+        code = _list_of_daemon(args)
+    elif args.profiles or args.mat:
+        code = _list_of_files(args)
+    else:
+        code = _list_of_daemon_or_files(args)
+    print(WHO_SHOULD_ASK, file=sys.stderr)
+    return code
+
+
+def _list_of_daemon_or_files(args: argparse.Namespace) -> int:
+    if _may_run():
+        try:
+            return _list_of_daemon(args)
+        except FirmwareError as error:
+            print(f"firmware-ctl: {error}", file=sys.stderr)
+    folders = "".join(f" and those of {path}" for path in paths.profile_folders()[1:])
+    print(f"shipped profiles{folders}, as no daemon answers:", file=sys.stderr)
+    return _list_of_files(args)
+
+
+def _may_run() -> bool:
+    """Whether a daemon has left a socket. Without one the client's modules need not be loaded."""
+    try:
+        sockets = [paths.SERVICE_SOCKET, paths.mock_socket()]
+    except DeviceError:
+        return True  # the client will say what is wrong
+    return any(map(os.path.exists, sockets))
+
+
+def _list_of_daemon(args: argparse.Namespace) -> int:
+    from firmware_ctl.cli.client import find, refuse
+    from firmware_ctl.protocol.connection import parse_fields
+
+    with find(args) as client:
+        *data, final = client.ask("profiles")
+        refuse(final)
+    print(f"profiles of the daemon at {client.where}:", file=sys.stderr)
+    rows = []
+    for line in data:
+        fields = parse_fields(line)
+        is_selected = fields.get("selected") == "yes"
+        title = fields.get("title", "") + ("  (selected)" if is_selected else "")
+        name = line.removeprefix("- ").partition(" ")[0]
+        rows.append((name, f"{fields.get('minutes', '')} min", title))
+    _print_rows(rows)
+    return 0
+
+
+def _list_of_files(args: argparse.Namespace) -> int:
+    folders = [args.profiles] if args.profiles else paths.profile_folders()
+    catalogue = read_catalogue(folders, load_mat(args.mat))
+    _print_rows(
+        [(e.name, minutes(e.profile.length_ms), e.profile.title) for e in catalogue.good],
+        max((len(entry.name) for entry in catalogue.entries), default=0),
+    )
+    for bad in catalogue.bad:
+        print(bad.error, file=sys.stderr)
+    return 1 if catalogue.bad else 0
+
+
+def _print_rows(rows: list[tuple[str, str, str]], width: int = 0) -> None:
+    width = max([width, *(len(name) for name, _, _ in rows)])
+    for name, length, title in rows:
+        print(printable(f"{name:{width}}  {length:>8}  {title}"))
+
+
+def _describe(args: argparse.Namespace) -> int:
+    mat = load_mat(args.mat)
+    path = find_profile(args.profile, args.profiles)
+    entry = load_entry(path, mat)
+    if isinstance(entry, BadEntry):
+        print(entry.error, file=sys.stderr)
+        return 1
+    print("\n".join(_description(path, entry, mat)))
+    return 0
+
+
+def _description(path: str, entry: GoodEntry, mat: Mat) -> Iterator[str]:
+    profile = entry.profile
+    yield printable(f"{profile.name}: {profile.title}")
+    yield from _part("about", profile.about)
+    yield printable(f"  file     {path}")
+    yield f"  length   {minutes(profile.length_ms)}"
+    named = [name for phase in profile.phases for name in (*phase.points, phase.cue or "")]
+    points = [POINTS[name] for name in dict.fromkeys(named) if name in POINTS]
+    for point in points:
+        by_whom = "you press it yourself" if point.by_hand else "the mat presses it"
+        yield from _part("point", f"{point.name}, {point.title}: {point.where}; {by_whom}")
+    yield "  phases"
+    for phase in profile.phases:
+        yield printable(f"    {_line(phase)}")
+    for point in points:
+        if point.caution:
+            yield from _part("warning", f"{point.name}: {point.caution}")
+    yield from (line for note in facts(entry, mat) for line in _part("note", note))
+    yield from _part("warning", WHO_SHOULD_ASK)
+
+
+def _part(label: str, text: str) -> Iterator[str]:
+    """A labelled text, broken into lines."""
+    for line in wrap(printable(text), COLUMNS - 11):
+        yield f"  {label:<7}  {line}"
+        label = ""
+
+
+def _line(phase: Phase) -> str:
+    """A phase in a line: its length, its name, its points or its cue, and the targets that play."""
+    text = f"{minutes(phase.for_ms * phase.repeat):>9}  {phase.name}"
+    if phase.repeat > 1:
+        text += f", {phase.repeat} times"
+    if phase.points:
+        text += f", {' '.join(phase.points)}"
+    if phase.cue:
+        text += f", by hand: {phase.cue}"
+    plays = ", ".join(f"{play.target} {play.pattern} {_level(play.level)}" for play in phase.play)
+    return f"{text}: {plays}" if plays else text
+
+
+def _level(level: tuple[int, int]) -> str:
+    begin, end = level
+    return f"{begin}%" if begin == end else f"{begin}% to {end}%"
