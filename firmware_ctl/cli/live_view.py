@@ -44,7 +44,7 @@ _SUSPEND_KEY: Final = "\x1a"
 _KEYS: Final = re.compile(r"\x1b(?:\[[0-?]*[@-~]|O[A-Za-z])?|.", re.DOTALL)
 """One key: an escape sequence, Esc alone, or a character."""
 _INCOMPLETE: Final = re.compile(r"\x1b(?:\[[0-?]*|O)?\Z")
-"""The begin of an escape sequence at the end of what was read."""
+"""An escape sequence that has begun at the end of a read, and whose rest has not arrived."""
 _KEY_NAMES: Final = {"\x1b[A": UP, "\x1bOA": UP, "\x1b[B": DOWN, "\x1bOB": DOWN, "\n": ENTER}
 
 

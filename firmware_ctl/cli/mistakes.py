@@ -17,9 +17,9 @@ _PLAIN: Final = "\x1b[0m"
 
 
 def print_mistakes(errors: Sequence[AuthorError], checked: int | None = None) -> None:
-    """Prints every mistake to standard error, then a summary. `checked`: the number of all files.
+    """Prints every mistake to standard error, then a summary.
 
-    Without `checked` there is no summary.
+    `checked`: the number of all files that were checked. None: prints no summary.
     """
     colour = wants_colour(sys.stderr)
     for error in errors:

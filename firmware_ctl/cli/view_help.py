@@ -59,8 +59,7 @@ _FOOTERS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
 
 
 def footer(state: str, width: int) -> list[Text]:
-    """The keys that work now, in `FOOTER_LINES` lines. Keys for which there is no room are left
-    out."""
+    """The keys that work in this state, in `FOOTER_LINES` lines, as many as fit."""
     lines = [Text()]
     for key, effect in _FOOTERS.get(state, _ALWAYS):
         item = Text.assemble((f" {key}", "bold"), f" {effect}  ")

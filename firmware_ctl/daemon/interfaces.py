@@ -170,7 +170,7 @@ class Peers(Protocol):
     def receive(self, readable: Collection[Link], now_ms: int) -> None:
         """Reads these links. A stop acts here, before any request of any client is answered.
 
-        Called in each round, also with no link: a client may be leaving, or its lease be over.
+        `readable` may be empty: a client that leaves or a lease that is over needs a call, too.
         """
 
     def serve(self) -> None:

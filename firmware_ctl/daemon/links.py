@@ -314,9 +314,9 @@ def _folder_lock(folder: str, log: Log) -> Iterator[None]:
     Two daemons could find the same dead socket, and the second would remove the live socket of the
     first.
 
-    After `LOCK_WAIT_S` without the lock the block runs all the same, and the log says so. Any
-    program that may read the folder can hold the lock, and it must keep no daemon from starting or
-    from ending. At worst a mock loses its socket that way: the state folder and the pins, which two
+    If the lock is not free within `LOCK_WAIT_S`, the block runs without it and logs that. Every
+    program that can read the folder can hold the lock, and none of them may keep a daemon from
+    starting or ending. At worst a mock loses its socket. The state folder and the pins, which two
     daemons must never share, do not depend on this lock.
     """
     import fcntl

@@ -15,6 +15,8 @@ from firmware_ctl.session.events import (
     Clear,
     Close,
     Input,
+    Pause,
+    Resume,
     Start,
     State,
     Step,
@@ -184,34 +186,57 @@ def test_heartbeat_is_low_after_a_session_however_many_ticks_it_had(stop_at_ms: 
     assert lines == [Line(0)] * 3
 
 
-@pytest.mark.parametrize("after_ms", range(0, 70, 7))
-def test_stop_just_after_a_tick_began_the_session_is_no_fault(after_ms: int) -> None:
-    """The tick has fed the gate once. The rail needs its time to go off, and no stop may cost a clear."""
+def restarted() -> World:
+    """A session is stopped and started again, so that a tick begins the second one."""
     world = World()
     world.at(1_000, lambda daemon: daemon.act(Start("calm")))
     world.at(2_000, lambda daemon: daemon.step(Stop()))
     world.at(2_150, lambda daemon: daemon.act(Start("calm")))
-    probe = World()
-    probe.at(1_000, lambda daemon: daemon.act(Start("calm")))
-    probe.at(2_000, lambda daemon: daemon.step(Stop()))
-    probe.at(2_150, lambda daemon: daemon.act(Start("calm")))
-    began_ms = [at_ms for at_ms, word in probe.run(3_000) if word == "running"][-1]
-    world.at(began_ms + after_ms, lambda daemon: daemon.step(Stop()))
-    world.at(began_ms + after_ms + 60, lambda daemon: daemon.sample())
-    assert "rail" not in [word for _, word in world.run(5_000)]
+    return world
 
 
-def test_first_heartbeat_comes_within_a_starting_tick_of_the_session() -> None:
-    world = World()
-    edges_at_ms: list[int] = []
+def heartbeat_edges(world: World) -> list[tuple[int, int | None]]:
+    """The time and the duty of each write of the heartbeat pin, while the world runs."""
+    edges: list[tuple[int, int | None]] = []
     set_line = world.board.set_line
 
     def record(pin: int, line: Line, now_ms: int) -> None:
         if pin == 26:
-            edges_at_ms.append(now_ms)
+            edges.append((now_ms, line.duty_pct))
         set_line(pin, line, now_ms)
 
     world.board.set_line = record  # type: ignore[method-assign]
+    return edges
+
+
+@pytest.mark.parametrize("after_ms", range(0, 70, 7))
+def test_stop_just_after_a_tick_began_the_session_is_no_fault(after_ms: int) -> None:
+    """The tick has fed the gate once. The rail needs its time to go off, and no stop may cost a clear."""
+    began_ms = [at_ms for at_ms, word in restarted().run(3_000) if word == "running"][-1]
+    world = restarted()
+    edges = heartbeat_edges(world)
+    world.at(began_ms + after_ms, lambda daemon: daemon.step(Stop()))
+    assert "rail" not in [word for _, word in world.run(5_000)]
+    ended_ms, duty_pct = edges[-1]
+    assert duty_pct == 0
+    assert began_ms <= ended_ms <= began_ms + after_ms + TICK_MS
+
+
+def test_first_heartbeat_comes_within_a_starting_tick_of_the_session() -> None:
+    world = World()
+    edges = heartbeat_edges(world)
     world.at(1_000, lambda daemon: daemon.act(Start("calm")))
     began_ms = [at_ms for at_ms, word in world.run(3_000) if word == "running"][-1]
-    assert began_ms <= min(edges_at_ms) <= began_ms + STARTING_TICK_MS
+    assert began_ms <= edges[0][0] <= began_ms + STARTING_TICK_MS
+
+
+def test_first_heartbeat_comes_within_a_starting_tick_of_a_resume() -> None:
+    """A resume comes between two ticks, and the rail must be on before the motors start again."""
+    world = World()
+    edges = heartbeat_edges(world)
+    world.at(1_000, lambda daemon: daemon.act(Start("calm")))
+    world.at(3_000, lambda daemon: daemon.step(Pause()))
+    world.at(4_000, lambda daemon: daemon.step(Resume()))
+    world.run(5_000)
+    first_ms = next(at_ms for at_ms, _ in edges if at_ms >= 4_000)
+    assert first_ms <= 4_000 + STARTING_TICK_MS
