@@ -1,6 +1,9 @@
 """Lines that doctor adds after a yes."""
 
 from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 from firmware_ctl.doctor.finding import Edit
 from firmware_ctl.doctor.fixes import add_lines
@@ -15,6 +18,13 @@ from tests.support.machines import (
     Make,
     edits,
 )
+from tests.unit.doctor.conftest import SharedTree
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> SharedTree:
+    """A tree for one test only, because these tests change files."""
+    return SharedTree(tmp_path)
 
 
 def answers(*words: str) -> tuple[Callable[[str], str], list[str]]:

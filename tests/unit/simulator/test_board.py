@@ -24,7 +24,8 @@ MOTORS = BARE.motors
 DUTIES = (72, 32, 100, 1, 56, 0, 99, 40)
 """One of each kind: pulsing, driven high, driven low."""
 LIVES_MS = 1_000
-LOOK_MS = 1_500
+LOOK_MS = 500
+"""Longer than the longest time for which a stage holds the rail."""
 
 
 def powers(board: Board, now_ms: int) -> list[int]:
