@@ -23,6 +23,8 @@ __all__ = [
     "profile_list",
     "run",
     "service",
+    "session_lines",
+    "simulation",
     "status",
     "view_feed",
     "view_help",

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from textwrap import wrap
 from typing import Final
 
-from firmware_ctl.cli.authoring import facts, minutes
+from firmware_ctl.cli.authoring import facts
+from firmware_ctl.cli.mistakes import print_mistakes
+from firmware_ctl.cli.session_lines import minutes
 from firmware_ctl.config import paths
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.points import POINTS
@@ -90,8 +92,7 @@ def _list_of_files(args: argparse.Namespace) -> int:
         [(e.name, minutes(e.profile.length_ms), e.profile.title) for e in catalogue.good],
         max((len(entry.name) for entry in catalogue.entries), default=0),
     )
-    for bad in catalogue.bad:
-        print(bad.error, file=sys.stderr)
+    print_mistakes([bad.error for bad in catalogue.bad], len(catalogue.entries))
     return 1 if catalogue.bad else 0
 
 
@@ -106,7 +107,7 @@ def _describe(args: argparse.Namespace) -> int:
     path = find_profile(args.profile, args.profiles)
     entry = load_entry(path, mat)
     if isinstance(entry, BadEntry):
-        print(entry.error, file=sys.stderr)
+        print_mistakes([entry.error], checked=1)
         return 1
     print("\n".join(_description(path, entry, mat)))
     return 0

@@ -217,7 +217,9 @@ def _empty_figure(played: Played, pair_count: int) -> tuple[Figure, list[Axes]]:
     )
     axes = [figure.add_subplot(grid[row]) for row in range(len(heights_in))]
     title_y = 1 - 0.2 / height_in
-    figure.text(0.012, title_y, played.title, fontsize=12, fontweight="bold", va="center")
+    figure.text(
+        0.012, title_y, played.entry.profile.title, fontsize=12, fontweight="bold", va="center"
+    )
     subtitle = f"{played.timeline.profile}, {played.timeline.end_ms / 60_000:.3g} min"
     subtitle += f", trim {played.trim_pct}%" if played.trim_pct != 100 else ""
     figure.text(0.985, title_y, subtitle, ha="right", va="center", color=MUTED)
