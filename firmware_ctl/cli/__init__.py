@@ -26,6 +26,7 @@ __all__ = [
     "session_lines",
     "simulation",
     "status",
+    "try_command",
     "view_feed",
     "view_help",
     "view_layout",
