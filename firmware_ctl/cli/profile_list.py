@@ -6,7 +6,6 @@ send.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 from textwrap import wrap
@@ -19,7 +18,7 @@ from firmware_ctl.config import paths
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.points import POINTS
 from firmware_ctl.config.profile import Phase
-from firmware_ctl.errors import DeviceError, FirmwareError, printable
+from firmware_ctl.errors import FirmwareError, printable
 from firmware_ctl.timeline.catalogue import BadEntry, GoodEntry
 from firmware_ctl.timeline.folder import find_profile, load_entry, load_mat, read_catalogue
 
@@ -47,7 +46,7 @@ def profiles(args: argparse.Namespace) -> int:
 
 
 def _list_of_daemon_or_files(args: argparse.Namespace) -> int:
-    if _may_run():
+    if paths.daemon_may_run():
         try:
             return _list_of_daemon(args)
         except FirmwareError as error:
@@ -55,15 +54,6 @@ def _list_of_daemon_or_files(args: argparse.Namespace) -> int:
     folders = "".join(f" and those of {path}" for path in paths.profile_folders()[1:])
     print(f"shipped profiles{folders}, as no daemon answers:", file=sys.stderr)
     return _list_of_files(args)
-
-
-def _may_run() -> bool:
-    """Whether a daemon has left a socket. Without one the client's modules need not be loaded."""
-    try:
-        sockets = [paths.SERVICE_SOCKET, paths.mock_socket()]
-    except DeviceError:
-        return True  # the client will say what is wrong
-    return any(map(os.path.exists, sockets))
 
 
 def _list_of_daemon(args: argparse.Namespace) -> int:

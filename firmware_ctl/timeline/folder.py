@@ -42,15 +42,22 @@ def load_entry(name_or_file: str, mat: Mat, folder: str | None = None) -> Entry:
         raise DeviceError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def find_profile(name_or_file: str, folder: str | None = None) -> str:
-    """The path of the profile's file. This is the one rule for names and files of all commands.
+def is_path(name_or_file: str) -> bool:
+    """Whether the argument is a path. This is the one rule for names and files of all commands.
 
     An argument with a folder or a YAML ending in it, and one that is the path of a file, is that
-    path. Any other argument is a name. `folder` None: the folders in use. Raises `DeviceError` if
-    no profile has that name.
+    path. Any other argument is a name.
     """
-    is_path = os.path.lexists(name_or_file) and not os.path.isdir(name_or_file)
-    if is_path or name_or_file.lower().endswith(ENDINGS) or os.sep in name_or_file:
+    is_file = os.path.lexists(name_or_file) and not os.path.isdir(name_or_file)
+    return is_file or name_or_file.lower().endswith(ENDINGS) or os.sep in name_or_file
+
+
+def find_profile(name_or_file: str, folder: str | None = None) -> str:
+    """The path of the profile's file. `folder` None: the folders in use.
+
+    Raises `DeviceError` if no profile has that name.
+    """
+    if is_path(name_or_file):
         return name_or_file
     files = profile_files([folder] if folder else paths.profile_folders())
     if name_or_file not in files:
