@@ -17,6 +17,7 @@ from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.notes import notes
 from firmware_ctl.config.quantities import clock
 from firmware_ctl.errors import AuthorError, DeviceError, printable
+from firmware_ctl.timeline import folder
 from firmware_ctl.timeline.catalogue import BadEntry, Entry, GoodEntry, read_entry
 from firmware_ctl.timeline.folder import (
     find_profile,
@@ -43,7 +44,7 @@ def check(args: argparse.Namespace) -> int:
         try:
             entries.append((path, read_served(name, path, mat)))
         except OSError as error:
-            unreadable.append(f"{path} cannot be read: {error.strerror}")
+            unreadable.append(folder.unreadable(path, error))
     for sentence in unreadable:
         print(printable(f"firmware-ctl: {sentence}"), file=sys.stderr)
     bad = [entry.error for _, entry in entries if isinstance(entry, BadEntry)]
@@ -64,8 +65,8 @@ def check(args: argparse.Namespace) -> int:
             sys.stdout.flush()  # so that the mistakes stand below the certificates
     if not args.json:
         print_mistakes(bad, checked=len(entries))
-    for folder in empty:
-        sentence = f"firmware-ctl: no profile in {folder}; profile files end in .yaml"
+    for path in empty:
+        sentence = f"firmware-ctl: no profile in {path}; profile files end in .yaml"
         print(printable(sentence), file=sys.stderr)
     if unreadable:
         return 2

@@ -191,7 +191,8 @@ def _asked_steps(played: Played, motor: int) -> Iterator[tuple[int, float]]:
             highs = [max(course.cycle(n).level_pct) for n in ramp.level_pct]
             steps = [(max(course.after_ms, at), n) for at, n in zip(ramp.at_ms, highs, strict=True)]
         for begin_ms in range(segment.begin_ms, segment.end_ms, segment.pass_ms):
-            yield begin_ms, 0
+            if steps[0][0]:
+                yield begin_ms, 0
             yield from ((begin_ms + at, n) for at, n in steps if at < segment.pass_ms)
     yield played.timeline.end_ms, 0
 

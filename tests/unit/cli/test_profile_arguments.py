@@ -148,6 +148,47 @@ def test_unknown_name_is_answered_with_the_known_and_the_closest(
     )
 
 
+@pytest.mark.parametrize("verb", ["check", "explain", "simulate", "profiles"])
+@pytest.mark.parametrize(
+    ("path", "proposal"),
+    [
+        ("mien.yaml", "; did you mean mine.yaml?"),
+        ("mine.yml", "; did you mean mine.yaml?"),
+        ("./Mine.yaml", "; did you mean ./mine.yaml?"),
+        ("hips.yaml", "; did you mean the profile hips?"),
+        ("other/mine.yaml", ""),
+    ],
+)
+def test_missing_file_is_answered_with_the_closest(
+    verb: str,
+    path: str,
+    proposal: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(SHORT)
+    assert _run(verb, path) == 2
+    sentence = f"{path} cannot be read: there is no such file{proposal}"
+    assert capsys.readouterr() == ("", f"firmware-ctl: {sentence}\n")
+
+
+@pytest.mark.parametrize("verb", ["explain", "simulate", "profiles"])
+def test_folder_in_the_place_of_a_file_is_named_as_such(
+    verb: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "neck").mkdir()
+    (tmp_path / "mine").mkdir()
+    assert _run(verb, "mine") == 2
+    assert capsys.readouterr().err == "firmware-ctl: mine is a folder; name one file of it\n"
+    assert _run(verb, "neck") == 0
+
+
 @pytest.mark.parametrize("path", ["mine.yaml", "mine.yml", "MINE.YML", "./mine"])
 def test_find_profile_returns_a_path_unchanged(path: str) -> None:
     assert find_profile(path) == path

@@ -73,6 +73,14 @@ def test_asked_level_of_a_motor_that_a_phase_does_not_play_is_not_drawn(
     assert isnan(level_at(played(), motor, at_s))
 
 
+def test_asked_level_of_a_repeated_phase_is_one_line_without_dips() -> None:
+    text = "title: T\nphases:\n- {name: a, for: 20s, repeat: 3, play: {hips: 30%}}\n"
+    entry = read_entry("t", text.encode(), "t.yaml", MAT)
+    assert isinstance(entry, GoodEntry)
+    _, level_pct = plot.asked_levels(play(entry, MAT), len(MAT.motors) - 1)
+    assert level_pct == [30, 30, 30, 0]
+
+
 def test_picture_explains_itself() -> None:
     mat = load_mat(str(ROOT / "hw/mat.yaml"))
     entry = load_entry(str(ROOT / "profiles/guided-points.yaml"), mat)
