@@ -179,7 +179,10 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.mark.parametrize(
     ("words", "sent"),
-    [(["start", "neck"], b"start neck\n"), (["try", "hips", "wave", "30"], b"try hips wave 30\n")],
+    [
+        (["start", "neck"], b"start neck\n"),
+        (["try", "hips", "wave", "30%"], b"try hips wave 30%\n"),
+    ],
 )
 def test_start_just_after_a_stop_is_sent_once_more_without_a_message(
     words: list[str],
@@ -191,7 +194,7 @@ def test_start_just_after_a_stop_is_sent_once_more_without_a_message(
     stream = answering(STOPPED, "ok profile=neck left=480\r\n")
     assert _run(*words) == 0
     assert stream.sent == sent * 2
-    assert capsys.readouterr() == ("ok profile=neck left=480\n", "")
+    assert capsys.readouterr().out == "ok profile=neck left=480\n"
     assert pauses == [AGAIN_S]
     assert RESTART_MS / 1000 < AGAIN_S < 2 * RESTART_MS / 1000
 
@@ -210,9 +213,9 @@ def test_try_replaces_a_running_try(
     answering: Callable[..., Answers], pauses: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     stream = answering(TRY_RUNS, "ok\r\n", "ok left=10\r\n")
-    assert _run("try", "hips", "wave", "30") == 0
-    assert stream.sent == b"try hips wave 30\n!stop\ntry hips wave 30\n"
-    assert capsys.readouterr() == ("ok left=10\n", "")
+    assert _run("try", "hips", "wave", "30%") == 0
+    assert stream.sent == b"try hips wave 30%\n!stop\ntry hips wave 30%\n"
+    assert capsys.readouterr().out == "ok left=10\n"
     assert pauses == [AGAIN_S]
 
 
@@ -221,7 +224,7 @@ def test_try_replaces_a_running_try(
     [
         (["start"], "err busy a stop overtook this start; send it again\r\n"),
         (["start"], "err busy long is running; stop it first\r\n"),
-        (["try", "hips", "wave", "30"], "err busy long is running; stop it first\r\n"),
+        (["try", "hips", "wave", "30%"], "err busy long is running; stop it first\r\n"),
         (["start"], TRY_RUNS),
         (["send", "start"], STOPPED),
         (["resume"], STOPPED),
