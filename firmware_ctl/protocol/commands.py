@@ -20,6 +20,7 @@ from firmware_ctl.protocol.framing import Flaw, Line, asks_status, is_answer, te
 from firmware_ctl.protocol.try_line import read_try, try_timeline
 from firmware_ctl.session.events import (
     Clear,
+    EndTry,
     Input,
     Notice,
     Pause,
@@ -307,7 +308,9 @@ def _read_try(words: Sequence[str], session: Session) -> Sequence[str]:
 
 
 def _try(context: CommandContext, request: Request[Sequence[str]]) -> Iterable[str] | None:
-    context.session.admit(Try)  # refuses early: compiling takes milliseconds
+    # Compiling takes milliseconds in which the loop does nothing else: up to 150 ms on a Pi. So the
+    # `try` that this one replaces ends before it, and a request that must wait is refused before it.
+    context.act(EndTry(request.arrived_at_ms, request.connection.origin))
     timeline = try_timeline(request.value, context.session.mat)
     context.act(
         Try(timeline, tuple(request.value), request.arrived_at_ms, request.connection.origin)
@@ -428,8 +431,8 @@ COMMANDS: Final[Mapping[str, Command]] = {
         Command("resume", "", "go on after a pause, softly", _resume),
         Command("trim", "PCT", "scale every level, 10 to 100 percent", _trim, 1, 1,
              _read_trim),
-        Command("try", "TARGET PATTERN LEVEL [key=value...]", "play one line for 10 s", _try, 3, 12,
-             _read_try),
+        Command("try", "TARGET PATTERN LEVEL [key=value...]", "play one line for 10 s; it replaces a running try",
+             _try, 3, 12, _read_try),
         Command("status", "", "show the current state (also: ?)", _status),
         Command("limits", "", "session and daily limit, and what is left of today's", _limits),
         Command("explain", "[NAME]", "how each asked level becomes a duty", _explain, most=1,
