@@ -308,8 +308,8 @@ def _read_try(words: Sequence[str], session: Session) -> Sequence[str]:
 
 
 def _try(context: CommandContext, request: Request[Sequence[str]]) -> Iterable[str] | None:
-    # Compiling takes milliseconds in which the loop does nothing else: up to 150 ms on a Pi. So the
-    # `try` that this one replaces ends before it, and a request that must wait is refused before it.
+    # Compiling takes up to 150 ms on a Pi, in which the loop does nothing else. So the `try` that
+    # this one replaces ends before, and a request that has to be refused is refused before.
     context.act(EndTry(request.arrived_at_ms, request.connection.origin))
     timeline = try_timeline(request.value, context.session.mat)
     context.act(
@@ -431,8 +431,8 @@ COMMANDS: Final[Mapping[str, Command]] = {
         Command("resume", "", "go on after a pause, softly", _resume),
         Command("trim", "PCT", "scale every level, 10 to 100 percent", _trim, 1, 1,
              _read_trim),
-        Command("try", "TARGET PATTERN LEVEL [key=value...]", "play one line for 10 s; it replaces a running try",
-             _try, 3, 12, _read_try),
+        Command("try", "TARGET PATTERN LEVEL [key=value...]",
+             "play one line for 10 s; it replaces a running try", _try, 3, 12, _read_try),
         Command("status", "", "show the current state (also: ?)", _status),
         Command("limits", "", "session and daily limit, and what is left of today's", _limits),
         Command("explain", "[NAME]", "how each asked level becomes a duty", _explain, most=1,

@@ -113,8 +113,9 @@ TABLE: Final[Mapping[type[object], tuple[State | str, ...]]] = {
 """For each kind of input: the next state in each state, or the error code of the refusal.
 
 Four entries need a note. `Start` with the name of another profile than the running one is refused
-as "busy". `EndTry` is refused as "busy" while a profile runs. An accepted start stays in `idle` until its first slice is on disk. `Contacts` changes
-the state by the gestures that follow from it: see `handlers.apply_gesture`.
+as "busy". `EndTry` is refused as "busy" while a profile runs. An accepted start stays in `idle`
+until its first slice is on disk. `Contacts` changes the state by the gestures that follow from it:
+see `handlers.apply_gesture`.
 """
 
 _COLUMN: Final = {state: n for n, state in enumerate(State)}

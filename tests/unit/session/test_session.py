@@ -234,7 +234,8 @@ def test_end_of_a_try_that_arrived_before_a_pause_ends_nothing() -> None:
     world.at(4_100, Resume(4_100))
     refusal = world.at(4_200, EndTry(3_990)).refusal
 
-    assert refusal is not None and refusal.code == "busy"
+    assert refusal is not None
+    assert refusal.code == "busy"
     assert world.session.state is State.RUNNING
 
 
