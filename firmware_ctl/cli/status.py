@@ -24,7 +24,8 @@ def status(args: argparse.Namespace) -> int:
         if args.watch:
             with suppress(KeyboardInterrupt):
                 refuse(client.ask("events on")[-1])
-                _watch(client, args, shown)
+                with suppress(NoDaemonError):  # it may end while it is asked
+                    _watch(client, args, shown)
                 raise NoDaemonError(f"the daemon has ended ({client.where})")
     return 0
 

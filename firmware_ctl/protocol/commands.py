@@ -17,6 +17,7 @@ from firmware_ctl import PROTOCOL, __version__, limits
 from firmware_ctl.errors import CallerError
 from firmware_ctl.protocol.connection import ERROR_CODES, FAULT_CODES, Connection, fields, text
 from firmware_ctl.protocol.framing import Flaw, Line, asks_status, is_answer, text_of
+from firmware_ctl.protocol.people import unknown_command, usage
 from firmware_ctl.protocol.try_line import read_try, try_timeline
 from firmware_ctl.session.events import (
     Clear,
@@ -116,11 +117,10 @@ def answer(
 def _read(line: str, session: Session) -> tuple[Command, object]:
     """The command of a line, and the value of its words. Raises `CallerError` if it is invalid."""
     name, *words = line.split()
-    command = COMMANDS.get(name.lower())
-    if command is None:
-        raise CallerError("unknown-command", f"unknown command {name}; try help")
+    if (command := COMMANDS.get(name.lower())) is None:
+        raise CallerError("unknown-command", unknown_command(name))
     if not command.least <= len(words) <= command.most:
-        raise CallerError("bad-argument", f"usage: {command.name} {command.usage}".rstrip())
+        raise CallerError("bad-argument", usage(command.name, command.usage, words, session))
     return command, command.read(words, session)
 
 

@@ -20,7 +20,7 @@ from firmware_ctl.protocol.try_line import try_timeline
 from firmware_ctl.session.events import Origin
 from firmware_ctl.timeline import catalogue
 from firmware_ctl.timeline.model import Timeline
-from tests.support.worlds import Bench, RealButton
+from tests.support.worlds import CALM, Bench, RealButton
 from tests.unit.protocol.byte_streams import (
     answers,
 )
@@ -195,3 +195,17 @@ def test_try_that_replaces_a_try_is_compiled_while_no_motor_moves(
         "ok",
     ]
     assert bench.pins.are_low
+
+
+def test_profile_named_in_two_words_is_suggested() -> None:
+    bench = Bench()
+    entry = CALM._replace(name="lower-back")
+    bench.reloads.append(catalogue.Catalogue((entry,)))
+    bench.send(100, b"reload\nselect Lower back\nstart lower back\nselect lower neck\n")
+    bench.run(300)
+
+    assert bench.wires[0].lines()[2:] == [
+        "err bad-argument usage: select NAME; did you mean lower-back?",
+        "err bad-argument usage: start [NAME]; did you mean lower-back?",
+        "err bad-argument usage: select NAME",
+    ]
