@@ -241,7 +241,7 @@ def _profiles(context: CommandContext, request: Request[object]) -> Iterable[str
     for entry in session.catalogue.good:
         profile, timeline = entry.profile, entry.timeline
         count += 1
-        minutes = f"{timeline.end_ms / 60_000:.1f}".removesuffix(".0")
+        minutes = f"{timeline.end_ms / 60_000:.2f}".rstrip("0").rstrip(".")
         selected = "yes" if session.selected and profile is session.selected.profile else "no"
         yield f"- {profile.name} minutes={minutes} selected={selected} title={text(profile.title)}"
     yield f"ok count={count}"
