@@ -107,7 +107,7 @@ def patterns() -> str:
         return ", ".join(map(_key, kind.keys))
 
     return table(
-        ("pattern", "keys beside `level`", "over time"),
+        ("pattern", "keys in addition to `level`", "over time"),
         ((code(kind.name), keys(kind.name), kind.about) for kind in PATTERNS.values()),
     )
 

@@ -1,4 +1,4 @@
-"""`check`, `explain`, `new` and `schema`, for authors of profiles.
+"""`check`, `new` and `schema`, for authors of profiles.
 
 These commands need no daemon and no pins.
 """
@@ -18,7 +18,6 @@ from firmware_ctl.errors import AuthorError, DeviceError, printable
 from firmware_ctl.timeline.catalogue import BadEntry, Entry, GoodEntry, read_entry
 from firmware_ctl.timeline.folder import (
     find_profile,
-    load_entry,
     load_mat,
     profile_files,
     read_file,
@@ -26,7 +25,6 @@ from firmware_ctl.timeline.folder import (
     write_new,
 )
 from firmware_ctl.timeline.report import certify
-from firmware_ctl.timeline.report import explain as explain_rows
 
 
 def check(args: argparse.Namespace) -> int:
@@ -68,34 +66,6 @@ def check(args: argparse.Namespace) -> int:
     if unreadable:
         return 2
     return 1 if empty or bad else 0
-
-
-def explain(args: argparse.Namespace) -> int:
-    """Shows how each level becomes a duty, and its limits. Exit code 1: the profile is invalid."""
-    mat = load_mat(args.mat)
-    entry = load_entry(args.profile, mat, args.profiles)
-    if isinstance(entry, BadEntry):
-        print_mistakes([entry.error])
-        return 1
-    heads = ("phase", "zone", "asked", "cap", "trim", "supply", "limited by", "level", "duty")
-    table: list[tuple[str, ...]] = [heads]
-    for row in explain_rows(entry.profile, entry.budget, mat):
-        limits = (row.asked_pct, row.cap_pct, row.trim_pct, row.supply_pct)
-        given = (row.level_pct, row.duty_pct)
-        figures = [f"{pct}%" for pct in limits], [f"{pct}%" for pct in given]
-        table.append((row.phase, row.zone, *figures[0], row.bound_by, *figures[1]))
-    widths = [max(len(row[i]) for row in table) for i in range(len(heads))]
-    for cells in table:
-        aligned = (
-            f"{cell:{width}}" if i in _WORDS else f"{cell:>{width}}"
-            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        )
-        print("  ".join(aligned))
-    return 0
-
-
-_WORDS: Final = (0, 1, 6)
-"""The columns of words, which are aligned to the left."""
 
 
 def new(args: argparse.Namespace) -> int:

@@ -46,7 +46,7 @@ def profiles(args: argparse.Namespace) -> int:
 
 
 def _list_of_daemon_or_files(args: argparse.Namespace) -> int:
-    if _may_run():
+    if may_run():
         try:
             return _list_of_daemon(args)
         except FirmwareError as error:
@@ -56,7 +56,7 @@ def _list_of_daemon_or_files(args: argparse.Namespace) -> int:
     return _list_of_files(args)
 
 
-def _may_run() -> bool:
+def may_run() -> bool:
     """Whether a daemon has left a socket. Without one the client's modules need not be loaded."""
     try:
         sockets = [paths.SERVICE_SOCKET, paths.mock_socket()]

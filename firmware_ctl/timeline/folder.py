@@ -42,6 +42,12 @@ def load_entry(name_or_file: str, mat: Mat, folder: str | None = None) -> Entry:
         raise DeviceError(f"{path} cannot be read: {error.strerror}") from None
 
 
+def is_path(name_or_file: str) -> bool:
+    """Whether a command takes the argument as a file, and not as the name of a profile."""
+    is_file = os.path.lexists(name_or_file) and not os.path.isdir(name_or_file)
+    return is_file or name_or_file.lower().endswith(ENDINGS) or os.sep in name_or_file
+
+
 def find_profile(name_or_file: str, folder: str | None = None) -> str:
     """The path of the profile's file. This is the one rule for names and files of all commands.
 
@@ -49,8 +55,7 @@ def find_profile(name_or_file: str, folder: str | None = None) -> str:
     path. Any other argument is a name. `folder` None: the folders in use. Raises `DeviceError` if
     no profile has that name.
     """
-    is_path = os.path.lexists(name_or_file) and not os.path.isdir(name_or_file)
-    if is_path or name_or_file.lower().endswith(ENDINGS) or os.sep in name_or_file:
+    if is_path(name_or_file):
         return name_or_file
     files = profile_files([folder] if folder else paths.profile_folders())
     if name_or_file not in files:
