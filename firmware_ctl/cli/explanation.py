@@ -78,11 +78,12 @@ def _print_table(rows: Iterable[list[str]]) -> None:
     """Prints the rows below `HEADS`, with a % behind each number."""
     table: list[tuple[str, ...]] = [HEADS]
     for row in rows:
-        table.append(tuple(cell if i in _WORDS else f"{cell}%" for i, cell in enumerate(row)))
+        shown = map(printable, row)
+        table.append(tuple(cell if i in _WORDS else f"{cell}%" for i, cell in enumerate(shown)))
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for cells in table:
         aligned = (
             f"{cell:{width}}" if i in _WORDS else f"{cell:>{width}}"
             for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
         )
-        print(printable("  ".join(aligned)))
+        print("  ".join(aligned))

@@ -19,9 +19,9 @@ ANSWER = (
     + b'- more="firmware-ctl explain with the file of this profile shows all rows"\r\nok\r\n'
 )
 TABLE = (
-    "phase          zone  asked   cap  trim  supply  limited by  level  duty\n"
-    "knead\\x1b[2J  hips    20%   70%   50%    100%  trim          10%   35%\n"
-    "press          hips    20%   70%   50%    100%  profile       10%   35%\n"
+    "phase         zone  asked  cap  trim  supply  limited by  level  duty\n"
+    "knead\\x1b[2J  hips    20%  70%   50%    100%  trim          10%   35%\n"
+    "press         hips    20%  70%   50%    100%  profile       10%   35%\n"
 )
 
 
