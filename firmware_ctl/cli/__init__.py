@@ -10,6 +10,7 @@ __all__ = [
     "authoring",
     "builder",
     "client",
+    "explanation",
     "feed",
     "guarded",
     "live_view",

@@ -335,7 +335,7 @@ def _dash_in_value(scene: _Scene) -> Explanation | None:
 
 
 _BLOCKS_MAX: Final = 2_000
-"""How many lines above the mark may hold the begin of its block. It bounds the time."""
+"""How many lines above the mark may hold the beginning of its block. It bounds the time."""
 _DASHES_MAX: Final = 16
 """The most dashes of one line that count. The reader refuses deeper lists."""
 _DASH: Final = re.compile("- +(?=[^ ])|-[ ]*$")

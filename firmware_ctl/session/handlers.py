@@ -121,7 +121,8 @@ def _clear(core: Core, event: Clear, now_ms: int) -> None:
     arrived_at_ms = now_ms if event.arrived_at_ms is None else event.arrived_at_ms
     if arrived_at_ms < core.fault_at_ms:
         # The clear was sent before this fault, so its sender cannot have seen the fault.
-        raise CallerError("fault", f"{core.fault.code}: {core.fault.message}; then clear the fault")
+        message = f"{core.fault.code}: {core.fault.message}. Then clear the fault."
+        raise CallerError("fault", message)
     if core.button.is_broken or (core.fault.code == "button" and not core.button.is_sound):
         message = NOISY_BUTTON if core.button.is_noisy else BROKEN_BUTTON
         raise CallerError("fault", f"button: {message}")

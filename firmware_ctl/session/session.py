@@ -174,7 +174,7 @@ class Session:
             raise CallerError(outcome, "no session is running; start one first")
         if core.fault is not None:
             raise CallerError(
-                outcome, f"{core.fault.code}: {core.fault.message}; then clear the fault"
+                outcome, f"{core.fault.code}: {core.fault.message}. Then clear the fault."
             )
         if core.state is State.PAUSED:
             raise CallerError(outcome, f"{core.profile} is paused; resume or stop it first")

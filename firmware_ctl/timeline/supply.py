@@ -227,7 +227,7 @@ class _OverError(Exception):
 
 
 class DryRun:
-    """Plays an undisturbed session on the model of the motors, from its begin to its end.
+    """Plays an undisturbed session on the model of the motors, from its beginning to its end.
 
     `_now_ms` is the time of the session. The motors' clock is behind by the time that was skipped.
     Only whole ticks are skipped, because starts that wait are tried again on the tick's grid.

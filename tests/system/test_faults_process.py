@@ -208,7 +208,7 @@ def test_where_little_memory_may_be_locked_none_is_and_threads_begin() -> None:
 def test_fault_07_without_a_proven_dead_man_no_session_starts(tmp_path: Path) -> None:
     program = [sys.executable, "-c", UNPROVEN]
     with Mock(tmp_path, speed=1, program=program) as mock, Client(mock.port) as client:
-        why = "the dead-man is not proven: the timer did not kill; no session can start"
+        why = "the dead-man could not be tested: the timer did not kill; no session can start"
         assert why in mock.log.lines
         assert client.ask("start long") == [f"err not-ready {why}"]
         assert client.ask("try hips steady 20") == [f"err not-ready {why}"]
