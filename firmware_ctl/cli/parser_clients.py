@@ -56,14 +56,20 @@ every pattern takes after (0s), too"""
 def add_try(parser: ArgumentParser) -> Run:
     parser.epilog = f"{PATTERNS_HELP}\n\n{parser.epilog}"
     parser.add_argument("target", metavar="TARGET", help="a zone, a side (`hips.left`) or `all`")
-    parser.add_argument("pattern", metavar="PATTERN", help="see below")
-    parser.add_argument("level", metavar="LEVEL", help="a level in percent, for example 40")
+    parser.add_argument("pattern", metavar="PATTERN", help="as in a profile, for example `wave`")
+    parser.add_argument("level", metavar="LEVEL", help="a level, for example 40%%")
     # Without a default argparse would list an optional argument among the missing ones.
     parser.add_argument(
         "keys", metavar="KEY=VALUE", nargs="*", default=[], help="for example period=4s"
     )
     add_client(parser)
-    return lambda args: _ask(args, "try", args.target, args.pattern, args.level, *args.keys)
+
+    def run(args: Namespace) -> int:
+        from firmware_ctl.cli import try_command
+
+        return try_command.try_line(args)
+
+    return run
 
 
 def add_stop(parser: ArgumentParser) -> Run:

@@ -70,6 +70,14 @@ def mock_socket(make: bool = False) -> str:
     return os.path.join(folder, "firmware-ctl-mock.sock")
 
 
+def daemon_may_run() -> bool:
+    """Whether a daemon has left a socket. Without one the client's modules need not be loaded."""
+    try:
+        return any(map(os.path.exists, [SERVICE_SOCKET, mock_socket()]))
+    except DeviceError:
+        return True  # the client will say what is wrong
+
+
 def _is_own(folder: str) -> bool:
     """Whether this user owns the folder and no other user can write to it."""
     try:

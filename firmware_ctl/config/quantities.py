@@ -18,6 +18,12 @@ def in_units(duration_ms: int) -> str:
     return f"{duration_ms / 1_000}".removesuffix(".0") + "s"
 
 
+def clock(at_ms: float) -> str:
+    """Minutes and seconds as people read them, with a tenth unless it is 0: 12:40, 0:06.2."""
+    minutes, tenths = divmod(round(at_ms / 100), 600)
+    return f"{minutes}:{tenths / 10:04.1f}".removesuffix(".0")
+
+
 # At most 30 digits and 9 decimals: Python raises ValueError for an int of thousands of digits.
 # One space before the unit is read, too: `2 s` is how the SI writes it.
 _QUANTITY: Final = re.compile(r"(-?)(0|[1-9][0-9]{0,29})(?:\.([0-9]{1,9}))?(?: ?([a-z%/]+))?")

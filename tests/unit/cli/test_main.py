@@ -112,12 +112,17 @@ def test_wrong_arguments_exit_2_with_usage_and_a_sentence(
 # --- numbers with a unit ---
 
 
-@pytest.mark.parametrize(("trim", "printed"), [("70", "70%"), ("70%", "70%"), ("100%", "100%")])
+@pytest.mark.parametrize(("trim", "printed"), [("70", "70%"), ("70%", "70%")])
 def test_simulate_accepts_a_trim_with_and_without_unit(
     trim: str, printed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _run("simulate", "neck", "--trim", trim) == 0
     assert f"  trim     {printed}\n" in capsys.readouterr().out
+
+
+def test_simulate_without_a_trim_prints_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("simulate", "neck", "--trim", "100%") == 0
+    assert "trim" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("trim", ["9%", "101", "70%%", "%", "", "7e1", "-70", "9" * 5000])
