@@ -225,7 +225,7 @@ def _section(name: str, parser: argparse.ArgumentParser) -> str:
     if actions:
         rows = ((code(_spelt(action)), _meaning(action)) for action in actions)
         parts.append(table(("argument", "means"), rows))
-    parts.append(f"Example: {code(COMMANDS[name].example)}")
+    parts.append(f"Example: {code(command_line.COMMANDS[name].example)}")
     return "\n\n".join(parts)
 
 
