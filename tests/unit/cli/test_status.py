@@ -70,6 +70,10 @@ def _run(*words: str) -> int:
             LINE.replace("running", "paused").replace("signal=", "signal=cue-begin"),
             "paused  lower-back, arrive  0:02 of 12:00  trim 80%  signal cue-begin",
         ),
+        (
+            LINE.replace("lower-back", "try").replace("arrive", "try"),
+            "running  try  0:02 of 12:00  trim 80%",
+        ),
         (IDLE, "idle  neck is selected  trim 100%"),
         (IDLE.replace("profile=neck", "profile="), "idle  trim 100%"),
         (
