@@ -37,6 +37,7 @@ def answering(path: str, request: bytes, answer: bytes) -> Iterator[None]:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
+        listener.settimeout(5)  # a command that asks nothing fails the test, and does not hang it
 
         def serve() -> None:
             client, _ = listener.accept()
@@ -46,8 +47,10 @@ def answering(path: str, request: bytes, answer: bytes) -> Iterator[None]:
 
         thread = Thread(target=serve)
         thread.start()
-        yield
-        thread.join()
+        try:
+            yield
+        finally:
+            thread.join()
 
 
 ROW = (
