@@ -156,7 +156,7 @@ def _fit(
         low, high = (middle, high) if fitted else (low, middle)
     if best is None:
         sentence = (
-            f"the supply cannot bear the starts at {asked.sentence(mat)}; let motors start at "
+            f"too many motors start at once at {asked.sentence(mat)}; let them start at "
             f"least {INRUSH_MS} ms apart with `after`, or play fewer of them at once"
         )
         raise AuthorError([Mistake(*place, sentence)])
