@@ -244,13 +244,12 @@ def find(args: argparse.Namespace) -> Client:
 def ask(args: argparse.Namespace, request: str) -> int:
     """Sends a request and prints the answer. Exit code 0 for `ok`, 1 for `err`.
 
-    A start that follows a stop too soon is sent once more, so that `stop && start` works. A `try`
-    replaces a running `try`, so that a person can compare two lines.
+    A start that follows a stop too soon is sent once more, so that `stop && start` works.
     """
     sendable(request)
     with find(args) as client:
         *data, final = client.ask(request)
-        if _may_be_repeated(request, final, client):
+        if request.split()[0] in ("start", "try") and final.startswith(JUST_STOPPED):
             sleep(AGAIN_S)
             *data, final = client.ask(request)
     refuse(final)
@@ -268,23 +267,11 @@ A start that a stop overtook is refused with another `err busy`, and is not repe
 later and must win.
 """
 
-TRY_RUNS: Final = "err busy try is running"
-"""The beginning of the answer to a `try` during another `try`. No profile may have this name."""
-
 AGAIN_S: Final = (RESTART_MS + 10) / 1000
 """The wait before a start is sent once more.
 
 It is sent once only: a person who stops the mat during this wait must find it stopped.
 """
-
-
-def _may_be_repeated(request: str, final: str, client: Client) -> bool:
-    """Whether to repeat a refused start. Stops the running `try` that a new `try` replaces."""
-    verb = request.split()[0]
-    if verb == "try" and final.startswith(TRY_RUNS):
-        refuse(client.ask("stop")[-1])
-        return True
-    return verb in ("start", "try") and final.startswith(JUST_STOPPED)
 
 
 def refuse(final: str) -> None:

@@ -55,7 +55,9 @@ def add_profiles(parser: ArgumentParser) -> Run:
 
 
 def add_explain(parser: ArgumentParser) -> Run:
-    parser.add_argument("profile", metavar="PROFILE", help="a name or a file")
+    parser.add_argument(
+        "profile", metavar="PROFILE", help="a name, which a daemon explains if one runs, or a file"
+    )
     add_mat(parser)
     add_folder(parser)
     add_client(parser)

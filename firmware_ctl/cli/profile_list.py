@@ -8,6 +8,7 @@ send.
 import argparse
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from textwrap import wrap
 from typing import Final
 
@@ -70,9 +71,16 @@ def _list_of_daemon(args: argparse.Namespace) -> int:
         is_selected = fields.get("selected") == "yes"
         title = fields.get("title", "") + ("  (selected)" if is_selected else "")
         name = line.removeprefix("- ").partition(" ")[0]
-        rows.append((name, f"{fields.get('minutes', '')} min", title))
+        rows.append((name, _length(fields.get("minutes", "")), title))
     _print_rows(rows)
     return 0
+
+
+def _length(number: str) -> str:
+    """The length of a profile, from the daemon's minutes with two decimals."""
+    with suppress(ValueError):
+        return minutes(round(float(number) * 60) * 1000)
+    return f"{number} min"
 
 
 def _list_of_files(args: argparse.Namespace) -> int:
@@ -89,7 +97,7 @@ def _list_of_files(args: argparse.Namespace) -> int:
 def _print_rows(rows: list[tuple[str, str, str]], width: int = 0) -> None:
     width = max([width, *(len(name) for name, _, _ in rows)])
     for name, length, title in rows:
-        print(printable(f"{name:{width}}  {length:>8}  {title}"))
+        print(printable(f"{name:{width}}  {length:>9}  {title}"))
 
 
 def _describe(args: argparse.Namespace) -> int:

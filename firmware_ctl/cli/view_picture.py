@@ -121,10 +121,12 @@ class Picture:
         if hello.motors != self.hello.motors:
             self._erms = [Erm(motor) for motor in hello.motors]
             self._stalled_ms = [0.0] * len(hello.motors)
-        has_new_refusals = hello.refused != self.hello.refused
+        is_reload = bool(self.hello.motors)
         self.hello = hello
-        if has_new_refusals:
-            self._show(self._refused_profiles(), now_ms)
+        if is_reload:
+            count = len(hello.profiles)
+            loaded = f"{count} profile{'s' * (count != 1)} loaded."
+            self._show(f"{loaded} {self._refused_profiles()}".rstrip(), now_ms)
 
     def _feed_selected(self, fields: Json, now_ms: int) -> None:
         name, about = printable(fields["name"]), printable(fields["about"])

@@ -71,7 +71,10 @@ class _Quantity(NamedTuple):
             smallest = min(self.units, key=self.units.__getitem__)
             whole = "whole number" + (smallest and f" of {smallest}")
             either = " or ".join(f"{n}{smallest}" for n in (value, value + 1) if n >= self.least)
-            report.add(node, f"{key}: {text} is not a {whole}; write {either}")
+            hint = f"write {either}"
+            if unit == "%" and value == 0:  # 0.25%: an author who counts from 0 to 1
+                hint = self._with_unit(text.removesuffix("%").rstrip(), number, scale)
+            report.add(node, f"{key}: {text} is not a {whole}; {hint}")
         else:
             return value
         return None
@@ -94,6 +97,8 @@ class _Quantity(NamedTuple):
         if "%" in self.units and 0 < number < scale:
             meant = next(filter(self._accepts, self.proposals(text)), None)
             return f"did you mean {meant}?" if meant else self._hint_for(text)
+        if number == 0 and self.least > 0:
+            return f"write {self.show(self.least)} or more"
         fitting = [
             unit
             for unit, size in self.units.items()

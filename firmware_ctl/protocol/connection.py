@@ -13,7 +13,6 @@ from itertools import takewhile
 from operator import eq
 from typing import Final, NamedTuple
 
-from firmware_ctl import __version__
 from firmware_ctl.protocol.framing import LONGEST_LINE, Framing, Line, Received, edited
 from firmware_ctl.session.events import Origin, Reason
 
@@ -29,8 +28,6 @@ acts."""
 
 _HALF_ESCAPE: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|O)?\Z")
 """The begin of an escape sequence whose rest has not arrived."""
-
-GREETING: Final = f"* firmware-ctl {__version__} type help"
 
 ERROR_CODES: Final[Mapping[str, str]] = {
     "unknown-command": "no command of that name",
@@ -90,8 +87,10 @@ class Connection:
         self.renewed_at_ms = 0
         """When a valid request or `?` last arrived, which renews the lease."""
         self.has_asked = False
-        """True from the first line or `?`. Before it, an empty line gets the greeting: a person at
-        a serial terminal presses Enter to see who answers."""
+        """True from the first line or `?`."""
+        self.awaits_greeting = False
+        """True if the first line was empty, perhaps because its text was deleted, and the greeting
+        is still due: a person at a serial terminal presses Enter to see who answers."""
         self.has_answered = False
         """True from the first answered line."""
         self.waiting: deque[Line | Dropped] = deque()
@@ -123,18 +122,16 @@ class Connection:
         if received.stop_bytes:
             self.answer_stopped(received.stop_bytes, now_ms)
         if not self.has_asked:
-            self._greet(received)
+            self._note_first_line(received)
         for line in received.lines:
             self._wait(line)
         return received
 
-    def _greet(self, received: Received) -> None:
-        """Greets if the first line is empty, perhaps because its text was deleted."""
+    def _note_first_line(self, received: Received) -> None:
         is_empty = received.begins_empty
         if received.lines and not (is_empty or received.asks_status):
             is_empty = not edited(received.lines[0].raw).strip(b" ")
-        if is_empty:
-            self.answer([GREETING])
+        self.awaits_greeting = is_empty
         self.has_asked = is_empty or received.asks_status or bool(received.lines)
 
     def _wait(self, line: Line) -> None:

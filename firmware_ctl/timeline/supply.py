@@ -156,7 +156,7 @@ def _fit(
         low, high = (middle, high) if fitted else (low, middle)
     if best is None:
         sentence = (
-            f"the supply cannot bear the starts at {asked.sentence(mat)}; let motors start at "
+            f"too many motors start at once at {asked.sentence(mat)}; let them start at "
             f"least {INRUSH_MS} ms apart with `after`, or play fewer of them at once"
         )
         raise AuthorError([Mistake(*place, sentence)])
@@ -229,7 +229,7 @@ class _OverError(Exception):
 
 
 class DryRun:
-    """Plays an undisturbed session on the model of the motors, from its begin to its end.
+    """Plays an undisturbed session on the model of the motors, from its beginning to its end.
 
     `_now_ms` is the time of the session. The motors' clock is behind by the time that was skipped.
     Only whole ticks are skipped, because starts that wait are tried again on the tick's grid.

@@ -166,9 +166,6 @@ def test_request_to_a_daemon_that_ends_before_its_answer_exits_3(
 STOPPED = "err busy stopped just now; try again in a moment\r\n"
 
 
-TRY_RUNS = "err busy try is running; stop it first\r\n"
-
-
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses of the client, in seconds. They take no time."""
@@ -209,23 +206,12 @@ def test_start_after_which_someone_stops_again_is_not_sent_a_third_time(
     assert error == "firmware-ctl: busy: stopped just now; try again in a moment\n"
 
 
-def test_try_replaces_a_running_try(
-    answering: Callable[..., Answers], pauses: list[float], capsys: pytest.CaptureFixture[str]
-) -> None:
-    stream = answering(TRY_RUNS, "ok\r\n", "ok left=10\r\n")
-    assert _run("try", "hips", "wave", "30%") == 0
-    assert stream.sent == b"try hips wave 30%\n!stop\ntry hips wave 30%\n"
-    assert capsys.readouterr().out == "ok left=10\n"
-    assert pauses == [AGAIN_S]
-
-
 @pytest.mark.parametrize(
     ("words", "answer"),
     [
         (["start"], "err busy a stop overtook this start; send it again\r\n"),
         (["start"], "err busy long is running; stop it first\r\n"),
         (["try", "hips", "wave", "30%"], "err busy long is running; stop it first\r\n"),
-        (["start"], TRY_RUNS),
         (["send", "start"], STOPPED),
         (["resume"], STOPPED),
     ],

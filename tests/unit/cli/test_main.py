@@ -11,6 +11,8 @@ import pytest
 from firmware_ctl.cli.arguments import speed
 from firmware_ctl.cli.main import main
 from firmware_ctl.cli.parser import COMMANDS, make_parser
+from firmware_ctl.config.patterns import AFTER, PATTERNS, Key
+from firmware_ctl.config.quantities import in_units
 from firmware_ctl.timeline.folder import read_file, write_new
 from tests.support.process import SHORT
 
@@ -69,6 +71,22 @@ def test_help_of_a_command_has_an_example_that_is_accepted(
     words = COMMANDS[name].example.partition(">")[0].removeprefix("sudo ").split()
     assert words[:2] == ["firmware-ctl", name]
     assert callable(make_parser().parse_args(words[1:]).run)
+
+
+def test_help_of_try_lists_every_pattern_with_its_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    def described(key: Key) -> str:
+        default = "" if key.default is None else f" ({in_units(key.default)})"
+        return f" {key.name}{default}"
+
+    assert _run("try", "--help") == 0
+    printed = capsys.readouterr().out
+    listed = printed.partition("parentheses:\n")[2].partition("\nevery pattern")[0]
+    assert [" ".join(line.split()) for line in listed.splitlines()] == [
+        f"{kind.name}{''.join(map(described, kind.keys))}"
+        for kind in PATTERNS.values()
+        if kind.course is not None
+    ]
+    assert f"every pattern takes{described(AFTER)}, too" in printed
 
 
 @pytest.mark.parametrize(

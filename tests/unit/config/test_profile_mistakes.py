@@ -283,7 +283,7 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
         (
             HEAD + "  - {name: a, for: 2500ms, cue: KI3}\n",
             [
-                "3:20: for: 2.5s is too short; a cue takes at least 3s, to tell its begin and its end",
+                "3:20: for: 2.5s is too short; a cue takes at least 3s, so that its start and its end can be felt",
             ],
         ),
         (
