@@ -165,7 +165,7 @@ def _run(
         path = args.socket or paths.mock_socket(make=True)
         watchers: list[Watcher] = []
         if view is not None:
-            addresses = (pty.path if pty else "", path)
+            addresses = ((args.link or pty.path) if pty else "", path)
             watchers.append(
                 _feed(args, session, board.power_at, view.connection, addresses, poller.origin_ms)
             )
