@@ -1,18 +1,25 @@
 """Keys and text on the terminal of the `wiring` and `setup` commands.
 
-It knows the terminal's modes and how to write without waiting. It never knows a motor or a
-question.
+It knows the terminal's modes and how to write without waiting. It never knows a motor.
 """
 
 import os
 import select
 import termios
 import textwrap
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
+from firmware_ctl.commissioning.procedure import LEAVE_KEYS
+
 WIDTH: Final = 79
 """Columns that are used, so that an 80-column terminal never wraps the status line."""
+
+UP: Final = "up"
+DOWN: Final = "down"
+_ARROWS: Final = {b"\x1b[A": UP, b"\x1bOA": UP, b"\x1b[B": DOWN, b"\x1bOB": DOWN}
+"""What a terminal sends for an arrow key, in its two modes."""
 
 
 def print_lines(*lines: str) -> None:
@@ -72,11 +79,36 @@ class Terminal:
                 self._unsent = self._unsent[os.write(1, self._unsent[:1024]) :]
 
     def read_keys(self) -> list[str]:
-        """Waits for input and returns its keys in lower case. [""]: the terminal is gone."""
+        """Waits for input and returns its keys in lower case, or `UP` or `DOWN`.
+
+        [""]: the terminal is gone.
+        """
         try:
             data = os.read(0, 64)
         except OSError:
             data = b""
         if data.startswith(b"\x1b"):  # An arrow or function key sends a whole sequence.
-            return ["\x1b"]
+            return [_ARROWS.get(data, "\x1b")]
         return [*data.decode(errors="replace").lower().replace("\r", "\n")] or [""]
+
+    def wait_for_key(self, prompt: str, wait_s: float | None = None) -> str:
+        """One key. Each of `LEAVE_KEYS` counts as q. Empty: no key within `wait_s`. With None it
+        waits until a key is pressed."""
+        self.show((), prompt)
+        if not select.select((0,), (), (), wait_s)[0]:
+            return ""
+        key = self.read_keys()[0]
+        return "q" if key in LEAVE_KEYS else key
+
+
+def ask_key(prompt: str, keys: Sequence[str]) -> str:
+    """Asks until one of the keys, or q, is pressed. Each of `LEAVE_KEYS` counts as q."""
+    with Terminal() as terminal:
+        while (key := terminal.wait_for_key(prompt)) not in (*keys, "q"):
+            terminal.show(("Unknown key.",), prompt)
+    return key
+
+
+def wait_for_enter() -> None:
+    """Waits until the person has read what is shown. Also returns if the terminal is gone."""
+    ask_key("Enter: continue", "\n")

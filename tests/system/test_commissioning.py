@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from firmware_ctl.cli.guarded import guarded
-from firmware_ctl.commissioning.questions import MeasuredDuties
+from firmware_ctl.commissioning.calibration import MeasuredDuties
 from firmware_ctl.commissioning.runner import BuilderError, Context
 from firmware_ctl.commissioning.wiring import run_calibration, write_duties
 from firmware_ctl.config import paths
