@@ -6,6 +6,7 @@ that a person can quit and continue later. It never knows how a step works: othe
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -64,7 +65,15 @@ def setup(args: argparse.Namespace, commands: Commands) -> int:
         hint = "; try it with sudo" if isinstance(error, PermissionError) else ""
         message = f"{error.filename} cannot be used: {error.strerror}{hint}"
         raise BuilderError(message) from None
-    return _run_steps(context, progress, commands)
+    return _run_steps(context, progress, commands, _command_line(args))
+
+
+def _command_line(args: argparse.Namespace) -> str:
+    """The command to continue with."""
+    words = ["firmware-ctl", "setup", "--mock"] if args.mock else ["sudo", "firmware-ctl", "setup"]
+    for option, value in (("--mat", args.mat), ("--state", args.state)):
+        words += [option, value] if value else []
+    return f"`{shlex.join(words)}`"
 
 
 class Progress:
@@ -141,8 +150,7 @@ def _steps(context: Context, commands: Commands) -> list[SetupStep]:
     ]
 
 
-def _run_steps(context: Context, progress: Progress, commands: Commands) -> int:
-    command = "`firmware-ctl setup --mock`" if context.is_mock else "`sudo firmware-ctl setup`"
+def _run_steps(context: Context, progress: Progress, commands: Commands, command: str) -> int:
     position = _first_open_step(_steps(context, commands), progress)
     # The steps are listed anew each time: a step may have changed the zones in the mat file.
     while position < len(steps := _steps(context, commands)):
@@ -150,7 +158,7 @@ def _run_steps(context: Context, progress: Progress, commands: Commands) -> int:
         step = steps[position]
         digits = DIGITS[: len(steps)]
         key = ask_key(
-            f"Enter: do it   s: skip   b: back   1-{digits[-1]}: go to a step   q: quit",
+            "Enter: do it   s: skip   b: back   digit: go to a step   q: quit",
             ("\n", "s", "b", UP, DOWN, *digits),
         )
         if key == "q":

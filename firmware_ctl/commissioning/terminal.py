@@ -4,6 +4,7 @@ It knows the terminal's modes and how to write without waiting. It never knows a
 """
 
 import os
+import re
 import select
 import termios
 import textwrap
@@ -29,10 +30,13 @@ def print_lines(*lines: str) -> None:
 
 
 def _wrapped(line: str) -> str:
-    """The line in several lines. A path stays in one piece, so that it can be copied."""
-    return textwrap.fill(
-        line, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    """The line in several lines. A path, or a command in backticks, stays in one piece, so that it
+    can be copied."""
+    unbroken = re.sub("`[^`]*`", lambda command: command[0].replace(" ", "\0"), line)
+    wrapped = textwrap.fill(
+        unbroken, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )
+    return wrapped.replace("\0", " ")
 
 
 class Terminal:

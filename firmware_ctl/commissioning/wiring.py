@@ -60,7 +60,8 @@ def wiring(args: argparse.Namespace, guarded: Callable[[Callable[[], int]], int]
         else:
             outcome = run_calibration(context, args.calibrate)
     except AuthorError as error:
-        raise BuilderError(f"fix the mat file first:\n{error}") from None
+        print_lines("Fix the mat file first:", *map(str, error.mistakes))
+        return 1
     except DeviceError as error:
         raise BuilderError(str(error)) from None
     return 0 if outcome is Outcome.DONE else 1
@@ -137,7 +138,7 @@ def run_calibration(context: Context, zone: str) -> Outcome:
 
     def step() -> Outcome:
         measured = run_procedure(context, mat, calibrate(mat, name))
-        if not measured or not _save(context, mat, measured):
+        if not measured or not save_measured(context, mat, measured):
             print_lines("The mat file is unchanged.")
             return Outcome.NOT_DONE
         is_whole = len(measured) == sum(motor.zone == name for motor in mat.motors)
@@ -169,7 +170,9 @@ def _require_own_mat_file(context: Context) -> None:
         raise BuilderError(f"nothing can be written to {folder}; try it with sudo")
 
 
-def _save(context: Context, measured_mat: Mat, measured: Mapping[str, MeasuredDuties]) -> bool:
+def save_measured(
+    context: Context, measured_mat: Mat, measured: Mapping[str, MeasuredDuties]
+) -> bool:
     """Writes the values, and tries again as long as the person wants: a full disk or a mistake in
     the mat file must not cost a calibration. False: the person gave up."""
     while True:
