@@ -15,7 +15,8 @@ from typing import Final
 from firmware_ctl.commissioning.procedure import LEAVE_KEYS
 
 WIDTH: Final = 79
-"""Columns that are used, so that an 80-column terminal never wraps the status line."""
+"""Most columns that are used. One is left free, so that a terminal never wraps the status line:
+only the last line of it would be overwritten."""
 
 UP: Final = "up"
 DOWN: Final = "down"
@@ -29,12 +30,20 @@ def print_lines(*lines: str) -> None:
         os.write(1, text.encode(errors="replace"))
 
 
+def _width() -> int:
+    try:
+        columns = os.get_terminal_size(1).columns
+    except OSError:
+        columns = 0  # The terminal is gone.
+    return min(WIDTH, columns - 1) if columns > 1 else WIDTH
+
+
 def _wrapped(line: str) -> str:
     """The line in several lines. A path, or a command in backticks, stays in one piece, so that it
     can be copied."""
     unbroken = re.sub("`[^`]*`", lambda command: command[0].replace(" ", "\0"), line)
     wrapped = textwrap.fill(
-        unbroken, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        unbroken, _width(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )
     return wrapped.replace("\0", " ")
 
@@ -76,8 +85,8 @@ class Terminal:
             text = "\r\x1b[K"
             for line in lines:
                 text += _wrapped(line) + "\n"
-            self._status = status[:WIDTH]
-            self._unsent += (text + self._status).encode(errors="replace")
+            self._status = status
+            self._unsent += (text + status[: _width()]).encode(errors="replace")
         if self._unsent and select.select((), (1,), (), 0)[1]:
             with suppress(OSError):  # If the terminal is gone, `read_keys` returns [""].
                 self._unsent = self._unsent[os.write(1, self._unsent[:1024]) :]

@@ -19,7 +19,6 @@ from firmware_ctl.config.mat import Mat, read_mat
 from firmware_ctl.storage.files import atomic_write
 from tests.support.builder import (
     QUICK,
-    answer_calibration,
     exit_code,
     open_terminal,
     see_and_type,
@@ -57,7 +56,19 @@ def test_calibrate_writes_two_values_and_keeps_the_rest(
 ) -> None:
     words = ("wiring", "--mock", "--mat", str(mat_file), "--calibrate", "lower-back")
     terminal = open_terminal(terminals, tmp_path, *words)
-    answer_calibration(terminal)
+    see_and_type(
+        terminal,
+        ("space: begin", " "),
+        ("(turns)   power rises", "t"),
+        ("(still)   power falls", "o"),
+        ("Once more, in finer steps.", ""),
+        ("(turns)   power rises", "o"),
+        ("Unknown key. Motor off.", ""),
+        ("space: run it again", " "),
+        ("(still)   power rises", ""),  # the simulated rotor has come to rest
+        ("(turns)   power rises", "t"),
+        ("(still)   power falls", "o"),
+    )
     see_and_type(terminal, ("y: write them", "z"), ("Unknown key.", "\r"), ("Unknown key.", "y"))
     terminal.see("Saved to")
     assert exit_code(terminal) == 0
