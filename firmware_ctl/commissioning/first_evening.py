@@ -175,7 +175,7 @@ def _run_steps(context: Context, progress: Progress, commands: Commands, command
             if progress.steps.get(step.name) not in (DONE, FAILED):
                 progress.put(step.name, SKIPPED)
             position += 1
-        elif _run_step(step, context, progress):
+        elif run_step(step, context, progress):
             position += 1
     _show_steps(steps, progress, position)
     return _sum_up(steps, progress, command)
@@ -219,7 +219,7 @@ def _show_steps(steps: list[SetupStep], progress: Progress, position: int) -> No
         print_lines(steps[position].about)
 
 
-def _run_step(step: SetupStep, context: Context, progress: Progress) -> bool:
+def run_step(step: SetupStep, context: Context, progress: Progress) -> bool:
     """Runs a step and keeps how it has ended. True: it is done.
 
     What went wrong stays on the screen until the person has read it.
@@ -247,7 +247,7 @@ def _run_step(step: SetupStep, context: Context, progress: Progress) -> bool:
         progress.put(step.name, FAILED)
         print_lines(f"FAILED: {step.name}. Fix the cause, then do this step again.")
         wait_for_enter()
-    else:
+    elif progress.steps.get(step.name) != DONE:
         print_lines("This step is not done yet: do it again, or skip it for now.")
     return False
 

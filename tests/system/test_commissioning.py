@@ -295,3 +295,23 @@ def test_wiring_that_hangs_is_killed_and_its_pins_are_driven_low(
     terminal.see("GPIO 22 cannot be driven low: /dev/gpiochip999: No such file or directory")
     assert terminal.process.wait(PATIENCE_S) == 1
     assert termios.tcgetattr(terminal.slave) == terminal.before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the dead-man is a Linux timer")
+def test_check_that_failed_in_the_child_is_marked_by_setup(
+    terminals: list[Terminal], mat_file: Path, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    words = ["setup", "--mat", str(mat_file), "--state", str(state)]
+    terminal = Terminal(tmp_path, program=[sys.executable, "-c", ON_PINS, *words])
+    terminals.append(terminal)
+    see_and_type(terminal, ("Enter: do it", "5"), (">  5 stop switch", ""), ("Enter: do it", "\r"))
+    see_and_type(terminal, ("n: it still runs", "n"))
+    terminal.see("THE STOP SWITCH DOES NOT STOP THE MOTOR.")
+    see_and_type(terminal, ("Enter: continue", "\r"), ("Enter: do it", "\r"))
+    see_and_type(terminal, ("the motor starts", "q"))
+    terminal.see("This step is not done yet")
+    see_and_type(terminal, ("Enter: do it", "q"))
+    terminal.see("Stopped here.")
+    assert exit_code(terminal) == 1
+    assert (state / "setup").read_text() == "failed stop switch\n"

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from firmware_ctl.cli.guarded import guarded
 from firmware_ctl.commissioning import first_evening
-from firmware_ctl.commissioning.first_evening import Progress
+from firmware_ctl.commissioning.first_evening import Progress, SetupStep, run_step
+from firmware_ctl.commissioning.runner import Context, Outcome
 from tests.support.builder import (
     GATED,
     QUICK,
@@ -243,3 +245,16 @@ def test_progress_that_cannot_be_written_is_reported_and_kept_in_memory(
     assert "setup cannot be written: No space left on device." in " ".join(
         capfd.readouterr().out.split()
     )
+
+
+@pytest.mark.parametrize(("before", "is_said"), [("", True), ("failed", True), ("done", False)])
+def test_step_that_was_left_keeps_how_it_ended_before(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], before: str, is_said: bool
+) -> None:
+    progress = Progress(str(tmp_path / "setup"))
+    if before:
+        progress.put("wiring", before)
+    step = SetupStep("wiring", "Run each motor.", lambda _: Outcome.NOT_DONE)
+    assert not run_step(step, Context("", "", True, guarded), progress)
+    assert progress.steps.get("wiring", "") == before
+    assert ("This step is not done yet" in capfd.readouterr().out) is is_said
