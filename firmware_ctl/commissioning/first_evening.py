@@ -226,6 +226,8 @@ def run_step(step: SetupStep, context: Context, progress: Progress) -> bool:
     """
     print_lines(f"--- {step.name} ---")
     try:
+        if step.run is not _prepare_mat_file and not os.path.exists(context.mat_file):
+            raise BuilderError(f"Do step 1 first: there is no mat file {context.mat_file} yet")
         if step.name == "first session":
             _require_stops(progress)
         outcome = step.run(context)

@@ -255,6 +255,20 @@ def test_step_that_was_left_keeps_how_it_ended_before(
     if before:
         progress.put("wiring", before)
     step = SetupStep("wiring", "Run each motor.", lambda _: Outcome.NOT_DONE)
-    assert not run_step(step, Context("", "", True, guarded), progress)
+    assert not run_step(step, Context(str(tmp_path), "", True, guarded), progress)
     assert progress.steps.get("wiring", "") == before
     assert ("This step is not done yet" in capfd.readouterr().out) is is_said
+
+
+def test_setup_without_a_mat_file_asks_for_the_first_step(
+    terminals: list[Terminal], tmp_path: Path
+) -> None:
+    words = ("setup", "--mock", "--state", str(tmp_path / "state"))
+    terminal = open_terminal(terminals, tmp_path, *words)
+    see_step(terminal, 1, "mat file")
+    terminal.type("8")
+    see_step(terminal, 8, "start button")
+    terminal.type("\r")
+    terminal.see("Do step 1 first: there is no mat file")
+    see_and_type(terminal, ("Enter: continue", "\r"), ("Enter: do it", "q"))
+    assert exit_code(terminal) == 1
