@@ -207,8 +207,8 @@ def overview() -> str:
     return table(
         ("command", "does"),
         (
-            (f"[`{name}`](#{name})", parser.description or "")
-            for name, parser in command_parsers().items()
+            (f"[`{name}`](#{name})", command.about)
+            for name, command in command_line.COMMANDS.items()
         ),
     )
 
@@ -221,7 +221,9 @@ def _section(name: str, parser: argparse.ArgumentParser) -> str:
     actions = [a for a in parser._actions if not isinstance(a, argparse._HelpAction)]
     actions.sort(key=lambda action: bool(action.option_strings))
     usage = " ".join([f"firmware-ctl {name}", *map(_usage, actions)])
-    parts = [f"### {name}", _sentence(parser.description or ""), f"```text\n{usage}\n```"]
+    about, _, more = (parser.description or "").partition("\n\n")
+    parts = [f"### {name}", _sentence(about), *([more] if more else [])]
+    parts.append(f"```text\n{usage}\n```")
     if actions:
         rows = ((code(_spelt(action)), _meaning(action)) for action in actions)
         parts.append(table(("argument", "means"), rows))

@@ -56,6 +56,8 @@ class Client:
         self._stream = stream
         self.where = where
         self._remove_timeout = remove_timeout
+        self.told: list[str] = []
+        """The events that came before the answers of `ask`."""
 
     def __enter__(self) -> "Client":
         return self
@@ -72,7 +74,11 @@ class Client:
             data = b"!" + data
         self._send(data)
         lines = []
-        for line in self.lines():
+        for line in self._read():
+            if line.startswith("* event="):
+                self.told.append(line)
+            if line.startswith("* "):
+                continue
             lines.append(line)
             if line.split(" ", 1)[0] in ("ok", "err"):
                 return lines

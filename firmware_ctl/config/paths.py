@@ -31,6 +31,12 @@ def profile_folders() -> list[str]:
     return [shipped.profiles_dir(), *own]
 
 
+def mock_state() -> str:
+    """The folder in which `setup --mock` and `wiring --mock` keep the user's mat file."""
+    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(home, "firmware-ctl-mock")
+
+
 def ring_file(state: str) -> str:
     """The path to which the flight recorder writes while the daemon of this state folder runs.
 

@@ -42,6 +42,13 @@ def test_ask_stop_sends_the_stop_byte_before_the_line() -> None:
     assert stream.sent == b"!stop\nstatus\n"
 
 
+def test_ask_keeps_the_events_that_come_before_the_answer() -> None:
+    lines = ("* stopped\r\n", "* event=state state=idle reason=stop\r\n", "- a line\r\n", "ok\r\n")
+    client = Client(Answers(*lines), "a port", lambda: None)
+    assert client.ask("profiles") == ["- a line", "ok"]
+    assert client.told == ["* event=state state=idle reason=stop"]
+
+
 NOT_TEXT = "cannot be sent, only printable ASCII can; leave it out"
 
 

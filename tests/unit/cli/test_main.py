@@ -89,6 +89,18 @@ def test_help_of_try_lists_every_pattern_with_its_keys(capsys: pytest.CaptureFix
     assert f"every pattern takes{described(AFTER)}, too" in printed
 
 
+@pytest.mark.parametrize("name", ["wiring", "setup"])
+def test_help_of_a_builders_command_says_what_will_happen(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(name, "--help") == 0
+    printed = capsys.readouterr().out
+    paragraphs = printed.split("\n\n")
+    assert paragraphs[1] == COMMANDS[name].about
+    assert len(paragraphs[2].splitlines()) == 4
+    assert max(map(len, printed.splitlines())) <= 80
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
