@@ -263,6 +263,7 @@ class Daemons:
     def answer(self, path: str, line: bytes) -> None:
         """A daemon that answers the first bytes that it receives with a line."""
         sock = self.listen(path)
+        sock.settimeout(10)  # a daemon that is never asked fails its test, instead of hanging
 
         def serve() -> None:
             client, _ = sock.accept()
