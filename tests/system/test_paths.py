@@ -78,4 +78,6 @@ def test_mock_on_the_full_queue_of_a_daemon_that_hangs_says_so(tmp_path: Path) -
         waiting.connect(path)
         done = call(tmp_path, "mock", "--no-view", "--socket", path)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith(f"firmware-ctl: a daemon that hangs has {path}; ")
+    assert done.stderr.splitlines()[-1].startswith(
+        f"firmware-ctl: a daemon that hangs has {path}; "
+    )

@@ -214,9 +214,7 @@ def test_escape_in_a_text_of_the_hello_does_not_reach_the_terminal(field: str) -
     assert "]0;x" in "".join(texts)
 
 
-@pytest.mark.parametrize(
-    "field", ["state", "profile", "phase", "repeat", "cue", "signal", "fault"]
-)
+@pytest.mark.parametrize("field", ["state", "profile", "phase", "repeat", "cue", "signal", "fault"])
 def test_escape_in_a_text_of_the_status_does_not_reach_the_terminal(field: str) -> None:
     fields = json.loads(status())["status"]
     shown = getattr(view_feed.read_status({**fields, field: f"a{ESCAPE}"}), field)
