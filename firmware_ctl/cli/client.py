@@ -290,6 +290,7 @@ def refuse(final: str) -> None:
 def stop(args: argparse.Namespace) -> int:
     """Stops every daemon that is found, each in a thread, so that one that hangs delays no other.
 
+    A daemon for which no thread can be started is stopped by this one: a stop needs nothing.
     Exit code 0: every daemon that runs has stopped. 3: none runs, or one gave no answer.
     """
     openers = _openers(args)
@@ -307,9 +308,17 @@ def stop(args: argparse.Namespace) -> int:
         except Exception as error:  # reported below, after every daemon was asked to stop
             failures.append(error)
 
-    threads = [Thread(target=stop_one, args=(connect,)) for connect in openers]
-    for thread in threads:
-        thread.start()
+    threads, without_thread = [], []
+    for connect in openers:
+        thread = Thread(target=stop_one, args=(connect,))
+        try:
+            thread.start()
+        except RuntimeError:
+            without_thread.append(connect)
+        else:
+            threads.append(thread)
+    for connect in without_thread:
+        stop_one(connect)
     for thread in threads:
         thread.join()
     if stopped:

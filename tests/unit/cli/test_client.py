@@ -259,6 +259,7 @@ class Daemons:
     def answer(self, path: str, line: bytes) -> None:
         """A daemon that answers the first bytes that it receives with a line."""
         sock = self.listen(path)
+        sock.settimeout(10)  # a daemon that is never asked fails its test, instead of hanging
 
         def serve() -> None:
             client, _ = sock.accept()
@@ -388,3 +389,35 @@ def test_client_that_finds_no_daemon_closes_its_sockets(daemons: Daemons) -> Non
     before = os.listdir("/proc/self/fd")
     assert _run("status") == 3
     assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize("threads_left", [0, 1])
+def test_stop_without_a_thread_left_is_sent_to_every_daemon_in_turn(
+    threads_left: int,
+    daemons: Daemons,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The first daemon takes no client, so the turn of the second comes after a time-out."""
+    left = threads_left
+
+    class Scarce(Thread):
+        def start(self) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise RuntimeError("can't start new thread")
+            super().start()
+
+    monkeypatch.setattr(commands, "Thread", Scarce)
+    monkeypatch.setattr(commands, "ANSWER_S", 0.2)
+    daemons.listen(daemons.service, backlog=0)
+    waiting = socket.socket(socket.AF_UNIX)
+    waiting.connect(daemons.service)
+    daemons.answer(daemons.mock, b"* stopped\r\n")
+    assert _run("stop") == 3
+    waiting.close()
+    assert daemons.received == {daemons.mock: b"!"}
+    printed = capsys.readouterr()
+    assert printed.out == f"{daemons.mock}: all motors are off\n"
+    assert printed.err.startswith(f"firmware-ctl: {daemons.service} does not answer: ")

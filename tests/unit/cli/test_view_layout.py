@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from firmware_ctl.cli import view_feed
 from firmware_ctl.cli.view_help import KEYS, WORDS, footer
 from firmware_ctl.cli.view_layout import FAULTS
 from firmware_ctl.cli.view_picture import Picture
@@ -189,3 +190,33 @@ def test_footer_fits_and_has_help_and_quit(state: str) -> None:
 def test_every_fault_has_a_remedy() -> None:
     assert set(FAULTS) == set(FAULT_CODES)
     assert all(remedy.endswith(".") for remedy in FAULTS.values())
+
+
+ESCAPE = "\x1b]0;x\x07"
+"""Sets the title of a terminal."""
+
+
+@pytest.mark.parametrize("field", ["mat", "serial", "socket", "refused", "zone", "name", "title"])
+def test_escape_in_a_text_of_the_hello_does_not_reach_the_terminal(field: str) -> None:
+    fields = json.loads(hello(refused=("/p/a.yaml",)))["hello"]
+    if field == "refused":
+        fields["refused"] = [f"/p/{ESCAPE}.yaml"]
+    elif field == "zone":
+        fields["zones"][0]["name"] += ESCAPE
+    elif field in ("name", "title"):
+        fields["profiles"][0][field] += ESCAPE
+    else:
+        fields[field] += ESCAPE
+    shown = view_feed.read_hello(fields)
+    texts = [shown.mat, shown.serial, shown.socket, *shown.refused, shown.zones[0].name]
+    texts += shown.profiles[0][:2]
+    assert [text for text in texts if not text.isprintable()] == []
+    assert "]0;x" in "".join(texts)
+
+
+@pytest.mark.parametrize("field", ["state", "profile", "phase", "repeat", "cue", "signal", "fault"])
+def test_escape_in_a_text_of_the_status_does_not_reach_the_terminal(field: str) -> None:
+    fields = json.loads(status())["status"]
+    shown = getattr(view_feed.read_status({**fields, field: f"a{ESCAPE}"}), field)
+    assert shown.isprintable()
+    assert "]0;x" in shown

@@ -11,7 +11,7 @@ from firmware_ctl.protocol.connection import (
     MOST_WAITING,
     Connection,
 )
-from firmware_ctl.protocol.framing import LONGEST_TAIL, Line
+from firmware_ctl.protocol.framing import LONGEST_LINE, LONGEST_TAIL, Line
 from tests.support.daemon import Daemon
 from tests.support.worlds import Bench
 from tests.unit.protocol.byte_streams import (
@@ -237,3 +237,46 @@ def test_unsent_answers_are_bounded_and_dropped_whole_and_reported_once() -> Non
         f"* dropped={2_000 - whole}",
         "ok",
     ]
+
+
+def test_echo_that_a_full_buffer_dropped_is_not_deleted_later() -> None:
+    connection = Connection()
+    connection.echo = connection.has_asked = True
+    connection.answer(["x" * (MOST_UNSENT + 100)])
+    connection.receive(b"abc", 0)
+    assert b"abc" not in connection._unsent
+    while connection.has_unsent:
+        connection.sent(len(connection.unsent))
+    for byte in (b"\x7f", b"\x7f", b"s"):
+        connection.receive(byte, 0)
+    assert bytes(connection._unsent) == b"ab\b \bs"
+
+
+def test_echo_deletes_nothing_that_stands_before_an_answer() -> None:
+    connection = Connection()
+    connection.echo = connection.has_asked = True
+    connection.receive(b"stak", 0)
+    connection.answer(["* event=x"])
+    for byte in (b"\x7f", b"\x7f", b"op"):
+        connection.receive(byte, 0)
+    assert bytes(connection._unsent) == b"stak* event=x\r\nsta\b \bop"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "echoed"),
+    [
+        ([b"x" * 100], b"x" * LONGEST_LINE),
+        ([b"x"] * 100 + [b"\x7f"] * 6, b"x" * LONGEST_LINE + b"\b \b" * (6 - 4)),
+        ([b"x" * 100 + b"\x7f" * 10 + b"y"], b"x" * 90 + b"y"),
+        ([b"x" * 100, b"\x7f" * 5, b"y"], b"x" * LONGEST_LINE + b"\b \by"),
+    ],
+)
+def test_echo_of_a_line_above_the_limit_shows_what_the_limit_leaves(
+    pieces: list[bytes], echoed: bytes
+) -> None:
+    assert LONGEST_LINE == 96
+    connection = Connection()
+    connection.echo = connection.has_asked = True
+    for piece in pieces:
+        connection.receive(piece, 0)
+    assert bytes(connection._unsent) == echoed
