@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from errno import EINVAL
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,16 @@ def test_write_lines_follows_no_link_and_opens_no_fifo(name: str, tmp_path: Path
         (folder / "lines").unlink()
 
 
+def test_write_lines_through_a_link_that_has_just_appeared_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lines.part").symlink_to(tmp_path / "roots")
+    monkeypatch.setattr(os, "listdir", lambda _: [])
+    with pytest.raises(FileExistsError):
+        emergency_off.write_lines(str(tmp_path), "/dev/gpiochip0", (17,))
+    assert not (tmp_path / "roots").exists()
+
+
 @pytest.mark.parametrize(
     "path",
     ["/dev/null", "/dev/gpiochip", "/dev/gpiochip0/../null", "/dev/gpiochip\u0660", "/etc/passwd"],
@@ -112,8 +123,9 @@ def test_open_chip_opens_character_devices_only(
     os.close(emergency_off.open_chip(os.devnull))
     before = os.listdir("/proc/self/fd")
     for name in ("fifo", "file"):
-        with pytest.raises(OSError, match="is not a GPIO chip"):
+        with pytest.raises(OSError, match="is not a GPIO chip") as error:
             emergency_off.open_chip(str(tmp_path / name))
+        assert (error.value.errno, error.value.strerror) == (EINVAL, "is not a GPIO chip")
     assert os.listdir("/proc/self/fd") == before
 
 
