@@ -131,7 +131,7 @@ class Framing:
     def suspect_tail(self, now_ms: int) -> Sequence[Line]:
         """The incomplete line, if it may mean stop. Empty if not. For a client that has left: its
         line will not end any more."""
-        return _suspects([Line(self.tail, now_ms, self._is_cut)]) if self.tail else ()
+        return _suspects([Line(self.tail, now_ms, self._is_cut)])
 
     def _keep_tail(self, is_cut: bool) -> None:
         if len(self.tail) > LONGEST_TAIL:

@@ -75,6 +75,14 @@ def test_lease_of_another_connection_stops_nothing() -> None:
     assert world.offs_at_ms() == [5_000]
 
 
+def test_client_with_a_lease_that_leaves_stops_no_session_of_another() -> None:
+    world = World()
+    lease_script(world, [(600, b"lease 60\n"), (2_000, b"")])
+    lease_script(world, [(700, b"start beta\n")])
+    world.run(5_000)
+    assert world.offs_at_ms() == [5_000]
+
+
 def test_lease_after_the_end_of_its_session_stops_nothing() -> None:
     """A stop would bar a start for a moment, and end a press that is going on."""
     world = World()

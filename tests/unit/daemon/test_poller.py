@@ -90,8 +90,10 @@ def test_slept_ms_reports_a_suspend_once_with_its_length(monkeypatch: pytest.Mon
     clocks.suspended_ns += 5_000_000_000
     assert box.slept_ms() == 5_000
     assert box.slept_ms() == 0
-    clocks.suspended_ns += 1_500_000_000
+    clocks.suspended_ns += 1_500_999_999
     assert box.slept_ms() == 1_500
+    clocks.suspended_ns += 1_000_000
+    assert box.slept_ms() == 1
 
 
 def test_slept_ms_with_a_delay_between_the_clocks_is_zero(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,10 +105,11 @@ def test_slept_ms_with_a_delay_between_the_clocks_is_zero(monkeypatch: pytest.Mo
 
 def test_now_ms_is_monotonic_time_since_the_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     clocks = Clocks(monkeypatch)
+    clocks.monotonic_ns = 5_000_999_999
     box = SelectPoller()
     assert (box.now_ms(), box.origin_ms) == (0, 5_000)
-    clocks.monotonic_ns += 1_234_999_999
-    assert box.now_ms() == 1_234
+    clocks.monotonic_ns += 2_000_000_999_999
+    assert box.now_ms() == 2_000_000
 
 
 def test_clocks_cannot_be_set() -> None:
@@ -225,9 +228,10 @@ def signals() -> Iterator[Callable[..., Signals]]:
     before = {number: signal.getsignal(number) for number in numbers}
     made: list[Signals] = []
 
-    def make(on_signal: Callable[[signal.Signals], object]) -> Signals:
+    def make(on_signal: Callable[[signal.Signals], object] | None = None) -> Signals:
         made.append(Signals(numbers))
-        made[-1].on_signal = on_signal
+        if on_signal is not None:
+            made[-1].on_signal = on_signal
         return made[-1]
 
     yield make
@@ -248,6 +252,15 @@ def test_signal_that_comes_before_the_loop_waits_for_it(signals: Callable[..., S
     assert numbers == []
     source.ready()
     assert sorted(numbers) == [signal.SIGUSR1, signal.SIGTERM]
+
+
+def test_signal_before_anyone_has_asked_for_it_does_nothing(
+    signals: Callable[..., Signals],
+) -> None:
+    source = signals()
+    signal.raise_signal(signal.SIGTERM)
+    source.ready()
+    assert not _is_ready(source)
 
 
 def test_signals_more_than_the_loop_reads_do_not_block(

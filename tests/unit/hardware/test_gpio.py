@@ -176,8 +176,9 @@ def test_a_pin_in_use_is_named(factory: MockFactory) -> None:
     led = GpioLed(19, factory)
     with pytest.raises(DeviceError, match=r"motor back_19 on GPIO 19 cannot be used: .*GPIO19"):
         GpioMotors(MAT, factory)
-    with pytest.raises(DeviceError, match=r"the LED on GPIO 19 cannot be used: .*GPIO19"):
+    with pytest.raises(DeviceError, match=r"the LED on GPIO 19 cannot be used: .*GPIO19") as error:
         GpioLed(19, factory)
+    assert "doctor" not in str(error.value)  # which knows the programs that hold a line
     led._led.close()
     GpioMotors(MAT, factory).all_low()
 
@@ -234,6 +235,13 @@ def test_simulated_pins_keep_no_history() -> None:
     for duty in range(1, 81):
         motors.apply((duty,) * 6)
     assert [written(made, pin) for pin in PINS] == [[80]] * 6
+
+
+def test_led_lights_up_at_a_fault_that_is_there_from_the_start(factory: MockFactory) -> None:
+    led = GpioLed(7, factory)
+    fault = Fault("rail", "the rail is on")
+    led.step(fault, Session(MAT, Catalogue()).handle(fault, 0), 0)
+    assert bool(factory.pin(7).state)
 
 
 def test_led_is_on_in_a_session_and_blinks_in_a_fault(factory: MockFactory) -> None:

@@ -10,6 +10,9 @@ from firmware_ctl.protocol.connection import (
     MOST_UNSENT,
     MOST_WAITING,
     Connection,
+    fields,
+    parse_fields,
+    text,
 )
 from firmware_ctl.protocol.framing import LONGEST_TAIL, Line
 from tests.support.daemon import Daemon
@@ -64,6 +67,7 @@ def screen(echoed: bytes) -> list[bytes]:
         (b"\x1b[Aping\r\n", b"ping\r\n"),
         (b"st!ping\r", b"st\r\nping\r\n"),
         (b"\x7f\x7f\rping\r", b"\r\nping\r\n"),
+        (b" ~\xff\x01\r", b" ~\r\n"),
     ],
 )
 def test_echo_shows_the_effect_of_editing_keys(typed: bytes, echoed: bytes) -> None:
@@ -169,6 +173,17 @@ def test_hello_resets_the_settings_of_the_client_before() -> None:
     assert bench.pins.written[-2][0] > 3_000
 
 
+def test_settings_and_waiting_bytes_begin_anew_for_the_next_client() -> None:
+    used, new = Connection(), Connection()
+    used.echo = used.events = True
+    used.lease_s = 60
+    used.receive(b"ping\n" * 9, 0)
+    used.forget()
+    used.reset_settings()
+    for name in ("echo", "events", "lease_s", "waiting", "_waiting_bytes"):
+        assert getattr(used, name) == getattr(new, name)
+
+
 def test_line_that_begins_like_an_answer_gets_none() -> None:
     bench = Bench()
     wire = bench.wires[0]
@@ -234,3 +249,57 @@ def test_unsent_answers_are_bounded_and_dropped_whole_and_reported_once() -> Non
         f"* dropped={2_000 - whole}",
         "ok",
     ]
+
+
+def test_dropped_answers_are_counted_anew_after_each_report() -> None:
+    connection = Connection()
+    for dropped in (2, 1):
+        connection.answer(["x" * MOST_UNSENT])  # always fits into an empty buffer
+        for _ in range(dropped):
+            connection.answer(["ok"])
+        connection.sent(MOST_UNSENT + 2)
+        assert connection.unsent == f"* dropped={dropped}\r\n".encode()
+        connection.sent(len(connection.unsent))
+
+
+def test_echo_beyond_the_bound_of_unsent_answers_is_left_out() -> None:
+    connection = Connection()
+    connection.echo = connection.has_asked = True
+    connection.answer(["x" * (MOST_UNSENT - 2)])
+    for _ in range(100):
+        connection.receive(b"y", 0)
+    assert connection._unsent.count(b"y") == 64
+
+
+def test_stop_bytes_are_answered_ten_times_in_any_second() -> None:
+    connection = Connection()
+    answered_at_ms = []
+    for at_ms in range(0, 2_500, 50):
+        connection.answer_stopped(1, at_ms)
+        if connection.has_unsent:
+            answered_at_ms.append(at_ms)
+            connection.sent(len(connection.unsent))
+    burst = range(0, 500, 50)
+    assert answered_at_ms == [*burst, *(1_000 + n for n in burst), *(2_000 + n for n in burst)]
+    connection.answer_stopped(1_000, 9_000)
+    assert connection.unsent == b"* stopped\r\n" * 10
+
+
+def test_status_is_asked_for_in_vain_while_an_earlier_one_is_unsent() -> None:
+    connection = Connection()
+    for line in ("first", "second"):
+        connection.status(line)
+    assert connection.unsent == b"first\r\n"
+    connection.sent(3)
+    connection.status("third")
+    assert connection.unsent == b"st\r\n"
+    connection.sent(4)
+    connection.status("fourth")
+    assert connection.unsent == b"fourth\r\n"
+
+
+@pytest.mark.parametrize("value", ["40", "", '"', 'he said "=" \\ and left', "schön"])
+def test_fields_of_a_line_are_read_as_they_were_written(value: str) -> None:
+    written = {"level": "40", "phase": text(value)}
+    line = f"* event=phase {fields(written)}"
+    assert parse_fields(line) == {"event": "phase", "level": "40", "phase": value}

@@ -14,7 +14,7 @@ from firmware_ctl.protocol.connection import (
     Connection,
     Dropped,
 )
-from firmware_ctl.protocol.framing import LONGEST_LINE, Line
+from firmware_ctl.protocol.framing import LONGEST_LINE, Line, text_of
 from firmware_ctl.session.events import Reload
 from firmware_ctl.timeline.catalogue import Catalogue
 from tests.support.worlds import CATALOGUE, Bench, entry, steady
@@ -128,6 +128,26 @@ def test_framing_reads_each_byte_a_bounded_number_of_times(data: bytes) -> None:
         return min(times_ns)
 
     assert quickest_ns(data) < 9 * quickest_ns(data[:10_000]) + 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_cut"), [(b"please stop", False), (b"x" * 5_000 + b"stop", True)]
+)
+def test_suspect_tail_is_the_line_that_will_not_end_any_more(sent: bytes, is_cut: bool) -> None:
+    connection = Connection()
+    assert connection.suspect_tail(5) == []
+    connection.receive(sent, 5)
+    (line,) = connection.suspect_tail(7)
+    assert sent.endswith(line.raw)
+    assert line[1:] == (7, is_cut)
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [(b"\x7f\x08", ""), (b"a\x7f\x7fb~ ", "b~ "), (b"ab\x08", "a"), (b"p?in\x1b[Ag", "ping")],
+)
+def test_text_of_a_line_has_its_editing_keys_applied(raw: bytes, text: str) -> None:
+    assert text_of(Line(raw, 0)) == text
 
 
 @pytest.mark.parametrize("last", [b"stop\x08\x08\x08\x08", b"off\x7f\x7f\x7f", b"x\x08", b"\x1b[A"])
