@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from errno import EPERM, ESRCH
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,8 @@ def test_stop_daemon_that_answers_other_than_idle_kills_it(
     monkeypatch.setattr(
         emergency_off, "_kill", lambda pid, is_meant: (killed.append(pid) or is_meant(pid), "done")
     )
+    # The kernel has named the listener, so nobody else is looked at: that would take time.
+    monkeypatch.setattr(emergency_off, "_processes", pytest.fail)
     path = str(tmp_path / "control.sock")
     requests = []
 
@@ -120,6 +123,32 @@ def test_kill_refuses_special_process_numbers() -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     assert emergency_off._kill(ended.pid, bool) == (True, f"process {ended.pid} has ended")
+
+
+@pytest.mark.parametrize("call", ["pidfd_open", "pidfd_send_signal"])
+@pytest.mark.parametrize(
+    ("error", "has_ended", "sentence"),
+    [
+        (ProcessLookupError(ESRCH, "No such process"), True, "has ended"),
+        (PermissionError(EPERM, "Not permitted"), False, "cannot be killed (Not permitted"),
+    ],
+)
+def test_kill_counts_a_process_as_gone_only_if_it_is(
+    call: str,
+    error: OSError,
+    has_ended: bool,
+    sentence: str,
+    child: "subprocess.Popen[bytes]",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(os if call == "pidfd_open" else emergency_off.signal, call, fail)
+    is_gone, words = emergency_off._kill(child.pid, lambda pid: True)
+    assert is_gone is has_ended
+    assert words.startswith(f"process {child.pid} {sentence}")
+    assert child.poll() is None
 
 
 def test_kill_of_a_reused_process_number_kills_nobody(
@@ -176,6 +205,25 @@ def test_stop_daemon_kills_the_listener_if_the_kernel_names_another_process(
         assert holder.wait() == -signal.SIGKILL
     assert child.poll() is None
     assert ended != holder.pid
+
+
+def test_every_process_that_listens_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another program has a socket whose path is no UTF-8, and the path ends in a space."""
+    with socket.socket(socket.AF_UNIX) as other, socket.socket(socket.AF_UNIX) as listener:
+        other.bind(os.fsencode(tmp_path) + b"/\xff")
+        path = str(tmp_path / "control sock ")
+        listener.bind(path)
+        listener.listen()
+        number = listener.fileno()
+        with subprocess.Popen(["sleep", "600"], pass_fds=[number]) as heir:
+            both = (min(heir.pid, os.getpid()), max(heir.pid, os.getpid()))
+            monkeypatch.setattr(emergency_off, "_kill", lambda pid, _: (pid == heir.pid, f"{pid}!"))
+            monkeypatch.setattr(emergency_off, "_processes", lambda: both)
+            outcome = emergency_off._kill_listeners(path, 0)
+            heir.kill()
+    assert outcome == (False, f"{both[0]}!, {both[1]}!")
 
 
 def test_stop_daemon_that_hangs_and_cannot_be_found_is_not_certain(
