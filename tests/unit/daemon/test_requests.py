@@ -58,6 +58,8 @@ def test_reload_answers_after_reading_and_delays_nothing_else() -> None:
     assert asks.answers == [READY, "ok count=1", "ok"]
     assert world.daemon.loop._sources == []
     assert world.session.selected is CATALOGUE.entries[1]
+    (selected,) = [line for line in world.log if line.startswith("event=state profile=beta")]
+    assert selected.endswith(" by=socket")
 
 
 def test_stop_line_behind_a_waiting_request_acts_at_once() -> None:
