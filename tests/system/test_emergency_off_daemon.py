@@ -1,12 +1,13 @@
 """`stop_daemon`: which daemon counts as idle, and which process is killed."""
 
+import argparse
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from errno import EPERM, ESRCH
+from errno import EMFILE, EPERM, ESRCH
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,27 @@ def test_stop_daemon_without_a_daemon_does_not_wait(
         0,
         False,
     )
+
+
+def test_stop_daemon_without_a_descriptor_left_is_not_certain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(EMFILE, "Too many open files")
+
+    monkeypatch.setattr(emergency_off.socket, "socket", fail)
+    sentence = "no socket can be made: Too many open files"
+    assert emergency_off.stop_daemon("s") == (0, sentence, False)
+
+
+@pytest.mark.parametrize(("path", "folder"), [("/run/mat/s", "/run/mat"), ("s", ".")])
+def test_trusted_are_root_this_user_and_the_owner_of_the_sockets_folder(
+    path: str, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owners = {folder: argparse.Namespace(st_uid=1002)}
+    monkeypatch.setattr(os, "geteuid", lambda: 1001)
+    monkeypatch.setattr(os, "stat", owners.__getitem__)
+    assert emergency_off._trusted_users(path) == (0, 1001, 1002)
 
 
 @pytest.mark.parametrize("answer", [b"* status state=fault profile= \r\n", b"", b"* status state="])

@@ -85,6 +85,9 @@ def test_on_lgpio_all_low_and_close_leave_the_pins_driven_low(
         *(("tx_pwm", 16, 100, 29), ("tx_pwm", 17, 100, 57), ("tx_pwm", 18, 100, 58)),
     ]
     lgpio.clear()
+    motors.apply((30, 57, 58, 0, 0, 0))
+    assert lgpio == [("tx_pwm", 16, 100, 30)]
+    lgpio.clear()
     motors.all_low()
     assert lgpio == [
         *(("tx_pwm", pin, 100, 0) for pin in PINS),
