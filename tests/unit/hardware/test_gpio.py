@@ -151,10 +151,10 @@ def test_pin_that_takes_no_pwm_is_named(
     factory: MockFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     motors = GpioMotors(MAT, factory)
-    sentence = r"^motor \w+_17 on GPIO 17 cannot be used: "
-    with monkeypatch.context() as patched, pytest.raises(DeviceError, match=sentence):
+    with monkeypatch.context() as patched:
         patched.setattr(factory.pin(17), "_set_frequency", lambda hz: fail(17, hz))
-        motors.apply((50,) * 6)
+        with pytest.raises(DeviceError, match=r"^motor \w+_17 on GPIO 17 cannot be used: "):
+            motors.apply((50,) * 6)
     assert [written(factory, pin) for pin in PINS] == [[0]] * 6
 
 
