@@ -4,10 +4,11 @@ import argparse
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
-from errno import EMFILE, EPERM, ESRCH
+from errno import EACCES, EMFILE, EPERM, ESRCH
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,50 @@ def test_stop_daemon_without_a_descriptor_left_is_not_certain(
     monkeypatch.setattr(emergency_off.socket, "socket", fail)
     sentence = "no socket can be made: Too many open files"
     assert emergency_off.stop_daemon("s") == (0, sentence, False)
+
+
+class Daemon:
+    """A socket to a daemon that answers in these pieces, or cannot be reached."""
+
+    def __init__(self, *pieces: bytes, error: OSError | None = None) -> None:
+        self.pieces = list(pieces)
+        self.error = error
+        self.sent: list[bytes] = []
+        self.is_closed = False
+
+    def settimeout(self, seconds: float) -> None:
+        assert 0 < seconds <= emergency_off.IDLE_WITHIN_S
+
+    def connect(self, path: str) -> None:
+        if self.error is not None:
+            raise self.error
+
+    def getsockopt(self, *_: int) -> bytes:
+        return struct.pack("3i", 42, os.geteuid(), 0)
+
+    def send(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    def recv(self, size: int) -> bytes:
+        return self.pieces.pop(0)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_answer_that_arrives_in_pieces_is_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = Daemon(b"* sto", b"pped\r\n* status sta", b"te=idle profile=")
+    monkeypatch.setattr(emergency_off.socket, "socket", lambda *_: daemon)
+    sentence = "the daemon (process 42) is idle"
+    assert emergency_off.stop_daemon("/run/s") == (42, sentence, True)
+    assert (daemon.sent, daemon.is_closed) == ([b"!?"], True)
+
+
+def test_socket_that_this_user_may_not_use_is_not_certain(monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = Daemon(error=PermissionError(EACCES, "Permission denied"))
+    monkeypatch.setattr(emergency_off.socket, "socket", lambda *_: daemon)
+    sentence = "/run/s is not yours to use; try it with sudo"
+    assert emergency_off.stop_daemon("/run/s") == (0, sentence, False)
 
 
 @pytest.mark.parametrize(("path", "folder"), [("/run/mat/s", "/run/mat"), ("s", ".")])
