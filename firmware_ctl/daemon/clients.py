@@ -334,8 +334,6 @@ class Clients:
         if link in self._guests:
             self._guests.remove(link)
         self._loop.readers_changed()
-        if link.connection.lease_s:
-            self._end_lease(link.connection, Reason.CLOSED)
 
 
 def _flush(link: Link) -> None:

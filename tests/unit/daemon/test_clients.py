@@ -9,6 +9,7 @@ from firmware_ctl.daemon.clients import READY
 from firmware_ctl.daemon.links import SocketLink
 from firmware_ctl.limits import TICK_MS
 from firmware_ctl.session.events import (
+    Fault,
     Input,
     Start,
     State,
@@ -52,6 +53,8 @@ def lease_script(world: World, script: list[tuple[int, bytes]]) -> Wire:
         ([(700, b"start beta\nlease 2\n")], 2_700),
         ([(700, b"lease 2\nstart beta\n"), (2_000, b"ping\n")], 4_000),
         ([(700, b"lease 2\nstart beta\n"), (2_000, b"?")], 4_000),
+        ([(700, b"lease 2\nstart beta\n"), (2_000, b"start alpha\n")], 4_000),
+        ([(700, b"lease 2\nstart beta\n"), (2_000, b"reload\nping\n")], 4_000),
         ([(700, b"lease 2\nstart beta\n"), (2_000, b"nonsense\n")], 2_700),
         ([(700, b"lease 2\nstart beta\n"), (2_000, b"half a li")], 2_700),
         ([(700, b"lease 2\nstart beta\n"), (2_000, b"lease 0\n")], None),
@@ -201,6 +204,75 @@ def test_log_says_why_and_from_where_a_session_ended(
         ["by=socket"],
         [f"reason={reason}", "by=socket"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("tail", "leaves", "off_at_ms"),
+    [
+        (b"stop", True, 2_000),
+        (b"select off", True, 2_000),  # there is no such profile, so it is no request
+        (b"events off", True, 5_000),
+        (b"stop", False, 5_000),  # it may become `stopwatch`
+    ],
+)
+def test_line_that_may_mean_stop_acts_without_its_end_once_its_client_has_left(
+    tail: bytes, leaves: bool, off_at_ms: int
+) -> None:
+    world = World()
+    wire = lease_script(world, [(700, b"start beta\n"), (1_000, tail)])
+
+    def find_nothing_to_read(_: Daemon) -> None:
+        wire.ended = leaves
+        world.daemon.clients.receive([wire], world.poller.now_ms())
+
+    wire.read = lambda: take_received(wire)  # type: ignore[method-assign]
+    world.at(2_000, find_nothing_to_read)
+    world.run(5_000)
+    assert world.offs_at_ms() == [off_at_ms]
+
+
+def take_received(wire: Wire) -> bytes:
+    """Reads without any effect on `ended`."""
+    received, wire._received = wire._received, b""
+    return received
+
+
+def test_lines_that_may_mean_stop_are_answered_ten_times_a_second() -> None:
+    world = World()
+    wire = lease_script(world, [(700 + n, b"\0stop\n") for n in range(30)])
+    world.run(1_000)
+    assert wire.answers.count("* stopped") == 10
+    assert wire.answers.count("err not-text the line has a byte that is not printable ASCII") == 30
+
+
+def test_client_that_cannot_be_written_to_hides_the_end_of_the_daemon_from_nobody() -> None:
+    world = World()
+    broken, other = Wire(world.daemon), Wire(world.daemon)
+
+    def fail(data: bytes) -> int:
+        raise RuntimeError("cannot be written to")
+
+    for wire in (broken, other):
+        wire.connection.answer(["last words"])
+    broken.write = fail  # type: ignore[method-assign]
+    world.daemon.clients.flush()
+    assert other.answers == ["last words"]
+
+
+def test_notice_that_cannot_be_published_keeps_no_answer_from_being_sent() -> None:
+    world = World()
+    wire = Wire(world.daemon)
+
+    def fail(line: str) -> None:
+        raise RuntimeError("the log is closed")
+
+    world.at(700, lambda daemon: daemon.act(Start("alpha")))
+    world.run(800)
+    world.daemon.clients.log = fail
+    world.daemon.player.step(Fault("internal", "a mistake"))
+    wire.connection.answer(["last words"])
+    world.daemon.clients.flush()
+    assert wire.answers[-1] == "last words"
 
 
 def test_session_that_plays_to_its_end_and_one_that_the_daemon_ends_name_nobody() -> None:

@@ -219,6 +219,8 @@ def test_web_browser_is_closed_and_starts_nothing(first: bytes) -> None:
     bench.run(1_000)
     assert bench.wires[0] not in bench.daemon.links
     assert bench.session.status.started == 0
+    sentence = "a client that speaks HTTP is closed; this port takes lines of text"
+    assert bench.log_lines.count(sentence) == 1
 
 
 def test_web_browser_that_sends_a_stop_word_stops() -> None:
