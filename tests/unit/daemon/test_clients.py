@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from firmware_ctl.daemon.clients import READY
+from firmware_ctl.daemon import clients
+from firmware_ctl.daemon.clients import LEAVING_MS, READY, RECEIVE_MS
 from firmware_ctl.daemon.links import SocketLink
 from firmware_ctl.limits import TICK_MS
 from firmware_ctl.session.events import (
@@ -56,6 +57,8 @@ def lease_script(world: World, script: list[tuple[int, bytes]]) -> Wire:
         ([(700, b"lease 2\nstart beta\n"), (2_000, b"start alpha\n")], 4_000),
         ([(700, b"lease 2\nstart beta\n"), (2_000, b"reload\nping\n")], 4_000),
         ([(700, b"lease 2\nstart beta\n"), (2_000, b"nonsense\n")], 2_700),
+        ([(700, b"lease 2\nstart beta\nreload\n"), (2_000, b"nonsense\n")], 2_700),
+        ([(700, b"lease 2\nstart beta\nreload\n"), (2_000, b"select beta\n")], 4_000),
         ([(700, b"lease 2\nstart beta\n"), (2_000, b"half a li")], 2_700),
         ([(700, b"lease 2\nstart beta\n"), (2_000, b"lease 0\n")], None),
         ([(700, b"start beta\n")], None),
@@ -266,10 +269,9 @@ def test_notice_that_cannot_be_published_keeps_no_answer_from_being_sent() -> No
     def fail(line: str) -> None:
         raise RuntimeError("the log is closed")
 
-    world.at(700, lambda daemon: daemon.act(Start("alpha")))
-    world.run(800)
     world.daemon.clients.log = fail
     world.daemon.player.step(Fault("internal", "a mistake"))
+    assert world.daemon.clients._notices
     wire.connection.answer(["last words"])
     world.daemon.clients.flush()
     assert wire.answers[-1] == "last words"
@@ -293,3 +295,69 @@ def test_client_with_a_lease_that_leaves_ends_its_waiting_start() -> None:
     world.at(930, lambda _: answers.append(stays.answers))
     world.run(1_000)
     assert answers[0][-1].startswith("* event=state state=idle"), answers
+
+
+# --- more clients than the daemon takes
+
+
+@pytest.fixture
+def two_guests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "GUESTS_MAX", 2)
+
+
+TOO_MANY = "err overflow too many clients are connected; connect again"
+
+
+@pytest.mark.usefixtures("two_guests")
+def test_client_that_was_silent_longest_makes_room() -> None:
+    world = World()
+    silent, talks = Wire(world.daemon), Wire(world.daemon)
+    world.at(700, lambda _: silent.receive(b"ping\n"))
+    world.at(800, lambda _: talks.receive(b"ping\n"))
+    world.at(900, Wire)
+    world.at(1_000, Wire)
+    world.run(2_000)
+    assert (silent.answers[-1], silent.closed) == (TOO_MANY, 1)
+    assert (talks.answers[-1], talks.closed) == (TOO_MANY, 1)
+    assert len(world.daemon.links) == 2
+    sentence = "2 clients are connected; the one that was silent longest is closed"
+    assert world.log.count(sentence) == 2
+
+
+@pytest.mark.usefixtures("two_guests")
+def test_owner_of_the_session_never_has_to_make_room() -> None:
+    world = World()
+    owner, other = Wire(world.daemon), Wire(world.daemon)
+    world.at(700, lambda _: owner.receive(b"lease 60\nstart beta\n"))
+    world.at(800, lambda _: other.receive(b"ping\n"))
+    made: list[bool] = []
+    world.at(1_000, lambda daemon: made.append(daemon.clients.make_room()))
+    world.at(1_100, lambda daemon: made.append(daemon.clients.make_room()))
+    world.run(2_000)
+    assert made == [True, False]
+    assert (owner.closed, other.closed) == (0, 1)
+    assert world.offs_at_ms() == [2_000]
+
+
+@pytest.mark.usefixtures("two_guests")
+def test_client_that_makes_room_is_read_for_ten_seconds_at_most_and_its_stop_bytes_act() -> None:
+    """A client that never stops sending could otherwise stay for ever."""
+    world = World()
+    floods, plays = Wire(world.daemon), Wire(world.daemon)
+    reads_at_ms: list[int] = []
+
+    def flood() -> bytes:
+        reads_at_ms.append(world.poller.now_ms())
+        world.poller.hold_up(2)
+        return b"!" * 99 if len(reads_at_ms) > 1_000 else b"ping\n"
+
+    floods.read = flood  # type: ignore[method-assign]
+    world.at(700, lambda _: plays.receive(b"start beta\n"))
+    world.at(1_000, Wire)
+    world.run(20_000)
+    assert floods.closed == 1
+    assert floods.answers[-1] == TOO_MANY
+    assert 1_000 + LEAVING_MS - 50 < reads_at_ms[-1] < 1_000 + LEAVING_MS
+    in_first_round = [at_ms for at_ms in reads_at_ms if at_ms < 1_000 + RECEIVE_MS]
+    assert len(in_first_round) == 3
+    assert reads_at_ms[1_000] in range(world.offs_at_ms()[0] - 2, world.offs_at_ms()[0] + 1)

@@ -114,7 +114,8 @@ class Ended(BaseException):
 def chip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GpioChip:
     """The chip of a state folder, `tmp_path`, that names GPIO 17 and 27."""
     made = GpioChip(tmp_path / "gpiochip0")
-    monkeypatch.setattr(emergency_off, "open_chip", lambda _: os.open(made.file, os.O_RDWR))
+    files = {made.chip: made.file}
+    monkeypatch.setattr(emergency_off, "open_chip", lambda path: os.open(files[path], os.O_RDWR))
     emergency_off.write_lines(str(tmp_path), made.chip, [17, 27])
     return made
 
@@ -124,7 +125,8 @@ def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator["subprocess.Popen[bytes]
     """A process that takes the place of the daemon."""
     process = subprocess.Popen(["sleep", "600"])
     pidfd_open = os.pidfd_open
-    monkeypatch.setattr(os, "pidfd_open", lambda pid: pidfd_open(process.pid))
+    pids = {os.getpid(): process.pid, process.pid: process.pid}
+    monkeypatch.setattr(os, "pidfd_open", lambda pid: pidfd_open(pids[pid]))
     yield process
     process.kill()
     process.wait()
@@ -151,15 +153,17 @@ def test_guard_ignores_the_usual_signals_waits_for_the_death_and_ends(
     def wait(readers: list[int], *rest: object) -> object:
         """The guard waits for the daemon's end and for the pipe's, and holds no end that would keep
         the pipe open."""
-        calls.append((len(readers), *rest))
-        assert len(open_fds() - before) == 2
-        end(daemon)
+        if len(calls) == 3:
+            calls.append((len(readers), *rest))
+            assert len(open_fds() - before) == 2
+            end(daemon)
         return real_select(readers, *rest)
 
     def ended(code: int) -> None:
         raise Ended(code)
 
     real_select = select.select
+    chip.held = {27: 0}
     monkeypatch.setattr(os, "fork", lambda: 0)
     monkeypatch.setattr(os, "_exit", ended)
     monkeypatch.setattr(fcntl, "ioctl", chip.ioctl)
@@ -170,8 +174,8 @@ def test_guard_ignores_the_usual_signals_waits_for_the_death_and_ends(
     assert code.value.args == (0,)
     numbers = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
     assert calls == [*((number, signal.SIG_IGN) for number in numbers), (2, [], [])]
-    assert chip.requests == [[17, 27]]
-    assert chip.low == {17, 27}
+    assert chip.requests == [[17, 27], [17, 27], [17], [27]]
+    assert chip.low == {17}
     for fd in open_fds() - before:
         os.close(fd)
 
