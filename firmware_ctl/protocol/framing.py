@@ -107,7 +107,7 @@ class Framing:
         stop_bytes = len(data) - len(data.translate(None, STOP_BYTES))
         asks_status = b"?" in data
         whole = (self.tail + data).replace(b"\r\0", b"\r").replace(b"\r\n", b"\n")
-        is_cut, self._is_cut = self._is_cut, False
+        is_cut = self._is_cut
         if stop_bytes:
             is_cut = is_cut and not _CLEARED.match(whole)
             whole = _CLEARED.sub(b"", whole)

@@ -117,6 +117,21 @@ def test_invariant_09_long_lines_that_wait_are_bounded() -> None:
     assert kept <= connection_module.MOST_WAITING_BYTES
 
 
+def test_line_that_was_answered_leaves_its_place_to_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection_module, "MOST_WAITING_BYTES", 10)
+    connection = Connection()
+    connection.receive(b"aaa\nbbb\nccc\n", 0)
+    connection.next()
+    connection.receive(b"dddd\ne\n", 0)
+    items = [connection.next() for _ in range(4)]
+    assert [item.raw if isinstance(item, Line) else item.lines for item in items] == [
+        *(b"bbb", b"ccc", b"dddd"),
+        1,
+    ]
+
+
 @pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n", b" \r\n\r\n"])
 def test_empty_line_on_a_new_connection_is_greeted_once(end: bytes) -> None:
     bench = Bench()
@@ -135,7 +150,9 @@ def test_line_whose_text_was_deleted_is_greeted_like_an_empty_one(first: bytes) 
     assert bench.wires[0].lines() == [READY, GREETING, "ok"]
 
 
-@pytest.mark.parametrize("first", [b"ping\r\r", b"pin?g\r\r", b"\xff\r\r", b"ok\r\r", b"?\r"])
+@pytest.mark.parametrize(
+    "first", [b"ping\r\r", b"pin?g\r\r", b"\xff\r\r", b"ok\r\r", b"?\r", b"X\r\r", b"\t\r\r"]
+)
 def test_connection_that_has_asked_is_not_greeted(first: bytes) -> None:
     bench = Bench()
     bench.send(100, first)
@@ -262,6 +279,21 @@ def test_dropped_answers_are_counted_anew_after_each_report() -> None:
         connection.sent(MOST_UNSENT + 2)
         assert connection.unsent == f"* dropped={dropped}\r\n".encode()
         connection.sent(len(connection.unsent))
+
+
+def test_answer_that_just_fits_is_queued() -> None:
+    connection = Connection()
+    connection.answer(["x" * (MOST_UNSENT - 5)])
+    connection.answer(["y"])
+    connection.answer([""])
+    assert connection._unsent.endswith(b"x\r\ny\r\n")
+    assert len(connection._unsent) == MOST_UNSENT
+
+
+def test_answer_is_ascii_whatever_an_error_says() -> None:
+    connection = Connection()
+    connection.answer(["err not-ready schön"])
+    assert connection.unsent == b"err not-ready sch\\xf6n\r\n"
 
 
 def test_echo_beyond_the_bound_of_unsent_answers_is_left_out() -> None:
