@@ -309,13 +309,13 @@ def test_stop_bytes_are_answered_ten_times_in_any_second() -> None:
     connection = Connection()
     answered_at_ms = []
     for at_ms in range(0, 2_500, 50):
-        connection.answer_stopped(1, at_ms)
+        connection.receive(b"!", at_ms)
         if connection.has_unsent:
             answered_at_ms.append(at_ms)
             connection.sent(len(connection.unsent))
     burst = range(0, 500, 50)
     assert answered_at_ms == [*burst, *(1_000 + n for n in burst), *(2_000 + n for n in burst)]
-    connection.answer_stopped(1_000, 9_000)
+    connection.receive(b"!" * 1_000, 9_000)
     assert connection.unsent == b"* stopped\r\n" * 10
 
 
