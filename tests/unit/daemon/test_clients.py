@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from firmware_ctl.daemon import clients
-from firmware_ctl.daemon.clients import LEAVING_MS, READY, RECEIVE_MS
+from firmware_ctl.daemon.clients import FULL_READ_BYTES, LEAVING_MS, READY, RECEIVE_MS
 from firmware_ctl.daemon.links import SocketLink
 from firmware_ctl.limits import TICK_MS
 from firmware_ctl.session.events import (
@@ -297,6 +297,59 @@ def test_client_with_a_lease_that_leaves_ends_its_waiting_start() -> None:
     assert answers[0][-1].startswith("* event=state state=idle"), answers
 
 
+# --- turns
+
+
+@pytest.mark.parametrize(
+    ("read_ms", "turns"), [(3, ["01", "23", "40", "12"]), (RECEIVE_MS, ["0", "1", "2", "3"])]
+)
+def test_links_that_were_not_read_for_lack_of_time_come_first_in_the_next_round(
+    read_ms: int, turns: list[str]
+) -> None:
+    world = World()
+    wires = [Wire(world.daemon) for _ in range(5)]
+    reads: list[int] = []
+
+    def read(number: int) -> bytes:
+        reads.append(number)
+        world.poller.hold_up(read_ms)
+        return b"ping\n"
+
+    for number, wire in enumerate(wires):
+        wire.read = lambda number=number: read(number)  # type: ignore[method-assign,misc]
+    rounds = []
+    for _ in turns:
+        reads.clear()
+        world.daemon.clients.receive(wires, world.poller.now_ms())
+        rounds.append("".join(map(str, reads)))
+    assert rounds == turns
+
+
+@pytest.mark.parametrize(("size", "reads"), [(FULL_READ_BYTES - 1, 1), (FULL_READ_BYTES, 2)])
+def test_link_that_may_have_more_is_read_again_in_the_same_round(size: int, reads: int) -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    pieces = [b"x" * size, b"ping\n"]
+    wire.read = lambda: pieces.pop(0)  # type: ignore[method-assign]
+    world.daemon.clients.receive([wire], 0)
+    assert len(pieces) == 2 - reads
+
+
+def test_requests_that_came_together_are_answered_together() -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    wire.receive(b"ping\n" * 3)
+    world.daemon.clients.serve()
+    assert wire.answers == ["ok"] * 3
+
+
+def test_client_that_was_answered_may_write_like_a_browser() -> None:
+    world = World()
+    wire = lease_script(world, [(700, b"ping\n"), (800, b"GET / HTTP/1.1\n"), (900, b"ping\n")])
+    world.run(1_000)
+    assert wire.answers[1:] == ["ok", "err unknown-command unknown command GET; try help", "ok"]
+
+
 # --- more clients than the daemon takes
 
 
@@ -330,12 +383,17 @@ def test_owner_of_the_session_never_has_to_make_room() -> None:
     owner, other = Wire(world.daemon), Wire(world.daemon)
     world.at(700, lambda _: owner.receive(b"lease 60\nstart beta\n"))
     world.at(800, lambda _: other.receive(b"ping\n"))
-    made: list[bool] = []
-    world.at(1_000, lambda daemon: made.append(daemon.clients.make_room()))
-    world.at(1_100, lambda daemon: made.append(daemon.clients.make_room()))
+    made: list[tuple[bool, int]] = []
+
+    def make_room(daemon: Daemon) -> None:
+        # Closed by the time that the listener accepts again: no descriptor may be left.
+        made.append((daemon.clients.make_room(), other.closed))
+
+    world.at(1_000, make_room)
+    world.at(1_100, make_room)
     world.run(2_000)
-    assert made == [True, False]
-    assert (owner.closed, other.closed) == (0, 1)
+    assert made == [(True, 1), (False, 1)]
+    assert owner.closed == 0
     assert world.offs_at_ms() == [2_000]
 
 
