@@ -39,12 +39,23 @@ def pipe() -> Iterator[Any]:
 
 def test_wait_in_a_flood_sleeps_once_a_second(pipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     now_ns = 0
+    slept: list[tuple[int, float]] = []
+    monkeypatch.setattr(poller, "_monotonic_ns", lambda: now_ns)
+    monkeypatch.setattr(time, "sleep", lambda for_s: slept.append((now_ns, for_s)))
+    box = SelectPoller()
+    for now_ns in range(0, 3 * BUSY_NS, BUSY_NS // 10):  # noqa: B007, the clock reads it
+        assert box.wait(10**6, [pipe], []) == [pipe]
+    assert slept == [(BUSY_NS * 11 // 10, REST_S), (BUSY_NS * 22 // 10, REST_S)]
+
+
+def test_wait_for_no_time_is_no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_ns = 0
     slept: list[float] = []
     monkeypatch.setattr(poller, "_monotonic_ns", lambda: now_ns)
     monkeypatch.setattr(time, "sleep", slept.append)
     box = SelectPoller()
-    for now_ns in range(0, 3 * BUSY_NS, BUSY_NS // 10):  # noqa: B007, the clock reads it
-        assert box.wait(10**6, [pipe], []) == [pipe]
+    for now_ns in range(0, 3 * BUSY_NS, BUSY_NS // 10):
+        assert box.wait(now_ns // 10**6, [], []) == []
     assert slept == [REST_S] * 2
 
 
@@ -147,12 +158,24 @@ def test_wait_lasts_until_its_time_and_not_beyond(
 
 def test_wait_watches_new_readers(pipe: Any) -> None:
     box = SelectPoller()
-    nobody: list[Any] = []
+    nobody: Any = ()
     assert box.wait(0, nobody, []) == []
     readers = [pipe]
     assert box.wait(0, readers, []) == [pipe]
     assert box.wait(0, nobody, []) == []
     assert box.wait(0, readers, []) == [pipe]
+
+
+def test_wait_asks_the_same_readers_only_once_for_their_descriptors(pipe: Any) -> None:
+    """There may be a hundred of them, in each of 50 rounds a second."""
+    asked: list[int] = []
+    fileno = pipe.fileno
+    pipe.fileno = lambda: asked.append(fileno()) or fileno()
+    box = SelectPoller()
+    readers = [pipe]
+    for _ in range(3):
+        assert box.wait(0, readers, []) == [pipe]
+    assert len(asked) == 1
 
 
 def test_wait_returns_when_a_writer_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,6 +230,7 @@ def waker() -> Iterator[Waker]:
 def test_waker_wakes_the_loop_which_makes_every_posted_call(waker: Waker) -> None:
     calls: list[int] = []
     assert not _is_ready(waker)
+    assert not os.get_blocking(waker.fileno())
     for number in range(3):
         waker.post(lambda number=number: calls.append(number))  # type: ignore[misc]
         assert _is_ready(waker)
@@ -249,6 +273,7 @@ def test_signal_that_comes_before_the_loop_waits_for_it(signals: Callable[..., S
     signal.raise_signal(signal.SIGTERM)
     signal.raise_signal(signal.SIGUSR1)
     assert _is_ready(source)
+    assert not os.get_blocking(source.fileno())
     assert numbers == []
     source.ready()
     assert sorted(numbers) == [signal.SIGUSR1, signal.SIGTERM]

@@ -41,7 +41,7 @@ def test_framing_of_bytes_split_anywhere_equals_the_contract(chunks: list[bytes]
 
 
 @pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n", b"\r\0"])
-@pytest.mark.parametrize("size", [1, 2, 99])
+@pytest.mark.parametrize("size", [1, 2, 5, 99])
 def test_each_kind_of_line_end_ends_one_line(end: bytes, size: int) -> None:
     framing = Framing()
     data = (b"ping" + end) * 3
