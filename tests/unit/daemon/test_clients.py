@@ -1,12 +1,13 @@
 """Clients of the daemon: leases, floods, events, and clients that leave."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pytest
 
 from firmware_ctl.daemon import clients
 from firmware_ctl.daemon.clients import FULL_READ_BYTES, LEAVING_MS, READY, RECEIVE_MS
+from firmware_ctl.daemon.interfaces import Link, Source
 from firmware_ctl.daemon.links import SocketLink
 from firmware_ctl.limits import TICK_MS
 from firmware_ctl.session.events import (
@@ -17,6 +18,7 @@ from firmware_ctl.session.events import (
     Step,
     Stop,
 )
+from tests.support.clock import VirtualPoller
 from tests.support.daemon import Daemon
 from tests.unit.daemon.loop_world import (
     Wire,
@@ -161,7 +163,16 @@ def test_flood_is_answered_in_order_and_delays_no_tick() -> None:
 
 
 def test_client_that_reads_slowly_gets_every_answer() -> None:
-    world = World()
+    waited_for: list[Collection[Link]] = []
+
+    class Watched(VirtualPoller):
+        def wait(
+            self, until_ms: int, readers: Collection[Link | Source], writers: Collection[Link]
+        ) -> Collection[Link | Source]:
+            waited_for.append(writers)
+            return super().wait(until_ms, readers, writers)
+
+    world = World(poller=Watched())
     wire = Wire(world.daemon)
     wire.takes = 3
     world.at(700, lambda _: wire.receive(b"help\nhello\n"))
@@ -169,6 +180,8 @@ def test_client_that_reads_slowly_gets_every_answer() -> None:
     assert wire.answers[0] == READY
     assert wire.answers[-2] == "ok"
     assert wire.answers[-1].startswith("ok firmware-ctl ")
+    assert [wire] in waited_for  # the loop wakes when the client takes bytes again
+    assert waited_for[-1] == []
 
 
 def test_events_go_to_connections_that_asked() -> None:
