@@ -48,6 +48,8 @@ class GpioChip:
         self.line_fds: list[int] = []
         self.held: dict[int, int] = {}
         """For each line that is in use, the id of the process that holds it. 0: the kernel."""
+        self.low: set[int] = set()
+        """The lines that a request has driven low."""
         self.lines = 54
         chip.touch()
 
@@ -64,6 +66,7 @@ class GpioChip:
             raise OSError(EBUSY, "Device or resource busy")
         request.fd = os.open(os.devnull, os.O_RDWR)
         self.line_fds.append(request.fd)
+        self.low.update(pins)
 
     def is_held(self, pin: int) -> bool:
         pid = self.held.get(pin)
