@@ -138,7 +138,7 @@ def test_answer_that_arrives_in_pieces_is_put_together(monkeypatch: pytest.Monke
 def test_socket_that_this_user_may_not_use_is_not_certain(monkeypatch: pytest.MonkeyPatch) -> None:
     daemon = Daemon(error=PermissionError(EACCES, "Permission denied"))
     monkeypatch.setattr(emergency_off.socket, "socket", lambda *_: daemon)
-    sentence = "/run/s is not yours to use; try it with sudo"
+    sentence = "no permission to use /run/s; try it with sudo"
     assert emergency_off.stop_daemon("/run/s") == (0, sentence, False)
 
 
