@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from errno import EBUSY, EINVAL
 from pathlib import Path
 
+import pytest
+
 from firmware_ctl.hardware import emergency_off
 
 
@@ -35,6 +37,27 @@ class LineRequest(ctypes.Structure):
 
 def ioctl_number(direction: int, number: int, size: int) -> int:
     return direction << 30 | size << 16 | 0xB4 << 8 | number
+
+
+def put_chips(labels: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes `/dev` hold these chips, `tty`, and `gpiochip1`, which this user may not open."""
+    opened: dict[int, str] = {}
+    real_open = os.open
+
+    def ioctl(fd: int, number: int, data: bytearray) -> None:
+        assert number == emergency_off.GET_CHIP
+        data[:] = emergency_off.CHIP_INFO.pack(b"", labels[opened[fd]], 54)
+
+    def open_chip(path: str, flags: int) -> int:
+        if path.removeprefix("/dev/") not in labels:
+            raise PermissionError(13, "Permission denied")
+        fd = real_open(os.devnull, flags)
+        opened[fd] = path.removeprefix("/dev/")
+        return fd
+
+    monkeypatch.setattr(os, "listdir", lambda _: ["tty", "gpiochip1", *reversed(labels)])
+    monkeypatch.setattr(os, "open", open_chip)
+    monkeypatch.setattr(emergency_off, "_ioctl", ioctl)
 
 
 class GpioChip:
