@@ -49,7 +49,6 @@ class PinFactory(Protocol):
 class HeaderFactory(PinFactory, Protocol):
     """The pins of this Pi's header."""
 
-    pin_class: type
     chip: int
     """The number of the chip that drives the header."""
 
@@ -176,6 +175,7 @@ def lgpio_factory() -> HeaderFactory:
     and a MOSFET whose gate floats can turn its motor on. `KeptPin` therefore closes inputs only.
     """
     try:
+        import lgpio
         from gpiozero.pins.lgpio import LGPIOFactory, LGPIOPin
     except ImportError as error:
         raise DeviceError(f"the GPIO library lgpio is not installed here ({error})") from None
@@ -188,15 +188,22 @@ def lgpio_factory() -> HeaderFactory:
             if self.function == "input":
                 super().close()
 
+    class KeptFactory(LGPIOFactory):  # type: ignore[misc]
+        def __init__(self, chip: int) -> None:
+            # Not LGPIOFactory's own __init__: up to gpiozero 2.0.1 it ignores the chip that it is
+            # given, and opens chip 4 on a Pi 5, else chip 0 (gpiozero #1166).
+            super(LGPIOFactory, self).__init__()
+            self._handle = lgpio.gpiochip_open(chip)
+            self._chip = chip
+            self.pin_class = KeptPin
+
     path = emergency_off.find_chip()
     if not path:
         raise DeviceError(_no_header())
     try:
-        factory: HeaderFactory = LGPIOFactory(int(path.removeprefix("/dev/gpiochip")))
-    except Exception as error:
-        # lgpio raises its own error, gpiozero PinUnknownPi, the kernel OSError.
+        factory: HeaderFactory = KeptFactory(int(path.removeprefix("/dev/gpiochip")))
+    except lgpio.error as error:
         raise DeviceError(f"there are no GPIO pins that can be used here ({error})") from None
-    factory.pin_class = KeptPin
     return factory
 
 

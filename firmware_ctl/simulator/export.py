@@ -49,10 +49,15 @@ def vcd(played: Played) -> bytes:
     """For each motor level, duty and modelled amplitude in percent, in the scope ZONE.MOTOR.
 
     The unit of time is 1 ms. GTKWave reads the file. PulseView needs a libsigrok newer than 0.5:
-    version 0.5 stops at the first value of more than one bit.
+    version 0.5 stops at the first value of more than one bit. Raises `DeviceError` without pyvcd,
+    which the extra `vcd` installs.
     """
-    from vcd import VCDWriter
+    try:
+        from vcd import VCDWriter
+    except ImportError:
+        from firmware_ctl.simulator.installing import missing
 
+        raise missing("vcd") from None
     text = io.StringIO()
     rows = played.rows()
     version = f"firmware-ctl {__version__}"

@@ -1,6 +1,7 @@
-"""The command that installs matplotlib for the Python that runs this program.
+"""What to say when the library of an extra is missing, with the command that installs it.
 
-It names matplotlib and never this package: an index may hold another package of the same name.
+The command names the library and never this package: an index may hold another package of the same
+name.
 """
 
 import os
@@ -8,18 +9,47 @@ import shlex
 import sys
 import sysconfig
 from importlib.util import find_spec
-from typing import Final
+from typing import Final, NamedTuple
 
-MATPLOTLIB: Final = "matplotlib>=3.8"
-"""The same requirement as the extra `plot` has in `pyproject.toml`."""
+from firmware_ctl.errors import DeviceError
 
 
-def command_for_matplotlib() -> str:
+class Extra(NamedTuple):
+    """An extra of `pyproject.toml`: one library, which one kind of file needs."""
+
+    needs: str
+    """The beginning of the sentence: what needs the library."""
+    requirement: str
+    """The same requirement as in `pyproject.toml`."""
+    on_debian: str
+    """What to do where Debian's packages own the Python that runs this program."""
+
+
+EXTRAS: Final = {
+    "plot": Extra(
+        "pictures need matplotlib", "matplotlib>=3.6", "sudo apt install python3-matplotlib"
+    ),
+    "vcd": Extra(
+        "a .vcd trace needs pyvcd",
+        "pyvcd>=0.4",
+        "Debian has no package of pyvcd, so choose .csv or .jsonl, or install firmware-ctl in a "
+        "virtual environment",
+    ),
+}
+
+
+def missing(name: str) -> DeviceError:
+    """The error that says what to install for this extra."""
+    extra = EXTRAS[name]
+    return DeviceError(f"{extra.needs} (extra {name}), which is not installed: {_advice(extra)}")
+
+
+def _advice(extra: Extra) -> str:
     """A command for the shell. It uses `sudo` if this user may not write to the installation."""
-    python, requirement = shlex.quote(sys.executable), shlex.quote(MATPLOTLIB)
+    python, requirement = shlex.quote(sys.executable), shlex.quote(extra.requirement)
     is_venv = sys.prefix != sys.base_prefix
     if not is_venv and _is_managed_by_the_system():
-        return "sudo apt install python3-matplotlib"
+        return extra.on_debian
     sudo = "" if os.access(sysconfig.get_path("purelib"), os.W_OK) else "sudo "
     if find_spec("pip") is None:  # uv makes such environments
         return f"{sudo}uv pip install --python {python} {requirement}"

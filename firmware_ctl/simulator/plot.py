@@ -15,7 +15,6 @@ from typing import Any, Final, NamedTuple
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.points import POINTS
 from firmware_ctl.config.quantities import clock
-from firmware_ctl.errors import DeviceError
 from firmware_ctl.simulator.erm import Erm
 from firmware_ctl.simulator.motors import moments
 from firmware_ctl.simulator.offline import Played, peak_times_ms
@@ -29,11 +28,9 @@ try:
     from matplotlib.patches import Patch
     from matplotlib.ticker import MaxNLocator, MultipleLocator
 except ImportError:
-    from firmware_ctl.simulator.installing import command_for_matplotlib
+    from firmware_ctl.simulator.installing import missing
 
-    raise DeviceError(
-        f"pictures need matplotlib, which is not installed: {command_for_matplotlib()}"
-    ) from None
+    raise missing("plot") from None
 
 WIDTH_IN: Final = 9.2
 DPI: Final = 100

@@ -1,10 +1,13 @@
 """A fake GPIO chip for `emergency_off`. The structs are those of linux/gpio.h, laid out by ctypes."""
 
 import ctypes
+import fcntl
 import os
 from collections.abc import Iterator
-from errno import EBUSY, EINVAL
+from errno import EBUSY, EINVAL, EIO
 from pathlib import Path
+
+import pytest
 
 from firmware_ctl.hardware import emergency_off
 
@@ -35,6 +38,35 @@ class LineRequest(ctypes.Structure):
 
 def ioctl_number(direction: int, number: int, size: int) -> int:
     return direction << 30 | size << 16 | 0xB4 << 8 | number
+
+
+def put_chips(labels: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes `/dev` hold the chips that `labels` has at each time, `tty`, and `gpiochip1`, which this
+    user may not open. A chip whose label is empty does not answer."""
+    opened: dict[int, str] = {}
+    real_open = os.open
+
+    def ioctl(fd: int, number: int, data: bytearray) -> None:
+        assert number == emergency_off.GET_CHIP
+        if not labels[opened[fd]]:
+            raise OSError(EIO, "Input/output error")
+        data[:] = emergency_off.CHIP_INFO.pack(b"", labels[opened[fd]], 54)
+
+    def open_chip(path: str, flags: int) -> int:
+        name = path.removeprefix("/dev/")
+        if name not in labels:
+            raise PermissionError(13, "Permission denied")
+        fd = real_open(os.devnull, flags)
+        opened[fd] = name
+        return fd
+
+    def names(folder: str) -> list[str]:
+        assert folder == "/dev"
+        return ["tty", *reversed(labels), "gpiochip1"]
+
+    monkeypatch.setattr(os, "listdir", names)
+    monkeypatch.setattr(os, "open", open_chip)
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
 
 
 class GpioChip:

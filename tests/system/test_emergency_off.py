@@ -1,17 +1,15 @@
 """`emergency_off` on a fake GPIO chip: its requests byte by byte, and the processes it kills."""
 
 import ctypes
-import fcntl
 import os
 import signal
 import subprocess
-from errno import EIO
 from pathlib import Path
 
 import pytest
 
 from firmware_ctl.hardware import emergency_off
-from tests.support.gpio_chip import Attribute, GpioChip, LineRequest, ioctl_number
+from tests.support.gpio_chip import Attribute, GpioChip, LineRequest, ioctl_number, put_chips
 from tests.support.process import PATIENCE_S
 
 
@@ -171,33 +169,10 @@ def test_drive_low_of_a_chip_that_cannot_be_opened_gives_the_reason(
 
 
 def test_find_chip_recognises_the_header_by_its_label(monkeypatch: pytest.MonkeyPatch) -> None:
-    labels = {
-        "/dev/gpiochip0": b"gpio-brcmstb",
-        "/dev/gpiochip3": b"",
-        "/dev/gpiochip4": b"pinctrl-rp1",
-    }
-    opened: dict[int, str] = {}
-
-    def ioctl(fd: int, number: int, data: bytearray) -> None:
-        assert number == emergency_off.GET_CHIP
-        if not labels[opened[fd]]:
-            raise OSError(EIO, "Input/output error")
-        data[:] = emergency_off.CHIP_INFO.pack(b"", labels[opened[fd]], 54)
-
-    def open_chip(path: str, flags: int) -> int:
-        if path not in labels:
-            raise PermissionError(13, "Permission denied")
-        fd = real_open(os.devnull, flags)
-        opened[fd] = path
-        return fd
-
-    real_open = os.open
-    names = ["tty", "gpiochip4", "gpiochip0", "gpiochip1", "gpiochip3"]
-    monkeypatch.setattr(os, "listdir", {"/dev": names}.__getitem__)
-    monkeypatch.setattr(os, "open", open_chip)
-    monkeypatch.setattr(fcntl, "ioctl", ioctl)
+    labels = {"gpiochip0": b"gpio-brcmstb", "gpiochip3": b"", "gpiochip4": b"pinctrl-rp1"}
+    put_chips(labels, monkeypatch)
     assert emergency_off.find_chip() == "/dev/gpiochip4"
-    names.remove("gpiochip4")
+    del labels["gpiochip4"]
     assert emergency_off.find_chip() == ""
 
 

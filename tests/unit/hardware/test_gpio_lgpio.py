@@ -1,19 +1,22 @@
 """The pins on a fake lgpio: its calls, and the errors of a machine without usable pins."""
 
 import glob
-import importlib
 import importlib.abc
 import os
 import sys
 import types
+from collections import defaultdict
 from collections.abc import Callable
 
 import pytest
 from gpiozero import Device
+from gpiozero.pins.local import LocalPiFactory
 
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.hardware import emergency_off
+from firmware_ctl.hardware.emergency_off import find_chip
 from firmware_ctl.hardware.gpio import GpioLed, GpioMotors, lgpio_factory
+from tests.support.gpio_chip import put_chips
 from tests.support.worlds_timeline import make_mat
 
 MAT = make_mat()
@@ -62,8 +65,10 @@ def lgpio(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
     fake.gpio_get_mode = lambda _, pin: 2 if pin in outputs else 0  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "lgpio", fake)
     monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
-    local = importlib.import_module("gpiozero.pins.local")
-    monkeypatch.setattr(local.LocalPiFactory, "_get_revision", lambda self: 0xA020D3)
+    monkeypatch.setattr(LocalPiFactory, "_get_revision", lambda self: 0xA020D3)
+    # gpiozero's factories share these tables, so an earlier test would leave its pins in them.
+    monkeypatch.setattr(LocalPiFactory, "pins", {})
+    monkeypatch.setattr(LocalPiFactory, "_reservations", defaultdict(list))
     monkeypatch.setattr(emergency_off, "find_chip", lambda: "/dev/gpiochip0")
     return calls
 
@@ -145,11 +150,50 @@ def test_lgpio_factory_without_a_writable_folder_names_the_folder(
         assert str(error.value) == message
 
 
-def test_lgpio_factory_opens_the_chip_of_the_header(
-    lgpio: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch
+REVISIONS = {"Pi 4": 0xC03115, "Pi 5": 0xD04170}
+
+
+@pytest.mark.parametrize(
+    ("pi", "labels", "header"),
+    [
+        ("Pi 4", {"gpiochip0": b"pinctrl-bcm2711", "gpiochip2": b"pcf8575"}, 0),
+        ("Pi 4", {"gpiochip0": b"pcf8575", "gpiochip2": b"pinctrl-bcm2711"}, 2),
+        # A Pi 5 with a kernel before 6.6.45, with that one, and with the ones since.
+        ("Pi 5", {"gpiochip0": b"gpio-brcmstb@107d508500", "gpiochip4": b"pinctrl-rp1"}, 4),
+        ("Pi 5", {"gpiochip0": b"pinctrl-rp1", "gpiochip4": b"gpio-brcmstb@107d517c20"}, 0),
+        ("Pi 5", {"gpiochip0": b"pinctrl-rp1", "gpiochip10": b"gpio-brcmstb@107d508500"}, 0),
+    ],
+)
+def test_lgpio_factory_opens_the_chip_of_the_header_and_no_other(
+    lgpio: list[tuple[object, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+    pi: str,
+    labels: dict[str, bytes],
+    header: int,
 ) -> None:
-    monkeypatch.setattr(emergency_off, "find_chip", lambda: "/dev/gpiochip10")
-    assert lgpio_factory().chip == 10
+    fake = sys.modules["lgpio"]
+    opened: list[int] = []
+    claimed: list[tuple[int, int]] = []
+    claim_output = fake.gpio_claim_output
+
+    def open_chip(chip: int) -> int:
+        opened.append(chip)
+        return chip
+
+    def claim(chip: int, pin: int) -> object:
+        claimed.append((chip, pin))
+        return claim_output(chip, pin)
+
+    monkeypatch.setattr(fake, "gpiochip_open", open_chip)
+    monkeypatch.setattr(fake, "gpio_claim_output", claim)
+    monkeypatch.setattr(LocalPiFactory, "_get_revision", lambda self: REVISIONS[pi])
+    monkeypatch.setattr(emergency_off, "find_chip", find_chip)
+    put_chips(labels, monkeypatch)
+    made = lgpio_factory()
+    led = GpioLed(5, made)
+    assert (made.chip, opened, claimed) == (header, [header], [(header, 5)])
+    led._led.close()
+    made.close()
 
 
 @pytest.mark.parametrize(
@@ -202,7 +246,7 @@ def test_fault_10_the_factory_is_lgpios_whatever_the_environment_says(
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
     made = lgpio_factory()
     motors = GpioMotors(MAT, made)
-    assert type(made).__name__ == "LGPIOFactory"
+    assert isinstance(made, sys.modules["gpiozero.pins.lgpio"].LGPIOFactory)
     assert {call[1] for call in lgpio} == set(PINS)
     assert Device.pin_factory is None
     for device in motors._devices:

@@ -10,7 +10,7 @@ import pytest
 
 from firmware_ctl.cli.main import main
 from firmware_ctl.simulator import export
-from firmware_ctl.simulator.installing import command_for_matplotlib
+from firmware_ctl.simulator.installing import missing
 from firmware_ctl.simulator.offline import play
 from firmware_ctl.storage.trace import Trace
 from firmware_ctl.timeline.folder import load_entry, load_mat
@@ -73,16 +73,27 @@ def test_bad_input_gets_a_sentence_and_no_file(
     assert (tmp_path / "link.csv").is_fifo()
 
 
-def test_picture_without_matplotlib_says_how_to_get_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("option", "file", "library", "extra"),
+    [
+        ("--plot", "a.svg", "matplotlib", "plot"),
+        ("--plot", "a.png", "matplotlib", "plot"),
+        ("--trace", "a.vcd", "vcd", "vcd"),
+    ],
+)
+def test_file_of_a_missing_extra_says_how_to_get_it(
+    option: str,
+    file: str,
+    library: str,
+    extra: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.delitem(sys.modules, "firmware_ctl.simulator.plot", raising=False)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(SystemExit) as ended:
-        main(["simulate", "neck", "--plot", str(tmp_path / "a.svg")])
+        main(["simulate", "neck", option, str(tmp_path / file)])
     assert ended.value.code == 2
-    assert capsys.readouterr().err == (
-        "firmware-ctl: pictures need matplotlib, which is not installed: "
-        f"{command_for_matplotlib()}\n"
-    )
+    assert capsys.readouterr().err == f"firmware-ctl: {missing(extra)}\n"
     assert not list(tmp_path.iterdir())
