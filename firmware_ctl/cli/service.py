@@ -142,10 +142,7 @@ def install(host: ServiceHost) -> None:
     texts = {} if host.is_packaged else host.files()
     # The mat file belongs to the user once it is there, so it is never overwritten.
     if not os.path.exists(host.path(paths.SERVICE_MAT)):
-        with open(shipped.mat_file(), encoding="utf-8") as file:
-            mat = file.read()
-        folder = os.path.dirname(shipped.mat_file())
-        texts[paths.SERVICE_MAT] = mat.replace("$schema=.", f"$schema={folder}")
+        texts[paths.SERVICE_MAT] = shipped.mat_text()
     changes = [_write(host, path, text) for path, text in texts.items()]
     if any(changes) or not _is(host, IS_ENABLED) or not _is(host, IS_ACTIVE):
         _run_all(host, STARTED if host.is_packaged else AFTER_INSTALL)

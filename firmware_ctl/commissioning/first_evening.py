@@ -234,15 +234,17 @@ def _wait_for_key(terminal: Terminal, prompt: str, wait_s: float | None = None) 
 
 
 def _prepare_mat_file(context: Context) -> bool:
+    shipped_text = shipped.mat_text()
     if not os.path.exists(context.mat_file):
         os.makedirs(os.path.dirname(context.mat_file), exist_ok=True)
-        with open(shipped.mat_file(), encoding="utf-8") as file:
-            text = file.read()
-        # The shipped file names its schema by a relative path, which a copy elsewhere cannot use.
-        folder = os.path.dirname(shipped.mat_file())
-        write_new(context.mat_file, text.replace("$schema=.", f"$schema={folder}"))
+        write_new(context.mat_file, shipped_text)
+    is_shipped = False
+    # A file that cannot be read gets its sentence when the mat is read, below.
+    with suppress(OSError), open(context.mat_file, encoding="utf-8", errors="replace") as file:
+        is_shipped = file.read() == shipped_text
+    if is_shipped:  # It was missing, or the Debian package brought it.
         print_lines(
-            f"{context.mat_file} is new, a copy of the shipped one. If your pins, motors or supply "
+            f"{context.mat_file} is a copy of the shipped one. If your pins, motors or supply "
             "differ from the reference mat, edit it now, in another window."
         )
         _ask_key("press any key to continue")
