@@ -107,7 +107,7 @@ def patterns() -> str:
         return ", ".join(map(_key, kind.keys))
 
     return table(
-        ("pattern", "keys beside `level`", "over time"),
+        ("pattern", "keys in addition to `level`", "over time"),
         ((code(kind.name), keys(kind.name), kind.about) for kind in PATTERNS.values()),
     )
 
@@ -198,7 +198,7 @@ def command_parsers() -> dict[str, argparse.ArgumentParser]:
     """Every command's parser by its name."""
     parsers = {}
     for name, command in command_line.COMMANDS.items():
-        parsers[name] = argparse.ArgumentParser(description=command.about, epilog=command.example)
+        parsers[name] = argparse.ArgumentParser(description=command.about)
         command.add_arguments(parsers[name])
     return parsers
 
@@ -207,8 +207,8 @@ def overview() -> str:
     return table(
         ("command", "does"),
         (
-            (f"[`{name}`](#{name})", parser.description or "")
-            for name, parser in command_parsers().items()
+            (f"[`{name}`](#{name})", command.about)
+            for name, command in command_line.COMMANDS.items()
         ),
     )
 
@@ -221,11 +221,13 @@ def _section(name: str, parser: argparse.ArgumentParser) -> str:
     actions = [a for a in parser._actions if not isinstance(a, argparse._HelpAction)]
     actions.sort(key=lambda action: bool(action.option_strings))
     usage = " ".join([f"firmware-ctl {name}", *map(_usage, actions)])
-    parts = [f"### {name}", _sentence(parser.description or ""), f"```text\n{usage}\n```"]
+    about, _, more = (parser.description or "").partition("\n\n")
+    parts = [f"### {name}", _sentence(about), *([more] if more else [])]
+    parts.append(f"```text\n{usage}\n```")
     if actions:
         rows = ((code(_spelt(action)), _meaning(action)) for action in actions)
         parts.append(table(("argument", "means"), rows))
-    parts.append(f"Example: {code(parser.epilog or '')}")
+    parts.append(f"Example: {code(command_line.COMMANDS[name].example)}")
     return "\n\n".join(parts)
 
 
@@ -249,7 +251,7 @@ def _spelt(action: argparse.Action) -> str:
 
 
 def _meaning(action: argparse.Action) -> str:
-    text = action.help or ""
+    text = (action.help or "").replace("%%", "%")
     is_plain = action.default in (None, False, []) or "default" in text
     return text if is_plain else f"{text} (default: {action.default})"
 

@@ -61,7 +61,7 @@ SIGNALS_HOURLY_MS: Final = 60_000
 """Most motor time for haptics while idle, in any hour. Counted in memory, apart from the day."""
 
 CUE_MS: Final = 3_000
-"""Shortest cue. A shorter one has no room for the gaps that mark its begin and its end."""
+"""Shortest cue. A shorter one has no room for the gaps that mark its beginning and its end."""
 
 GRID_MS: Final = 20
 """Ramps, waves and the soft start change a level on this grid of the session's time."""

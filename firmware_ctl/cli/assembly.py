@@ -86,7 +86,7 @@ def verify_deadman(trial: deadman.DeadmanTrial | None, log: Log) -> tuple[Deadma
         log("there is no dead-man on this system: a daemon that hangs is not ended")
         return NoDeadman(), ""
     if reason := trial.verify():
-        return NoDeadman(), f"the dead-man is not proven: {reason}; no session can start"
+        return NoDeadman(), f"the dead-man could not be tested: {reason}; no session can start"
     return deadman.KernelDeadman(), ""
 
 

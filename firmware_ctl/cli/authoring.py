@@ -1,4 +1,4 @@
-"""`check`, `explain`, `new` and `schema`, for authors of profiles.
+"""`check`, `new` and `schema`, for authors of profiles.
 
 These commands need no daemon and no pins.
 """
@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
+from firmware_ctl.cli import session_lines
 from firmware_ctl.cli.mistakes import print_mistakes
 from firmware_ctl.config import paths, shipped
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.notes import notes
+from firmware_ctl.config.quantities import clock
 from firmware_ctl.errors import AuthorError, DeviceError, printable
+from firmware_ctl.timeline import folder
 from firmware_ctl.timeline.catalogue import BadEntry, Entry, GoodEntry, read_entry
 from firmware_ctl.timeline.folder import (
     find_profile,
-    load_entry,
     load_mat,
     profile_files,
     read_file,
@@ -26,7 +28,6 @@ from firmware_ctl.timeline.folder import (
     write_new,
 )
 from firmware_ctl.timeline.report import certify
-from firmware_ctl.timeline.report import explain as explain_rows
 
 
 def check(args: argparse.Namespace) -> int:
@@ -43,7 +44,7 @@ def check(args: argparse.Namespace) -> int:
         try:
             entries.append((path, read_served(name, path, mat)))
         except OSError as error:
-            unreadable.append(f"{path} cannot be read: {error.strerror}")
+            unreadable.append(folder.unreadable(path, error))
     for sentence in unreadable:
         print(printable(f"firmware-ctl: {sentence}"), file=sys.stderr)
     bad = [entry.error for _, entry in entries if isinstance(entry, BadEntry)]
@@ -58,61 +59,55 @@ def check(args: argparse.Namespace) -> int:
                 print(printable(f"{args.mat}: valid, {motors} motors in {zones} zones"))
             for path, entry in entries:
                 if isinstance(entry, GoodEntry):
-                    print("\n".join(certificate_lines(path, entry, mat)))
+                    print("\n".join(certificate_lines(path, entry, mat, args.verbose)))
+            if args.verbose and len(bad) < len(entries):
+                print("\n".join(session_lines.meanings(session_lines.PROOF_HEADS)))
             sys.stdout.flush()  # so that the mistakes stand below the certificates
     if not args.json:
         print_mistakes(bad, checked=len(entries))
-    for folder in empty:
-        sentence = f"firmware-ctl: no profile in {folder}; profile files end in .yaml"
+    for path in empty:
+        sentence = f"firmware-ctl: no profile in {path}; profile files end in .yaml"
         print(printable(sentence), file=sys.stderr)
     if unreadable:
         return 2
     return 1 if empty or bad else 0
 
 
-def explain(args: argparse.Namespace) -> int:
-    """Shows how each level becomes a duty, and its limits. Exit code 1: the profile is invalid."""
-    mat = load_mat(args.mat)
-    entry = load_entry(args.profile, mat, args.profiles)
-    if isinstance(entry, BadEntry):
-        print_mistakes([entry.error])
-        return 1
-    heads = ("phase", "zone", "asked", "cap", "trim", "supply", "limited by", "level", "duty")
-    table: list[tuple[str, ...]] = [heads]
-    for row in explain_rows(entry.profile, entry.budget, mat):
-        limits = (row.asked_pct, row.cap_pct, row.trim_pct, row.supply_pct)
-        given = (row.level_pct, row.duty_pct)
-        figures = [f"{pct}%" for pct in limits], [f"{pct}%" for pct in given]
-        table.append((row.phase, row.zone, *figures[0], row.bound_by, *figures[1]))
-    widths = [max(len(row[i]) for row in table) for i in range(len(heads))]
-    for cells in table:
-        aligned = (
-            f"{cell:{width}}" if i in _WORDS else f"{cell:>{width}}"
-            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        )
-        print("  ".join(aligned))
-    return 0
-
-
-_WORDS: Final = (0, 1, 6)
-"""The columns of words, which are aligned to the left."""
+SCHEMA_FILE: Final = "profile.schema.json"
 
 
 def new(args: argparse.Namespace) -> int:
-    """Writes a new profile from a template. Raises OSError if the file exists."""
-    if os.path.basename(args.name) != args.name:
-        raise DeviceError(f"{args.name} is not a name; use a-z, 0-9 and '-', and --profiles DIR")
-    if args.name.startswith("-"):
-        raise DeviceError(f"{args.name} begins with '-', as an option does; choose another name")
-    path = os.path.join(args.profiles or "", f"{args.name}.yaml")
-    schema_file = os.path.join(shipped.profiles_dir(), "profile.schema.json")
-    text = f"# yaml-language-server: $schema={schema_file}\n{TEMPLATE}"
-    entry = read_entry(args.name, text.encode(), path, load_mat(args.mat))
+    """Writes a new profile from a template, and beside it the schema that its first line names.
+
+    Raises OSError if the profile exists.
+    """
+    name = args.name.removesuffix(".yaml")
+    if not name:
+        raise DeviceError("the name is empty; write for example: firmware-ctl new mine")
+    if os.path.basename(name) != name:
+        raise DeviceError(f"{name} is not a name; use a-z, 0-9 and '-', and --profiles DIR")
+    if name.startswith("-"):
+        raise DeviceError(f"{name} begins with '-', as an option does; choose another name")
+    path = os.path.join(args.profiles or "", f"{name}.yaml")
+    entry = read_entry(name, TEMPLATE.encode(), path, load_mat(args.mat))
     if isinstance(entry, BadEntry):
         # The template is valid on every mat that has a zone, so the mistake is in the name.
         raise DeviceError(entry.error.mistakes[0].sentence)
-    write_new(path, text)
+    served: dict[str, str] = {}
+    with suppress(DeviceError):  # a folder that cannot be read has no profile to take for this one
+        served = profile_files(paths.profile_folders())
+    write_new(path, TEMPLATE)
+    schema_path = os.path.join(args.profiles or "", SCHEMA_FILE)
+    if not os.path.lexists(schema_path):
+        with open(os.path.join(shipped.profiles_dir(), SCHEMA_FILE), encoding="utf-8") as file:
+            write_new(schema_path, file.read())
     print(printable(f"{path} is written; edit it, then: firmware-ctl check {path}"))
+    if name in served:
+        note = (
+            f"firmware-ctl: note: {served[name]} has this name, too; commands find that one by the "
+            f"name {name}, and yours by {path}"
+        )
+        print(printable(note), file=sys.stderr)
     return 0
 
 
@@ -126,23 +121,24 @@ def schema(args: argparse.Namespace) -> int:
     return 0
 
 
-TEMPLATE: Final = """\
+TEMPLATE: Final = f"""\
+# yaml-language-server: $schema=./{SCHEMA_FILE}
 title: A profile of my own
 about: What it is like, in a sentence or two.
 phases:
   - name: warm up
     for: 1min
     play:
-      all: {pattern: wave, level: 25%, period: 6s}
+      all: {{pattern: wave, level: 25%, period: 6s}}
   - name: main part
     for: 2min
     repeat: 2
     play:
-      all: {pattern: alternate, level: 40%, period: 4s}
+      all: {{pattern: alternate, level: 40%, period: 4s}}
   - name: cool down
     for: 1min
     play:
-      all: {pattern: steady, level: {from: 25%, to: 0%}}
+      all: {{pattern: steady, level: {{from: 25%, to: 0%}}}}
 """
 
 
@@ -180,42 +176,31 @@ def _profiles_here() -> dict[str, str]:
     return {}
 
 
-def minutes(length_ms: int) -> str:
-    return f"{length_ms // 60_000}:{length_ms // 1000 % 60:02} min"
-
-
-def certificate_lines(path: str, entry: GoodEntry, mat: Mat) -> list[str]:
-    """What `check` prints for a valid profile."""
+def certificate_lines(
+    path: str, entry: GoodEntry, mat: Mat, is_verbose: bool = False
+) -> Iterator[str]:
+    """What `check` prints for a valid profile: a plain summary, then all that is proven."""
     proof = certify(entry.timeline, entry.budget, mat)
-    budget = proof.budget
-    width = max(len(zone.zone) for zone in proof.zones) if proof.zones else 0
-    lines = [
-        printable(f"{path}: valid"),
-        f"  length   {minutes(proof.length_ms)}, ends at zero; cert {proof.cert}",
-        f"  rise     at most {proof.rise_pct_s} %/s",
-        f"  current  at most {proof.worst.sentence(mat)}",
-    ]
-    for zone in proof.zones:
-        kick = f", kicks {zone.kick_pct}%" if zone.kick_pct else ""
-        dead = f"; {zone.dead_steps} of {zone.steps} steps too small to feel" if zone.steps else ""
-        lines.append(
-            f"  {zone.zone:{width}}  {minutes(zone.played_ms)}, level {zone.level_pct}%, "
-            f"duty {zone.duty_pct}%{kick}{dead}"
-        )
-    if budget.asked is not None:
-        done = [f"starts are moved by up to {budget.longest_wait_ms} ms"]
-        done += [] if budget.kicks else ["kicks are dropped"]
-        done += [] if budget.level_pct == 100 else [f"all levels are scaled to {budget.level_pct}%"]
-        lines.append(f"  note     the supply is exceeded at {budget.asked.sentence(mat)}: ")
-        lines[-1] += ", ".join(done)
-    return [*lines, *(f"  note     {note}" for note in facts(entry, mat))]
+    lines = [("length", f"{session_lines.minutes(proof.length_ms)}, ends at zero")]
+    lines += [session_lines.zone_line(z.zone, z.played_ms, z.level_pct) for z in proof.zones]
+    lines.append(("current", f"at most {proof.worst.ma:.0f} of {mat.max_ma} mA, even after pauses"))
+    lines += [("note", fact) for fact in facts(entry, mat)]
+    if is_verbose:
+        if proof.worst.motors:
+            zones, at = proof.worst.zones(mat), clock(proof.worst.at_ms)
+            lines.append(("peak", f"at {at}, if a pause ends then and {zones} start at once"))
+        lines.append(("rise", f"levels rise by at most {proof.rise_pct_s}% a second after a start"))
+        lines.append(("cert", proof.cert))
+    yield printable(f"{path}: valid")
+    yield from session_lines.labelled(lines)
+    if is_verbose:
+        cells = [session_lines.proof_cells(zone) for zone in proof.zones]
+        yield from session_lines.zone_table(session_lines.PROOF_HEADS, cells)
 
 
 def facts(entry: GoodEntry, mat: Mat) -> Iterator[str]:
     """What an author should know about a valid profile, apart from its figures."""
-    targets = {play.target.partition(".")[0] for p in entry.profile.phases for play in p.play}
-    for absent in (zone.name for zone in mat.zones if not zone.present and zone.name in targets):
-        yield f"{absent} is not present on this mat: its motors stay off"
+    yield from session_lines.notes_on_mat(entry, mat)
     yield from (f"line {note.line}: {note.sentence}" for note in notes(entry.profile, mat))
 
 

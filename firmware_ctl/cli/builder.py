@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from firmware_ctl.cli.client import Client, NoDaemonError, open_socket
 from firmware_ctl.cli.guarded import guarded
-from firmware_ctl.commissioning import first_evening
+from firmware_ctl.commissioning import first_evening, first_session
 from firmware_ctl.commissioning import wiring as wiring_command
 
 
@@ -14,7 +14,7 @@ def wiring(args: argparse.Namespace) -> int:
 
 
 def setup(args: argparse.Namespace) -> int:
-    return first_evening.setup(args, first_evening.Commands(guarded, _connect, _install))
+    return first_evening.setup(args, first_session.Commands(guarded, _connect, _install))
 
 
 def _connect(path: str) -> Client | None:

@@ -56,6 +56,8 @@ class Client:
         self._stream = stream
         self.where = where
         self._remove_timeout = remove_timeout
+        self.told: list[str] = []
+        """The events that came before the answers of `ask`."""
 
     def __enter__(self) -> "Client":
         return self
@@ -72,7 +74,11 @@ class Client:
             data = b"!" + data
         self._send(data)
         lines = []
-        for line in self.lines():
+        for line in self._read():
+            if line.startswith("* event="):
+                self.told.append(line)
+            if line.startswith("* "):
+                continue
             lines.append(line)
             if line.split(" ", 1)[0] in ("ok", "err"):
                 return lines
@@ -244,13 +250,12 @@ def find(args: argparse.Namespace) -> Client:
 def ask(args: argparse.Namespace, request: str) -> int:
     """Sends a request and prints the answer. Exit code 0 for `ok`, 1 for `err`.
 
-    A start that follows a stop too soon is sent once more, so that `stop && start` works. A `try`
-    replaces a running `try`, so that a person can compare two lines.
+    A start that follows a stop too soon is sent once more, so that `stop && start` works.
     """
     sendable(request)
     with find(args) as client:
         *data, final = client.ask(request)
-        if _may_be_repeated(request, final, client):
+        if request.split()[0] in ("start", "try") and final.startswith(JUST_STOPPED):
             sleep(AGAIN_S)
             *data, final = client.ask(request)
     refuse(final)
@@ -268,23 +273,11 @@ A start that a stop overtook is refused with another `err busy`, and is not repe
 later and must win.
 """
 
-TRY_RUNS: Final = "err busy try is running"
-"""The beginning of the answer to a `try` during another `try`. No profile may have this name."""
-
 AGAIN_S: Final = (RESTART_MS + 10) / 1000
 """The wait before a start is sent once more.
 
 It is sent once only: a person who stops the mat during this wait must find it stopped.
 """
-
-
-def _may_be_repeated(request: str, final: str, client: Client) -> bool:
-    """Whether to repeat a refused start. Stops the running `try` that a new `try` replaces."""
-    verb = request.split()[0]
-    if verb == "try" and final.startswith(TRY_RUNS):
-        refuse(client.ask("stop")[-1])
-        return True
-    return verb in ("start", "try") and final.startswith(JUST_STOPPED)
 
 
 def refuse(final: str) -> None:
@@ -297,6 +290,7 @@ def refuse(final: str) -> None:
 def stop(args: argparse.Namespace) -> int:
     """Stops every daemon that is found, each in a thread, so that one that hangs delays no other.
 
+    A daemon for which no thread can be started is stopped by this one: a stop needs nothing.
     Exit code 0: every daemon that runs has stopped. 3: none runs, or one gave no answer.
     """
     openers = _openers(args)
@@ -314,9 +308,17 @@ def stop(args: argparse.Namespace) -> int:
         except Exception as error:  # reported below, after every daemon was asked to stop
             failures.append(error)
 
-    threads = [Thread(target=stop_one, args=(connect,)) for connect in openers]
-    for thread in threads:
-        thread.start()
+    threads, without_thread = [], []
+    for connect in openers:
+        thread = Thread(target=stop_one, args=(connect,))
+        try:
+            thread.start()
+        except RuntimeError:
+            without_thread.append(connect)
+        else:
+            threads.append(thread)
+    for connect in without_thread:
+        stop_one(connect)
     for thread in threads:
         thread.join()
     if stopped:

@@ -12,7 +12,9 @@ def guarded(command: Callable[[], int]) -> int:
     try:
         return command()
     except AuthorError as error:
-        print(error, file=sys.stderr)
+        from firmware_ctl.cli.mistakes import print_mistakes
+
+        print_mistakes([error], checked=1)
     except FirmwareError as error:
         print(f"firmware-ctl: {error}", file=sys.stderr)
         return error.exit_code

@@ -173,7 +173,7 @@ class _Loop:
         keys = self._half_key + keys
         half = _INCOMPLETE.search(keys)
         self._half_key = half[0] if half else ""
-        if keys == ESC:  # held as the begin of a sequence, but most probably the key Esc
+        if keys == ESC:  # held as the beginning of a sequence, but most probably the key Esc
             self._picture.press(ESC, now_ms)
         for key in _KEYS.findall(keys.removesuffix(self._half_key)):
             if key in _QUIT_KEYS:

@@ -23,9 +23,11 @@ from firmware_ctl.daemon import links
 from firmware_ctl.daemon.daemon import Daemon, make_daemon
 from firmware_ctl.daemon.interfaces import Log, Watcher
 from firmware_ctl.daemon.poller import SelectPoller, Waker
-from firmware_ctl.errors import DeviceError
+from firmware_ctl.errors import CallerError, DeviceError
+from firmware_ctl.limits import SLICE_WAIT_MS
+from firmware_ctl.protocol.commands import event
 from firmware_ctl.protocol.connection import Connection
-from firmware_ctl.session.events import Close, Select, Start
+from firmware_ctl.session.events import Close, Notice, Select, Start, Wake
 from firmware_ctl.session.session import Session
 from firmware_ctl.storage.state_folder import temporary_folder
 from firmware_ctl.storage.storage import Storage
@@ -163,7 +165,7 @@ def _run(
         path = args.socket or paths.mock_socket(make=True)
         watchers: list[Watcher] = []
         if view is not None:
-            addresses = (pty.path if pty else "", path)
+            addresses = ((args.link or pty.path) if pty else "", path)
             watchers.append(
                 _feed(args, session, board.power_at, view.connection, addresses, poller.origin_ms)
             )
@@ -176,7 +178,14 @@ def _run(
             session, hardware, poller, switch, storage.ledger, profiles.read, log, watchers
         )
         assembly.attend(daemon, waker, signals, storage, recorder, log)
-        _select_own(daemon, profiles.own, args.start, log)
+
+        def tell(refusal: CallerError) -> None:
+            log(f"the profile does not start: {refusal}")
+            if view is not None:
+                words = {"code": refusal.code, "message": str(refusal)}
+                view.connection.answer([event(Notice("refused", words))])
+
+        _select_own(daemon, session, profiles.own, args.start, tell)
         _connect(args, daemon, pty, view, log, stack)
         assembly.listen(daemon, path, [(port, None) for port in assembly.ports(args)], log, stack)
         daemon.loop.run()
@@ -206,10 +215,17 @@ def _feed(
     return Feed(mat, args.speed, connection, *addresses, power_at, origin_ms, selected)
 
 
-def _select_own(daemon: Daemon, names: Sequence[str], is_started: bool, log: Log) -> None:
+def _select_own(
+    daemon: Daemon,
+    session: Session,
+    names: Sequence[str],
+    is_started: bool,
+    tell: Callable[[CallerError], object],
+) -> None:
     """Selects the first profile that the user named.
 
-    `is_started`: starts it as soon as the daemon accepts a start.
+    `is_started`: starts it as soon as the daemon accepts a start. `tell` gets the reason if it does
+    not start, at once or after the disk did not answer.
     """
     if names:
         daemon.player.step(Select(names[0]))
@@ -218,7 +234,14 @@ def _select_own(daemon: Daemon, names: Sequence[str], is_started: bool, log: Log
         daemon.loop.catch_up()
         refusal = daemon.player.step(Start()).refusal
         if refusal is not None:
-            log(f"the profile does not start: {refusal}")
+            tell(refusal)
+        else:
+            daemon.loop.later(SLICE_WAIT_MS, tell_if_given_up)
+
+    def tell_if_given_up() -> None:
+        daemon.player.step(Wake())  # gives up a start that has waited too long
+        if session.not_started is not None:
+            tell(session.not_started)
 
     if is_started:
         daemon.loop.when_ready.append(lambda: daemon.loop.later(AFTER_READY_MS, start))

@@ -115,8 +115,29 @@ def _play(parser: ArgumentParser) -> Run:
 
 # ---- for the builder
 
+WIRING: Final = """
+The motors run gently, one after another, and you press a key for each: felt
+where it should be, or not. With --calibrate someone lies on the zone while the
+power of each motor rises and falls slowly; you press a key when the motor
+begins to turn and when it stops. q and Ctrl-C turn the motor off at any time."""
+
+SETUP: Final = """
+A list of steps, from the mat file, the motors and their calibration to the stop
+switch, the start button, the first session and the service. Each takes some
+minutes; you can skip or repeat it, quit, and continue there another day.
+`setup --mock` is the same evening without hardware."""
+
+
+def _add_mock_motors(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--mock",
+        action="store_true",
+        help="use simulated motors and a mat file of their own, to try it",
+    )
+
 
 def _wiring(parser: ArgumentParser) -> Run:
+    parser.description = f"{parser.description}\n{WIRING}"
     parser.add_argument(
         "--calibrate",
         metavar="ZONE",
@@ -125,7 +146,7 @@ def _wiring(parser: ArgumentParser) -> Run:
     )
     add_mat(parser)
     add_state(parser)
-    parser.add_argument("--mock", action="store_true", help="use simulated motors, to try it")
+    _add_mock_motors(parser)
 
     def run(args: Namespace) -> int:
         from firmware_ctl.cli import builder
@@ -136,9 +157,10 @@ def _wiring(parser: ArgumentParser) -> Run:
 
 
 def _setup(parser: ArgumentParser) -> Run:
+    parser.description = f"{parser.description}\n{SETUP}"
     add_mat(parser)
     add_state(parser)
-    parser.add_argument("--mock", action="store_true", help="use a simulated mat, to try it")
+    _add_mock_motors(parser)
 
     def run(args: Namespace) -> int:
         from firmware_ctl.cli import builder

@@ -6,6 +6,15 @@ from firmware_ctl.cli.arguments import Run, add_client, add_json, add_mat, trim_
 from firmware_ctl.cli.arguments import add_profiles as add_folder
 
 
+def _add_verbose(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="print all figures as well, zone by zone, and what they mean",
+    )
+
+
 def add_check(parser: ArgumentParser) -> Run:
     parser.add_argument(
         "paths",
@@ -16,6 +25,7 @@ def add_check(parser: ArgumentParser) -> Run:
     )
     add_mat(parser)
     add_json(parser)
+    _add_verbose(parser)
 
     def run(args: Namespace) -> int:
         from firmware_ctl.cli import authoring
@@ -45,14 +55,17 @@ def add_profiles(parser: ArgumentParser) -> Run:
 
 
 def add_explain(parser: ArgumentParser) -> Run:
-    parser.add_argument("profile", metavar="PROFILE", help="a name or a file")
+    parser.add_argument(
+        "profile", metavar="PROFILE", help="a name, which a daemon explains if one runs, or a file"
+    )
     add_mat(parser)
     add_folder(parser)
+    add_client(parser)
 
     def run(args: Namespace) -> int:
-        from firmware_ctl.cli import authoring
+        from firmware_ctl.cli import explanation
 
-        return authoring.explain(args)
+        return explanation.explain(args)
 
     return run
 
@@ -72,11 +85,12 @@ def add_simulate(parser: ArgumentParser) -> Run:
     parser.add_argument("--trace", metavar="FILE", help="export motor changes: .vcd .csv .jsonl")
     parser.add_argument("--plot", metavar="FILE", help="draw the session: .svg .png")
     add_mat(parser)
+    _add_verbose(parser)
 
     def run(args: Namespace) -> int:
-        from firmware_ctl.simulator import offline
+        from firmware_ctl.cli import simulation
 
-        return offline.simulate(args)
+        return simulation.simulate(args)
 
     return run
 

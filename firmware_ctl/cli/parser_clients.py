@@ -1,6 +1,7 @@
 """The arguments of the commands that ask a running daemon, and the functions that run them."""
 
 from argparse import ArgumentParser, Namespace
+from typing import Final
 
 from firmware_ctl.cli.arguments import Run, add_client, add_mat, add_socket, add_state
 
@@ -39,16 +40,36 @@ def add_trim(parser: ArgumentParser) -> Run:
     return lambda args: _ask(args, "trim", args.trim)
 
 
+PATTERNS_HELP: Final = """\
+patterns and their keys, with the default in parentheses:
+  steady
+  pulse      on_for off_for
+  wave       period
+  alternate  period
+  travel     period
+  tap        taps tap_for (150ms) rest
+  breathe    in hold (0s) out rest (0s)
+every pattern takes after (0s), too"""
+"""Written by hand, because the table of patterns would be loaded by every command."""
+
+
 def add_try(parser: ArgumentParser) -> Run:
+    parser.epilog = f"{PATTERNS_HELP}\n\n{parser.epilog}"
     parser.add_argument("target", metavar="TARGET", help="a zone, a side (`hips.left`) or `all`")
     parser.add_argument("pattern", metavar="PATTERN", help="as in a profile, for example `wave`")
-    parser.add_argument("level", metavar="LEVEL", help="a level in percent, for example 40")
+    parser.add_argument("level", metavar="LEVEL", help="a level, for example 40%%")
     # Without a default argparse would list an optional argument among the missing ones.
     parser.add_argument(
         "keys", metavar="KEY=VALUE", nargs="*", default=[], help="for example period=4s"
     )
     add_client(parser)
-    return lambda args: _ask(args, "try", args.target, args.pattern, args.level, *args.keys)
+
+    def run(args: Namespace) -> int:
+        from firmware_ctl.cli import try_command
+
+        return try_command.try_line(args)
+
+    return run
 
 
 def add_stop(parser: ArgumentParser) -> Run:

@@ -6,18 +6,20 @@ send.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from textwrap import wrap
 from typing import Final
 
-from firmware_ctl.cli.authoring import facts, minutes
+from firmware_ctl.cli.authoring import facts
+from firmware_ctl.cli.mistakes import print_mistakes
+from firmware_ctl.cli.session_lines import minutes
 from firmware_ctl.config import paths
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.points import POINTS
 from firmware_ctl.config.profile import Phase
-from firmware_ctl.errors import DeviceError, FirmwareError, printable
+from firmware_ctl.errors import FirmwareError, printable
 from firmware_ctl.timeline.catalogue import BadEntry, GoodEntry
 from firmware_ctl.timeline.folder import find_profile, load_entry, load_mat, read_catalogue
 
@@ -45,7 +47,7 @@ def profiles(args: argparse.Namespace) -> int:
 
 
 def _list_of_daemon_or_files(args: argparse.Namespace) -> int:
-    if _may_run():
+    if paths.daemon_may_run():
         try:
             return _list_of_daemon(args)
         except FirmwareError as error:
@@ -53,15 +55,6 @@ def _list_of_daemon_or_files(args: argparse.Namespace) -> int:
     folders = "".join(f" and those of {path}" for path in paths.profile_folders()[1:])
     print(f"shipped profiles{folders}, as no daemon answers:", file=sys.stderr)
     return _list_of_files(args)
-
-
-def _may_run() -> bool:
-    """Whether a daemon has left a socket. Without one the client's modules need not be loaded."""
-    try:
-        sockets = [paths.SERVICE_SOCKET, paths.mock_socket()]
-    except DeviceError:
-        return True  # the client will say what is wrong
-    return any(map(os.path.exists, sockets))
 
 
 def _list_of_daemon(args: argparse.Namespace) -> int:
@@ -78,9 +71,16 @@ def _list_of_daemon(args: argparse.Namespace) -> int:
         is_selected = fields.get("selected") == "yes"
         title = fields.get("title", "") + ("  (selected)" if is_selected else "")
         name = line.removeprefix("- ").partition(" ")[0]
-        rows.append((name, f"{fields.get('minutes', '')} min", title))
+        rows.append((name, _length(fields.get("minutes", "")), title))
     _print_rows(rows)
     return 0
+
+
+def _length(number: str) -> str:
+    """The length of a profile, from the daemon's minutes with two decimals."""
+    with suppress(ValueError):
+        return minutes(round(float(number) * 60) * 1000)
+    return f"{number} min"
 
 
 def _list_of_files(args: argparse.Namespace) -> int:
@@ -90,15 +90,14 @@ def _list_of_files(args: argparse.Namespace) -> int:
         [(e.name, minutes(e.profile.length_ms), e.profile.title) for e in catalogue.good],
         max((len(entry.name) for entry in catalogue.entries), default=0),
     )
-    for bad in catalogue.bad:
-        print(bad.error, file=sys.stderr)
+    print_mistakes([bad.error for bad in catalogue.bad], len(catalogue.entries))
     return 1 if catalogue.bad else 0
 
 
 def _print_rows(rows: list[tuple[str, str, str]], width: int = 0) -> None:
     width = max([width, *(len(name) for name, _, _ in rows)])
     for name, length, title in rows:
-        print(printable(f"{name:{width}}  {length:>8}  {title}"))
+        print(printable(f"{name:{width}}  {length:>9}  {title}"))
 
 
 def _describe(args: argparse.Namespace) -> int:
@@ -106,7 +105,7 @@ def _describe(args: argparse.Namespace) -> int:
     path = find_profile(args.profile, args.profiles)
     entry = load_entry(path, mat)
     if isinstance(entry, BadEntry):
-        print(entry.error, file=sys.stderr)
+        print_mistakes([entry.error], checked=1)
         return 1
     print("\n".join(_description(path, entry, mat)))
     return 0

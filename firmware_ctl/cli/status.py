@@ -24,7 +24,8 @@ def status(args: argparse.Namespace) -> int:
         if args.watch:
             with suppress(KeyboardInterrupt):
                 refuse(client.ask("events on")[-1])
-                _watch(client, args, shown)
+                with suppress(NoDaemonError):  # it may end while it is asked
+                    _watch(client, args, shown)
                 raise NoDaemonError(f"the daemon has ended ({client.where})")
     return 0
 
@@ -59,7 +60,8 @@ def for_people(fields: dict[str, str]) -> str:
     parts = [state]
     if state in ("running", "paused"):
         played_s, left_s = (float(fields.get(key) or 0) for key in SECONDS)
-        parts.append(", ".join(filter(None, (profile, fields.get("phase")))))
+        # The only phase of a `try` has its name, too.
+        parts.append(", ".join(dict.fromkeys(filter(None, (profile, fields.get("phase"))))))
         parts.append(f"{_clock(int(played_s))} of {_clock(round(played_s + left_s))}")
     elif profile:
         parts.append(f"{profile} is selected")

@@ -34,10 +34,11 @@ KEYS: Final[Mapping[str, str]] = {
 
 WORDS: Final[Mapping[str, str]] = {
     "level": "How strong a motor should feel, from 0 to 100%.",
-    "duty": "The share of time for which a motor gets power, so that it has its level.",
+    "duty": "The share of time in which a motor gets power.",
     "kick": "The highest duty for a moment, which starts a motor that stands still; ▲ marks it.",
     "trim": "A percentage that scales every level.",
-    "modelled amplitude": "How hard a simulated motor shakes, as a share of its most.",
+    "simulated strength": "How strongly a simulated motor shakes, as a share of its most.",
+    "row 2": "The next pair of motors, further from the head.",
     "start button": "Held for 1 s it selects the next profile; held for 5 s it clears a fault or "
     "begins a new day of running time.",
 }

@@ -54,7 +54,7 @@ _STATE_STYLES: Final[Mapping[str, str]] = {
 }
 """Bold and reverse besides a colour, so that the states differ on a terminal without colours."""
 
-_LEGEND: Final = "bars: modelled amplitude   ▲ kick"
+_LEGEND: Final = "bars: simulated strength   ▲ kick"
 
 _ASCII: Final = str.maketrans("█▌▐·│━─▸▲…", "#++.|=->^~")
 
@@ -336,7 +336,7 @@ def _mat(picture: Picture, width: int, mat_width: int, room: int, now_ms: int) -
         zones.append(
             [
                 Text.assemble(
-                    f"{label if row == 0 else '':<11}",
+                    f"{label if row == 0 else f'  row {row + 1}':<11}",
                     *_motor(picture, left, cells, amplitudes, mirrored=True),
                     (" │ ", "dim"),
                     *_motor(picture, right, cells, amplitudes, mirrored=False),

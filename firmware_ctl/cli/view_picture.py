@@ -16,9 +16,9 @@ from typing import Final
 
 from firmware_ctl.cli.view_feed import Hello, Json, Status, read_hello, read_status
 from firmware_ctl.errors import printable
-from firmware_ctl.limits import SECOND_KICK_MS, TRIM_PCT
+from firmware_ctl.limits import TRIM_PCT
 from firmware_ctl.session.allowance import NEW_DAY
-from firmware_ctl.simulator.erm import Erm, Moment
+from firmware_ctl.simulator.erm import STALL_MS, Erm, Moment
 
 REDRAW_MS: Final = 100
 """The shortest time between two pictures."""
@@ -29,10 +29,6 @@ SETTLING_MS: Final = 500
 
 STOP: Final = b"!"
 """The protocol's stop byte; it needs no line end and acts in the middle of any line."""
-
-STALL_MS: Final = SECOND_KICK_MS + 500
-"""A motor that has a duty counts as stalled after it has stood still for this long, in real time.
-In a soft start the first kick may be too weak, and the motor stands still until its second kick."""
 
 UP: Final = "up"
 DOWN: Final = "down"
@@ -125,10 +121,12 @@ class Picture:
         if hello.motors != self.hello.motors:
             self._erms = [Erm(motor) for motor in hello.motors]
             self._stalled_ms = [0.0] * len(hello.motors)
-        has_new_refusals = hello.refused != self.hello.refused
+        is_reload = bool(self.hello.motors)
         self.hello = hello
-        if has_new_refusals:
-            self._show(self._refused_profiles(), now_ms)
+        if is_reload:
+            count = len(hello.profiles)
+            loaded = f"{count} profile{'s' * (count != 1)} loaded."
+            self._show(f"{loaded} {self._refused_profiles()}".rstrip(), now_ms)
 
     def _feed_selected(self, fields: Json, now_ms: int) -> None:
         name, about = printable(fields["name"]), printable(fields["about"])

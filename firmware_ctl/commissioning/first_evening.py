@@ -6,19 +6,19 @@ that a person can quit and continue later. It never knows how a step works: othe
 
 import argparse
 import os
-import select
+import shlex
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
-from firmware_ctl.commissioning.procedure import LEAVE_KEYS
-from firmware_ctl.commissioning.runner import BuilderError, Context
-from firmware_ctl.commissioning.terminal import Terminal, print_lines
+from firmware_ctl.commissioning.first_session import FIRST_PROFILE, Commands, play_first_session
+from firmware_ctl.commissioning.runner import BuilderError, Context, Outcome
+from firmware_ctl.commissioning.terminal import DOWN, UP, ask_key, print_lines, wait_for_enter
 from firmware_ctl.commissioning.wiring import (
+    create_mat_file,
     require_terminal,
     run_calibration,
     run_motor_check,
@@ -28,47 +28,31 @@ from firmware_ctl.commissioning.wiring import (
 from firmware_ctl.config import paths, shipped
 from firmware_ctl.doctor import command as doctor
 from firmware_ctl.errors import AuthorError, FirmwareError
-from firmware_ctl.protocol.connection import parse_fields
 from firmware_ctl.storage.files import atomic_write, open_regular
-from firmware_ctl.timeline.folder import load_mat, write_new
+from firmware_ctl.timeline.folder import load_mat
 
-FIRST_PROFILE: Final = "first-time"
-MOCK_SPEED: Final = "20"
-"""A mock plays the four minutes of the first session in twelve seconds."""
-
-
-class Client(Protocol):
-    """A connection to a daemon's control socket."""
-
-    def ask(self, line: str) -> list[str]:
-        """Sends one line of the protocol and returns the lines of the answer."""
-
-
-class Commands(NamedTuple):
-    """Functions of the package `cli`, which this package may not import."""
-
-    guarded: Callable[[Callable[[], int]], int]
-    connect: Callable[[str], AbstractContextManager[Client] | None]
-    """Connects to a control socket. None: no daemon answers there."""
-    install_service: Callable[[], int]
-    """Runs `service install`. Returns the exit code."""
+DONE: Final = "done"
+SKIPPED: Final = "skipped"
+FAILED: Final = "failed"
+STOPS: Final = ("stop switch", "start button")
+"""The steps that check what stops the mat. While one has failed, nobody may lie on the mat."""
+DIGITS: Final = "1234567890"
+"""The keys that go to a step: 0 goes to the tenth."""
 
 
 class SetupStep(NamedTuple):
     name: str
     about: str
-    run: Callable[[Context], bool]
-    """False: the step is not done yet."""
+    run: Callable[[Context], Outcome]
 
 
 def setup(args: argparse.Namespace, commands: Commands) -> int:
-    """Exit code 0: every step is done or skipped; 1: the person quit before that."""
+    """Exit code 0: every step is done or skipped; 1: one is open or has failed."""
     require_terminal(args.mock)
     for number in (signal.SIGTERM, signal.SIGHUP):
         # SystemExit unwinds the stack: the terminal is restored and a daemon of setup's own ends.
         signal.signal(number, lambda *_: sys.exit(1))
-    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    folder = os.path.join(home, "firmware-ctl-mock") if args.mock else paths.SERVICE_STATE
+    folder = paths.mock_state() if args.mock else paths.SERVICE_STATE
     state_folder = os.path.abspath(args.state or folder)
     mat_file = os.path.join(state_folder, "mat.yaml") if args.mock else paths.SERVICE_MAT
     context = Context(
@@ -76,34 +60,48 @@ def setup(args: argparse.Namespace, commands: Commands) -> int:
     )
     try:
         os.makedirs(state_folder, exist_ok=True)
-        return _run_steps(context, Progress(os.path.join(state_folder, "setup")), commands)
+        progress = Progress(os.path.join(state_folder, "setup"))
     except OSError as error:
-        if isinstance(error, FirmwareError):
-            raise
         hint = "; try it with sudo" if isinstance(error, PermissionError) else ""
-        raise BuilderError(f"{error.filename} cannot be written: {error.strerror}{hint}") from None
+        message = f"{error.filename} cannot be used: {error.strerror}{hint}"
+        raise BuilderError(message) from None
+    return _run_steps(context, progress, commands, _command_line(args))
+
+
+def _command_line(args: argparse.Namespace) -> str:
+    """The command to continue with."""
+    words = ["firmware-ctl", "setup", "--mock"] if args.mock else ["sudo", "firmware-ctl", "setup"]
+    for option, value in (("--mat", args.mat), ("--state", args.state)):
+        words += [option, value] if value else []
+    return f"`{shlex.join(words)}`"
 
 
 class Progress:
-    """Which steps are done or skipped, in a file with one line for each: `done wiring`."""
+    """How the steps have ended, in a file with one line for each: `done wiring`."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self.steps: dict[str, str] = {}
-        """Name of a step → `done` or `skipped`."""
+        """Name of a step → `DONE`, `SKIPPED` or `FAILED`."""
         with suppress(FileNotFoundError):
             fd = open_regular(path, os.O_RDONLY)
             with open(fd, encoding="utf-8", errors="replace") as file:
                 lines = file.readlines()
             for line in lines:
                 word, _, name = line.rstrip("\n").partition(" ")
-                if word in ("done", "skipped"):
+                if word in (DONE, SKIPPED, FAILED):
                     self.steps[name] = word
 
     def put(self, name: str, word: str) -> None:
         self.steps[name] = word
         lines = [f"{word} {name}\n" for name, word in self.steps.items()]
-        atomic_write(self._path, "".join(lines).encode())
+        try:
+            atomic_write(self._path, "".join(lines).encode())
+        except OSError as error:
+            print_lines(
+                f"{self._path} cannot be written: {error.strerror}. Setup goes on, but does not "
+                "remember this step the next time."
+            )
 
 
 def _steps(context: Context, commands: Commands) -> list[SetupStep]:
@@ -121,7 +119,7 @@ def _steps(context: Context, commands: Commands) -> list[SetupStep]:
         SetupStep(
             "wiring",
             "Run each motor gently: is it where it should be?",
-            lambda context: run_motor_check(context) == 0,
+            run_motor_check,
         ),
         *(
             SetupStep(
@@ -134,17 +132,17 @@ def _steps(context: Context, commands: Commands) -> list[SetupStep]:
         SetupStep(
             "stop switch",
             "Run a motor gently: the stop switch must stop it.",
-            lambda context: run_stop_switch_check(context) == 0,
+            run_stop_switch_check,
         ),
         SetupStep(
             "start button",
             "Check both of its contacts, pressed and released.",
-            lambda context: run_start_button_check(context) == 0,
+            run_start_button_check,
         ),
         SetupStep(
             "first session",
             f"Play the profile {FIRST_PROFILE}: four gentle minutes.",
-            partial(_play_first_session, commands),
+            partial(play_first_session, commands),
         ),
         SetupStep(
             "service", "Start the mat automatically at boot.", partial(_install_service, commands)
@@ -152,207 +150,167 @@ def _steps(context: Context, commands: Commands) -> list[SetupStep]:
     ]
 
 
-def _run_steps(context: Context, progress: Progress, commands: Commands) -> int:
-    command = "`firmware-ctl setup --mock`" if context.is_mock else "`firmware-ctl setup`"
+def _run_steps(context: Context, progress: Progress, commands: Commands, command: str) -> int:
     position = _first_open_step(_steps(context, commands), progress)
     # The steps are listed anew each time: a step may have changed the zones in the mat file.
     while position < len(steps := _steps(context, commands)):
         _show_steps(steps, progress, position)
-        key = _ask_key("Enter: do it   s: skip   b: back   q: quit")
         step = steps[position]
+        digits = DIGITS[: len(steps)]
+        key = ask_key(
+            "Enter: do it   s: skip   b: back   digit: go to a step   q: quit",
+            ("\n", "s", "b", UP, DOWN, *digits),
+        )
         if key == "q":
             print_lines(f"Stopped here. Run {command} to continue.")
             return 1
-        if key == "b":
+        if key in digits:
+            position = digits.index(key)
+        elif key in ("b", UP):
             position = max(0, position - 1)
+        elif key == DOWN:
+            position = min(position + 1, len(steps) - 1)
         elif key == "s":
-            if progress.steps.get(step.name) != "done":
-                progress.put(step.name, "skipped")
+            # A failed check stays failed until it is repeated.
+            if progress.steps.get(step.name) not in (DONE, FAILED):
+                progress.put(step.name, SKIPPED)
             position += 1
-        elif key == "\n":
-            print_lines(f"--- {step.name} ---")
-            if _run_step(step, context):
-                progress.put(step.name, "done")
-                position += 1
-            else:
-                print_lines("This step is not done yet: do it again, or skip it for now.")
+        elif run_step(step, context, progress):
+            position += 1
     _show_steps(steps, progress, position)
-    skipped_names = [step.name for step in steps if progress.steps.get(step.name) != "done"]
-    if skipped_names:
-        print_lines(f"Skipped: {', '.join(skipped_names)}. Run {command} to do them.")
+    return _sum_up(steps, progress, command)
+
+
+def _sum_up(steps: list[SetupStep], progress: Progress, command: str) -> int:
+    """Says which steps are not done. Returns the exit code."""
+    words = {step.name: progress.steps.get(step.name, "") for step in steps}
+    failed_names = [name for name, word in words.items() if word == FAILED]
+    other_names = [name for name, word in words.items() if word in (SKIPPED, "")]
+    if failed_names:
+        print_lines(
+            f"FAILED: {', '.join(failed_names)}. Nobody may lie on the mat before this is fixed."
+        )
+    if other_names:
+        print_lines(f"Not done: {', '.join(other_names)}.")
+    if failed_names or other_names:
+        print_lines(f"Run {command} to do these steps.")
     else:
         print_lines(
             "All steps are done. Before you lie down, read in the README who should ask a doctor "
             "first."
         )
-    return 0
+    return 0 if set(words.values()) <= {DONE, SKIPPED} else 1
 
 
 def _first_open_step(steps: list[SetupStep], progress: Progress) -> int:
-    """The first step that is neither done nor skipped, else the first skipped one, else 0."""
+    """The first step that has failed, else the first that is open, else the first that was skipped,
+    else 0."""
     words = [progress.steps.get(step.name, "") for step in steps]
-    return next((words.index(word) for word in ("", "skipped") if word in words), 0)
+    return next((words.index(word) for word in (FAILED, "", SKIPPED) if word in words), 0)
 
 
 def _show_steps(steps: list[SetupStep], progress: Progress, position: int) -> None:
     print_lines("")
     for i, step in enumerate(steps):
         word = progress.steps.get(step.name, "")
-        print_lines(f"{'>' if i == position else ' '} {i + 1:>2} {step.name:<22} {word}")
+        shown = word.upper() if word == FAILED else word
+        print_lines(f"{'>' if i == position else ' '} {i + 1:>2} {step.name:<22} {shown}")
     if position < len(steps):
         print_lines(steps[position].about)
 
 
-def _run_step(step: SetupStep, context: Context) -> bool:
-    """Runs a step. An error does not end setup: it is shown, and the step is not done."""
+def run_step(step: SetupStep, context: Context, progress: Progress) -> bool:
+    """Runs a step and keeps how it has ended. True: it is done.
+
+    What went wrong stays on the screen until the person has read it.
+    """
+    print_lines(f"--- {step.name} ---")
     try:
-        return step.run(context)
+        if step.run is not _prepare_mat_file and not os.path.exists(context.mat_file):
+            raise BuilderError(f"Do step 1 first: there is no mat file {context.mat_file} yet")
+        if step.name == "first session":
+            _require_stops(progress)
+        outcome = step.run(context)
     except AuthorError as error:
         print_lines(*map(str, error.mistakes))
         print_lines(f"Fix {context.mat_file} in another window, then do this step again.")
+        wait_for_enter()
+        return False
     except FirmwareError as error:
         print_lines(f"{error}.")
+        wait_for_enter()
+        return False
+    except KeyboardInterrupt:
+        outcome = Outcome.NOT_DONE
+    if outcome is Outcome.DONE:
+        progress.put(step.name, DONE)
+        return True
+    if outcome is Outcome.FAILED:
+        progress.put(step.name, FAILED)
+        print_lines(f"FAILED: {step.name}. Fix the cause, then do this step again.")
+        wait_for_enter()
+    elif progress.steps.get(step.name) != DONE:
+        print_lines("This step is not done yet: do it again, or skip it for now.")
     return False
 
 
-def _ask_key(prompt: str) -> str:
-    with Terminal() as terminal:
-        return _wait_for_key(terminal, prompt)
-
-
-def _wait_for_key(terminal: Terminal, prompt: str, wait_s: float | None = None) -> str:
-    """One key. Each of `LEAVE_KEYS` counts as q. Empty: no key within `wait_s`. With None it
-    waits until a key is pressed."""
-    terminal.show((), prompt)
-    if not select.select((0,), (), (), wait_s)[0]:
-        return ""
-    key = terminal.read_keys()[0]
-    return "q" if key in LEAVE_KEYS else key
+def _require_stops(progress: Progress) -> None:
+    """Raises BuilderError if a check of what stops the mat has failed."""
+    failed_names = [name for name in STOPS if progress.steps.get(name) == FAILED]
+    if failed_names:
+        raise BuilderError(
+            f"Do not lie on the mat: {' and '.join(failed_names)} failed. Do that step again first"
+        )
 
 
 # ---- the steps that are not commands of their own
 
 
-def _prepare_mat_file(context: Context) -> bool:
-    shipped_text = shipped.mat_text()
-    if not os.path.exists(context.mat_file):
-        os.makedirs(os.path.dirname(context.mat_file), exist_ok=True)
-        write_new(context.mat_file, shipped_text)
-    is_shipped = False
-    # A file that cannot be read gets its sentence when the mat is read, below.
-    with suppress(OSError), open(context.mat_file, encoding="utf-8", errors="replace") as file:
-        is_shipped = file.read() == shipped_text
-    if is_shipped:  # It was missing, or the Debian package brought it.
+def _prepare_mat_file(context: Context) -> Outcome:
+    is_new = not os.path.exists(context.mat_file)
+    if is_new:
+        create_mat_file(context.mat_file)
+    # The Debian package brings a copy of the shipped file, which nobody has looked at either.
+    if is_new or _is_shipped(context.mat_file):
         print_lines(
-            f"{context.mat_file} is a copy of the shipped one. If your pins, motors or supply "
-            "differ from the reference mat, edit it now, in another window."
+            "If your pins, motors or supply differ from the reference mat, edit it now, in another "
+            "window."
         )
-        _ask_key("press any key to continue")
+        wait_for_enter()
     mat = context.mat
     zones = ", ".join(zone.name for zone in mat.zones)
     print_lines(f"{mat.name}: {len(mat.motors)} motors in {zones}.")
-    return True
+    return Outcome.DONE
 
 
-def _run_doctor(context: Context) -> bool:
+def _is_shipped(mat_file: str) -> bool:
+    # A file that cannot be read gets its sentence when the mat is read.
+    with suppress(OSError), open(mat_file, encoding="utf-8", errors="replace") as file:
+        return file.read() == shipped.mat_text()
+    return False
+
+
+def _run_doctor(context: Context) -> Outcome:
     code = doctor.doctor(argparse.Namespace(mat=context.mat_file, json=False))
-    if context.is_mock:
-        print_lines("This does not matter in the simulation. On a Pi, nothing may be BAD.")
-    return code == 0 or context.is_mock
+    if code == 0:
+        wait_for_enter()  # The notes would leave the screen.
+        return Outcome.DONE
+    if not context.is_mock:
+        return Outcome.FAILED
+    load_mat(context.mat_file)  # Raises AuthorError if it is the mat file that is BAD.
+    print_lines("In the simulation only the mat file matters. On a Pi, nothing may be BAD.")
+    wait_for_enter()
+    return Outcome.DONE
 
 
-def _calibrate(zone: str, context: Context) -> bool:
-    return run_calibration(context, zone) == 0
+def _calibrate(zone: str, context: Context) -> Outcome:
+    return run_calibration(context, zone)
 
 
-def _install_service(commands: Commands, context: Context) -> bool:
+def _install_service(commands: Commands, context: Context) -> Outcome:
     if context.is_mock:
         print_lines("The simulation installs nothing. On a Pi this step runs `service install`.")
-        return True
+        return Outcome.DONE
     if context.mat_file != paths.SERVICE_MAT:
         print_lines(f"The service reads {paths.SERVICE_MAT}: copy your mat file to that path.")
-    return commands.install_service() == 0
-
-
-def _play_first_session(commands: Commands, context: Context) -> bool:
-    """Plays the first session through a daemon, as every later session is played.
-
-    It uses the service's daemon if that runs, else it starts one for this step.
-    """
-    print_lines(
-        "Lie down, with the stop switch within reach. Press the start button to start. Any press "
-        "stops the session; so does any key here. A serial terminal program can do the same: "
-        f"`select {FIRST_PROFILE}`, `start`, and `!` to stop."
-    )
-    with _daemon_client(context, commands) as client, Terminal() as terminal:
-        last_line = client.ask(f"select {FIRST_PROFILE}")[-1]
-        if last_line.startswith("err"):
-            message = last_line.split(" ", 2)[2]
-            raise BuilderError(f"{FIRST_PROFILE} cannot be played on this mat: {message}")
-        is_done, line = _follow_session(client, terminal, context.is_mock)
-        terminal.show((line,), "")
-    return is_done
-
-
-def _follow_session(client: Client, terminal: Terminal, is_mock: bool) -> tuple[bool, str]:
-    """Shows the session until it ends. Returns whether one ran, and a closing line to show."""
-    has_run = False
-    keys = "s: start" + ("   b: press the start button" if is_mock else "") + "   q: quit"
-    while True:
-        status = parse_fields(client.ask("status")[-1])
-        if status["state"] == "fault":
-            return False, f"A fault: {status['fault']}. `firmware-ctl doctor` looks for its cause."
-        if status["state"] in ("running", "paused"):
-            has_run = True
-            progress = f"{status['state']}: {status['phase']}, {float(status['left']):.0f} s left"
-            if _wait_for_key(terminal, f"{progress}   any key stops", 0.5):
-                client.ask("stop")
-            continue
-        if has_run:
-            return True, "Session finished."
-        key = _wait_for_key(terminal, f"{status['profile']} is selected   {keys}", 0.5)
-        if key == "q":
-            return False, "No session was started."
-        if key in ("s", "b"):
-            last_line = client.ask("start" if key == "s" else "press")[-1]
-            if last_line.startswith("err"):
-                terminal.show((last_line.split(" ", 2)[2],), "")
-
-
-@contextmanager
-def _daemon_client(context: Context, commands: Commands) -> Iterator[Client]:
-    """A client of the running service, or of a daemon that lives as long as this context."""
-    if not context.is_mock:
-        service_client = commands.connect(paths.SERVICE_SOCKET)
-        if service_client is not None:
-            with service_client as client:
-                yield client
-            return
-    path = os.path.join(context.state_folder, "setup.sock")
-    words = ["mock", "--no-view", "--speed", MOCK_SPEED] if context.is_mock else ["run"]
-    words += ["--mat", context.mat_file, "--socket", path]
-    words += [] if context.is_mock else ["--state", context.state_folder]
-    daemon = subprocess.Popen(
-        # -P: Python must not import from the current folder, because setup often runs as root.
-        [sys.executable, "-P", "-m", "firmware_ctl", *words],
-        env=shipped.child_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert daemon.stdout is not None
-        for line in daemon.stdout:
-            if line.startswith("* ready"):
-                break
-        else:
-            raise BuilderError(daemon.communicate()[1].strip().removeprefix("firmware-ctl: "))
-        own_client = commands.connect(path)
-        if own_client is None:
-            raise BuilderError(f"the daemon that was started does not answer on {path}")
-        with own_client as client:
-            yield client
-    finally:
-        daemon.terminate()
-        daemon.communicate()
+    return Outcome.DONE if commands.install_service() == 0 else Outcome.NOT_DONE

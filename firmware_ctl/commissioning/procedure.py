@@ -11,7 +11,7 @@ from collections.abc import Generator
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from firmware_ctl.config.mat import Mat
-from firmware_ctl.limits import GRID_MS, SIGNAL_LEVEL_PCT
+from firmware_ctl.limits import GRID_MS, SECOND_KICK_MS, SIGNAL_LEVEL_PCT
 from firmware_ctl.session.button import Contact
 from firmware_ctl.session.events import (
     Close,
@@ -38,6 +38,9 @@ MOTOR_MS: Final = 60_000
 REPEAT_MS: Final = 700
 """The same key within this time is key repeat or a bounce, not a second answer."""
 
+SPIN_UP_MS: Final = 500
+"""How long a motor may take to turn once it has a duty that starts it."""
+
 LEAVE_KEYS: Final = ("q", "\x03", "\x04", "")
 """q, Ctrl-C, Ctrl-D, and a terminal that is gone."""
 
@@ -59,6 +62,10 @@ class Answer(NamedTuple):
 
 OTHER_KEY: Final = "other key"
 """A key that the question does not offer. The motor is off."""
+BUTTON: Final = "start button"
+"""The start button was pressed while the motor ran. The motor is off."""
+QUIT: Final = "quit"
+"""One of `LEAVE_KEYS`, in answer to a question that asked for it. The motor is off."""
 OUT_OF_TIME: Final = "out of time"
 """The motor has used up `MOTOR_MS`. It is off."""
 ENDED: Final = "ended"
@@ -122,6 +129,10 @@ class Gentle:
         level_pct = SIGNAL_LEVEL_PCT if driven.kick_ms else max(SIGNAL_LEVEL_PCT, start_level_pct)
         self._level_pct = min(level_pct, cap_pct)
         self._rise_pct_s = mat.limits.rise_pct_s
+        risen_after_ms = self._level_pct * 1000 // self._rise_pct_s
+        kicked_after_ms = SECOND_KICK_MS if driven.kick_ms else 0
+        self.turns_after_ms = max(risen_after_ms, kicked_after_ms) + SPIN_UP_MS
+        """From then on a motor that works turns: its last chance to start has passed."""
         self._motor = motor
         self._count = len(mat.motors)
         self._drive = MotorDrive(drive_table_of(mat))
@@ -153,6 +164,10 @@ class Question(NamedTuple):
     """A motor supply that is switched off also answers the question, and is not a fault."""
     for_ms: int | None = None
     """A question without a drive ends after this time. None: it waits for an answer."""
+    opens_after_ms: int = 0
+    """Before that the keys answer nothing, because the motor has not had time to start."""
+    takes_quit: bool = False
+    """The keys to quit answer with `QUIT`, and do not end the procedure."""
 
 
 Result = TypeVar("Result", covariant=True)
@@ -169,6 +184,8 @@ class Procedure(Generic[Result]):
         self.fault: Fault | None = None
         self.status = SessionStatus(State.IDLE)
         self.question: Question | None = None
+        self.prompt = ""
+        """The keys that answer now, and their meanings."""
         self.duty_pct = 0
         """The present duty of the question's motor."""
         self._questions = questions
@@ -209,6 +226,7 @@ class Procedure(Generic[Result]):
         duties = (0,) * self._count
         if self.is_moving and self.question is not None and self.question.motor is not None:
             duties = _only(self.question.motor, self.duty_pct, self._count)
+        self.prompt = self._prompt(now_ms)
         notices = tuple(Notice("text", {"text": line}) for line in self._lines)
         state = State.FAULT if self.fault is not None else State.IDLE
         self.status = SessionStatus(
@@ -236,13 +254,29 @@ class Procedure(Generic[Result]):
             case Close():
                 self._end("Stopped by a signal: the motors are off.", now_ms)
 
+    def _prompt(self, now_ms: int) -> str:
+        if self.question is None or self.closed:
+            return ""
+        is_open = now_ms - self._asked_at_ms >= self.question.opens_after_ms
+        return self.question.prompt if is_open else "the motor starts   q: quit"
+
     def _take_key(self, key: Key, question: Question, now_ms: int) -> None:
         is_repeat = key == self._last_key and now_ms - self._last_key_at_ms < REPEAT_MS
         self._last_key, self._last_key_at_ms = key, now_ms
         if key.text in LEAVE_KEYS:
-            self._end("Stopped: the motors are off.", now_ms)
-        elif not is_repeat:
-            self._answer(key.text if key.text in question.keys else OTHER_KEY, now_ms)
+            # A terminal that is gone, an empty text, can answer no further question.
+            if question.takes_quit and key.text:
+                self._answer(QUIT, now_ms)
+            else:
+                self._end("Stopped: the motors are off.", now_ms)
+        elif is_repeat:
+            return
+        elif key.text not in question.keys:
+            self._answer(OTHER_KEY, now_ms)
+        elif now_ms - self._asked_at_ms < question.opens_after_ms:
+            self._lines.append("Too early: the motor has not had time to start. It goes on.")
+        else:
+            self._answer(key.text, now_ms)
 
     def _take_contacts(self, event: Contacts, question: Question, now_ms: int) -> None:
         previous, self._contact = self._contact, event.contact
@@ -251,7 +285,7 @@ class Procedure(Generic[Result]):
             self._answer(CONTACT_READ, now_ms)
         elif self.is_moving and Contact.PRESSED in readings and previous is not Contact.PRESSED:
             # Any press of the start button stops a session, so it must stop a motor here too.
-            self._answer(OTHER_KEY, now_ms)
+            self._answer(BUTTON, now_ms)
 
     def _play(self, now_ms: int) -> int | None:
         """Sets the motor's duty, ends questions whose time is over, and returns the next wake."""

@@ -11,6 +11,7 @@ import sys
 import termios
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from enum import IntEnum
 from typing import NamedTuple
 
 from firmware_ctl.commissioning.procedure import Key, Procedure, Questions, Result
@@ -52,6 +53,16 @@ class Context(NamedTuple):
         return load_mat(self.mat_file)
 
 
+class Outcome(IntEnum):
+    """How a step has ended. The numbers are the exit codes of the child process that runs it."""
+
+    DONE = 0
+    NOT_DONE = 1
+    """The person quit, or an error was shown."""
+    FAILED = 4
+    """The step has found something wrong. No error has this exit code."""
+
+
 class Keyboard:
     """A source of the loop: passes the terminal's keys to the procedure."""
 
@@ -90,12 +101,13 @@ class Screen:
 
     def step(self, event: object, step: Step, now_ms: int) -> None:
         procedure = self._procedure
-        status = ""
-        if procedure.question is not None and not procedure.closed:
-            status = procedure.question.prompt
+        status = procedure.prompt
+        # The simulated rotors are asked in each step: they also come to rest between two questions.
+        rotation = self._simulated.rotation(now_ms) if self._simulated else ""
         if procedure.is_moving:
-            rotation = self._simulated.rotation(now_ms) if self._simulated else ""
             status = f"{procedure.duty_pct:>3} %{rotation}   {status}"
+        elif status and self._simulated is not None and self._simulated.is_stop_pressed:
+            status = f"(stop switch pressed)   {status}"
         self._terminal.show(tuple(notice.fields["text"] for notice in step.notices), status)
 
 
@@ -106,14 +118,17 @@ class Simulated:
         from firmware_ctl.simulator.erm import Erm
         from firmware_ctl.simulator.hardware import simulated
 
-        self._is_stop_pressed = False
+        self.is_stop_pressed = False
         self._motors = [(motor, Erm(motor)) for motor in mat.motors]
         self.hardware, self._board, _ = simulated(mat, now_ms, waker)
 
     def rotation(self, now_ms: int) -> str:
         for motor, erm in self._motors:
             erm.set_duty(self._board.power_at(motor, now_ms), now_ms)
-        return " (turns)" if any(erm.at(now_ms).turning for _, erm in self._motors) else " (still)"
+        is_turning = any(erm.at(now_ms).turning for _, erm in self._motors)
+        if self.is_stop_pressed:
+            return " (stop switch)"
+        return " (turns)" if is_turning else " (still)"
 
     def handle_key(self, key: str, loop: Loop) -> bool:
         """Operates a simulated switch. False: the key is not for a switch."""
@@ -123,11 +138,11 @@ class Simulated:
                 loop.press(500)
 
         if key == "x":
-            self._is_stop_pressed = not self._is_stop_pressed
-            self._board.stop_switch(self._is_stop_pressed)
-        elif key == "b":
+            self.is_stop_pressed = not self.is_stop_pressed
+            self._board.stop_switch(self.is_stop_pressed)
+        elif key == "p":
             loop.later(SETTLE_MS, press_button)  # The loop ignores presses before SETTLE_MS.
-        return key in ("x", "b")
+        return key in ("x", "p")
 
 
 def run_procedure(context: Context, mat: Mat, questions: Questions[Result]) -> Result | None:
@@ -197,8 +212,8 @@ def _open_pi(state_folder: str, mat: Mat, origin_ns: int, stack: ExitStack) -> H
     return pi.open(mat._replace(led_pin=None), origin_ns, lambda line: None)
 
 
-def run_in_child(context: Context, step: Callable[[], int]) -> int:
-    """Runs a step in a child process and returns its exit code, 0 or 1.
+def run_in_child(context: Context, step: Callable[[], Outcome]) -> Outcome:
+    """Runs a step in a child process. An error in it is shown, and the step is not done.
 
     If the child is killed, for example by the dead-man, this process drives the motor pins low: the
     kernel may keep the outputs of a dead process high. The service has `ExecStopPost=` and the pin
@@ -222,14 +237,15 @@ def run_in_child(context: Context, step: Callable[[], int]) -> int:
         stack.callback(signal.signal, signal.SIGTERM, old_handler)
         _, status = os.waitpid(child, 0)
     if not os.WIFSIGNALED(status):
-        return 1 if os.WEXITSTATUS(status) else 0
+        code = os.WEXITSTATUS(status)
+        return Outcome(code) if code in set(Outcome) else Outcome.NOT_DONE
     # The pins come first: the terminal may be slow, or gone.
     lines = _drive_pins_low(context.state_folder)
     with suppress(termios.error):
         termios.tcsetattr(0, termios.TCSANOW, original_mode)
     name = signal.Signals(os.WTERMSIG(status)).name
     print_lines("", f"The process was killed ({name}). The mat file is unchanged.", *lines)
-    return 1
+    return Outcome.NOT_DONE
 
 
 def _drive_pins_low(state_folder: str) -> list[str]:

@@ -1,18 +1,27 @@
 """Keys and text on the terminal of the `wiring` and `setup` commands.
 
-It knows the terminal's modes and how to write without waiting. It never knows a motor or a
-question.
+It knows the terminal's modes and how to write without waiting. It never knows a motor.
 """
 
 import os
+import re
 import select
 import termios
 import textwrap
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
+from firmware_ctl.commissioning.procedure import LEAVE_KEYS
+
 WIDTH: Final = 79
-"""Columns that are used, so that an 80-column terminal never wraps the status line."""
+"""Most columns that are used. One is left free, so that a terminal never wraps the status line:
+only the last line of it would be overwritten."""
+
+UP: Final = "up"
+DOWN: Final = "down"
+_ARROWS: Final = {b"\x1b[A": UP, b"\x1bOA": UP, b"\x1b[B": DOWN, b"\x1bOB": DOWN}
+"""What a terminal sends for an arrow key, in its two modes."""
 
 
 def print_lines(*lines: str) -> None:
@@ -21,11 +30,22 @@ def print_lines(*lines: str) -> None:
         os.write(1, text.encode(errors="replace"))
 
 
+def _width() -> int:
+    try:
+        columns = os.get_terminal_size(1).columns
+    except OSError:
+        columns = 0  # The terminal is gone.
+    return min(WIDTH, columns - 1) if columns > 1 else WIDTH
+
+
 def _wrapped(line: str) -> str:
-    """The line in several lines. A path stays in one piece, so that it can be copied."""
-    return textwrap.fill(
-        line, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    """The line in several lines. A path, or a command in backticks, stays in one piece, so that it
+    can be copied."""
+    unbroken = re.sub("`[^`]*`", lambda command: command[0].replace(" ", "\0"), line)
+    wrapped = textwrap.fill(
+        unbroken, _width(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )
+    return wrapped.replace("\0", " ")
 
 
 class Terminal:
@@ -65,18 +85,43 @@ class Terminal:
             text = "\r\x1b[K"
             for line in lines:
                 text += _wrapped(line) + "\n"
-            self._status = status[:WIDTH]
-            self._unsent += (text + self._status).encode(errors="replace")
+            self._status = status
+            self._unsent += (text + status[: _width()]).encode(errors="replace")
         if self._unsent and select.select((), (1,), (), 0)[1]:
             with suppress(OSError):  # If the terminal is gone, `read_keys` returns [""].
                 self._unsent = self._unsent[os.write(1, self._unsent[:1024]) :]
 
     def read_keys(self) -> list[str]:
-        """Waits for input and returns its keys in lower case. [""]: the terminal is gone."""
+        """Waits for input and returns its keys in lower case, or `UP` or `DOWN`.
+
+        [""]: the terminal is gone.
+        """
         try:
             data = os.read(0, 64)
         except OSError:
             data = b""
         if data.startswith(b"\x1b"):  # An arrow or function key sends a whole sequence.
-            return ["\x1b"]
+            return [_ARROWS.get(data, "\x1b")]
         return [*data.decode(errors="replace").lower().replace("\r", "\n")] or [""]
+
+    def wait_for_key(self, prompt: str, wait_s: float | None = None) -> str:
+        """One key. Each of `LEAVE_KEYS` counts as q. Empty: no key within `wait_s`. With None it
+        waits until a key is pressed."""
+        self.show((), prompt)
+        if not select.select((0,), (), (), wait_s)[0]:
+            return ""
+        key = self.read_keys()[0]
+        return "q" if key in LEAVE_KEYS else key
+
+
+def ask_key(prompt: str, keys: Sequence[str]) -> str:
+    """Asks until one of the keys, or q, is pressed. Each of `LEAVE_KEYS` counts as q."""
+    with Terminal() as terminal:
+        while (key := terminal.wait_for_key(prompt)) not in (*keys, "q"):
+            terminal.show(("Unknown key.",), prompt)
+    return key
+
+
+def wait_for_enter() -> None:
+    """Waits until the person has read what is shown. Also returns if the terminal is gone."""
+    ask_key("Enter: continue", "\n")

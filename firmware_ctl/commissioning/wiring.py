@@ -1,7 +1,7 @@
 """The `wiring` command: checks every motor, or calibrates a zone, and writes the measured duties.
 
 It knows the steps that `setup` offers too, and the mat file. It never decides which motor runs:
-`questions` does.
+`questions` and `calibration` do.
 """
 
 import argparse
@@ -9,43 +9,62 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from firmware_ctl.commissioning.calibration import MeasuredDuties, calibrate
+from firmware_ctl.commissioning.procedure import Questions
 from firmware_ctl.commissioning.questions import (
-    MeasuredDuties,
-    calibrate,
     check_motors,
     check_start_button,
     check_stop_switch,
-    motor_report,
 )
-from firmware_ctl.commissioning.runner import BuilderError, Context, run_in_child, run_procedure
-from firmware_ctl.commissioning.terminal import print_lines
+from firmware_ctl.commissioning.runner import (
+    BuilderError,
+    Context,
+    Outcome,
+    run_in_child,
+    run_procedure,
+)
+from firmware_ctl.commissioning.terminal import ask_key, print_lines
 from firmware_ctl.config import paths, shipped
 from firmware_ctl.config.mat import Mat, zone_name
 from firmware_ctl.config.mat_edit import with_duties
 from firmware_ctl.config.slips import suggestion
-from firmware_ctl.errors import AuthorError, DeviceError
+from firmware_ctl.errors import AuthorError, DeviceError, FirmwareError
 from firmware_ctl.storage.files import atomic_write
+from firmware_ctl.timeline.folder import write_new
 
 MOCK_KEYS: Final = (
-    "Simulation: the status line shows whether the motor is turning. x toggles the stop switch; "
-    "b presses the start button."
+    "Simulation: no real motor runs. The status line shows whether the simulated motor turns. "
+    "x: press or release the stop switch   p: press the start button"
 )
 
 
 def wiring(args: argparse.Namespace, guarded: Callable[[Callable[[], int]], int]) -> int:
     """Exit code 0: every motor was felt, or the whole zone was calibrated; else 1."""
-    state_folder = os.path.abspath(args.state or paths.SERVICE_STATE)
-    mat_file = os.path.abspath(args.mat or paths.mat_file())
-    context = Context(mat_file, state_folder, args.mock, guarded)
+    state_folder = paths.mock_state() if args.mock else paths.SERVICE_STATE
+    state_folder = os.path.abspath(args.state or state_folder)
+    own_mat_file = os.path.join(state_folder, "mat.yaml")
     try:
         require_terminal(args.mock)
+        mat_file = args.mat or paths.mat_file()
+        if args.mock and not args.mat:
+            # `setup --mock` uses the same file. Simulated motors are never written into a real one.
+            if os.path.exists(own_mat_file):
+                mat_file = own_mat_file
+                print_lines(f"The mat file is {own_mat_file}.")
+            elif args.calibrate is not None:
+                mat_file = own_mat_file
+                create_mat_file(own_mat_file)
+        context = Context(os.path.abspath(mat_file), state_folder, args.mock, guarded)
         if args.calibrate is None:
-            return run_motor_check(context)
-        return run_calibration(context, args.calibrate)
+            outcome = run_motor_check(context)
+        else:
+            outcome = run_calibration(context, args.calibrate)
     except AuthorError as error:
-        raise BuilderError(f"fix the mat file first:\n{error}") from None
+        print_lines("Fix the mat file first:", *map(str, error.mistakes))
+        return 1
     except DeviceError as error:
         raise BuilderError(str(error)) from None
+    return 0 if outcome is Outcome.DONE else 1
 
 
 def require_terminal(is_mock: bool) -> None:
@@ -56,25 +75,57 @@ def require_terminal(is_mock: bool) -> None:
         print_lines(MOCK_KEYS)
 
 
+def create_mat_file(path: str) -> None:
+    """Creates a mat file: a copy of the service's if there is one, else of the shipped one."""
+    source = paths.mat_file()
+    with open(source, encoding="utf-8") as file:
+        text = file.read()
+    # The shipped file names its schema by a relative path, which a copy elsewhere cannot use.
+    text = text.replace("$schema=.", f"$schema={os.path.dirname(source)}")
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    except OSError as error:
+        raise DeviceError(f"{path} cannot be written: {error.strerror}") from None
+    write_new(path, text)
+    print_lines(f"{path} is new, a copy of {source}.")
+
+
 # ---- the steps
 
 
-def run_motor_check(context: Context) -> int:
-    """Exit code 0 if every motor was felt."""
+def run_motor_check(context: Context) -> Outcome:
+    """Failed: a motor was not felt."""
 
-    def step() -> int:
+    def check(mat: Mat) -> Questions[bool]:
+        was_felt = yield from check_motors(mat)
+        return all(was_felt.values())
+
+    return _run_check(context, check)
+
+
+def run_stop_switch_check(context: Context) -> Outcome:
+    return _run_check(context, check_stop_switch)
+
+
+def run_start_button_check(context: Context) -> Outcome:
+    return _run_check(context, check_start_button)
+
+
+def _run_check(context: Context, check: Callable[[Mat], Questions[bool | None]]) -> Outcome:
+    """Runs questions whose result is True, False, or None if there is no answer."""
+
+    def step() -> Outcome:
         mat = context.mat
-        was_felt = run_procedure(context, mat, check_motors(mat))
-        if was_felt is None:
-            return 1
-        print_lines(*motor_report(mat, was_felt))
-        return 0 if all(was_felt.values()) else 1
+        result = run_procedure(context, mat, check(mat))
+        if result is None:
+            return Outcome.NOT_DONE
+        return Outcome.DONE if result else Outcome.FAILED
 
     return run_in_child(context, step)
 
 
-def run_calibration(context: Context, zone: str) -> int:
-    """Calibrates a zone. Exit code 0 if all its motors were measured.
+def run_calibration(context: Context, zone: str) -> Outcome:
+    """Calibrates a zone. Done: all its motors were measured.
 
     The mat file is replaced as a whole at the end, or not at all.
     """
@@ -83,20 +134,20 @@ def run_calibration(context: Context, zone: str) -> int:
     present_zones = [zone.name for zone in mat.zones if zone.present]
     if name not in present_zones:
         raise BuilderError(f"unknown zone '{zone}'; {suggestion(name, present_zones)}")
-    _require_own_mat_file(context, zone)
+    _require_own_mat_file(context)
 
-    def step() -> int:
+    def step() -> Outcome:
         measured = run_procedure(context, mat, calibrate(mat, name))
-        if not measured:
+        if not measured or not save_measured(context, mat, measured):
             print_lines("The mat file is unchanged.")
-            return 1
-        write_duties(context.mat_file, mat, measured)
-        return 0 if len(measured) == sum(motor.zone == name for motor in mat.motors) else 1
+            return Outcome.NOT_DONE
+        is_whole = len(measured) == sum(motor.zone == name for motor in mat.motors)
+        return Outcome.DONE if is_whole else Outcome.NOT_DONE
 
     return run_in_child(context, step)
 
 
-def _require_own_mat_file(context: Context, zone: str) -> None:
+def _require_own_mat_file(context: Context) -> None:
     """Raises BuilderError if measured values could not, or must not, be written to the mat file.
 
     It is called before any motor runs: nobody should lie through a calibration that cannot be kept.
@@ -107,39 +158,48 @@ def _require_own_mat_file(context: Context, zone: str) -> None:
         reason = "this would change the shipped mat file"
     elif context.is_mock and real_path == os.path.realpath(paths.SERVICE_MAT):
         reason = f"{context.mat_file} is for real motors, and these are simulated"
+    if reason and context.is_mock:
+        raise BuilderError(f"{reason}; without --mat a copy of it is used")
     if reason:
-        mock = "--mock " if context.is_mock else ""
         raise BuilderError(
-            f"{reason}; make a copy of your own first: "
-            f"cp -n {context.mat_file} mat.yaml && "
-            f"firmware-ctl wiring {mock}--calibrate {zone} --mat mat.yaml"
+            f"{reason}; the first step of `sudo firmware-ctl setup` makes a copy of your own, "
+            f"{paths.SERVICE_MAT}"
         )
     folder = os.path.dirname(real_path)
     if not os.access(folder, os.W_OK):
         raise BuilderError(f"nothing can be written to {folder}; try it with sudo")
 
 
-def run_stop_switch_check(context: Context) -> int:
-    def step() -> int:
-        mat = context.mat
-        return 0 if run_procedure(context, mat, check_stop_switch(mat)) else 1
-
-    return run_in_child(context, step)
-
-
-def run_start_button_check(context: Context) -> int:
-    def step() -> int:
-        mat = context.mat
-        return 0 if run_procedure(context, mat, check_start_button(mat)) else 1
-
-    return run_in_child(context, step)
+def save_measured(
+    context: Context, measured_mat: Mat, measured: Mapping[str, MeasuredDuties]
+) -> bool:
+    """Writes the values, and tries again as long as the person wants: a full disk or a mistake in
+    the mat file must not cost a calibration. False: the person gave up."""
+    while True:
+        try:
+            mat = context.mat  # Someone may have edited the file during the measurement.
+            pins = {motor.name: motor.pin for motor in mat.motors}
+            changed = [
+                motor.name
+                for motor in measured_mat.motors
+                if motor.name in measured and pins.get(motor.name) != motor.pin
+            ]
+            if changed:
+                raise BuilderError(f"{', '.join(changed)} has another pin now, or is gone")
+            write_duties(context.mat_file, mat, measured)
+            return True
+        except FirmwareError as error:
+            print_lines("Not saved:", *str(error).splitlines())
+        keys = "Enter: save again, once the cause is fixed   q: discard the measured values"
+        if ask_key(keys, "\n") == "q":
+            return False
 
 
 def write_duties(path: str, mat: Mat, measured: Mapping[str, MeasuredDuties]) -> None:
     """Writes the measured values into the mat file, and a backup beside it.
 
     Raises BuilderError if the file cannot be written, or if it is no longer the file that `mat` was
-    read from: someone may have edited it during the measurement.
+    read from.
     """
     real_path = os.path.realpath(path)
     backup = f"{real_path}.before"

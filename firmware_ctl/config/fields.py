@@ -99,6 +99,10 @@ def identifier(letters: str, letters_shown: str, length_max: int = 32) -> Kind[s
         if text is None or re.fullmatch(pattern, text):
             return text
         hint = f"use 1 to {length_max} characters of {letters_shown}"
+        lower = text.lower()
+        meant = lower if re.fullmatch(pattern, lower) else re.sub("[ ._]+", "-", lower).strip("-")
+        if re.fullmatch(pattern, meant):
+            hint = f"use lower case: {meant}" if meant == lower else f"write {meant}"
         report.add(node, f"{key}: {shown(text)} is not a valid name; {hint}")
         return None
 

@@ -31,6 +31,12 @@ def profile_folders() -> list[str]:
     return [shipped.profiles_dir(), *own]
 
 
+def mock_state() -> str:
+    """The folder in which `setup --mock` and `wiring --mock` keep the user's mat file."""
+    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(home, "firmware-ctl-mock")
+
+
 def ring_file(state: str) -> str:
     """The path to which the flight recorder writes while the daemon of this state folder runs.
 
@@ -68,6 +74,14 @@ def mock_socket(make: bool = False) -> str:
                     "or set XDG_RUNTIME_DIR to a folder of your own"
                 )
     return os.path.join(folder, "firmware-ctl-mock.sock")
+
+
+def daemon_may_run() -> bool:
+    """Whether a daemon has left a socket. Without one the client's modules need not be loaded."""
+    try:
+        return any(map(os.path.exists, [SERVICE_SOCKET, mock_socket()]))
+    except DeviceError:
+        return True  # the client will say what is wrong
 
 
 def _is_own(folder: str) -> bool:

@@ -143,7 +143,7 @@ PATTERNS: Final[Mapping[str, PatternKind]] = {
         ),
         PatternKind(
             "tap",
-            "that many taps, as far apart as they are long, then the rest",
+            "`taps` taps with equal gaps, then a pause",
             (
                 Key("taps", "how many taps", least=1, most=10, is_count=True),
                 Key("tap_for", "length of a tap", default=150),

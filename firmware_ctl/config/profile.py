@@ -55,7 +55,7 @@ class Play(NamedTuple):
     """Pairs of (at_ms, level_pct) for keyframes, with `at_ms` from the end of `after_ms`. Empty for
     all other patterns."""
     after_ms: int = 0
-    """Length of the silence at the begin of each pass."""
+    """Length of the silence at the beginning of each pass."""
 
 
 class Phase(NamedTuple):
@@ -172,7 +172,8 @@ def _read_phase(block: Block, targets: Mapping[str, Target], report: Report) -> 
     if "play" not in block.node.pairs and "cue" not in block.node.pairs:
         report.add(block.node, "play: is missing; a phase needs play, or a cue, or both")
     if block["cue"] and block["for"] and block["for"] < limits.CUE_MS:
-        sentence = f"a cue takes at least {in_units(limits.CUE_MS)}, to tell its begin and its end"
+        least = in_units(limits.CUE_MS)
+        sentence = f"a cue takes at least {least}, so that its start and its end can be felt"
         report.add(block.at("for"), f"for: {in_units(block['for'])} is too short; {sentence}")
     plays: dict[str, tuple[ScalarNode, Block | None]] = block["play"] or {}
     lines = [_read_line(name, play, block["for"], report) for name, (_, play) in plays.items()]

@@ -280,6 +280,9 @@ def _known_on_mat(known: Iterable[str], noun: str, pattern: str) -> Kind[str]:
         if text is None or zone_name(text) in names:
             return text and zone_name(text)
         hint = slips.suggestion(zone_name(text), names)
+        side = text.removeprefix("all.")
+        if of_side := [name for name in names if name.endswith(f".{side}")]:
+            hint = f"name its zone: {', '.join(of_side)}"
         report.add(node, f"{key}: the mat has no {noun} {shown(text)}; {hint}")
         return None
 

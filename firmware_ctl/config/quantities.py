@@ -18,6 +18,12 @@ def in_units(duration_ms: int) -> str:
     return f"{duration_ms / 1_000}".removesuffix(".0") + "s"
 
 
+def clock(at_ms: float) -> str:
+    """Minutes and seconds as people read them, with a tenth unless it is 0: 12:40, 0:06.2."""
+    minutes, tenths = divmod(round(at_ms / 100), 600)
+    return f"{minutes}:{tenths / 10:04.1f}".removesuffix(".0")
+
+
 # At most 30 digits and 9 decimals: Python raises ValueError for an int of thousands of digits.
 # One space before the unit is read, too: `2 s` is how the SI writes it.
 _QUANTITY: Final = re.compile(r"(-?)(0|[1-9][0-9]{0,29})(?:\.([0-9]{1,9}))?(?: ?([a-z%/]+))?")
@@ -65,7 +71,10 @@ class _Quantity(NamedTuple):
             smallest = min(self.units, key=self.units.__getitem__)
             whole = "whole number" + (smallest and f" of {smallest}")
             either = " or ".join(f"{n}{smallest}" for n in (value, value + 1) if n >= self.least)
-            report.add(node, f"{key}: {text} is not a {whole}; write {either}")
+            hint = f"write {either}"
+            if unit == "%" and value == 0:  # 0.25%: an author who counts from 0 to 1
+                hint = self._with_unit(text.removesuffix("%").rstrip(), number, scale)
+            report.add(node, f"{key}: {text} is not a {whole}; {hint}")
         else:
             return value
         return None
@@ -88,6 +97,8 @@ class _Quantity(NamedTuple):
         if "%" in self.units and 0 < number < scale:
             meant = next(filter(self._accepts, self.proposals(text)), None)
             return f"did you mean {meant}?" if meant else self._hint_for(text)
+        if number == 0 and self.least > 0:
+            return f"write {self.show(self.least)} or more"
         fitting = [
             unit
             for unit, size in self.units.items()

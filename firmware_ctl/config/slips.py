@@ -88,11 +88,17 @@ _PERCENT: Final = re.compile(rf"\+?{_NUMBER}[ \u00a0]*(%|percent|pct|per cent|pr
 _WORTH_OF: Final = {"half": "50%", "full": "100%", "max": "100%", "off": "0%", "none": "0%"}
 
 
+def _bare(text: str) -> str:
+    """The text in lower case, without typographic quotes and without a comment that YAML does not
+    see, because no space is before its `#`."""
+    return text.partition("#")[0].strip("“”„ ").lower()
+
+
 def durations(text: str) -> Iterable[str]:
     """What is probably meant by a text that is not a duration: 1:30, 1m, 1h, 1,5min, 2min 30s."""
     if re.fullmatch("[0-9]{1,9},[0-9]{1,9}", text):
         text += "s"
-    text = text.lower().replace(",", ".")
+    text = _bare(text).replace(",", ".")
     clock = _CLOCK.fullmatch(text)
     if clock:
         hours, minutes, seconds = (int(group or 0) for group in clock.groups())
@@ -122,7 +128,7 @@ def _in_units(duration_ms: int) -> str:
 
 def percentages(text: str) -> Iterable[str]:
     """What is probably meant by a text that is not a percentage: 0.25, 25,5%, 25 percent, max."""
-    text = text.lower().replace(",", ".")
+    text = _bare(text).replace(",", ".")
     if text in _WORTH_OF:
         yield _WORTH_OF[text]
     match = _PERCENT.fullmatch(text)
@@ -142,7 +148,7 @@ def whole_numbers(text: str) -> Iterable[str]:
     text = text.lower()
     if text in words:
         yield str(words.index(text))
-    match = re.fullmatch(r"x? ?([0-9]{1,9})(?:\.0+)? ?(?:x|times)?", text)
+    match = re.fullmatch(r"x? ?([0-9]{1,9})(?:\.0+)? ?[a-z]{0,9}", text)
     if match:
         yield str(int(match[1]))
 

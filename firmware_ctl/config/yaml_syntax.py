@@ -335,7 +335,7 @@ def _dash_in_value(scene: _Scene) -> Explanation | None:
 
 
 _BLOCKS_MAX: Final = 2_000
-"""How many lines above the mark may hold the begin of its block. It bounds the time."""
+"""How many lines above the mark may hold the beginning of its block. It bounds the time."""
 _DASHES_MAX: Final = 16
 """The most dashes of one line that count. The reader refuses deeper lists."""
 _DASH: Final = re.compile("- +(?=[^ ])|-[ ]*$")
@@ -394,6 +394,13 @@ def _indentation(scene: _Scene) -> Explanation | None:
     return Explanation(scene.row, here.column, f"{found} by {nearest.column}; {advice}")
 
 
+def _list_without_key(scene: _Scene) -> Explanation | None:
+    if "expected key" not in scene.problem or not scene.line.lstrip().startswith("- "):
+        return None
+    sentence = "a list begins here without its key; write the key, such as `phases:`, above it"
+    return Explanation(scene.row, scene.column, sentence)
+
+
 _RULES: Final[tuple[Callable[[_Scene], Explanation | None], ...]] = (
     _invisible_character,
     _tab,
@@ -409,5 +416,6 @@ _RULES: Final[tuple[Callable[[_Scene], Explanation | None], ...]] = (
     _after_the_end,
     _first_character,
     _indentation,
+    _list_without_key,
 )
 """The first rule that finds its slip explains the error."""

@@ -216,7 +216,7 @@ class _TreeBuilder:
         event = self._next_event()
         if type(event) is not StreamEndEvent:
             mark = event.start_mark
-            sentence = "a second document begins here; a file holds one"
+            sentence = "a second document begins here; a file holds one, so remove the `---`"
             self._report.give_up(mark.line + 1, mark.column + 1, sentence)
         return root
 
@@ -276,7 +276,11 @@ class _TreeBuilder:
         """The node that an alias stands for. Counts its size against ALIASED_MAX."""
         name = shown(anchor)
         if anchor not in self._anchors:
-            self._report.give_up(line, column, f"no anchor &{name} ends before this alias")
+            self._report.give_up(
+                line,
+                column,
+                f"no anchor &{name} ends before this alias; quote a text that begins with `*`",
+            )
         node = self._anchors[anchor]
         self._aliased += node.size
         if self._aliased > ALIASED_MAX:

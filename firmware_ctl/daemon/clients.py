@@ -25,6 +25,7 @@ from firmware_ctl.protocol.framing import (
     is_answer,
     text_of,
 )
+from firmware_ctl.protocol.people import greeting
 from firmware_ctl.session.events import Notice, Ready, Reason, Step, Stop
 from firmware_ctl.session.session import Session
 
@@ -213,6 +214,9 @@ class Clients:
         self._received_at_ms = self.now_ms()
         received = connection.receive(data, self._received_at_ms)
         self._stop_if_asked(connection, received)
+        if connection.awaits_greeting:
+            connection.awaits_greeting = False
+            connection.answer([greeting(self.session)])
         if received.asks_status:
             connection.status(f"* status {commands.status(self.session, self.now_ms())}")
             connection.renewed_at_ms = self.now_ms()

@@ -56,11 +56,8 @@ class SocketLink:
             data = self._socket.recv(READ_AT_ONCE)
         except BlockingIOError:
             return b""
-        except ConnectionResetError:
-            # Linux reports the reset first, once. Then it delivers the bytes received before it.
-            return self.read()
         except OSError:
-            data = b""
+            data = b""  # a reset, which the kernel reports after the bytes received before it
         self.ended = not data
         return data
 

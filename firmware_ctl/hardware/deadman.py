@@ -11,6 +11,7 @@ import os
 import resource
 import select
 import signal
+import threading
 from contextlib import suppress
 from typing import Any, Final
 
@@ -22,14 +23,19 @@ _TRIAL_TIMER_MS: Final = 20
 _TRIAL_WITHIN_S: Final = 2.0
 
 
+_TO_PROCESS: Final = 0  # SIGEV_SIGNAL
+_TO_THREAD: Final = 4  # SIGEV_THREAD_ID
+
+
 class _SignalEvent(ctypes.Structure):
-    """struct sigevent of <signal.h>; sigev_notify 0 is SIGEV_SIGNAL."""
+    """struct sigevent of <signal.h>."""
 
     _fields_ = (
         ("value", ctypes.c_void_p),
         ("signo", ctypes.c_int),
         ("notify", ctypes.c_int),
-        ("padding", ctypes.c_char * 48),
+        ("thread_id", ctypes.c_int),
+        ("padding", ctypes.c_char * 44),
     )
 
 
@@ -40,15 +46,16 @@ class _TimerSpec(ctypes.Structure):
 
 
 class _Timer:
-    """A kernel timer that sends this process a signal (timer_create(2)).
+    """A kernel timer that sends a signal to this process, or to one thread (timer_create(2)).
 
-    Raises OSError if the kernel gives no timer.
+    `thread_id`: the kernel's number of the thread. Raises OSError if the kernel gives no timer.
     """
 
-    def __init__(self, signo: int) -> None:
+    def __init__(self, signo: int, thread_id: int | None = None) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._timer = ctypes.c_void_p()
-        event = _SignalEvent(signo=signo, notify=0)
+        notify = _TO_PROCESS if thread_id is None else _TO_THREAD
+        event = _SignalEvent(signo=signo, notify=notify, thread_id=thread_id or 0)
         create = getattr(self._libc, "timer_create", None)
         if create is None:
             raise OSError("this system has no timer_create")
@@ -76,12 +83,18 @@ def _last_error() -> OSError:
 class KernelDeadman:
     """While armed, the kernel kills this process unless `arm` is called again in time.
 
-    Raises OSError if the kernel has no timers.
+    A thread of its own writes the stacks. Python 3.11 writes them character by character, which
+    takes longer than the rest of the time before the kill if stderr is slow. A loop that comes
+    round just then must not wait for it.
+
+    Create it after the last fork. Raises OSError if the kernel has no timers.
     """
 
     def __init__(self) -> None:
         faulthandler.register(_DUMP_SIGNAL, file=2, all_threads=True, chain=False)
-        self._dump = _Timer(_DUMP_SIGNAL)
+        writer = threading.Thread(target=threading.Event().wait, name="stacks", daemon=True)
+        writer.start()
+        self._dump = _Timer(_DUMP_SIGNAL, writer.native_id)
         self._kill = _Timer(signal.SIGKILL)
 
     def arm(self) -> None:

@@ -183,7 +183,7 @@ def stop_daemon(path: str) -> tuple[int, str, bool]:
     except ConnectionRefusedError:
         return 0, f"no daemon answers on {path}", True
     except PermissionError:
-        return 0, f"{path} is not yours to use; try it with sudo", False
+        return 0, f"no permission to use {path}; try it with sudo", False
     except OSError:
         pass  # A timeout or a broken connection: the daemon hangs, or is just ending.
     finally:

@@ -17,9 +17,11 @@ from firmware_ctl import PROTOCOL, __version__, limits
 from firmware_ctl.errors import CallerError
 from firmware_ctl.protocol.connection import ERROR_CODES, FAULT_CODES, Connection, fields, text
 from firmware_ctl.protocol.framing import Flaw, Line, asks_status, is_answer, text_of
+from firmware_ctl.protocol.people import unknown_command, usage
 from firmware_ctl.protocol.try_line import read_try, try_timeline
 from firmware_ctl.session.events import (
     Clear,
+    EndTry,
     Input,
     Notice,
     Pause,
@@ -115,11 +117,10 @@ def answer(
 def _read(line: str, session: Session) -> tuple[Command, object]:
     """The command of a line, and the value of its words. Raises `CallerError` if it is invalid."""
     name, *words = line.split()
-    command = COMMANDS.get(name.lower())
-    if command is None:
-        raise CallerError("unknown-command", f"unknown command {name}; try help")
+    if (command := COMMANDS.get(name.lower())) is None:
+        raise CallerError("unknown-command", unknown_command(name))
     if not command.least <= len(words) <= command.most:
-        raise CallerError("bad-argument", f"usage: {command.name} {command.usage}".rstrip())
+        raise CallerError("bad-argument", usage(command.name, command.usage, words, session))
     return command, command.read(words, session)
 
 
@@ -240,7 +241,7 @@ def _profiles(context: CommandContext, request: Request[object]) -> Iterable[str
     for entry in session.catalogue.good:
         profile, timeline = entry.profile, entry.timeline
         count += 1
-        minutes = f"{timeline.end_ms / 60_000:.1f}".removesuffix(".0")
+        minutes = f"{timeline.end_ms / 60_000:.2f}".rstrip("0").rstrip(".")
         selected = "yes" if session.selected and profile is session.selected.profile else "no"
         yield f"- {profile.name} minutes={minutes} selected={selected} title={text(profile.title)}"
     yield f"ok count={count}"
@@ -307,7 +308,9 @@ def _read_try(words: Sequence[str], session: Session) -> Sequence[str]:
 
 
 def _try(context: CommandContext, request: Request[Sequence[str]]) -> Iterable[str] | None:
-    context.session.admit(Try)  # refuses early: compiling takes milliseconds
+    # Compiling takes up to 150 ms on a Pi, in which the loop does nothing else. So the `try` that
+    # this one replaces ends before, and a request that has to be refused is refused before.
+    context.act(EndTry(request.arrived_at_ms, request.connection.origin))
     timeline = try_timeline(request.value, context.session.mat)
     context.act(
         Try(timeline, tuple(request.value), request.arrived_at_ms, request.connection.origin)
@@ -426,16 +429,14 @@ COMMANDS: Final[Mapping[str, Command]] = {
         Command("stop", "", "stop all motors now (also: ! or Ctrl-C)", _stop, most=48),
         Command("pause", "", "all motors off; the session waits, five minutes in all", _pause),
         Command("resume", "", "go on after a pause, softly", _resume),
-        Command("trim", "PCT", "scale every level, 10 to 100 percent", _trim, 1, 1,
-             _read_trim),
-        Command("try", "TARGET PATTERN LEVEL [key=value...]", "play one line for 10 s", _try, 3, 12,
-             _read_try),
+        Command("trim", "PCT", "scale every level, 10 to 100 percent", _trim, 1, 1, _read_trim),
+        Command("try", "TARGET PATTERN LEVEL [key=value...]",
+             "play one line for 10 s; it replaces a running try", _try, 3, 12, _read_try),
         Command("status", "", "show the current state (also: ?)", _status),
         Command("limits", "", "session and daily limit, and what is left of today's", _limits),
         Command("explain", "[NAME]", "how each asked level becomes a duty", _explain, most=1,
              read=_read_name_if_any),
-        Command("events", "on|off", "send events on this connection", _events, 1, 1,
-             _read_switch),
+        Command("events", "on|off", "send events on this connection", _events, 1, 1, _read_switch),
         Command("echo", "on|off", "echo what is typed on this connection", _echo, 1, 1,
              _read_switch),
         Command("lease", "SECONDS", "stop the session if this client sends nothing for SECONDS"

@@ -13,7 +13,6 @@ from itertools import takewhile
 from operator import eq
 from typing import Final, NamedTuple
 
-from firmware_ctl import __version__
 from firmware_ctl.protocol.framing import LONGEST_LINE, Framing, Line, Received, edited
 from firmware_ctl.session.events import Origin, Reason
 
@@ -29,8 +28,6 @@ acts."""
 
 _HALF_ESCAPE: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|O)?\Z")
 """The begin of an escape sequence whose rest has not arrived."""
-
-GREETING: Final = f"* firmware-ctl {__version__} type help"
 
 ERROR_CODES: Final[Mapping[str, str]] = {
     "unknown-command": "no command of that name",
@@ -90,14 +87,18 @@ class Connection:
         self.renewed_at_ms = 0
         """When a valid request or `?` last arrived, which renews the lease."""
         self.has_asked = False
-        """True from the first line or `?`. Before it, an empty line gets the greeting: a person at
-        a serial terminal presses Enter to see who answers."""
+        """True from the first line or `?`."""
+        self.awaits_greeting = False
+        """True if the first line was empty, perhaps because its text was deleted, and the greeting
+        is still due: a person at a serial terminal presses Enter to see who answers."""
         self.has_answered = False
         """True from the first answered line."""
         self.waiting: deque[Line | Dropped] = deque()
         """The lines without an answer. A `Dropped` stands for lines beyond `MOST_WAITING`."""
         self._waiting_bytes = 0
         self._framing = Framing()
+        self._shown = b""
+        """The part of the incomplete line that was echoed since the last line end that was sent."""
         self._unsent = bytearray()
         self.has_unsent = False
         self._dropped = 0
@@ -116,25 +117,24 @@ class Connection:
         The lines wait until the caller takes them with `next`.
         """
         self.received_at_ms = now_ms
-        tail_before = self._framing.tail
         received = self._framing.feed(data, now_ms)
         if self.echo:
-            self._echo(tail_before, received)
+            self._echo(received)
+        else:
+            self._shown = b""
         if received.stop_bytes:
             self.answer_stopped(received.stop_bytes, now_ms)
         if not self.has_asked:
-            self._greet(received)
+            self._note_first_line(received)
         for line in received.lines:
             self._wait(line)
         return received
 
-    def _greet(self, received: Received) -> None:
-        """Greets if the first line is empty, perhaps because its text was deleted."""
+    def _note_first_line(self, received: Received) -> None:
         is_empty = received.begins_empty
         if received.lines and not (is_empty or received.asks_status):
             is_empty = not edited(received.lines[0].raw).strip(b" ")
-        if is_empty:
-            self.answer([GREETING])
+        self.awaits_greeting = is_empty
         self.has_asked = is_empty or received.asks_status or bool(received.lines)
 
     def _wait(self, line: Line) -> None:
@@ -178,19 +178,24 @@ class Connection:
         self.echo = self.events = False
         self.lease_s = 0
 
-    def _echo(self, tail_before: bytes, received: Received) -> None:
+    def _echo(self, received: Received) -> None:
         """Echoes the effect of the bytes on the visible line, and each line end."""
-        shown = _printable(tail_before)
-        if received.stop_bytes and shown:
-            self._put(b"\r\n")
-            shown = b""
+        if received.stop_bytes and self._shown:
+            self._show(self._shown, b"\r\n")
         for line in received.lines:
-            self._put(_retyped(shown, _printable(line.raw)) + b"\r\n")
-            shown = b""
+            self._show(_printable(line.raw), b"\r\n")
         if received.has_empty_line and not received.lines:
-            self._put(_retyped(shown, b"") + b"\r\n")
-            shown = b""
-        self._put(_retyped(shown, _printable(self._framing.tail)))
+            self._show(b"", b"\r\n")
+        self._show(_printable(self._framing.tail))
+
+    def _show(self, wanted: bytes, end: bytes = b"") -> None:
+        """Changes the visible line to `wanted`, then ends it with `end`.
+
+        A full buffer drops the change. The next one begins from what was shown, so that it deletes
+        nothing else.
+        """
+        if self._put(_retyped(self._shown, wanted) + end):
+            self._shown = b"" if end else wanted
 
     # --- out ---
 
@@ -207,6 +212,7 @@ class Connection:
             self._report_dropped()
         self._unsent += data
         self.has_unsent = True
+        self._shown = b""  # the answer's line end has left the typed text behind
 
     def answer_stopped(self, stop_bytes: int, now_ms: int) -> None:
         """Answers each stop byte, at most `STOPPED_A_SECOND` times in a second."""
@@ -238,12 +244,16 @@ class Connection:
 
     def _report_dropped(self) -> None:
         self._put(f"* dropped={self._dropped}\r\n".encode())
+        self._shown = b""
         self._dropped = 0
 
-    def _put(self, data: bytes) -> None:
-        if len(self._unsent) + len(data) <= MOST_UNSENT + 64:
+    def _put(self, data: bytes) -> bool:
+        """Queues the bytes if they fit. Returns whether they did."""
+        fits = len(self._unsent) + len(data) <= MOST_UNSENT + 64
+        if fits:
             self._unsent += data
             self.has_unsent = bool(self._unsent)
+        return fits
 
 
 def _printable(raw: bytes) -> bytes:

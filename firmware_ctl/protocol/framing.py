@@ -23,7 +23,7 @@ LONGEST_TAIL: Final = 1024
 
 STOP_BYTES: Final = b"!\x18\x03"
 """`!`, Ctrl-X and Ctrl-C."""
-# Each pattern matches only from the begin of a line. Otherwise the search through a long line
+# Each pattern matches only from the beginning of a line. Otherwise the search through a long line
 # without an end would take quadratic time.
 _CLEARED: Final = re.compile(rb"(?:\A|(?<=[\r\n!\x18\x03]))[^\r\n!\x18\x03]*[!\x18\x03]")
 """A stop byte and the incomplete line before it, which the stop byte drops."""

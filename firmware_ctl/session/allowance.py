@@ -50,7 +50,7 @@ class Allowance:
 
     @property
     def account(self) -> tuple[int, int | None]:
-        """The used time and the begin of the day, as stored on disk."""
+        """The used time and the beginning of the day, as stored on disk."""
         return self._used_ms, self._day_began_at_ms
 
     def used_ms(self, now_ms: int) -> int:

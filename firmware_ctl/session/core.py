@@ -177,12 +177,21 @@ class Core:
             self.waiting, self.not_started = None, reason
             self.save_account(now_ms)
 
-    def end(self, now_ms: int, reason: Reason, by: Origin | None = None) -> None:
-        """Ends the session, for any reason: motors off, unused time returned, button locked."""
+    def end(
+        self,
+        now_ms: int,
+        reason: Reason,
+        by: Origin | None = None,
+        void_until_ms: int | None = None,
+    ) -> None:
+        """Ends the session, for any reason: motors off, unused time returned, button locked.
+
+        Requests that arrived before `void_until_ms` start nothing any more. None: before now.
+        """
         if self.running is not None:
             self.allowance.give_back(self.running.clock.left_ms(now_ms))
             self.clock = SessionClock(self.speed, self.running.clock.began_at_ms)
-        self.arrivals.void_earlier(now_ms)
+        self.arrivals.void_earlier(now_ms if void_until_ms is None else void_until_ms)
         self.running = None
         self.levels_pct = self.silence
         self.button.lock(now_ms)

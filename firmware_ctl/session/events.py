@@ -92,6 +92,17 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True)
+class EndTry:
+    """Ends a running `try`, because the same request will start another one.
+
+    The next line is compiled after this end, so that no motor moves while the loop computes.
+    """
+
+    arrived_at_ms: int | None = None
+    by: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Ends a session, a waiting start and an idle haptic. Never refused."""
 
@@ -204,9 +215,9 @@ class Close:
 
 
 Input = (
-    Wake | Contacts | Start | Try | Stop | Pause | Resume | Select | Trim | Reload | Clear | Fault
-    | FaultCleared | RailOff | LedgerSaved | LedgerSaveFailed | Suspended | ClockSynchronised
-    | Ready | Close
+    Wake | Contacts | Start | Try | EndTry | Stop | Pause | Resume | Select | Trim | Reload | Clear
+    | Fault | FaultCleared | RailOff | LedgerSaved | LedgerSaveFailed | Suspended
+    | ClockSynchronised | Ready | Close
 )  # fmt: skip
 
 # --- outputs ----------------------------------------------------------------------------------

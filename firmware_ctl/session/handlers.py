@@ -17,6 +17,7 @@ from firmware_ctl.session.events import (
     ClockSynchronised,
     Close,
     Contacts,
+    EndTry,
     Fault,
     FaultCleared,
     LedgerSaved,
@@ -54,6 +55,16 @@ def _start(core: Core, event: Start, now_ms: int) -> None:
 
 def _try(core: Core, event: Try, now_ms: int) -> None:
     core.accept(event.timeline, None, event.arrived_at_ms, now_ms, event.by)
+
+
+def _end_try(core: Core, event: EndTry, now_ms: int) -> None:
+    if core.running is None:
+        return
+    if core.running.timeline.profile != TRY:
+        raise CallerError("busy", f"{core.profile} is running; stop it first")
+    arrived_at_ms = now_ms if event.arrived_at_ms is None else event.arrived_at_ms
+    core.arrivals.refuse_early(arrived_at_ms)
+    core.end(now_ms, Reason.STOP, event.by, arrived_at_ms)
 
 
 def _stop(core: Core, event: Stop, now_ms: int) -> None:
@@ -110,7 +121,8 @@ def _clear(core: Core, event: Clear, now_ms: int) -> None:
     arrived_at_ms = now_ms if event.arrived_at_ms is None else event.arrived_at_ms
     if arrived_at_ms < core.fault_at_ms:
         # The clear was sent before this fault, so its sender cannot have seen the fault.
-        raise CallerError("fault", f"{core.fault.code}: {core.fault.message}; then clear the fault")
+        message = f"{core.fault.code}: {core.fault.message}. Then clear the fault."
+        raise CallerError("fault", message)
     if core.button.is_broken or (core.fault.code == "button" and not core.button.is_sound):
         message = NOISY_BUTTON if core.button.is_noisy else BROKEN_BUTTON
         raise CallerError("fault", f"button: {message}")
@@ -240,6 +252,7 @@ HANDLERS: Final[Mapping[type[object], Callable[[Core, Any, int], None]]] = {
     Contacts: _contacts,
     Start: _start,
     Try: _try,
+    EndTry: _end_try,
     Stop: _stop,
     Pause: _pause,
     Resume: _resume,

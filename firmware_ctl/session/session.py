@@ -50,6 +50,7 @@ from firmware_ctl.session.events import (
     ClockSynchronised,
     Close,
     Contacts,
+    EndTry,
     Fault,
     FaultCleared,
     Input,
@@ -91,6 +92,7 @@ TABLE: Final[Mapping[type[object], tuple[State | str, ...]]] = {
     Contacts:          (_I,            _R,      _P,     _F),
     Start:             (_R,            _R,      "busy", "fault"),
     Try:               (_R,            "busy",  "busy", "fault"),
+    EndTry:            (_I,            _I,      "busy", "fault"),
     Stop:              (_I,            _I,      _I,     _F),
     Pause:             ("not-running", _P,      _P,     "fault"),
     Resume:            ("not-running", _R,      _R,     "fault"),
@@ -110,9 +112,10 @@ TABLE: Final[Mapping[type[object], tuple[State | str, ...]]] = {
 }  # fmt: skip
 """For each kind of input: the next state in each state, or the error code of the refusal.
 
-Three entries need a note. `Start` with the name of another profile than the running one is refused
-as "busy". An accepted start stays in `idle` until its first slice is on disk. `Contacts` changes
-the state by the gestures that follow from it: see `handlers.apply_gesture`.
+Four entries need a note. `Start` with the name of another profile than the running one is refused
+as "busy". `EndTry` is refused as "busy" while a profile runs. An accepted start stays in `idle`
+until its first slice is on disk. `Contacts` changes the state by the gestures that follow from it:
+see `handlers.apply_gesture`.
 """
 
 _COLUMN: Final = {state: n for n, state in enumerate(State)}
@@ -171,7 +174,7 @@ class Session:
             raise CallerError(outcome, "no session is running; start one first")
         if core.fault is not None:
             raise CallerError(
-                outcome, f"{core.fault.code}: {core.fault.message}; then clear the fault"
+                outcome, f"{core.fault.code}: {core.fault.message}. Then clear the fault."
             )
         if core.state is State.PAUSED:
             raise CallerError(outcome, f"{core.profile} is paused; resume or stop it first")

@@ -8,6 +8,7 @@ from math import exp, log
 from typing import Final, NamedTuple
 
 from firmware_ctl.config.mat import Motor
+from firmware_ctl.limits import SECOND_KICK_MS
 from firmware_ctl.timeline.heat import MOTOR, SUPPLY_V
 
 RISE_MS: Final = 40.0
@@ -23,6 +24,10 @@ FRICTION: Final = 0.1
 """Brush and bearing friction: an unpowered rotor heads for this share of the rated speed,
 backwards, so it comes to rest instead of creeping. The value makes it rest within the data sheets'
 250 ms."""
+
+STALL_MS: Final = SECOND_KICK_MS + 500
+"""A motor that has a duty counts as stalled after it has stood still for this long, in real time.
+In a soft start the first kick may be too weak, and the motor stands still until its second kick."""
 
 HEAT_MS: Final = MOTOR.time_constant_ms
 

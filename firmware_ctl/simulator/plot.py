@@ -1,4 +1,4 @@
-"""A played session as one picture: level, duty and amplitude of each motor, and the current.
+"""A played session as one picture: level, duty and vibration of each motor, and the current.
 
 The extra `plot` installs matplotlib, which this module needs. With the same release of matplotlib
 equal sessions give equal bytes.
@@ -8,14 +8,17 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, zip_longest
+from math import nan
 from textwrap import shorten
 from typing import Any, Final, NamedTuple
 
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.points import POINTS
+from firmware_ctl.config.quantities import clock
 from firmware_ctl.simulator.erm import Erm
 from firmware_ctl.simulator.motors import moments
 from firmware_ctl.simulator.offline import Played, peak_times_ms
+from firmware_ctl.timeline.haptics import FIVE_MINUTES_LEFT
 
 try:
     import matplotlib as mpl
@@ -41,11 +44,13 @@ SAMPLES: Final = 8
 
 NAME_MOST: Final = 26
 """The most characters of a phase's name."""
+TITLE_MOST: Final = 60
 
-LEVEL: Final = "#d3dfeb"
+LEVEL: Final = "#c8551b"
 HIGHEST: Final = "#8fb3d3"
 MEAN: Final = "#35638f"
-DUTY: Final = "#4d4d4d"
+DUTY: Final = "#8c8c8c"
+TOTAL: Final = "#4d4d4d"
 ZONES: Final = ("#8fb3d3", "#35638f", "#b5b5b5", "#6f6f6f")
 """The tones of the stacked currents, zone after zone."""
 BANDS: Final = ("#ffffff", "#efede6")
@@ -94,8 +99,6 @@ def _save(played: Played, file_format: str, metadata: dict[str, None]) -> bytes:
 class MotorColumns(NamedTuple):
     """One motor; each sequence has `COLUMNS` values."""
 
-    level_pct: Sequence[int]
-    """The highest level."""
     duty_pct: Sequence[int]
     """The highest duty."""
     highest_pct: Sequence[float]
@@ -126,7 +129,6 @@ def _columns(played: Played) -> tuple[list[MotorColumns], list[float]]:
                 currents.append(moment.current_ma)
         motors.append(
             MotorColumns(
-                _highest([(row.at_ms, row.level_pct[i]) for row in rows], end_ms),
                 _highest([(row.at_ms, row.duty_pct[i]) for row in rows], end_ms),
                 [max(samples) for samples in _by_column(amplitudes)],
                 [sum(samples) / SAMPLES for samples in _by_column(amplitudes)],
@@ -158,15 +160,49 @@ def _by_column(samples: Sequence[float]) -> Iterator[Sequence[float]]:
     return (samples[i : i + SAMPLES] for i in range(0, len(samples), SAMPLES))
 
 
-def _pairs(mat: Mat, motors: Sequence[MotorColumns]) -> Iterator[tuple[int | None, int | None]]:
+def asked_levels(played: Played, motor: int) -> tuple[list[float], list[float]]:
+    """Times in minutes, and the level that the profile asks of the motor from each of them on.
+
+    A pattern swings below this level; keyframes and other courses of one cycle are drawn as such.
+    In a phase that does not play the motor the level is NaN, which draws no line.
+    """
+    at_min: list[float] = []
+    level_pct: list[float] = []
+    for at_ms, pct in _asked_steps(played, motor):
+        at_min.append(at_ms / 60_000)
+        level_pct.append(pct * played.trim_pct / 100)
+    return at_min, level_pct
+
+
+def _asked_steps(played: Played, motor: int) -> Iterator[tuple[int, float]]:
+    for segment in played.timeline.segments:
+        index = segment.course_of[motor]
+        if index < 0:
+            yield segment.begin_ms, nan
+            continue
+        course = segment.courses[index]
+        ramp, cycle = course.ramp, course.cycle(course.ramp.level_pct[0])
+        if len(ramp.level_pct) == 1 and cycle.cycle_ms >= segment.pass_ms:
+            steps = [(course.after_ms + at, n) for at, n in zip(*cycle[:2], strict=True)]
+        else:
+            highs = [max(course.cycle(n).level_pct) for n in ramp.level_pct]
+            steps = [(max(course.after_ms, at), n) for at, n in zip(ramp.at_ms, highs, strict=True)]
+        for begin_ms in range(segment.begin_ms, segment.end_ms, segment.pass_ms):
+            if steps[0][0]:
+                yield begin_ms, 0
+            yield from ((begin_ms + at, n) for at, n in steps if at < segment.pass_ms)
+    yield played.timeline.end_ms, 0
+
+
+def _pairs(played: Played) -> Iterator[tuple[int | None, int | None]]:
     """Indices of the motors that play: each left motor with the right one beside it, head first.
 
     None: there is no motor on that side.
     """
-    for zone in mat.zones:
+    for zone in played.mat.zones:
         sides: dict[str, list[int]] = {"left": [], "right": []}
-        for i, motor in enumerate(mat.motors):
-            if motor.zone == zone.name and any(motors[i].level_pct):
+        for i, motor in enumerate(played.mat.motors):
+            if motor.zone == zone.name and played.changes[i]:
                 sides[motor.side].append(i)
         yield from zip_longest(sides["left"], sides["right"])
 
@@ -176,30 +212,30 @@ def _pairs(mat: Mat, motors: Sequence[MotorColumns]) -> Iterator[tuple[int | Non
 
 def _figure(played: Played) -> Figure:
     motors, highest_sum_ma = _columns(played)
-    pairs = list(_pairs(played.mat, motors))
+    pairs = list(_pairs(played))
     figure, (strip, *panels, supply) = _empty_figure(played, len(pairs))
     end_min = played.timeline.end_ms / 60_000
     at_min = [end_min * (column + 0.5) / COLUMNS for column in range(COLUMNS)]
     _draw_phases(strip, [*panels, supply], played)
-    _draw_haptics([*panels, supply], played)
     for panel, pair in zip(panels, pairs, strict=True):
-        _draw_pair(panel, pair, played.mat, motors, at_min)
+        _draw_pair(panel, pair, played, motors, at_min)
     _draw_supply(supply, played.mat, motors, highest_sum_ma, at_min)
+    _draw_haptics([*panels, supply], played)
     for axes in (strip, *panels, supply):
         axes.set_xlim(0, end_min)
         axes.xaxis.set_major_locator(MultipleLocator(1))
         axes.tick_params(bottom=axes is supply, labelbottom=axes is supply, length=3, pad=2)
-    supply.set_xlabel("minutes", loc="right", labelpad=1, color=MUTED)
-    _draw_legend(figure)
+    supply.set_xlabel("minutes since the start", loc="right", labelpad=1, color=MUTED)
+    _draw_legend(figure, played)
     return figure
 
 
 def _empty_figure(played: Played, pair_count: int) -> tuple[Figure, list[Axes]]:
     """The titled figure, and its axes from top to bottom: phases, pairs of motors, supply."""
-    heights_in = [0.2, *[0.8] * pair_count, 1.0]
+    heights_in = [0.2, *[0.95] * pair_count, 1.1]
     longest = max(len(segment.phase) for segment in played.timeline.segments)
-    above_in = 0.62 + 0.036 * min(longest, NAME_MOST)  # the height of a slanted name
-    below_in, gaps_in = 0.72, 0.09 * len(heights_in)
+    above_in = 0.85 + 0.036 * min(longest, NAME_MOST)  # the height of a slanted name
+    below_in, gaps_in = 1.05, 0.09 * len(heights_in)
     height_in = sum(heights_in) + gaps_in + above_in + below_in
     figure = Figure(figsize=(WIDTH_IN, height_in))
     grid = figure.add_gridspec(
@@ -214,31 +250,46 @@ def _empty_figure(played: Played, pair_count: int) -> tuple[Figure, list[Axes]]:
     )
     axes = [figure.add_subplot(grid[row]) for row in range(len(heights_in))]
     title_y = 1 - 0.2 / height_in
-    figure.text(0.012, title_y, played.title, fontsize=12, fontweight="bold", va="center")
-    subtitle = f"{played.timeline.profile}, {played.timeline.end_ms / 60_000:.3g} min"
+    title = shorten(played.entry.profile.title, TITLE_MOST, placeholder="…")
+    figure.text(0.012, title_y, title, fontsize=12, fontweight="bold", va="center")
+    subtitle = f"{played.timeline.profile}, {clock(played.timeline.end_ms)} min"
     subtitle += f", trim {played.trim_pct}%" if played.trim_pct != 100 else ""
     figure.text(0.985, title_y, subtitle, ha="right", va="center", color=MUTED)
+    figure.text(0.012, 1 - 0.42 / height_in, CAPTION, va="center", color=MUTED)
     return figure, axes
 
 
-def _draw_legend(figure: Figure) -> None:
-    figure.legend(
-        handles=[
-            Patch(color=LEVEL, label="level asked"),
-            Patch(color=HIGHEST, label="amplitude (model)"),
-            Patch(color=MEAN, label="its mean"),
-            Line2D([], [], color=DUTY, lw=0.7, label="duty"),
-            Patch(facecolor=CUE, edgecolor=MUTED, lw=0.4, label="pressed by hand"),
+CAPTION: Final = (
+    "A simulation of the whole session: a strip for each pair of motors, the left motor drawn "
+    "upwards and the right one downwards. 100% is the most that it can do."
+)
+
+
+def _draw_legend(figure: Figure, played: Played) -> None:
+    handles: list[Any] = [
+        Line2D([], [], color=LEVEL, lw=1.2, label="level: the strength that the profile asks for"),
+        Patch(color=HIGHEST, label="vibration, simulated: the strongest"),
+        Patch(color=MEAN, label="vibration, simulated: the average"),
+        Line2D([], [], color=DUTY, lw=0.7,
+               label="duty: the power that the motor gets; peaks are kicks, which start it"),
+    ]  # fmt: skip
+    if any(segment.cue for segment in played.timeline.segments):
+        label = "done by you: the mat keeps the time"
+        handles.append(Patch(facecolor=CUE, edgecolor=MUTED, lw=0.4, label=label))
+    if played.timeline.haptic_cues:
+        handles.append(
             Line2D([], [], color=HAPTIC, lw=0.8, ls=(0, (2, 2)), marker="v", ms=4,
-                   label="signal: short gaps"),
-        ],
+                   label="message to you: short gaps in the vibration")
+        )  # fmt: skip
+    figure.legend(
+        handles=handles,
         loc="lower left",
         bbox_to_anchor=(0.1, 0.0),
-        ncols=6,
+        ncols=2,
         frameon=False,
         handlelength=1.6,
-        columnspacing=1.6,
-    )  # fmt: skip
+        columnspacing=3,
+    )
 
 
 def _draw_phases(strip: Axes, panels: Sequence[Axes], played: Played) -> None:
@@ -270,6 +321,7 @@ def _draw_phases(strip: Axes, panels: Sequence[Axes], played: Played) -> None:
 
 
 def _draw_haptics(panels: Sequence[Axes], played: Played) -> None:
+    """A line for each haptic. Only the last five minutes get a label: cues name themselves."""
     for haptic in played.timeline.haptic_cues:
         begin_min = haptic.begin_ms / 60_000
         for panel in panels:
@@ -278,35 +330,47 @@ def _draw_haptics(panels: Sequence[Axes], played: Played) -> None:
         panels[0].plot(
             begin_min, 1.0, "v", ms=4, color=HAPTIC, transform=top, clip_on=False, zorder=5
         )
+        if haptic.name == FIVE_MINUTES_LEFT:
+            panels[0].annotate(
+                "five minutes left", (begin_min, 1), xycoords=top, xytext=(5, -2),
+                textcoords="offset points", va="top", size=7, color=HAPTIC, zorder=6, bbox=PAPER,
+            )  # fmt: skip
 
 
 def _draw_pair(
     panel: Axes,
     pair: Sequence[int | None],
-    mat: Mat,
+    played: Played,
     motors: Sequence[MotorColumns],
     at_min: Sequence[float],
 ) -> None:
     """The left motor is drawn upwards from the spine, the right one downwards."""
-    present = [mat.motors[i] for i in pair if i is not None]
     for i, sign in zip(pair, (1, -1), strict=True):
         if i is None:
             continue
-        columns = motors[i]
-        _area(panel, at_min, [sign * level for level in columns.level_pct], LEVEL)
+        columns, motor = motors[i], played.mat.motors[i]
         _area(panel, at_min, [sign * amplitude for amplitude in columns.highest_pct], HIGHEST)
         _area(panel, at_min, [sign * amplitude for amplitude in columns.mean_pct], MEAN)
         panel.plot(at_min, [sign * duty for duty in columns.duty_pct], color=DUTY, lw=0.5)
-    panel.axhline(0, color="white", lw=0.8, zorder=4)
-    panel.set_ylim(-100, 100)
-    panel.set_yticks([-50, 0, 50], ["50%", "0", "50%"], size=6.5, color=MUTED)
-    name = present[0].zone.replace("_", " ")
-    panel.set_ylabel(name, rotation=0, ha="right", va="center", labelpad=2)
-    for motor, y in zip(present, (0.97, 0.03), strict=False):
+        asked_min, asked_pct = asked_levels(played, i)
+        panel.step(
+            asked_min, [sign * pct for pct in asked_pct], where="post", color=LEVEL, lw=1, zorder=3
+        )
         panel.text(
-            1.0, y, motor.side, transform=panel.transAxes, ha="right", color=MUTED, size=7,
-            va="top" if motor.side == "left" else "bottom",
+            0.998, 0.97 if sign > 0 else 0.03, f"{motor.side}: {motor.name}", size=7, color=MUTED,
+            transform=panel.transAxes, ha="right", va="top" if sign > 0 else "bottom", zorder=6,
+            bbox=PAPER,
         )  # fmt: skip
+        name = motor.zone.replace("_", " ")
+    panel.axhline(0, color="white", lw=0.8, zorder=4)
+    panel.set_ylim(-115, 115)
+    percents = ["100%", "50%", "0", "50%", "100%"]
+    panel.set_yticks([-100, -50, 0, 50, 100], percents, size=6.5, color=MUTED)
+    panel.set_ylabel(name, rotation=0, ha="right", va="center", labelpad=2)
+
+
+PAPER: Final = {"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 0.8}
+"""Behind a text that may stand on a curve."""
 
 
 def _draw_supply(
@@ -324,23 +388,28 @@ def _draw_supply(
         )
     )
     zones = [zone.name for zone in mat.zones]
+    tones: dict[str, Any] = {}
     for i in reversed(range(len(sums))):
         if any(motors[i].current_ma):
-            tone = ZONES[zones.index(mat.motors[i].zone) % len(ZONES)]
+            zone = mat.motors[i].zone
+            tone = ZONES[zones.index(zone) % len(ZONES)]
             _area(supply, at_min, sums[i], tone)
             supply.plot(at_min, sums[i], color="white", lw=0.25)
-    supply.plot(at_min, highest_sum_ma, color=DUTY, lw=0.6)
+            tones[zone] = Patch(color=tone, label=f"{zone.replace('_', ' ')}, average")
+    supply.plot(at_min, highest_sum_ma, color=TOTAL, lw=0.6)
     supply.axhline(mat.max_ma, color=HAPTIC, lw=1.2)
     supply.text(
-        0.996, 0.97, "mean of each motor on the one before; line: highest sum", color=MUTED, size=7,
-        ha="right", va="top", transform=supply.transAxes,
+        0.004, mat.max_ma, f"the most that the supply gives: {mat.max_ma} mA", color=HAPTIC,
+        va="bottom", size=7, transform=supply.get_yaxis_transform(),
     )  # fmt: skip
-    supply.text(
-        0.004, mat.max_ma, f"supply {mat.max_ma} mA", color=HAPTIC, va="bottom",
-        transform=supply.get_yaxis_transform(),
+    total = Line2D([], [], color=TOTAL, lw=0.6, label="all motors together, highest")
+    handles = [*reversed(tones.values()), total]
+    supply.legend(
+        handles=handles, loc="upper right", ncols=len(handles), fontsize=7, frameon=False,
+        borderaxespad=0, borderpad=0, handlelength=1.2, columnspacing=1.2,
     )  # fmt: skip
     supply.set_ylim(0, 1.3 * max(mat.max_ma, *highest_sum_ma))
-    supply.set_ylabel("current\nmA", rotation=0, ha="right", va="center", labelpad=2)
+    supply.set_ylabel("current\nin mA", rotation=0, ha="right", va="center", labelpad=2)
     supply.yaxis.set_major_locator(MaxNLocator(3))
     supply.tick_params(axis="y", labelsize=6.5, labelcolor=MUTED)
 

@@ -167,7 +167,7 @@ def _keyframes(frames: Sequence[tuple[int, int]], pass_ms: int) -> tuple[Piece, 
 
 
 def _haptic_cues(segments: Sequence[Segment]) -> tuple[HapticCue, ...]:
-    """The haptics of a session: at the begin and the end of each cue, and five minutes before the
+    """The haptics of a session: at the start and the end of each cue, and five minutes before the
     session ends. That last haptic is moved behind each cue's haptic that it would meet."""
     cues = []
     for segment in (s for s in segments if s.cue):

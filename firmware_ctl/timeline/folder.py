@@ -39,21 +39,50 @@ def load_entry(name_or_file: str, mat: Mat, folder: str | None = None) -> Entry:
     try:
         return read_entry(os.path.basename(path).rpartition(".")[0], read_file(path), path, mat)
     except OSError as error:
-        raise DeviceError(f"{path} cannot be read: {error.strerror}") from None
+        raise DeviceError(unreadable(path, error)) from None
+
+
+def unreadable(path: str, error: OSError) -> str:
+    """The sentence for a profile's file that cannot be read. For a missing one it proposes another
+    file of the folder, or the profile of that name."""
+    sentence = f"{path} cannot be read: {error.strerror}"
+    if not isinstance(error, FileNotFoundError):
+        return sentence
+    from difflib import get_close_matches
+
+    folder, base = os.path.split(path)
+    with suppress(DeviceError):
+        near = [os.path.basename(file) for file in profile_files([folder or os.curdir]).values()]
+        if close := get_close_matches(base.lower(), near, 1, 0.75):
+            return f"{sentence}; did you mean {os.path.join(folder, close[0])}?"
+    stem = base.rpartition(".")[0]
+    with suppress(DeviceError):
+        if stem in profile_files(paths.profile_folders()):
+            return f"{sentence}; did you mean the profile {stem}?"
+    return sentence
+
+
+def is_path(name_or_file: str) -> bool:
+    """Whether the argument is a path. This is the one rule for names and files of all commands.
+
+    An argument with a folder or a YAML ending in it, and one that is the path of a file, is that
+    path. Any other argument is a name.
+    """
+    is_file = os.path.lexists(name_or_file) and not os.path.isdir(name_or_file)
+    return is_file or name_or_file.lower().endswith(ENDINGS) or os.sep in name_or_file
 
 
 def find_profile(name_or_file: str, folder: str | None = None) -> str:
-    """The path of the profile's file. This is the one rule for names and files of all commands.
+    """The path of the profile's file. `folder` None: the folders in use.
 
-    An argument with a folder or a YAML ending in it, and one that is the path of a file, is that
-    path. Any other argument is a name. `folder` None: the folders in use. Raises `DeviceError` if
-    no profile has that name.
+    Raises `DeviceError` if no profile has that name.
     """
-    is_path = os.path.lexists(name_or_file) and not os.path.isdir(name_or_file)
-    if is_path or name_or_file.lower().endswith(ENDINGS) or os.sep in name_or_file:
+    if is_path(name_or_file):
         return name_or_file
     files = profile_files([folder] if folder else paths.profile_folders())
     if name_or_file not in files:
+        if os.path.isdir(name_or_file):
+            raise DeviceError(f"{name_or_file} is a folder; name one file of it")
         known = ", ".join(sorted(files)) + _proposal(name_or_file, files)
         raise DeviceError(f"there is no profile {name_or_file}; there are: {known}")
     return files[name_or_file]

@@ -28,7 +28,7 @@ class Gap(NamedTuple):
 
 
 class HapticCue(NamedTuple):
-    """A haptic within a session, from the begin of its first gap to the end of its last gap."""
+    """A haptic within a session, from the beginning of its first gap to the end of its last gap."""
 
     name: str
     gaps: tuple[Gap, ...]
@@ -57,7 +57,7 @@ def haptic_cue(name: str, begin_ms: int) -> HapticCue:
 
 
 def haptic_length_ms(name: str) -> int:
-    """The time from the begin of the first gap to the end of the last gap."""
+    """The time from the beginning of the first gap to the end of the last gap."""
     return (2 * GAPS[name] - 1) * GAP_MS
 
 

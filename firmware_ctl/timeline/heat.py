@@ -129,7 +129,7 @@ def most_k(path: HeatPath, course: PowerCourse, for_ms: int) -> float:
 
     Each repetition begins warmer than the one before, so the highest temperature lies in the last
     whole repetition or in the incomplete one after it. A geometric series gives the temperature at
-    the begin of the last whole repetition, so the time to compute does not grow with `for_ms`.
+    the beginning of the last whole repetition, so the time to compute does not grow with `for_ms`.
     """
     length_ms = sum(span_ms for span_ms, _ in course)
     passes, rest_ms = divmod(for_ms, length_ms)

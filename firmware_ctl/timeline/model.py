@@ -21,7 +21,7 @@ class MotorCourse(NamedTuple):
     """
 
     after_ms: int
-    """Length of the silence at the begin of the pass."""
+    """Length of the silence at the beginning of the pass."""
     ramp: Steps
     """The asked level over the pass."""
     pieces: tuple[Piece, ...]

@@ -32,7 +32,7 @@ class PeriodCache:
         self._most_entries = most_entries
         self._period_ms = 1
         self._periodic_from_ms = 0
-        """How long after the begin of a pass its periods are equal: when all courses have begun.
+        """How long after the start of a pass its periods are equal: when all courses have begun.
         The length of the pass: never."""
         self._pass_begin_ms = 0
         self._valid_until_ms = 0

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.patterns import Piece
 from firmware_ctl.config.profile import Phase, Profile
-from firmware_ctl.config.quantities import in_units
+from firmware_ctl.config.quantities import clock, in_units
 from firmware_ctl.errors import AuthorError, Mistake
 from firmware_ctl.limits import GRID_MS, INRUSH_MS, STAGGER_MS
 from firmware_ctl.timeline.compiler import compile_profile, scaled, sealed
@@ -81,8 +81,10 @@ class PeakCurrent(NamedTuple):
     """The indices of the motors that draw current at that instant."""
 
     def sentence(self, mat: Mat) -> str:
-        zones = " + ".join(dict.fromkeys(mat.motors[i].zone for i in self.motors))
-        return f"t={self.at_ms / 1000:.1f} s: {self.ma:.0f} of {mat.max_ma} mA, {zones}"
+        return f"{clock(self.at_ms)}: {self.ma:.0f} of {mat.max_ma} mA, {self.zones(mat)}"
+
+    def zones(self, mat: Mat) -> str:
+        return " + ".join(dict.fromkeys(mat.motors[i].zone for i in self.motors))
 
 
 class Budget(NamedTuple):
@@ -154,7 +156,7 @@ def _fit(
         low, high = (middle, high) if fitted else (low, middle)
     if best is None:
         sentence = (
-            f"the supply cannot bear the starts at {asked.sentence(mat)}; let motors start at "
+            f"too many motors start at once at {asked.sentence(mat)}; let them start at "
             f"least {INRUSH_MS} ms apart with `after`, or play fewer of them at once"
         )
         raise AuthorError([Mistake(*place, sentence)])
@@ -227,7 +229,7 @@ class _OverError(Exception):
 
 
 class DryRun:
-    """Plays an undisturbed session on the model of the motors, from its begin to its end.
+    """Plays an undisturbed session on the model of the motors, from its beginning to its end.
 
     `_now_ms` is the time of the session. The motors' clock is behind by the time that was skipped.
     Only whole ticks are skipped, because starts that wait are tried again on the tick's grid.

@@ -106,7 +106,7 @@ def play_selected(daemon: Daemon, for_s: float) -> float:
 Writer = Callable[[int, Any, Sequence[float]], int | None]
 """Writes `count` set-points to a device: the given values, again and again.
 
-Returns the time of its begin in nanoseconds, or None if it begins with its first write.
+Returns the time of its beginning in nanoseconds, or None if it begins with its first write.
 """
 
 

@@ -174,7 +174,7 @@ class Round(NamedTuple):
     delivered_edges: int
     """How many edges of these moves reached the daemon's lines."""
     motor_high_ms: tuple[float, ...]
-    """The first and the last time, from the begin of the noise, at which a motor pin was seen high."""
+    """The first and the last time, from the beginning of the noise, at which a motor pin was seen high."""
     events: tuple[str, ...]
     """The states and haptics that the daemon published."""
     was_killed: bool
@@ -283,7 +283,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(
             f"{noise}: {len(of_noise)} rounds, {sum(played.moves for played in of_noise)} moves, "
             f"{sum(played.delivered_edges for played in of_noise)} edges delivered; in a running "
-            f"session the last motor pin was high {last_high} after the begin of the noise"
+            f"session the last motor pin was high {last_high} after the beginning of the noise"
         )
     print(
         f"{len(rounds)} rounds in {time.monotonic() - begin_s:.0f} s, {failed} failed; {lost} lost "

@@ -86,8 +86,17 @@ def test_a_contact_that_bounces_is_one_press(rig: ButtonRig) -> None:
     assert rig.state() == "running"
 
 
+def require_half(judged: int, played: int, what: str) -> None:
+    """Fails if less than half of what was played could be judged, because that proves little."""
+    assert 2 * judged >= played, (
+        f"only {judged} of {played} {what}, and the others prove nothing: this machine is too busy "
+        "to move the contacts in time, so run this test while nothing else runs"
+    )
+
+
 def test_pulses_shorter_than_the_debounce_start_nothing(rig: ButtonRig) -> None:
-    """A busy machine may make the pulses too long, so there are five attempts to make them."""
+    """A busy machine may make pulses too long. Half of the five attempts must be short enough."""
+    judged = 0
     pulse = [(0, RELEASED_PIN, False), (0, PRESSED_PIN, True)]
     pulse += [(DEBOUNCE_MS / 3, PRESSED_PIN, False), (DEBOUNCE_MS / 3, RELEASED_PIN, True)]
     for attempt in range(5):
@@ -96,10 +105,10 @@ def test_pulses_shorter_than_the_debounce_start_nothing(rig: ButtonRig) -> None:
         longest_ms = max(end - begin for begin, end in zip(at_ms[::4], at_ms[3::4], strict=True))
         print(f"attempt {attempt + 1}: the longest pulse took {longest_ms:.1f} ms")
         if longest_ms < DEBOUNCE_MS:
-            assert (recording.motor_high_ms, rig.state()) == ([], "idle")
-            return
+            judged += 1
+            assert (recording.motor_high_ms, rig.state()) == ([], "idle"), recording
         rig.reset()
-    raise AssertionError("this machine is too busy to make short pulses")
+    require_half(judged, 5, f"attempts had only pulses below {DEBOUNCE_MS} ms")
 
 
 def test_thousands_of_edges_start_nothing_and_the_button_works_after_them(rig: ButtonRig) -> None:
@@ -114,8 +123,7 @@ def test_thousands_of_edges_start_nothing_and_the_button_works_after_them(rig: B
         if recording.longest_pause_ms < DEBOUNCE_MS:
             judged += 1
             assert (recording.motor_high_ms, rig.state()) == ([], "idle"), recording
-    print(f"{judged} of 10 bursts had no long pause")
-    assert judged > 0, "this machine is too busy to make noise without a long pause"
+    require_half(judged, 10, f"bursts had no pause of {DEBOUNCE_MS} ms or more")
     rig.reset()
     assert rig.play(TAP, 2000).motor_high_ms
     assert rig.state() == "running"

@@ -33,7 +33,7 @@ def simulated_session(tmp_path: Path) -> list[dict[str, Any]]:
 
 
 def mean_duty_pct(rows: list[dict[str, Any]], motor: int, span_s: tuple[int, int]) -> float:
-    """Rows and spans count from the begin of the session. Its last row sets all duties to 0."""
+    """Rows and spans count from the beginning of the session. Its last row sets all duties to 0."""
     from_ms, to_ms = span_s[0] * 1000, span_s[1] * 1000
     pct_ms = 0
     for row, next_row in pairwise(rows):

@@ -31,6 +31,7 @@ from firmware_ctl.session.events import (
     Clear,
     Close,
     Contacts,
+    EndTry,
     Fault,
     Input,
     LedgerSaved,
@@ -106,8 +107,8 @@ INPUTS: st.SearchStrategy[Input] = st.one_of(
     st.sampled_from(Contact).map(Contacts),
     st.sampled_from([Contact.PRESSED, Contact.RELEASED]).map(Contacts),
     st.sampled_from(
-        [Start("lively"), Start("quick"), Try(TRY_TIMELINE), Stop(), Pause(), Resume(), Clear(), Wake(),
-         Fault("rail", "the rail is off"), Reload(PROFILES), Reload(Catalogue((BAD, QUICK)))]
+        [Start("lively"), Start("quick"), Try(TRY_TIMELINE), EndTry(), Stop(), Pause(), Resume(), Clear(),
+         Wake(), Fault("rail", "the rail is off"), Reload(PROFILES), Reload(Catalogue((BAD, QUICK)))]
     ),
 )  # fmt: skip
 GAPS_MS = st.one_of(st.integers(0, 120), st.integers(0, 1_700), st.sampled_from([99, 100, 6_000]))
@@ -119,12 +120,15 @@ CLEAN_PRESSES = st.tuples(GAPS_MS, st.sampled_from([100, 1_000, 3_100, 5_100])).
     ]
 )
 """A press after a rest, without bounces. Random contacts alone almost never form such a press."""
+REPLACED_TRIES = GAPS_MS.map(lambda gap_ms: [(gap_ms, EndTry()), (0, Try(TRY_TIMELINE))])
+"""What a `try` command passes to the session."""
 TRACES: st.SearchStrategy[list[tuple[int, Input]]] = st.lists(
     st.one_of(
         st.tuples(GAPS_MS, INPUTS).map(lambda timed_input: [timed_input]),
         st.tuples(GAPS_MS, INPUTS).map(lambda timed_input: [timed_input]),
         st.tuples(GAPS_MS, INPUTS).map(lambda timed_input: [timed_input]),
         CLEAN_PRESSES,
+        REPLACED_TRIES,
     ),
     max_size=20,
 ).map(lambda groups: [timed_input for group in groups for timed_input in group])
@@ -152,9 +156,17 @@ class CheckedWorld(World):
         if earlier_state is State.RUNNING:
             self.ran_ms += at_ms - earlier_at_ms
             self.ran_today_ms += at_ms - earlier_at_ms
+        earlier_profile = session.status.profile
         step = super()._handle(at_ms, event)
         session = self.session
 
+        if isinstance(event, EndTry) and (earlier_state, session.state) == (
+            State.RUNNING,
+            State.IDLE,
+        ):
+            reached("try ended", not has_reached_end)
+            assert earlier_profile == TRY or has_reached_end
+            assert step.duty_pct == SILENCE
         if isinstance(event, Stop | Fault):
             self.may_run = self.was_pressed_since_stop = False
             self.stopped_at_ms = at_ms
@@ -221,7 +233,9 @@ def run_checked(trace: list[tuple[int, Input]]) -> CheckedWorld:
     return world
 
 
-@must_reach(moving=500, kicked=50, haptic=20, started=50, pressed=5, touched=20)
+@must_reach(
+    moving=500, kicked=50, haptic=20, started=50, pressed=5, touched=20, **{"try ended": 20}
+)
 @given(TRACES)
 @settings(max_examples=250, deadline=None)
 @example([(0, Contacts(Contact.PRESSED)), (100, Stop()), (10, Contacts(Contact.RELEASED))])

@@ -30,6 +30,7 @@ from firmware_ctl.session.events import (
     Clear,
     ClockSynchronised,
     Contacts,
+    EndTry,
     Fault,
     Input,
     Pause,
@@ -347,7 +348,7 @@ class MatModel(RuleBasedStateMachine):
 
     @rule(
         event=st.sampled_from(
-            [Try(TRIAL), Stop(), Pause(), Resume(), Trim(50), Trim(100), Select("quick"),
+            [Try(TRIAL), EndTry(), Stop(), Pause(), Resume(), Trim(50), Trim(100), Select("quick"),
              Select("long"), Clear(), Fault("internal", "a mistake")]
         )
     )  # fmt: skip

@@ -772,3 +772,26 @@ def test_button_read_with_many_edges_makes_one_step() -> None:
     assert bench.pins.written[-1] == (6_000, SILENCE)
     assert (3_039, SILENCE) in bench.pins.written
     assert not has_moved(bench, 3_039)
+
+
+@pytest.mark.parametrize(
+    ("after_ms", "answer"),
+    [
+        (0, OVERTAKEN_BY_STOP),
+        (1, "err busy stopped just now; try again in a moment"),
+        (99, "err busy stopped just now; try again in a moment"),
+    ],
+)
+def test_start_of_another_client_just_after_a_stop_is_refused_however_late_it_is_answered(
+    after_ms: int, answer: str
+) -> None:
+    """The time since the stop counts from the start's arrival. A reload delays only its answer."""
+    bench = Bench()
+    bench.reload_ms = 1_000
+    bench.send(200, b"!")
+    bench.send(200 + after_ms, b"reload\rstart\r", wire=1)
+    bench.run(3_000)
+
+    assert bench.wires[1].lines()[-1] == answer
+    assert not has_moved(bench)
+    assert bench.session.status.started == 0

@@ -188,7 +188,7 @@ def test_fit_to_supply_of_hostile_profile_computes_levels_within_the_bound(
         fit_to_supply(given_profile, MAT._replace(max_ma=max_ma), "p.yaml")
     phase_entries = 12 * len(
         given_profile.phases
-    )  # one call at the begin of each phase in each dry run
+    )  # one call at the beginning of each phase in each dry run
     assert 0 < level_calls <= 2 * STEPS // len(MAT.motors) + phase_entries
 
 

@@ -1,4 +1,4 @@
-"""A fake GPIO chip for `emergency_off`, and a process that may be killed."""
+"""A fake GPIO chip for `emergency_off`, a process that may be killed, and a builder's terminals."""
 
 import os
 import subprocess
@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from firmware_ctl.hardware import emergency_off
+from tests.support.builder import QUICK
 from tests.support.gpio_chip import GpioChip
+from tests.support.process import Terminal
 
 
 @pytest.fixture
@@ -27,3 +29,18 @@ def child() -> Iterator["subprocess.Popen[bytes]"]:
     yield process
     process.kill()
     process.communicate()
+
+
+@pytest.fixture
+def mat_file(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text(QUICK)
+    return path
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    started: list[Terminal] = []
+    yield started
+    for terminal in started:
+        terminal.close()

@@ -169,3 +169,25 @@ def test_holders_are_read_from_the_kernels_descriptor_info(
     monkeypatch.setattr(os, "readlink", readlink)
     monkeypatch.setattr(emergency_off, "open", opened, raising=False)
     assert list(emergency_off._holders("/dev/gpiochip0")) == [(17, 12), (27, 12)]
+
+
+@pytest.mark.parametrize("held_later", [[], [5]])
+def test_drive_low_kills_no_process_that_holds_none_of_the_lines_any_more(
+    held_later: list[int],
+    gpio_chip: GpioChip,
+    child: "subprocess.Popen[bytes]",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The number of the holder may belong to another process by the time of the kill."""
+    answers = [[(17, child.pid)], [(pin, child.pid) for pin in held_later]]
+    monkeypatch.setattr(emergency_off, "FREED_WITHIN_S", 0)
+    monkeypatch.setattr(emergency_off, "_holders", lambda chip: iter(answers.pop(0)))
+    gpio_chip.held = {17: 0}
+    assert emergency_off.drive_low(gpio_chip.chip, [17]) == (
+        {17: "Device or resource busy"},
+        [
+            f"GPIO 17 held by another program: the number {child.pid} now belongs to another "
+            "process, which was not killed"
+        ],
+    )
+    assert child.poll() is None

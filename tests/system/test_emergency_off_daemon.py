@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from firmware_ctl.cli.main import main
 from firmware_ctl.hardware import emergency_off
+from tests.support.gpio_chip import GpioChip
 from tests.support.process import PATIENCE_S, Client, Mock, command
 
 OTHER_USER = 65534
@@ -232,3 +234,22 @@ def test_listens_is_false_for_a_process_of_another_user(tmp_path: Path) -> None:
             listens = emergency_off._listens(other_process.pid, path)
             other_process.kill()
         assert not listens
+
+
+@pytest.mark.parametrize("is_certain", [True, False])
+def test_off_command_exits_0_only_if_it_is_certain_that_no_daemon_runs_a_motor(
+    is_certain: bool, tmp_path: Path, gpio_chip: GpioChip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All pins are low both times. But a daemon that hangs and is not found may raise them again."""
+    path = str(tmp_path / "s")
+    emergency_off.write_lines(str(tmp_path), gpio_chip.chip, [17])
+    monkeypatch.setattr(emergency_off, "_processes", list)
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as waiting:
+        listener.bind(path)
+        if not is_certain:
+            listener.listen(0)
+            waiting.connect(path)
+        with pytest.raises(SystemExit) as ended:
+            main(["off", "--socket", path, "--state", str(tmp_path)])
+    assert gpio_chip.requests
+    assert ended.value.code == (0 if is_certain else 1)

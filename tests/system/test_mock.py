@@ -451,9 +451,11 @@ def test_commands_and_their_exit_codes(shared: Mock, client: Client) -> None:
         "err unknown-command unknown command nonsense; try help\n",
         "",
     )
-    assert ask("try", "hips", "wave", "30", "period=1") == (0, "ok left=10\n", "")
-    assert ask("try", "hips", "wave", "40", "period=1") == (0, "ok left=10\n", "")
-    assert ask("try", "hips", "wave", "130", "period=1")[0] == 1
+    for level in ("30%", "40%"):
+        line = f"in a profile: hips: {{pattern: wave, level: {level}, period: 1s}}\n"
+        assert ask("try", "hips", "wave", level, "period=1s") == (0, "ok left=10\n", line)
+    assert ask("try", "hips", "wave", "130%", "period=1s")[0] == 1
+    assert ask("send", "try", "hips", "wave", "30", "period=1") == (0, "ok left=10\n", "")
     assert ask("status", "--raw")[1].startswith("state=running profile=try ")
     assert ask("send", "help", "stop")[1].startswith("- stop")
     assert ask("trim", "100")[0] == 0

@@ -72,6 +72,14 @@ def test_seen_pressed_and_quit(terminal: Terminal, tmp_path: Path) -> None:
     assert '"state":"idle"' in rows[-1]
 
 
+def test_serial_port_is_shown_by_the_name_of_its_link(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path, "--link", "port")
+    try:
+        terminal.see("serial port  \x1b[0mport ")
+    finally:
+        terminal.close()
+
+
 def test_a_profile_is_refused_and_a_session_ends_by_itself(tmp_path: Path) -> None:
     profiles = tmp_path / "p"
     profiles.mkdir()

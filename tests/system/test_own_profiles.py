@@ -64,7 +64,7 @@ def test_profiles_are_those_of_the_mock_that_runs(home: Path, tmp_path: Path) ->
         assert [line.split()[0] for line in listed.stdout.splitlines()] == sorted(
             [*SHIPPED, "mine"]
         )
-        assert "mine            0.5 min  Mine  (selected)" in listed.stdout
+        assert "mine            0:30 min  Mine  (selected)" in listed.stdout
         assert listed.stderr.startswith(f"profiles of the daemon at {mock.socket}:\n")
 
 
@@ -121,6 +121,17 @@ def test_play_in_a_terminal_shows_the_running_profile(home: Path, tmp_path: Path
     terminal.see("serial port: /dev/")
     terminal.see("running")
     terminal.see("swell")
+    terminal.type("q")
+    assert terminal.process.wait(PATIENCE_S) == 0
+    terminal.close()
+
+
+def test_play_that_is_refused_says_so_in_the_view(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "state" / "ledger").write_text("damaged")
+    words = ("play", str(tmp_path / "mine.yaml"), "--state", str(tmp_path / "state"))
+    terminal = Terminal(home, *words, "--socket", str(home / "s"))
+    terminal.see("Refused: the record of today's running time")
     terminal.type("q")
     assert terminal.process.wait(PATIENCE_S) == 0
     terminal.close()

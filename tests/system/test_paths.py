@@ -68,3 +68,16 @@ def test_link_that_is_another_daemons_or_the_users_own_is_neither_replaced_nor_r
         port.symlink_to("/dev/pts/x")
         assert mock.end() == (0, "")
     assert (os.readlink(mine), os.readlink(port)) == ("/etc", "/dev/pts/x")
+
+
+def test_mock_on_the_full_queue_of_a_daemon_that_hangs_says_so(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as waiting:
+        listener.bind(path)
+        listener.listen(0)
+        waiting.connect(path)
+        done = call(tmp_path, "mock", "--no-view", "--socket", path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(
+        f"firmware-ctl: a daemon that hangs has {path}; "
+    )

@@ -237,3 +237,25 @@ def test_listener_whose_client_has_gone_already_goes_on(monkeypatch: pytest.Monk
     with listener(scarce) as source:
         source.ready()
         assert (loop.watched, loop.guests) == ([source], 3)
+
+
+# --- a stop needs nothing
+
+
+@pytest.mark.parametrize("what", ["thread", "process"])
+def test_stop_without_a_thread_or_process_left_stops(what: str, tmp_path: Path) -> None:
+    with Mock(tmp_path, speed=1) as mock, Client(mock.port) as port:
+        port.start("long")
+        done = subprocess.run(
+            [sys.executable, "-c", NOTHING_LEFT, what, "stop", "--socket", mock.socket],
+            env=environment(tmp_path),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (
+            0,
+            f"{mock.socket}: all motors are off\n",
+            "",
+        )
+        assert port.status()["state"] == "idle"

@@ -42,6 +42,13 @@ def test_ask_stop_sends_the_stop_byte_before_the_line() -> None:
     assert stream.sent == b"!stop\nstatus\n"
 
 
+def test_ask_keeps_the_events_that_come_before_the_answer() -> None:
+    lines = ("* stopped\r\n", "* event=state state=idle reason=stop\r\n", "- a line\r\n", "ok\r\n")
+    client = Client(Answers(*lines), "a port", lambda: None)
+    assert client.ask("profiles") == ["- a line", "ok"]
+    assert client.told == ["* event=state state=idle reason=stop"]
+
+
 NOT_TEXT = "cannot be sent, only printable ASCII can; leave it out"
 
 
@@ -166,9 +173,6 @@ def test_request_to_a_daemon_that_ends_before_its_answer_exits_3(
 STOPPED = "err busy stopped just now; try again in a moment\r\n"
 
 
-TRY_RUNS = "err busy try is running; stop it first\r\n"
-
-
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses of the client, in seconds. They take no time."""
@@ -179,7 +183,10 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.mark.parametrize(
     ("words", "sent"),
-    [(["start", "neck"], b"start neck\n"), (["try", "hips", "wave", "30"], b"try hips wave 30\n")],
+    [
+        (["start", "neck"], b"start neck\n"),
+        (["try", "hips", "wave", "30%"], b"try hips wave 30%\n"),
+    ],
 )
 def test_start_just_after_a_stop_is_sent_once_more_without_a_message(
     words: list[str],
@@ -191,7 +198,7 @@ def test_start_just_after_a_stop_is_sent_once_more_without_a_message(
     stream = answering(STOPPED, "ok profile=neck left=480\r\n")
     assert _run(*words) == 0
     assert stream.sent == sent * 2
-    assert capsys.readouterr() == ("ok profile=neck left=480\n", "")
+    assert capsys.readouterr().out == "ok profile=neck left=480\n"
     assert pauses == [AGAIN_S]
     assert RESTART_MS / 1000 < AGAIN_S < 2 * RESTART_MS / 1000
 
@@ -206,23 +213,12 @@ def test_start_after_which_someone_stops_again_is_not_sent_a_third_time(
     assert error == "firmware-ctl: busy: stopped just now; try again in a moment\n"
 
 
-def test_try_replaces_a_running_try(
-    answering: Callable[..., Answers], pauses: list[float], capsys: pytest.CaptureFixture[str]
-) -> None:
-    stream = answering(TRY_RUNS, "ok\r\n", "ok left=10\r\n")
-    assert _run("try", "hips", "wave", "30") == 0
-    assert stream.sent == b"try hips wave 30\n!stop\ntry hips wave 30\n"
-    assert capsys.readouterr() == ("ok left=10\n", "")
-    assert pauses == [AGAIN_S]
-
-
 @pytest.mark.parametrize(
     ("words", "answer"),
     [
         (["start"], "err busy a stop overtook this start; send it again\r\n"),
         (["start"], "err busy long is running; stop it first\r\n"),
-        (["try", "hips", "wave", "30"], "err busy long is running; stop it first\r\n"),
-        (["start"], TRY_RUNS),
+        (["try", "hips", "wave", "30%"], "err busy long is running; stop it first\r\n"),
         (["send", "start"], STOPPED),
         (["resume"], STOPPED),
     ],
@@ -263,6 +259,7 @@ class Daemons:
     def answer(self, path: str, line: bytes) -> None:
         """A daemon that answers the first bytes that it receives with a line."""
         sock = self.listen(path)
+        sock.settimeout(10)  # a daemon that is never asked fails its test, instead of hanging
 
         def serve() -> None:
             client, _ = sock.accept()
@@ -392,3 +389,35 @@ def test_client_that_finds_no_daemon_closes_its_sockets(daemons: Daemons) -> Non
     before = os.listdir("/proc/self/fd")
     assert _run("status") == 3
     assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize("threads_left", [0, 1])
+def test_stop_without_a_thread_left_is_sent_to_every_daemon_in_turn(
+    threads_left: int,
+    daemons: Daemons,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The first daemon takes no client, so the turn of the second comes after a time-out."""
+    left = threads_left
+
+    class Scarce(Thread):
+        def start(self) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise RuntimeError("can't start new thread")
+            super().start()
+
+    monkeypatch.setattr(commands, "Thread", Scarce)
+    monkeypatch.setattr(commands, "ANSWER_S", 0.2)
+    daemons.listen(daemons.service, backlog=0)
+    waiting = socket.socket(socket.AF_UNIX)
+    waiting.connect(daemons.service)
+    daemons.answer(daemons.mock, b"* stopped\r\n")
+    assert _run("stop") == 3
+    waiting.close()
+    assert daemons.received == {daemons.mock: b"!"}
+    printed = capsys.readouterr()
+    assert printed.out == f"{daemons.mock}: all motors are off\n"
+    assert printed.err.startswith(f"firmware-ctl: {daemons.service} does not answer: ")

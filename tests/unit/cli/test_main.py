@@ -11,6 +11,8 @@ import pytest
 from firmware_ctl.cli.arguments import speed
 from firmware_ctl.cli.main import main
 from firmware_ctl.cli.parser import COMMANDS, make_parser
+from firmware_ctl.config.patterns import AFTER, PATTERNS, Key
+from firmware_ctl.config.quantities import in_units
 from firmware_ctl.timeline.folder import read_file, write_new
 from tests.support.process import SHORT
 
@@ -71,6 +73,34 @@ def test_help_of_a_command_has_an_example_that_is_accepted(
     assert callable(make_parser().parse_args(words[1:]).run)
 
 
+def test_help_of_try_lists_every_pattern_with_its_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    def described(key: Key) -> str:
+        default = "" if key.default is None else f" ({in_units(key.default)})"
+        return f" {key.name}{default}"
+
+    assert _run("try", "--help") == 0
+    printed = capsys.readouterr().out
+    listed = printed.partition("parentheses:\n")[2].partition("\nevery pattern")[0]
+    assert [" ".join(line.split()) for line in listed.splitlines()] == [
+        f"{kind.name}{''.join(map(described, kind.keys))}"
+        for kind in PATTERNS.values()
+        if kind.course is not None
+    ]
+    assert f"every pattern takes{described(AFTER)}, too" in printed
+
+
+@pytest.mark.parametrize("name", ["wiring", "setup"])
+def test_help_of_a_builders_command_says_what_will_happen(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(name, "--help") == 0
+    printed = capsys.readouterr().out
+    paragraphs = printed.split("\n\n")
+    assert paragraphs[1] == COMMANDS[name].about
+    assert len(paragraphs[2].splitlines()) == 4
+    assert max(map(len, printed.splitlines())) <= 80
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -94,12 +124,17 @@ def test_wrong_arguments_exit_2_with_usage_and_a_sentence(
 # --- numbers with a unit ---
 
 
-@pytest.mark.parametrize(("trim", "printed"), [("70", "70%"), ("70%", "70%"), ("100%", "100%")])
+@pytest.mark.parametrize(("trim", "printed"), [("70", "70%"), ("70%", "70%")])
 def test_simulate_accepts_a_trim_with_and_without_unit(
     trim: str, printed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _run("simulate", "neck", "--trim", trim) == 0
     assert f"  trim     {printed}\n" in capsys.readouterr().out
+
+
+def test_simulate_without_a_trim_prints_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("simulate", "neck", "--trim", "100%") == 0
+    assert "trim" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("trim", ["9%", "101", "70%%", "%", "", "7e1", "-70", "9" * 5000])

@@ -176,7 +176,7 @@ def test_check_prints_notes_and_json_has_them(
     path = tmp_path / "loud.yaml"
     path.write_text("title: t\nphases:\n  - {name: a, for: 1min, play: {lower_back: 100%}}\n")
     assert run("check", str(path)) == 0
-    assert "  note     line 3: a: lower_back: 100% is the strongest" in capsys.readouterr().out
+    assert "  note        line 3: a: lower_back: 100% is the strongest" in capsys.readouterr().out
     assert run("check", "--json", str(path)) == 0
     assert '"notes": [' in capsys.readouterr().out
 

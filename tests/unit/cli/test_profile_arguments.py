@@ -64,7 +64,7 @@ def test_profiles_names_each_file_with_a_wrong_ending(
     assert _run("profiles", "--profiles", str(folder)) == 1
     printed = capsys.readouterr()
     assert [line.split()[0] for line in printed.out.splitlines()] == ["noon"]
-    assert printed.err.splitlines()[:3] == sentences(folder)
+    assert mistakes_in(printed.err) == sentences(folder)
 
 
 def test_file_with_a_wrong_ending_does_not_replace_a_shipped_profile(tmp_path: Path) -> None:
@@ -146,6 +146,47 @@ def test_unknown_name_is_answered_with_the_known_and_the_closest(
         "",
         f"firmware-ctl: there is no profile {name}; there are: {known}\n",
     )
+
+
+@pytest.mark.parametrize("verb", ["check", "explain", "simulate", "profiles"])
+@pytest.mark.parametrize(
+    ("path", "proposal"),
+    [
+        ("mien.yaml", "; did you mean mine.yaml?"),
+        ("mine.yml", "; did you mean mine.yaml?"),
+        ("./Mine.yaml", "; did you mean ./mine.yaml?"),
+        ("hips.yaml", "; did you mean the profile hips?"),
+        ("other/mine.yaml", ""),
+    ],
+)
+def test_missing_file_is_answered_with_the_closest(
+    verb: str,
+    path: str,
+    proposal: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(SHORT)
+    assert _run(verb, path) == 2
+    sentence = f"{path} cannot be read: there is no such file{proposal}"
+    assert capsys.readouterr() == ("", f"firmware-ctl: {sentence}\n")
+
+
+@pytest.mark.parametrize("verb", ["explain", "simulate", "profiles"])
+def test_folder_in_the_place_of_a_file_is_named_as_such(
+    verb: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "neck").mkdir()
+    (tmp_path / "mine").mkdir()
+    assert _run(verb, "mine") == 2
+    assert capsys.readouterr().err == "firmware-ctl: mine is a folder; name one file of it\n"
+    assert _run(verb, "neck") == 0
 
 
 @pytest.mark.parametrize("path", ["mine.yaml", "mine.yml", "MINE.YML", "./mine"])

@@ -31,7 +31,7 @@ def sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
 
 
 ANSWER = (
-    b'- mine minutes=0.5 selected=yes title="Mine\\u001b[2J"\r\n'
+    b'- mine minutes=12.67 selected=yes title="Mine\\u001b[2J"\r\n'
     b'- neck minutes=8 selected=no title="Neck"\r\n'
     b"ok count=2\r\n"
 )
@@ -59,7 +59,7 @@ def daemon(sockets: tuple[str, str]) -> Iterator[str]:
 def test_list_is_the_daemons_if_one_runs(daemon: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run("profiles") == 0
     assert capsys.readouterr() == (
-        "mine   0.5 min  Mine\\x1b[2J  (selected)\nneck     8 min  Neck\n",
+        "mine  12:40 min  Mine\\x1b[2J  (selected)\nneck   8:00 min  Neck\n",
         f"profiles of the daemon at {daemon}:\n{WHO_SHOULD_ASK}\n",
     )
 

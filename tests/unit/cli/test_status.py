@@ -21,6 +21,9 @@ IDLE = (
 )
 
 
+RESET = "the daemon has closed the connection with unread bytes"
+
+
 class Answers:
     """Answers each request with the next of these lines."""
 
@@ -38,6 +41,8 @@ class Answers:
 
     def readline(self) -> bytes:
         line = next(self._lines)
+        if line == RESET:
+            raise ConnectionResetError(104, "Connection reset by peer")
         return f"{line}\r\n".encode() if line else b""
 
 
@@ -64,6 +69,10 @@ def _run(*words: str) -> int:
         (
             LINE.replace("running", "paused").replace("signal=", "signal=cue-begin"),
             "paused  lower-back, arrive  0:02 of 12:00  trim 80%  signal cue-begin",
+        ),
+        (
+            LINE.replace("lower-back", "try").replace("arrive", "try"),
+            "running  try  0:02 of 12:00  trim 80%",
         ),
         (IDLE, "idle  neck is selected  trim 100%"),
         (IDLE.replace("profile=neck", "profile="), "idle  trim 100%"),
@@ -138,6 +147,17 @@ def test_status_watch_prints_changes_and_refusals_until_the_daemon_ends(
         "running  lower-back, arrive  0:02 of 12:00  trim 80%\n",
         "firmware-ctl: the daemon has ended (a port)\n",
     )
+
+
+@pytest.mark.parametrize("answers", [(RESET,), ("* event=state state=idle", RESET)])
+def test_status_watch_of_a_daemon_that_ends_while_it_is_asked_says_so(
+    answers: tuple[str, ...],
+    answering: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answering(f"ok {IDLE}", "ok", *answers)
+    assert _run("--watch") == 3
+    assert capsys.readouterr().err == "firmware-ctl: the daemon has ended (a port)\n"
 
 
 def test_status_watch_json_prints_an_object_for_each_event(

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from firmware_ctl.cli import view_feed
 from firmware_ctl.cli.view_help import KEYS, WORDS, footer
 from firmware_ctl.cli.view_layout import FAULTS
 from firmware_ctl.cli.view_picture import Picture
@@ -73,9 +74,9 @@ def test_screen_with_too_many_motors_and_profiles_is_cropped_around_the_chosen()
     assert screen(picture)[5:12] == [
         "  9 p9                9:00  neck         0%    0% ······· │ ·······   0%    0%",
         "    p10              10:00  lower back   0%    0% ······· │ ·······   0%    0%",
-        "    p11              11:00               0%    0% ······· │ ·······   0%    0%",
-        " ▸  p12              12:00               0%    0% ······· │ ·······   0%    0%",
-        "    p13              13:00               0%    0% ······· │ ·······   0%    0%",
+        "    p11              11:00    row 2      0%    0% ······· │ ·······   0%    0%",
+        " ▸  p12              12:00    row 3      0%    0% ······· │ ·······   0%    0%",
+        "    p13              13:00    row 4      0%    0% ······· │ ·······   0%    0%",
         "    p14              14:00  … and 7 more rows of motors",
         "",
     ]
@@ -189,3 +190,33 @@ def test_footer_fits_and_has_help_and_quit(state: str) -> None:
 def test_every_fault_has_a_remedy() -> None:
     assert set(FAULTS) == set(FAULT_CODES)
     assert all(remedy.endswith(".") for remedy in FAULTS.values())
+
+
+ESCAPE = "\x1b]0;x\x07"
+"""Sets the title of a terminal."""
+
+
+@pytest.mark.parametrize("field", ["mat", "serial", "socket", "refused", "zone", "name", "title"])
+def test_escape_in_a_text_of_the_hello_does_not_reach_the_terminal(field: str) -> None:
+    fields = json.loads(hello(refused=("/p/a.yaml",)))["hello"]
+    if field == "refused":
+        fields["refused"] = [f"/p/{ESCAPE}.yaml"]
+    elif field == "zone":
+        fields["zones"][0]["name"] += ESCAPE
+    elif field in ("name", "title"):
+        fields["profiles"][0][field] += ESCAPE
+    else:
+        fields[field] += ESCAPE
+    shown = view_feed.read_hello(fields)
+    texts = [shown.mat, shown.serial, shown.socket, *shown.refused, shown.zones[0].name]
+    texts += shown.profiles[0][:2]
+    assert [text for text in texts if not text.isprintable()] == []
+    assert "]0;x" in "".join(texts)
+
+
+@pytest.mark.parametrize("field", ["state", "profile", "phase", "repeat", "cue", "signal", "fault"])
+def test_escape_in_a_text_of_the_status_does_not_reach_the_terminal(field: str) -> None:
+    fields = json.loads(status())["status"]
+    shown = getattr(view_feed.read_status({**fields, field: f"a{ESCAPE}"}), field)
+    assert shown.isprintable()
+    assert "]0;x" in shown

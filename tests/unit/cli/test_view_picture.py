@@ -102,11 +102,18 @@ def test_refused_profiles_are_counted_and_the_count_stays() -> None:
         "The mat is ready. 1 profile is refused: `firmware-ctl check /mine/bad.yaml` says why."
     )
     picture.feed(hello(refused=("/mine/bad.yaml", "/mine/worse.yaml")), 0)
-    assert picture.message == "2 profiles are refused: `firmware-ctl check /mine` says why."
+    assert picture.message == (
+        "4 profiles loaded. 2 profiles are refused: `firmware-ctl check /mine` says why."
+    )
     (heading,) = (
         line for line in screen(picture, at_ms=MESSAGE_MS) if line.startswith(" profiles")
     )
     assert heading.startswith(" profiles, 2 refused         ")
+
+
+def test_reload_of_good_profiles_replaces_the_message_about_bad_ones() -> None:
+    picture = picture_after(hello(), status(), hello(refused=("/mine/bad.yaml",)), hello())
+    assert picture.message == "4 profiles loaded."
 
 
 def test_answers_belong_to_requests_in_their_order() -> None:

@@ -91,7 +91,7 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
                 "3:33: play: the mat has no zone or side hipps; did you mean hips?",
                 "3:45: play: the mat has no zone or side lower-bak; did you mean lower_back?",
                 "3:61: play: the mat has no zone or side hips.lft; did you mean hips.left?",
-                "3:76: play: the mat has no zone or side all.left; known: all, neck, neck.left, neck.right, lower_back, lower_back.left, lower_back.right, hips, hips.left, hips.right",
+                "3:76: play: the mat has no zone or side all.left; name its zone: neck.left, lower_back.left, hips.left",
                 "3:91: play: the mat has no zone or side feet; known: all, neck, neck.left, neck.right, lower_back, lower_back.left, lower_back.right, hips, hips.left, hips.right",
                 "3:102: play: the mat has no zone or side HIPS; did you mean hips?",
             ],
@@ -283,7 +283,7 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
         (
             HEAD + "  - {name: a, for: 2500ms, cue: KI3}\n",
             [
-                "3:20: for: 2.5s is too short; a cue takes at least 3s, to tell its begin and its end",
+                "3:20: for: 2.5s is too short; a cue takes at least 3s, so that its start and its end can be felt",
             ],
         ),
         (

@@ -102,7 +102,10 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x]\n" + "".join(
             b'a: "b\n',
             ['1:4: this quote is not closed; write " at the end of the text'],
         ),
-        (b"a: 1\n---\nb: 2\n", ["2:1: a second document begins here; a file holds one"]),
+        (
+            b"a: 1\n---\nb: 2\n",
+            ["2:1: a second document begins here; a file holds one, so remove the `---`"],
+        ),
         (
             b"a: !!int 3\nb: !x {c: 1}\nc: ! [x]\n",
             [
@@ -135,8 +138,14 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x]\n" + "".join(
             b"a: &b [&b 1, *b]\n? *b\n: 1\n",
             ["1:4: a key has to be a plain word; write `word: value`"],
         ),
-        (b"a: *b\n", ["1:4: no anchor &b ends before this alias"]),
-        (b"a: &b [*b]\n", ["1:8: no anchor &b ends before this alias"]),
+        (
+            b"a: *b\n",
+            ["1:4: no anchor &b ends before this alias; quote a text that begins with `*`"],
+        ),
+        (
+            b"a: &b [*b]\n",
+            ["1:8: no anchor &b ends before this alias; quote a text that begins with `*`"],
+        ),
         (BOMB, ["4:29: *c: the aliases up to here stand for too much; write less by alias"]),
         (b"[" * 60_000, ["1:17: nested more than 16 deep"]),
         (b"- " * 32_000, ["1:33: nested more than 16 deep"]),
@@ -148,7 +157,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x]\n" + "".join(
             [
                 "1:4: the tag !x has no meaning here; leave it out",
                 "2:1: duplicate key a (first used in line 1); change or remove one",
-                "4:1: a second document begins here; a file holds one",
+                "4:1: a second document begins here; a file holds one, so remove the `---`",
             ],
         ),
     ],

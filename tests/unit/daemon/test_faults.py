@@ -151,7 +151,7 @@ def test_fault_08_a_pin_that_cannot_be_written_is_named_and_all_others_are_off(
     message = "pin-write: motor neck on GPIO 17 cannot be driven low: [Errno 5] Input/output error"
     assert (started, stop) == ("ok profile=calm left=600", "ok")
     assert status.endswith("fault=pin-write")
-    assert (clear, start) == (f"err fault {message}", f"err fault {message}; then clear the fault")
+    assert (clear, start) == (f"err fault {message}", f"err fault {message}. Then clear the fault.")
     assert message in rig.log
     assert rig.lines() == lines[0]
     assert rig.power() == [0, 0, 0]  # the motor gate has let the rail fall
@@ -172,7 +172,7 @@ def test_fault_11_a_rail_that_is_off_while_running_stops_and_does_not_retry(
     assert started == again == "ok profile=calm left=600"
     assert "state=fault" in status
     assert status.endswith("fault=rail")
-    assert (start, clear) == (f"err fault rail: {message}; then clear the fault", "ok")
+    assert (start, clear) == (f"err fault rail: {message}. Then clear the fault.", "ok")
     assert rig.session.status.started == 2
 
 
@@ -191,7 +191,7 @@ def test_fault_11_a_rail_that_stays_on_is_a_fault_until_it_falls(tmp_path: Path)
     )
     assert rig.answers[:-1] == [
         *("ok profile=calm left=600", "ok", "ok"),
-        *(f"err fault {message}; then clear the fault", f"err fault {message}", "ok"),
+        *(f"err fault {message}. Then clear the fault.", f"err fault {message}", "ok"),
     ]
     assert "state=idle" in rig.answers[-1]
     assert rig.session.status.started == 1
@@ -236,7 +236,7 @@ def test_fault_19_a_suspend_stops_and_is_a_fault(
     rig.ask(FAULT_MS + 100, "start", "clear")
     rig.run(FAULT_MS + 2_000)
     assert rig.answers[1:] == [
-        "err fault suspend: the machine was suspended for 3600 s; then clear the fault",
+        "err fault suspend: the machine was suspended for 3600 s. Then clear the fault.",
         "ok",
     ]
     assert rig.lines() == DRIVEN_LOW
@@ -253,7 +253,7 @@ def test_fault_24_a_late_tick_is_a_fault_that_can_be_cleared(
     rig.run(FAULT_MS + 2_000)
     assert rig.answers == [
         "ok profile=calm left=600",
-        "err fault tick-late: the loop was held up for 0.30 s; free the processor; then clear the fault",
+        "err fault tick-late: the loop was held up for 0.30 s; free the processor. Then clear the fault.",
         *("ok", "ok profile=calm left=600"),
     ]
 

@@ -14,6 +14,7 @@ from firmware_ctl.limits import TICK_MS
 from firmware_ctl.session.events import (
     Clear,
     Close,
+    EndTry,
     Input,
     Pause,
     Resume,
@@ -22,12 +23,14 @@ from firmware_ctl.session.events import (
     Step,
     Stop,
     Trim,
+    Try,
 )
 from firmware_ctl.session.session import Session
 from firmware_ctl.simulator.board import Board, Line
 from firmware_ctl.simulator.pins import SimulatedFactory
 from tests.support.daemon import Daemon
 from tests.support.worlds import CATALOGUE, MAT, WirePoller
+from tests.unit.session.inputs import TRIAL
 
 GATED = MAT._replace(gate=Gate(26, 8), button=None)
 
@@ -95,6 +98,31 @@ def test_rail_is_on_while_a_session_runs_and_off_soon_after() -> None:
 
     assert rails == [False, True, True, True, False, False]
     assert states == [(0, "idle"), (1_020, "running"), (5_000, "idle")]
+
+
+def test_try_that_replaces_a_try_waits_until_the_rail_is_off() -> None:
+    world = World()
+    world.at(1_000, lambda daemon: daemon.act(Try(TRIAL)))
+
+    def replace(daemon: Daemon) -> None:
+        daemon.act(EndTry())
+        daemon.act(Try(TRIAL))
+
+    world.at(3_000, replace)
+    rails: list[bool] = []
+    world.daemon.player.on_step.append(
+        lambda step: (
+            rails.append(world.board.rail_at(world.poller.now_ms()))
+            if step.status.started == 2 and len(rails) == 0
+            else None
+        )
+    )
+    states = world.run(6_000)
+
+    assert [word for _, word in states] == ["idle", "running", "idle", "running", "idle"]
+    assert states[2][0] == 3_000
+    assert 3_000 < states[3][0] <= 3_500
+    assert rails == [False]
 
 
 def test_rail_falls_by_itself_without_heartbeats() -> None:

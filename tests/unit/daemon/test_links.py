@@ -4,6 +4,7 @@ import fcntl
 import os
 import socket
 import stat
+import struct
 import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -340,3 +341,36 @@ def test_listener_takes_loopback_addresses_only(host: str) -> None:
 def test_listener_on_an_unknown_host_is_an_error() -> None:
     with pytest.raises(DeviceError, match=r"^cannot listen on no\.such\.host\.invalid:7: \w+"):
         listen_tcp("no.such.host.invalid", 7)
+
+
+# --- a client that is gone, but has said something ---
+
+
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname())
+        ours, _ = listener.accept()
+    return ours, theirs
+
+
+@pytest.mark.parametrize("writes", [False, True], ids=["only read", "answered"])
+@pytest.mark.parametrize("make_pair", [socket.socketpair, tcp_pair])
+def test_socket_link_reads_all_that_came_before_a_reset_although_no_answer_can_be_sent(
+    make_pair: Callable[[], tuple[socket.socket, socket.socket]], writes: bool
+) -> None:
+    ours, client = make_pair()
+    link = SocketLink(ours)
+    requests = b"ping\n" * 3_000 + b"!"
+    client.sendall(requests)
+    link.write(b"an answer that the client does not read")
+    # A socket that closes with unread bytes, and a TCP socket that does not linger, reset the connection.
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    received = b""
+    while not link.ended:
+        if writes:
+            assert link.write(b"ok\r\n") == 4  # taken as sent, since nobody can read it
+            assert not link.ended
+        received += link.read()
+    link.close()
+    assert received == requests

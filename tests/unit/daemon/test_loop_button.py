@@ -18,10 +18,10 @@ from tests.unit.daemon.loop_world import Wire, World
 
 @pytest.mark.parametrize(("late_ms", "starts"), [(0, True), (35, False)])
 def test_pulse_read_late_keeps_its_length(late_ms: int, starts: bool) -> None:
-    """Heard of 45 ms after its begin: a press, unless its end was 35 ms ago."""
+    """Heard of 45 ms after its beginning: a press, unless its end was 35 ms ago."""
 
     class Held(VirtualPoller):
-        """The loop is busy from the begin of the pulse on, and comes back after its end."""
+        """The loop is busy from the beginning of the pulse on, and comes back after its end."""
 
         def now_ms(self) -> int:
             return 1_045 if 1_000 < self._now_ms < 1_045 else self._now_ms

@@ -13,7 +13,15 @@ from firmware_ctl.daemon.loop import SETTLE_MS, Loop
 from firmware_ctl.daemon.player import NoLedger, Player
 from firmware_ctl.limits import GRID_MS, SAMPLE_MS, TICK_MS
 from firmware_ctl.session.button import Contact
-from firmware_ctl.session.events import Contacts, Input, SessionStatus, State, Step, Suspended
+from firmware_ctl.session.events import (
+    Contacts,
+    Fault,
+    Input,
+    SessionStatus,
+    State,
+    Step,
+    Suspended,
+)
 from tests.support.clock import VirtualPoller
 from tests.support.worlds import MAT
 
@@ -162,5 +170,18 @@ def test_loop_notices_a_suspend_in_the_next_tick(slept_at_ms: int) -> None:
 def test_loop_whose_button_takes_time_gives_the_decider_times_that_never_decrease() -> None:
     bench = Bench(range(7, RUNS_MS, 13))
     bench.read_takes_ms = 3
+    bench.run()
+    assert bench.served_at_ms == sorted(bench.served_at_ms)
+
+
+def test_loop_whose_watchdog_reports_after_a_slow_read_gives_times_that_never_decrease() -> None:
+    """The fault makes a step between the read of the button and the step of the tick itself."""
+    bench = Bench(range(7, RUNS_MS, 13))
+    bench.read_takes_ms = 3
+
+    def check(now_ms: int, is_moving: bool) -> Fault | None:
+        return Fault("rail", "off") if bench.poller.now_ms() > now_ms else None
+
+    bench.check = check  # type: ignore[method-assign, assignment]
     bench.run()
     assert bench.served_at_ms == sorted(bench.served_at_ms)

@@ -56,9 +56,7 @@ def machine(tree: SharedTree) -> Make:
     """Makes a machine with these files. An empty file is left out, unless it is a device."""
 
     def make(files: Mapping[str, str] = GOOD_PI_4, **changed: object) -> Machine:
-        tree.become(
-            {name: text for name, text in files.items() if text or name.startswith("dev/")}
-        )
+        tree.become({name: text for name, text in files.items() if text or name.startswith("dev/")})
         return Machine(tree.root, calls(**changed))
 
     return make

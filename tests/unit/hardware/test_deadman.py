@@ -5,6 +5,8 @@ import faulthandler
 import os
 import resource
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -27,7 +29,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
     recorded: list[tuple[object, ...]] = []
 
     class Timer:
-        def __init__(self, number: int) -> None:
+        def __init__(self, number: int, thread_id: int | None = None) -> None:
             self._name = signal.Signals(number).name
 
         def set(self, after_ms: int) -> None:
@@ -53,6 +55,30 @@ def test_deadman_dumps_every_stack_and_then_kills(
     calls.clear()
     dead_man.disarm()
     assert sorted(calls) == [("SIGKILL", 0), ("SIGUSR2", 0)]
+
+
+_LOOP_THAT_IS_LATE_ONCE = """
+import os, select
+from firmware_ctl.hardware import deadman
+os.set_blocking(2, False)
+try:
+    while True:
+        os.write(2, bytes(4096))
+except BlockingIOError:
+    os.set_blocking(2, True)
+deadman.DEADMAN_DUMP_MS, deadman.DEADMAN_KILL_MS = 10, 5_000
+dead_man = deadman.KernelDeadman()
+dead_man.arm()
+select.select((), (), (), 0.1)
+dead_man.disarm()
+os._exit(0)
+"""
+
+
+def test_stacks_that_stderr_does_not_take_hold_up_no_late_loop() -> None:
+    command = [sys.executable, "-c", _LOOP_THAT_IS_LATE_ONCE]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as late:  # Nobody reads the pipe.
+        assert late.wait() == 0
 
 
 def _left_ms(timer: _Timer) -> float:

@@ -1,11 +1,14 @@
 """The table of commands: its words, `help` and `caps`, and commands with an answer of their own."""
 
 import json
+from collections.abc import Sequence
 from typing import get_args, get_origin, get_type_hints
 
 import pytest
 
 from firmware_ctl import limits
+from firmware_ctl.config.mat import Mat
+from firmware_ctl.protocol import commands
 from firmware_ctl.protocol.commands import COMMANDS, Request, is_request
 from firmware_ctl.protocol.connection import (
     END_REASONS,
@@ -13,9 +16,11 @@ from firmware_ctl.protocol.connection import (
     FAULT_CODES,
 )
 from firmware_ctl.protocol.framing import Line
+from firmware_ctl.protocol.try_line import try_timeline
 from firmware_ctl.session.events import Origin
 from firmware_ctl.timeline import catalogue
-from tests.support.worlds import Bench, RealButton
+from firmware_ctl.timeline.model import Timeline
+from tests.support.worlds import CALM, Bench, RealButton
 from tests.unit.protocol.byte_streams import (
     answers,
 )
@@ -160,3 +165,47 @@ def test_caps_limits_equal_the_code() -> None:
         "trim": list(limits.TRIM_PCT),
         "pauses": 300,
     }
+
+
+def test_try_that_replaces_a_try_is_compiled_while_no_motor_moves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Compiling may take 150 ms on a Pi, in which the loop answers no stop."""
+    bench = Bench()
+    were_low: list[bool] = []
+
+    def compile_try(words: Sequence[str], mat: Mat) -> Timeline:
+        were_low.append(bench.pins.are_low)
+        return try_timeline(words, mat)
+
+    monkeypatch.setattr(commands, "try_timeline", compile_try)
+    bench.send(200, b"try back steady 40\n")
+    moved: list[bool] = []
+    bench.at(2_000, lambda _: moved.append(not bench.pins.are_low))
+    bench.send(2_000, b"try back steady 50\n")
+    bench.send(4_000, b"start calm\n")
+    bench.send(5_000, b"stop\n")
+    bench.run(6_000)
+
+    assert (moved, were_low) == ([True], [True, True])
+    assert bench.wires[0].lines()[1:] == [
+        "ok left=10",
+        "ok left=10",
+        "err busy try is running; stop it first",
+        "ok",
+    ]
+    assert bench.pins.are_low
+
+
+def test_profile_named_in_two_words_is_suggested() -> None:
+    bench = Bench()
+    entry = CALM._replace(name="lower-back")
+    bench.reloads.append(catalogue.Catalogue((entry,)))
+    bench.send(100, b"reload\nselect Lower back\nstart lower back\nselect lower neck\n")
+    bench.run(300)
+
+    assert bench.wires[0].lines()[2:] == [
+        "err bad-argument usage: select NAME; did you mean lower-back?",
+        "err bad-argument usage: start [NAME]; did you mean lower-back?",
+        "err bad-argument usage: select NAME",
+    ]

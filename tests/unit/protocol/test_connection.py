@@ -3,15 +3,15 @@
 import pytest
 from hypothesis import example, given, settings
 
+from firmware_ctl import __version__
 from firmware_ctl.daemon.clients import READY
 from firmware_ctl.protocol import connection as connection_module
 from firmware_ctl.protocol.connection import (
-    GREETING,
     MOST_UNSENT,
     MOST_WAITING,
     Connection,
 )
-from firmware_ctl.protocol.framing import LONGEST_TAIL, Line
+from firmware_ctl.protocol.framing import LONGEST_LINE, LONGEST_TAIL, Line
 from tests.support.daemon import Daemon
 from tests.support.worlds import Bench
 from tests.unit.protocol.byte_streams import (
@@ -113,6 +113,9 @@ def test_invariant_09_long_lines_that_wait_are_bounded() -> None:
     assert kept <= connection_module.MOST_WAITING_BYTES
 
 
+GREETING = f"* firmware-ctl {__version__}, Small mat, idle; type help"
+
+
 @pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n", b" \r\n\r\n"])
 def test_empty_line_on_a_new_connection_is_greeted_once(end: bytes) -> None:
     bench = Bench()
@@ -145,14 +148,14 @@ def test_connection_that_has_asked_is_not_greeted(first: bytes) -> None:
 @example([b"x\x08", b"\r", b"x\r"])
 @settings(max_examples=60)
 def test_greeting_does_not_depend_on_how_the_bytes_are_cut(chunks: list[bytes]) -> None:
-    greetings = []
+    awaits = set()
     for pieces in (chunks, [b"".join(chunks)], [bytes([b]) for b in b"".join(chunks)]):
         connection = Connection()
         for piece in pieces:
             connection.receive(piece, 0)
-        greetings.append(connection._unsent.count(GREETING.encode()))
+        awaits.add(connection.awaits_greeting)
 
-    assert greetings in ([0] * 3, [1] * 3)
+    assert len(awaits) == 1
 
 
 def test_hello_resets_the_settings_of_the_client_before() -> None:
@@ -234,3 +237,46 @@ def test_unsent_answers_are_bounded_and_dropped_whole_and_reported_once() -> Non
         f"* dropped={2_000 - whole}",
         "ok",
     ]
+
+
+def test_echo_that_a_full_buffer_dropped_is_not_deleted_later() -> None:
+    connection = Connection()
+    connection.echo = connection.has_asked = True
+    connection.answer(["x" * (MOST_UNSENT + 100)])
+    connection.receive(b"abc", 0)
+    assert b"abc" not in connection._unsent
+    while connection.has_unsent:
+        connection.sent(len(connection.unsent))
+    for byte in (b"\x7f", b"\x7f", b"s"):
+        connection.receive(byte, 0)
+    assert bytes(connection._unsent) == b"ab\b \bs"
+
+
+def test_echo_deletes_nothing_that_stands_before_an_answer() -> None:
+    connection = Connection()
+    connection.echo = connection.has_asked = True
+    connection.receive(b"stak", 0)
+    connection.answer(["* event=x"])
+    for byte in (b"\x7f", b"\x7f", b"op"):
+        connection.receive(byte, 0)
+    assert bytes(connection._unsent) == b"stak* event=x\r\nsta\b \bop"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "echoed"),
+    [
+        ([b"x" * 100], b"x" * LONGEST_LINE),
+        ([b"x"] * 100 + [b"\x7f"] * 6, b"x" * LONGEST_LINE + b"\b \b" * (6 - 4)),
+        ([b"x" * 100 + b"\x7f" * 10 + b"y"], b"x" * 90 + b"y"),
+        ([b"x" * 100, b"\x7f" * 5, b"y"], b"x" * LONGEST_LINE + b"\b \by"),
+    ],
+)
+def test_echo_of_a_line_above_the_limit_shows_what_the_limit_leaves(
+    pieces: list[bytes], echoed: bytes
+) -> None:
+    assert LONGEST_LINE == 96
+    connection = Connection()
+    connection.echo = connection.has_asked = True
+    for piece in pieces:
+        connection.receive(piece, 0)
+    assert bytes(connection._unsent) == echoed

@@ -10,6 +10,7 @@ from firmware_ctl.session.events import (
     Clear,
     Close,
     Contacts,
+    EndTry,
     Fault,
     Input,
     Pause,
@@ -41,6 +42,7 @@ start the same  | ok running            | ok running     | busy paused    | faul
 start another   | ok running            | busy running   | busy paused    | fault fault
 start unknown   | unknown-profile idle  | busy running   | busy paused    | fault fault
 start a bad one | invalid-profile idle  | busy running   | busy paused    | fault fault
+end try         | ok idle               | busy running   | busy paused    | fault fault
 select unknown  | unknown-profile idle  | unknown-profile running | unknown-profile paused | unknown-profile fault
 select a bad one| invalid-profile idle  | invalid-profile running | invalid-profile paused | invalid-profile fault
 """
@@ -119,6 +121,9 @@ def test_table_equals_the_contract() -> None:
         (Try, State.RUNNING): "busy",
         (Try, State.PAUSED): "busy",
         (Try, State.FAULT): "fault",
+        (EndTry, State.RUNNING): State.IDLE,
+        (EndTry, State.PAUSED): "busy",
+        (EndTry, State.FAULT): "fault",
         (Stop, State.RUNNING): State.IDLE,
         (Stop, State.PAUSED): State.IDLE,
         (Pause, State.IDLE): "not-running",
@@ -192,6 +197,46 @@ def test_start_during_a_try_is_refused() -> None:
     world.at(12_000)
     assert world.levels()[-1] == (11_000, SILENCE)
     assert world.session.selected is CALM
+
+
+def test_try_after_the_end_of_a_try_starts_at_once_and_softly() -> None:
+    world = World()
+    world.at(1_000, Try(TRIAL))
+    world.at(4_000)
+    before_pct = world.steps[-1][1].level_pct
+    ended = world.at(4_000, EndTry(3_990))
+    step = world.at(4_000, Try(TRIAL, (), 3_990))
+    world.at(20_000)
+
+    assert any(before_pct)
+    assert (ended.duty_pct, ended.level_pct) == (SILENCE, SILENCE)
+    assert (step.refusal, step.level_pct) == (None, SILENCE)
+    assert world.session.used_ms(20_000) == 3_000 + 10_000
+    assert world.levels()[-1] == (14_000, SILENCE)
+    rise_pct_s = world.session.mat.limits.rise_pct_s
+    for at_ms, levels in world.levels(4_000):
+        assert max(levels) * 1_000 <= max(0, at_ms - 4_000) * rise_pct_s
+
+
+def test_end_of_a_try_voids_the_starts_that_arrived_before_its_request() -> None:
+    world = World()
+    world.at(1_000, Try(TRIAL))
+    world.at(4_000, EndTry(3_990))
+    refusals = [world.at(4_000, Try(TRIAL, (), at_ms)).refusal for at_ms in (3_989, 3_990)]
+
+    assert [refusal and refusal.code for refusal in refusals] == ["busy", None]
+
+
+def test_end_of_a_try_that_arrived_before_a_pause_ends_nothing() -> None:
+    world = World()
+    world.at(1_000, Try(TRIAL))
+    world.at(4_000, Pause(4_000))
+    world.at(4_100, Resume(4_100))
+    refusal = world.at(4_200, EndTry(3_990)).refusal
+
+    assert refusal is not None
+    assert refusal.code == "busy"
+    assert world.session.state is State.RUNNING
 
 
 def test_start_while_the_button_is_not_released_is_refused() -> None:

@@ -198,8 +198,8 @@ def test_refusal_names_the_remedy() -> None:
     assert [
         str(world.at(10_000, event).refusal) for event in (Start(), Pause(), Select("bad"))
     ] == [
-        "rail: the rail is off; then clear the fault",
-        "rail: the rail is off; then clear the fault",
+        "rail: the rail is off. Then clear the fault.",
+        "rail: the rail is off. Then clear the fault.",
         "bad.yaml:3:7: level: 140% is above the most, 100%",
     ]
 

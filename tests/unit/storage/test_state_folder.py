@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from firmware_ctl.commissioning import wiring
+from firmware_ctl.commissioning.calibration import MeasuredDuties
 from firmware_ctl.commissioning.first_evening import Progress
-from firmware_ctl.commissioning.questions import MeasuredDuties
 from firmware_ctl.config import shipped
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.storage import flight_recorder

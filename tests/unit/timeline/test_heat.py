@@ -7,8 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from firmware_ctl.cli.simulation import summary
 from firmware_ctl.config.mat import Mat, read_mat
-from firmware_ctl.simulator.offline import play, summary
+from firmware_ctl.simulator.offline import play
 from firmware_ctl.timeline.catalogue import BadEntry, Entry, GoodEntry, read_entry
 from firmware_ctl.timeline.heat import (
     SKIN_C,

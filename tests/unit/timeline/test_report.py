@@ -28,7 +28,8 @@ NAMES = [entry.name for entry in CATALOGUE.entries]
 def test_certificate_of_a_shipped_profile_is_the_golden_one(
     name: str, golden: Callable[[str, list[str]], None]
 ) -> None:
-    golden(f"certificate-{name}.txt", certificate_lines(f"{name}.yaml", CATALOGUE.valid(name), MAT))
+    lines = certificate_lines(f"{name}.yaml", CATALOGUE.valid(name), MAT, is_verbose=True)
+    golden(f"certificate-{name}.txt", list(lines))
 
 
 def test_check_of_a_folder_without_a_profile_fails(

@@ -1,0 +1,69 @@
+"""What the builder's commands write on a terminal, of whatever width."""
+
+import fcntl
+import os
+import struct
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from firmware_ctl.commissioning.terminal import DOWN, UP, Terminal, print_lines
+
+
+@contextmanager
+def narrow_terminal() -> Iterator[int]:
+    """A terminal of 40 columns in the place of input and output; gives its other end.
+
+    It is no fixture, because pytest sets the output anew between a fixture and its test.
+    """
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    saved = [os.dup(0), os.dup(1)]
+    for number in (0, 1):
+        os.dup2(slave, number)
+    try:
+        yield master
+    finally:
+        for number, fd in enumerate(saved):
+            os.dup2(fd, number)
+            os.close(fd)
+        os.close(slave)
+        os.close(master)
+
+
+def shown(master: int) -> str:
+    return os.read(master, 65536).decode().replace("\r\n", "\n")
+
+
+def test_print_lines_wraps_at_the_width_and_keeps_a_command_in_one_piece() -> None:
+    command = "`firmware-ctl setup --mock --mat /a/folder/that/is/long/mat.yaml`"
+    with narrow_terminal() as master:
+        print_lines(f"Stopped here, half way through. Run {command} to continue.")
+        text = shown(master)
+    assert text == f"Stopped here, half way through. Run\n  {command}\n  to continue.\n"
+
+
+def test_status_that_is_longer_than_the_terminal_is_cut() -> None:
+    with narrow_terminal() as master, Terminal() as terminal:
+        terminal.show((), "Enter: do it   s: skip   b: back   digit: go to a step   q: quit")
+        text = shown(master)
+    assert text == "\r\x1b[KEnter: do it   s: skip   b: back   digi"
+
+
+@pytest.mark.parametrize(
+    ("sent", "keys"),
+    [
+        (b"Y", ["y"]),
+        (b"\r", ["\n"]),
+        (b"\x1b[A", [UP]),
+        (b"\x1bOB", [DOWN]),
+        (b"\x1b[C", ["\x1b"]),
+        (b"yn", ["y", "n"]),
+    ],
+)
+def test_read_keys_names_each_key(sent: bytes, keys: list[str]) -> None:
+    with narrow_terminal() as master, Terminal() as terminal:
+        os.write(master, sent)
+        assert terminal.read_keys() == keys

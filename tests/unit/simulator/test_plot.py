@@ -1,0 +1,107 @@
+"""The picture of a session: its words, and the level that it draws."""
+
+import re
+from bisect import bisect_right
+from math import isnan
+
+import pytest
+
+from firmware_ctl.simulator.offline import Played, play
+from firmware_ctl.timeline.catalogue import GoodEntry, read_entry
+from firmware_ctl.timeline.folder import load_entry, load_mat
+from tests.support.process import ROOT
+
+plot = pytest.importorskip(
+    "firmware_ctl.simulator.plot",
+    reason="matplotlib is not installed; extra plot",
+    exc_type=OSError,
+)
+
+MAT = load_mat(str(ROOT / "hw/mat.yaml"))
+
+PHASES = """\
+title: T
+phases:
+  - name: frames
+    for: 20s
+    repeat: 2
+    play: {hips: {pattern: keyframes, frames: [[0s, 0%], [10s, 40%], [15s, 10%]], after: 4s}}
+  - {name: back, for: 10s, play: {lower_back: {pattern: wave, level: 30%, period: 2s, after: 2s}}}
+  - {name: ramp, for: 30s, play: {hips.left: {pattern: steady, level: {from: 20%, to: 50%}}}}
+"""
+
+
+def played(trim_pct: int = 100) -> Played:
+    entry = read_entry("t", PHASES.encode(), "t.yaml", MAT)
+    assert isinstance(entry, GoodEntry)
+    return play(entry, MAT, trim_pct)
+
+
+def level_at(session: Played, motor: str, at_s: float) -> float:
+    index = [m.name for m in MAT.motors].index(motor)
+    at_min, level_pct = plot.asked_levels(session, index)
+    return float(level_pct[bisect_right(at_min, at_s / 60 + 1e-9) - 1])
+
+
+@pytest.mark.parametrize(
+    ("motor", "at_s", "level_pct"),
+    [
+        ("hip_left", 3.9, 0),
+        ("hip_left", 9, 20),
+        ("hip_left", 14, 40),
+        ("hip_left", 19.5, 10),
+        ("hip_left", 23.9, 0),
+        ("hip_left", 34, 40),
+        ("back_upper_left", 41.9, 0),
+        ("back_upper_left", 42, 30),
+        ("back_upper_left", 45, 30),
+        ("hip_left", 65, 35),
+    ],
+)
+def test_asked_level_is_that_of_the_profile(motor: str, at_s: float, level_pct: int) -> None:
+    assert level_at(played(), motor, at_s) == level_pct
+    assert level_at(played(50), motor, at_s) == level_pct / 2
+
+
+@pytest.mark.parametrize(
+    ("motor", "at_s"),
+    [("back_upper_left", 10), ("hip_left", 45), ("hip_right", 65), ("neck_left", 70)],
+)
+def test_asked_level_of_a_motor_that_a_phase_does_not_play_is_not_drawn(
+    motor: str, at_s: float
+) -> None:
+    assert isnan(level_at(played(), motor, at_s))
+
+
+def test_asked_level_of_a_repeated_phase_is_one_line_without_dips() -> None:
+    text = "title: T\nphases:\n- {name: a, for: 20s, repeat: 3, play: {hips: 30%}}\n"
+    entry = read_entry("t", text.encode(), "t.yaml", MAT)
+    assert isinstance(entry, GoodEntry)
+    _, level_pct = plot.asked_levels(play(entry, MAT), len(MAT.motors) - 1)
+    assert level_pct == [30, 30, 30, 0]
+
+
+def test_picture_explains_itself() -> None:
+    mat = load_mat(str(ROOT / "hw/mat.yaml"))
+    entry = load_entry(str(ROOT / "profiles/guided-points.yaml"), mat)
+    assert isinstance(entry, GoodEntry)
+    # Text is drawn as paths; matplotlib writes it as a comment as well.
+    words = set(re.findall(r"<!-- (.*?) -->", plot.svg(play(entry, mat)).decode()))
+    assert {
+        "Guided points",
+        "guided-points, 12:40 min",
+        "minutes since the start",
+        "in mA",
+        "level: the strength that the profile asks for",
+        "vibration, simulated: the strongest",
+        "vibration, simulated: the average",
+        "duty: the power that the motor gets; peaks are kicks, which start it",
+        "done by you: the mat keeps the time",
+        "message to you: short gaps in the vibration",
+        "five minutes left",
+        "the most that the supply gives: 2000 mA",
+        "lower back, average",
+        "all motors together, highest",
+        *(f"{m.side}: {m.name}" for m in mat.motors if m.zone != "neck"),
+    } <= words
+    assert not any("neck_left" in text for text in words)
