@@ -193,7 +193,9 @@ class Clients:
     def _receive_in_turn(self, readable: Collection[Link], until_ms: int) -> None:
         """Reads links in turn, and full ones repeatedly, until `until_ms`; at least one link."""
         self._has_received = True
-        links = sorted(readable, key=lambda link: link not in self._unread)
+        # In the order in which they wait: some of them were read more recently than others.
+        waiting = [link for link in self._unread if link in readable]
+        links = [*waiting, *(link for link in readable if link not in waiting)]
         self._unread = []
         for n, link in enumerate(links):  # a link with more bytes is appended again
             if n and self.now_ms() >= until_ms:
@@ -338,8 +340,6 @@ class Clients:
         if link in self._guests:
             self._guests.remove(link)
         self._loop.readers_changed()
-        if link.connection.lease_s:
-            self._end_lease(link.connection, Reason.CLOSED)
 
 
 def _flush(link: Link) -> None:

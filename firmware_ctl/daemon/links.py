@@ -154,7 +154,7 @@ def try_serial(port: SerialPort) -> "Serial | Exception":
     import serial
 
     try:
-        return serial.Serial(port.device, port.baud, timeout=0, write_timeout=0, exclusive=True)
+        return serial.Serial(port.device, port.baud, exclusive=True)
     except Exception as error:  # pyserial also raises termios.error, which is not an OSError
         return error
 

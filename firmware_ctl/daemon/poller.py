@@ -63,9 +63,7 @@ class SelectPoller:
             self._by_fd = {reader.fileno(): reader for reader in readers}
         now_ns = _monotonic_ns()
         left_ns = until_ms * 1_000_000 - (now_ns - self.origin_ns)
-        readable, _, _ = select.select(
-            self._by_fd, writers, (), left_ns / 1e9 if left_ns > 0 else 0
-        )
+        readable, _, _ = select.select(self._by_fd, writers, (), max(left_ns, 0) / 1e9)
         if not readable and left_ns > 0:
             self._rested_at_ns = now_ns
         elif now_ns - self._rested_at_ns > BUSY_NS:

@@ -148,8 +148,7 @@ class DeadmanTrial:
             os.close(pidfd)
             # A child that is still there was not killed. SIGABRT ends it, and its exit status then
             # differs from that of a SIGKILL.
-            with suppress(ProcessLookupError):
-                os.kill(self._child, signal.SIGABRT)
+            os.kill(self._child, signal.SIGABRT)
         _, status = os.waitpid(self._child, 0)
         if os.getpid() == 1:
             return (

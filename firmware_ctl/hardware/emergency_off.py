@@ -136,7 +136,7 @@ def find_chip() -> str:
                 continue
             info = bytearray(CHIP_INFO.size)
             try:
-                _ioctl(fd, GET_CHIP, info)
+                fcntl.ioctl(fd, GET_CHIP, info)
             except OSError:
                 continue
             finally:
@@ -365,15 +365,11 @@ def request_low(fd: int, pins: "Sequence[int]") -> int:
         )
     )  # fmt: skip
     try:
-        _ioctl(fd, GET_LINE, request)
+        fcntl.ioctl(fd, GET_LINE, request)
     except OSError as error:
         return error.errno or -1
     os.close(LINE_REQUEST.unpack(request)[-1])
     return 0
-
-
-def _ioctl(fd: int, number: int, data: bytearray) -> None:
-    fcntl.ioctl(fd, number, data)
 
 
 def _holders(chip: str) -> "Iterator[tuple[int, int]]":

@@ -107,7 +107,7 @@ class Framing:
         stop_bytes = len(data) - len(data.translate(None, STOP_BYTES))
         asks_status = b"?" in data
         whole = (self.tail + data).replace(b"\r\0", b"\r").replace(b"\r\n", b"\n")
-        is_cut, self._is_cut = self._is_cut, False
+        is_cut = self._is_cut
         if stop_bytes:
             is_cut = is_cut and not _CLEARED.match(whole)
             whole = _CLEARED.sub(b"", whole)
@@ -131,7 +131,7 @@ class Framing:
     def suspect_tail(self, now_ms: int) -> Sequence[Line]:
         """The incomplete line, if it may mean stop. Empty if not. For a client that has left: its
         line will not end any more."""
-        return _suspects([Line(self.tail, now_ms, self._is_cut)]) if self.tail else ()
+        return _suspects([Line(self.tail, now_ms, self._is_cut)])
 
     def _keep_tail(self, is_cut: bool) -> None:
         if len(self.tail) > LONGEST_TAIL:

@@ -38,6 +38,10 @@ class VirtualPoller:
     def now_ms(self) -> int:
         return self._now_ms
 
+    def hold_up(self, for_ms: int) -> None:
+        """Lets time pass while the loop is busy."""
+        self._now_ms += for_ms
+
     def slept_ms(self) -> int:
         return 0
 

@@ -1,9 +1,10 @@
 """A fake GPIO chip for `emergency_off`. The structs are those of linux/gpio.h, laid out by ctypes."""
 
 import ctypes
+import fcntl
 import os
 from collections.abc import Iterator
-from errno import EBUSY, EINVAL
+from errno import EBUSY, EINVAL, EIO
 from pathlib import Path
 
 import pytest
@@ -40,24 +41,32 @@ def ioctl_number(direction: int, number: int, size: int) -> int:
 
 
 def put_chips(labels: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes `/dev` hold these chips, `tty`, and `gpiochip1`, which this user may not open."""
+    """Makes `/dev` hold the chips that `labels` has at each time, `tty`, and `gpiochip1`, which this
+    user may not open. A chip whose label is empty does not answer."""
     opened: dict[int, str] = {}
     real_open = os.open
 
     def ioctl(fd: int, number: int, data: bytearray) -> None:
         assert number == emergency_off.GET_CHIP
+        if not labels[opened[fd]]:
+            raise OSError(EIO, "Input/output error")
         data[:] = emergency_off.CHIP_INFO.pack(b"", labels[opened[fd]], 54)
 
     def open_chip(path: str, flags: int) -> int:
-        if path.removeprefix("/dev/") not in labels:
+        name = path.removeprefix("/dev/")
+        if name not in labels:
             raise PermissionError(13, "Permission denied")
         fd = real_open(os.devnull, flags)
-        opened[fd] = path.removeprefix("/dev/")
+        opened[fd] = name
         return fd
 
-    monkeypatch.setattr(os, "listdir", lambda _: ["tty", "gpiochip1", *reversed(labels)])
+    def names(folder: str) -> list[str]:
+        assert folder == "/dev"
+        return ["tty", *reversed(labels), "gpiochip1"]
+
+    monkeypatch.setattr(os, "listdir", names)
     monkeypatch.setattr(os, "open", open_chip)
-    monkeypatch.setattr(emergency_off, "_ioctl", ioctl)
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
 
 
 class GpioChip:
@@ -71,6 +80,8 @@ class GpioChip:
         self.line_fds: list[int] = []
         self.held: dict[int, int] = {}
         """For each line that is in use, the id of the process that holds it. 0: the kernel."""
+        self.low: set[int] = set()
+        """The lines that a request has driven low."""
         self.lines = 54
         chip.touch()
 
@@ -87,6 +98,7 @@ class GpioChip:
             raise OSError(EBUSY, "Device or resource busy")
         request.fd = os.open(os.devnull, os.O_RDWR)
         self.line_fds.append(request.fd)
+        self.low.update(pins)
 
     def is_held(self, pin: int) -> bool:
         pid = self.held.get(pin)

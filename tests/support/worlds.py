@@ -252,10 +252,6 @@ class WirePoller(VirtualPoller):
         ]
         return readable or super().wait(until_ms, readers, writers)
 
-    def hold_up(self, for_ms: int) -> None:
-        """Lets time pass while the loop is busy."""
-        self._now_ms += for_ms
-
 
 class Bench:
     """A daemon with two clients, the first on a serial port. Schedule calls with `at` and bytes with `send`, then call `run`."""

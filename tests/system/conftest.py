@@ -1,5 +1,6 @@
 """A fake GPIO chip for `emergency_off`, a process that may be killed, and a builder's terminals."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from tests.support.process import Terminal
 @pytest.fixture
 def gpio_chip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GpioChip:
     chip = GpioChip(tmp_path / "gpiochip0")
-    monkeypatch.setattr(emergency_off, "_ioctl", chip.ioctl)
+    monkeypatch.setattr(fcntl, "ioctl", chip.ioctl)
     monkeypatch.setattr(emergency_off, "open_chip", lambda _: os.open(chip.file, os.O_RDWR))
     monkeypatch.setattr(emergency_off, "_holders", chip.holders)
     return chip

@@ -86,7 +86,25 @@ def test_drive_low_kills_the_holder_of_a_line_and_drives_it(
         [f"GPIO 17, 22 held by another program: process {child.pid} was killed"],
     )
     assert child.wait() == -signal.SIGKILL
-    assert {17, 27, 22} <= {pin for pins in gpio_chip.requests for pin in pins}
+    assert gpio_chip.low == {17, 27, 22}
+
+
+def test_drive_low_kills_no_process_that_holds_no_pin_any_more(
+    gpio_chip: GpioChip, child: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The holder has ended between the look and the kill, and its number was given away."""
+    looks = iter([[(17, child.pid)], [(5, child.pid), (17, 1)]])
+    monkeypatch.setattr(emergency_off, "_holders", lambda chip: next(looks))
+    monkeypatch.setattr(emergency_off, "FREED_WITHIN_S", 0)
+    gpio_chip.held = {17: 0}
+    assert emergency_off.drive_low(gpio_chip.chip, [17]) == (
+        {17: "Device or resource busy"},
+        [
+            f"GPIO 17 held by another program: the number {child.pid} now belongs to another "
+            "process, which was not killed"
+        ],
+    )
+    assert child.poll() is None
 
 
 def test_drive_low_leaves_the_idle_daemon_and_its_lines_alone(
@@ -99,6 +117,27 @@ def test_drive_low_leaves_the_idle_daemon_and_its_lines_alone(
     )
     assert gpio_chip.requests == [[17, 27, 22, 60], [17], [27], [22], [60]]
     assert child.poll() is None
+
+
+def test_drive_low_beside_the_idle_daemon_drives_the_lines_of_others(
+    gpio_chip: GpioChip, child: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emergency_off, "FREED_WITHIN_S", PATIENCE_S)
+    gpio_chip.held = {17: 1, 27: child.pid}
+    assert emergency_off.drive_low(gpio_chip.chip, [17, 27, 22], idle=1) == (
+        {},
+        [f"GPIO 27 held by another program: process {child.pid} was killed"],
+    )
+    assert gpio_chip.low == {27, 22}
+
+
+@pytest.mark.parametrize(("idle", "failed"), [(1, {}), (0, {17: "Device or resource busy"})])
+def test_line_whose_holder_is_hidden_counts_as_that_of_the_idle_daemon(
+    idle: int, failed: dict[int, str], gpio_chip: GpioChip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emergency_off, "FREED_WITHIN_S", 0)
+    gpio_chip.held = {17: 0}
+    assert emergency_off.drive_low(gpio_chip.chip, [17], idle) == (failed, [])
 
 
 def test_drive_low_never_kills_its_own_process(
@@ -130,11 +169,10 @@ def test_drive_low_of_a_chip_that_cannot_be_opened_gives_the_reason(
 
 
 def test_find_chip_recognises_the_header_by_its_label(monkeypatch: pytest.MonkeyPatch) -> None:
-    labels = {"gpiochip0": b"gpio-brcmstb", "gpiochip4": b"pinctrl-rp1"}
+    labels = {"gpiochip0": b"gpio-brcmstb", "gpiochip3": b"", "gpiochip4": b"pinctrl-rp1"}
     put_chips(labels, monkeypatch)
     assert emergency_off.find_chip() == "/dev/gpiochip4"
     del labels["gpiochip4"]
-    put_chips(labels, monkeypatch)
     assert emergency_off.find_chip() == ""
 
 
@@ -148,8 +186,8 @@ def test_holders_are_read_from_the_kernels_descriptor_info(
         "/proc/13/fdinfo/3": "pos:\t0\nflags:\t02\n",
     }
     folders = {
-        "/proc": ["12", "13", "14", "self"],
-        "/proc/12/fd": ["0", "3", "4"],
+        "/proc": ["11", "12", "13", "self"],
+        "/proc/12/fd": ["0", "9", "3", "4"],
         "/proc/13/fd": ["3"],
     }
 
@@ -159,11 +197,13 @@ def test_holders_are_read_from_the_kernels_descriptor_info(
         return folders[path]
 
     def readlink(path: str) -> str:
-        return "anon_inode:gpio-line" if path.endswith(("/3", "/4")) else "/dev/null"
+        return "anon_inode:gpio-line" if path.endswith(("/3", "/4", "/9")) else "/dev/null"
 
-    def opened(path: str, **_: object) -> object:
+    def opened(path: str, encoding: str) -> object:
+        if path not in info:
+            raise FileNotFoundError(2, "No such file or directory")  # closed in the meantime
         (tmp_path / "info").write_text(info[path])
-        return open(tmp_path / "info")
+        return open(tmp_path / "info", encoding=encoding)
 
     monkeypatch.setattr(os, "listdir", listdir)
     monkeypatch.setattr(os, "readlink", readlink)

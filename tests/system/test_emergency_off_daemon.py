@@ -1,11 +1,14 @@
 """`stop_daemon`: which daemon counts as idle, and which process is killed."""
 
+import argparse
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
+from errno import EACCES, EMFILE, EPERM, ESRCH
 from pathlib import Path
 
 import pytest
@@ -84,6 +87,71 @@ def test_stop_daemon_without_a_daemon_does_not_wait(
     )
 
 
+def test_stop_daemon_without_a_descriptor_left_is_not_certain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(EMFILE, "Too many open files")
+
+    monkeypatch.setattr(emergency_off.socket, "socket", fail)
+    sentence = "no socket can be made: Too many open files"
+    assert emergency_off.stop_daemon("s") == (0, sentence, False)
+
+
+class Daemon:
+    """A socket to a daemon that answers in these pieces, or cannot be reached."""
+
+    def __init__(self, *pieces: bytes, error: OSError | None = None) -> None:
+        self.pieces = list(pieces)
+        self.error = error
+        self.sent: list[bytes] = []
+        self.is_closed = False
+
+    def settimeout(self, seconds: float) -> None:
+        assert 0 < seconds <= emergency_off.IDLE_WITHIN_S
+
+    def connect(self, path: str) -> None:
+        if self.error is not None:
+            raise self.error
+
+    def getsockopt(self, *_: int) -> bytes:
+        return struct.pack("3i", 42, os.geteuid(), 0)
+
+    def send(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    def recv(self, size: int) -> bytes:
+        return self.pieces.pop(0)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_answer_that_arrives_in_pieces_is_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = Daemon(b"* sto", b"pped\r\n* status sta", b"te=idle profile=")
+    monkeypatch.setattr(emergency_off.socket, "socket", lambda *_: daemon)
+    sentence = "the daemon (process 42) is idle"
+    assert emergency_off.stop_daemon("/run/s") == (42, sentence, True)
+    assert (daemon.sent, daemon.is_closed) == ([b"!?"], True)
+
+
+def test_socket_that_this_user_may_not_use_is_not_certain(monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = Daemon(error=PermissionError(EACCES, "Permission denied"))
+    monkeypatch.setattr(emergency_off.socket, "socket", lambda *_: daemon)
+    sentence = "/run/s is not yours to use; try it with sudo"
+    assert emergency_off.stop_daemon("/run/s") == (0, sentence, False)
+
+
+@pytest.mark.parametrize(("path", "folder"), [("/run/mat/s", "/run/mat"), ("s", ".")])
+def test_trusted_are_root_this_user_and_the_owner_of_the_sockets_folder(
+    path: str, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owners = {folder: argparse.Namespace(st_uid=1002)}
+    monkeypatch.setattr(os, "geteuid", lambda: 1001)
+    monkeypatch.setattr(os, "stat", owners.__getitem__)
+    assert emergency_off._trusted_users(path) == (0, 1001, 1002)
+
+
 @pytest.mark.parametrize("answer", [b"* status state=fault profile= \r\n", b"", b"* status state="])
 def test_stop_daemon_that_answers_other_than_idle_kills_it(
     tmp_path: Path, answer: bytes, monkeypatch: pytest.MonkeyPatch
@@ -92,6 +160,8 @@ def test_stop_daemon_that_answers_other_than_idle_kills_it(
     monkeypatch.setattr(
         emergency_off, "_kill", lambda pid, is_meant: (killed.append(pid) or is_meant(pid), "done")
     )
+    # The kernel has named the listener, so nobody else is looked at: that would take time.
+    monkeypatch.setattr(emergency_off, "_processes", pytest.fail)
     path = str(tmp_path / "control.sock")
     requests = []
 
@@ -122,6 +192,32 @@ def test_kill_refuses_special_process_numbers() -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     assert emergency_off._kill(ended.pid, bool) == (True, f"process {ended.pid} has ended")
+
+
+@pytest.mark.parametrize("call", ["pidfd_open", "pidfd_send_signal"])
+@pytest.mark.parametrize(
+    ("error", "has_ended", "sentence"),
+    [
+        (ProcessLookupError(ESRCH, "No such process"), True, "has ended"),
+        (PermissionError(EPERM, "Not permitted"), False, "cannot be killed (Not permitted"),
+    ],
+)
+def test_kill_counts_a_process_as_gone_only_if_it_is(
+    call: str,
+    error: OSError,
+    has_ended: bool,
+    sentence: str,
+    child: "subprocess.Popen[bytes]",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(os if call == "pidfd_open" else emergency_off.signal, call, fail)
+    is_gone, words = emergency_off._kill(child.pid, lambda pid: True)
+    assert is_gone is has_ended
+    assert words.startswith(f"process {child.pid} {sentence}")
+    assert child.poll() is None
 
 
 def test_kill_of_a_reused_process_number_kills_nobody(
@@ -178,6 +274,25 @@ def test_stop_daemon_kills_the_listener_if_the_kernel_names_another_process(
         assert holder.wait() == -signal.SIGKILL
     assert child.poll() is None
     assert ended != holder.pid
+
+
+def test_every_process_that_listens_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another program has a socket whose path is no UTF-8, and the path ends in a space."""
+    with socket.socket(socket.AF_UNIX) as other, socket.socket(socket.AF_UNIX) as listener:
+        other.bind(os.fsencode(tmp_path) + b"/\xff")
+        path = str(tmp_path / "control sock ")
+        listener.bind(path)
+        listener.listen()
+        number = listener.fileno()
+        with subprocess.Popen(["sleep", "600"], pass_fds=[number]) as heir:
+            both = (min(heir.pid, os.getpid()), max(heir.pid, os.getpid()))
+            monkeypatch.setattr(emergency_off, "_kill", lambda pid, _: (pid == heir.pid, f"{pid}!"))
+            monkeypatch.setattr(emergency_off, "_processes", lambda: both)
+            outcome = emergency_off._kill_listeners(path, 0)
+            heir.kill()
+    assert outcome == (False, f"{both[0]}!, {both[1]}!")
 
 
 def test_stop_daemon_that_hangs_and_cannot_be_found_is_not_certain(

@@ -1,10 +1,12 @@
 """The file `lines`, `emergency_off` as a script of the unit, and the command `off`."""
 
 import argparse
+import io
 import os
 import re
 import subprocess
 import sys
+from errno import EINVAL, ELOOP, EPIPE
 from pathlib import Path
 
 import pytest
@@ -62,7 +64,9 @@ def test_read_lines_returns_what_write_lines_wrote(tmp_path: Path) -> None:
     assert [(path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [
         ("lines", 0o644)
     ]
-    for chip_and in ("", " 17 -1", " 17 99999", " 1" * 65, " \u00b2", "\0" * 99):
+    (tmp_path / "lines").write_text("/dev/gpiochip0" + " 999" * 64)
+    assert emergency_off.read_lines(folder) == ("/dev/gpiochip0", [999] * 64)
+    for chip_and in ("", " 17 -1", " 17 1000", " 1" * 65, " \u00b2", "\0" * 99):
         (tmp_path / "lines").write_text(f"/dev/gpiochip0{chip_and}")
         with pytest.raises(ValueError, match="does not name a chip and its pins"):
             emergency_off.read_lines(folder)
@@ -92,6 +96,16 @@ def test_write_lines_follows_no_link_and_opens_no_fifo(name: str, tmp_path: Path
         (folder / "lines").unlink()
 
 
+def test_write_lines_through_a_link_that_has_just_appeared_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lines.part").symlink_to(tmp_path / "roots")
+    monkeypatch.setattr(os, "listdir", lambda _: [])
+    with pytest.raises(FileExistsError):
+        emergency_off.write_lines(str(tmp_path), "/dev/gpiochip0", (17,))
+    assert not (tmp_path / "roots").exists()
+
+
 @pytest.mark.parametrize(
     "path",
     ["/dev/null", "/dev/gpiochip", "/dev/gpiochip0/../null", "/dev/gpiochip\u0660", "/etc/passwd"],
@@ -112,24 +126,116 @@ def test_open_chip_opens_character_devices_only(
     os.close(emergency_off.open_chip(os.devnull))
     before = os.listdir("/proc/self/fd")
     for name in ("fifo", "file"):
-        with pytest.raises(OSError, match="is not a GPIO chip"):
+        with pytest.raises(OSError, match="is not a GPIO chip") as error:
             emergency_off.open_chip(str(tmp_path / name))
+        assert (error.value.errno, error.value.strerror) == (EINVAL, "is not a GPIO chip")
     assert os.listdir("/proc/self/fd") == before
 
 
-@pytest.mark.alone
-def test_read_lines_of_a_fifo_or_link_refuses_at_once(tmp_path: Path) -> None:
-    lines, folder = tmp_path / "lines", str(tmp_path)
-    os.mkfifo(lines)
-    with pytest.raises(OSError, match="is not a regular file"):
-        emergency_off.read_lines(folder)
-    lines.unlink()
-    (tmp_path / "other").write_text("/dev/gpiochip0 17\n")
-    lines.symlink_to(tmp_path / "other")
-    with pytest.raises(OSError, match="Too many levels of symbolic links"):
-        emergency_off.read_lines(folder)
-    done = script(folder, str(tmp_path / "s"))
-    assert (done.returncode, done.stderr) == (1, "")
+@pytest.mark.parametrize(
+    ("kind", "number", "sentence"),
+    [
+        ("FIFO", EINVAL, "lines is not a regular file"),
+        ("link", ELOOP, "Too many levels of symbolic links"),
+    ],
+)
+def test_read_lines_of_a_fifo_or_link_refuses_at_once(
+    kind: str, number: int, sentence: str, tmp_path: Path
+) -> None:
+    lines = tmp_path / "lines"
+    if kind == "FIFO":
+        os.mkfifo(lines)
+    else:
+        (tmp_path / "other").write_text("/dev/gpiochip0 17\n")
+        lines.symlink_to(tmp_path / "other")
+    with pytest.raises(OSError, match=sentence) as error:
+        emergency_off.read_lines(str(tmp_path))
+    assert error.value.errno == number
+
+
+# --- what `main` says, and its exit code ---
+
+
+def test_main_drives_the_pins_of_the_last_daemon_low(
+    tmp_path: Path, gpio_chip: GpioChip, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "s")
+    emergency_off.write_lines(str(tmp_path), gpio_chip.chip, (17, 27))
+    assert emergency_off.main([str(tmp_path), path]) == 0
+    assert gpio_chip.low == {17, 27}
+    assert capsys.readouterr().out == (
+        f"firmware-ctl off: no daemon runs: there is no {path}\nfirmware-ctl off: GPIO 17, 27 low\n"
+    )
+
+
+def test_main_with_a_pin_that_stays_up_fails_and_says_who_held_it(
+    tmp_path: Path,
+    gpio_chip: GpioChip,
+    child: "subprocess.Popen[bytes]",
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(emergency_off, "FREED_WITHIN_S", PATIENCE_S)
+    emergency_off.write_lines(str(tmp_path), gpio_chip.chip, (17, 27, 60))
+    gpio_chip.held = {27: child.pid}
+    assert emergency_off.main([str(tmp_path), str(tmp_path / "s")]) == 1
+    assert gpio_chip.low == {17, 27}
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        f"firmware-ctl off: GPIO 27 held by another program: process {child.pid} was killed",
+        "firmware-ctl off: GPIO 17, 27 low",
+        "firmware-ctl off: GPIO 60 cannot be driven low: Invalid argument",
+    ]
+
+
+def test_main_leaves_the_pins_of_an_idle_daemon_to_it(
+    tmp_path: Path, gpio_chip: GpioChip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emergency_off, "stop_daemon", lambda path: (1, "it is idle", True))
+    emergency_off.write_lines(str(tmp_path), gpio_chip.chip, (17,))
+    gpio_chip.held = {17: 1}
+    assert emergency_off.main([str(tmp_path), str(tmp_path / "s")]) == 0
+
+
+@pytest.mark.parametrize(("is_certain", "code"), [(True, 0), (False, 1)])
+def test_main_succeeds_only_if_no_daemon_can_run_a_motor(
+    is_certain: bool,
+    code: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(emergency_off, "stop_daemon", lambda path: (0, f"asked {path}", is_certain))
+    assert emergency_off.main([str(tmp_path), "s"]) == code
+    assert capsys.readouterr().out == (
+        f"firmware-ctl off: asked s\nfirmware-ctl off: no daemon on {tmp_path} ever took a pin\n"
+    )
+    (tmp_path / "lines").write_text("rubbish")
+    assert emergency_off.main([str(tmp_path), "s"]) == 1
+    assert capsys.readouterr().out.splitlines()[1] == (
+        f"firmware-ctl off: {tmp_path}/lines does not name a chip and its pins; "
+        "start the daemon once"
+    )
+
+
+def test_main_without_its_two_arguments_says_what_they_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert emergency_off.main([]) == 2
+    assert capsys.readouterr().err == (
+        "usage: python3 -I -S emergency_off.py STATE_FOLDER CONTROL_SOCKET\n"
+    )
+
+
+def test_main_whose_reader_has_gone_leaves_python_nothing_to_flush(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Closed(io.StringIO):
+        def flush(self) -> None:
+            raise BrokenPipeError(EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(sys, "stdout", Closed())
+    assert emergency_off.main([str(tmp_path), str(tmp_path / "s")]) == 0
+    assert sys.stdout is None
 
 
 # --- as the unit runs it ---
@@ -166,7 +272,8 @@ def test_script_names_each_pin_that_it_cannot_drive(tmp_path: Path) -> None:
         "firmware-ctl off: GPIO 17, 27 cannot be driven low: "
         "/dev/gpiochip999: No such file or directory"
     ]
-    (tmp_path / "lines").write_text("rubbish")
+    (tmp_path / "lines").unlink()
+    os.mkfifo(tmp_path / "lines")
     done = script(str(tmp_path), str(tmp_path / "s"))
     assert (done.returncode, done.stderr) == (1, "")
     assert script().returncode == 2

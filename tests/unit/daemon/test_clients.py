@@ -1,20 +1,24 @@
 """Clients of the daemon: leases, floods, events, and clients that leave."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pytest
 
-from firmware_ctl.daemon.clients import READY
+from firmware_ctl.daemon import clients
+from firmware_ctl.daemon.clients import FULL_READ_BYTES, LEAVING_MS, READY, RECEIVE_MS
+from firmware_ctl.daemon.interfaces import Link, Source
 from firmware_ctl.daemon.links import SocketLink
 from firmware_ctl.limits import TICK_MS
 from firmware_ctl.session.events import (
+    Fault,
     Input,
     Start,
     State,
     Step,
     Stop,
 )
+from tests.support.clock import VirtualPoller
 from tests.support.daemon import Daemon
 from tests.unit.daemon.loop_world import (
     Wire,
@@ -52,7 +56,11 @@ def lease_script(world: World, script: list[tuple[int, bytes]]) -> Wire:
         ([(700, b"start beta\nlease 2\n")], 2_700),
         ([(700, b"lease 2\nstart beta\n"), (2_000, b"ping\n")], 4_000),
         ([(700, b"lease 2\nstart beta\n"), (2_000, b"?")], 4_000),
+        ([(700, b"lease 2\nstart beta\n"), (2_000, b"start alpha\n")], 4_000),
+        ([(700, b"lease 2\nstart beta\n"), (2_000, b"reload\nping\n")], 4_000),
         ([(700, b"lease 2\nstart beta\n"), (2_000, b"nonsense\n")], 2_700),
+        ([(700, b"lease 2\nstart beta\nreload\n"), (2_000, b"nonsense\n")], 2_700),
+        ([(700, b"lease 2\nstart beta\nreload\n"), (2_000, b"select beta\n")], 4_000),
         ([(700, b"lease 2\nstart beta\n"), (2_000, b"half a li")], 2_700),
         ([(700, b"lease 2\nstart beta\n"), (2_000, b"lease 0\n")], None),
         ([(700, b"start beta\n")], None),
@@ -70,6 +78,14 @@ def test_lease_without_a_valid_request_stops_the_session(
 def test_lease_of_another_connection_stops_nothing() -> None:
     world = World()
     lease_script(world, [(600, b"lease 1\n")])
+    lease_script(world, [(700, b"start beta\n")])
+    world.run(5_000)
+    assert world.offs_at_ms() == [5_000]
+
+
+def test_client_with_a_lease_that_leaves_stops_no_session_of_another() -> None:
+    world = World()
+    lease_script(world, [(600, b"lease 60\n"), (2_000, b"")])
     lease_script(world, [(700, b"start beta\n")])
     world.run(5_000)
     assert world.offs_at_ms() == [5_000]
@@ -147,7 +163,16 @@ def test_flood_is_answered_in_order_and_delays_no_tick() -> None:
 
 
 def test_client_that_reads_slowly_gets_every_answer() -> None:
-    world = World()
+    waited_for: list[Collection[Link]] = []
+
+    class Watched(VirtualPoller):
+        def wait(
+            self, until_ms: int, readers: Collection[Link | Source], writers: Collection[Link]
+        ) -> Collection[Link | Source]:
+            waited_for.append(writers)
+            return super().wait(until_ms, readers, writers)
+
+    world = World(poller=Watched())
     wire = Wire(world.daemon)
     wire.takes = 3
     world.at(700, lambda _: wire.receive(b"help\nhello\n"))
@@ -155,6 +180,8 @@ def test_client_that_reads_slowly_gets_every_answer() -> None:
     assert wire.answers[0] == READY
     assert wire.answers[-2] == "ok"
     assert wire.answers[-1].startswith("ok firmware-ctl ")
+    assert [wire] in waited_for  # the loop wakes when the client takes bytes again
+    assert waited_for[-1] == []
 
 
 def test_events_go_to_connections_that_asked() -> None:
@@ -195,6 +222,74 @@ def test_log_says_why_and_from_where_a_session_ended(
     ]
 
 
+@pytest.mark.parametrize(
+    ("tail", "leaves", "off_at_ms"),
+    [
+        (b"stop", True, 2_000),
+        (b"select off", True, 2_000),  # there is no such profile, so it is no request
+        (b"events off", True, 5_000),
+        (b"stop", False, 5_000),  # it may become `stopwatch`
+    ],
+)
+def test_line_that_may_mean_stop_acts_without_its_end_once_its_client_has_left(
+    tail: bytes, leaves: bool, off_at_ms: int
+) -> None:
+    world = World()
+    wire = lease_script(world, [(700, b"start beta\n"), (1_000, tail)])
+
+    def find_nothing_to_read(_: Daemon) -> None:
+        wire.ended = leaves
+        world.daemon.clients.receive([wire], world.poller.now_ms())
+
+    wire.read = lambda: take_received(wire)  # type: ignore[method-assign]
+    world.at(2_000, find_nothing_to_read)
+    world.run(5_000)
+    assert world.offs_at_ms() == [off_at_ms]
+
+
+def take_received(wire: Wire) -> bytes:
+    """Reads without any effect on `ended`."""
+    received, wire._received = wire._received, b""
+    return received
+
+
+def test_lines_that_may_mean_stop_are_answered_ten_times_a_second() -> None:
+    world = World()
+    wire = lease_script(world, [(700 + n, b"\0stop\n") for n in range(30)])
+    world.run(1_000)
+    assert wire.answers.count("* stopped") == 10
+    assert wire.answers.count("err not-text the line has a byte that is not printable ASCII") == 30
+
+
+def test_client_that_cannot_be_written_to_hides_the_end_of_the_daemon_from_nobody() -> None:
+    world = World()
+    broken, other = Wire(world.daemon), Wire(world.daemon)
+
+    def fail(data: bytes) -> int:
+        raise RuntimeError("cannot be written to")
+
+    for wire in (broken, other):
+        wire.connection.answer(["last words"])
+    broken.write = fail  # type: ignore[method-assign]
+    world.daemon.clients.flush()
+    assert other.answers == ["last words"]
+
+
+def test_notice_that_cannot_be_published_keeps_no_answer_from_being_sent() -> None:
+    world = World()
+    wire = Wire(world.daemon)
+
+    def fail(line: str) -> None:
+        raise RuntimeError("the log is closed")
+
+    world.daemon.clients.log = fail
+    world.daemon.player.step(Fault("internal", "a mistake"))
+    assert world.daemon.clients._notices
+    wire.connection.answer(["last words"])
+    world.daemon.clients.flush()
+    assert wire.answers[-1] == "last words"
+
+
 def test_session_that_plays_to_its_end_and_one_that_the_daemon_ends_name_nobody() -> None:
     world = World()
     lease_script(world, [(700, b"start alpha\n"), (3_000, b"start beta\n")])
@@ -213,3 +308,127 @@ def test_client_with_a_lease_that_leaves_ends_its_waiting_start() -> None:
     world.at(930, lambda _: answers.append(stays.answers))
     world.run(1_000)
     assert answers[0][-1].startswith("* event=state state=idle"), answers
+
+
+# --- turns
+
+
+@pytest.mark.parametrize(
+    ("read_ms", "turns"), [(3, ["01", "23", "40", "12"]), (RECEIVE_MS, ["0", "1", "2", "3"])]
+)
+def test_links_that_were_not_read_for_lack_of_time_come_first_in_the_next_round(
+    read_ms: int, turns: list[str]
+) -> None:
+    world = World()
+    wires = [Wire(world.daemon) for _ in range(5)]
+    reads: list[int] = []
+
+    def read(number: int) -> bytes:
+        reads.append(number)
+        world.poller.hold_up(read_ms)
+        return b"ping\n"
+
+    for number, wire in enumerate(wires):
+        wire.read = lambda number=number: read(number)  # type: ignore[method-assign,misc]
+    rounds = []
+    for _ in turns:
+        reads.clear()
+        world.daemon.clients.receive(wires, world.poller.now_ms())
+        rounds.append("".join(map(str, reads)))
+    assert rounds == turns
+
+
+@pytest.mark.parametrize(("size", "reads"), [(FULL_READ_BYTES - 1, 1), (FULL_READ_BYTES, 2)])
+def test_link_that_may_have_more_is_read_again_in_the_same_round(size: int, reads: int) -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    pieces = [b"x" * size, b"ping\n"]
+    wire.read = lambda: pieces.pop(0)  # type: ignore[method-assign]
+    world.daemon.clients.receive([wire], 0)
+    assert len(pieces) == 2 - reads
+
+
+def test_requests_that_came_together_are_answered_together() -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    wire.receive(b"ping\n" * 3)
+    world.daemon.clients.serve()
+    assert wire.answers == ["ok"] * 3
+
+
+def test_client_that_was_answered_may_write_like_a_browser() -> None:
+    world = World()
+    wire = lease_script(world, [(700, b"ping\n"), (800, b"GET / HTTP/1.1\n"), (900, b"ping\n")])
+    world.run(1_000)
+    assert wire.answers[1:] == ["ok", "err unknown-command unknown command GET; try help", "ok"]
+
+
+# --- more clients than the daemon takes
+
+
+@pytest.fixture
+def two_guests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "GUESTS_MAX", 2)
+
+
+TOO_MANY = "err overflow too many clients are connected; connect again"
+
+
+@pytest.mark.usefixtures("two_guests")
+def test_client_that_was_silent_longest_makes_room() -> None:
+    world = World()
+    silent, talks = Wire(world.daemon), Wire(world.daemon)
+    world.at(700, lambda _: silent.receive(b"ping\n"))
+    world.at(800, lambda _: talks.receive(b"ping\n"))
+    world.at(900, Wire)
+    world.at(1_000, Wire)
+    world.run(2_000)
+    assert (silent.answers[-1], silent.closed) == (TOO_MANY, 1)
+    assert (talks.answers[-1], talks.closed) == (TOO_MANY, 1)
+    assert len(world.daemon.links) == 2
+    sentence = "2 clients are connected; the one that was silent longest is closed"
+    assert world.log.count(sentence) == 2
+
+
+@pytest.mark.usefixtures("two_guests")
+def test_owner_of_the_session_never_has_to_make_room() -> None:
+    world = World()
+    owner, other = Wire(world.daemon), Wire(world.daemon)
+    world.at(700, lambda _: owner.receive(b"lease 60\nstart beta\n"))
+    world.at(800, lambda _: other.receive(b"ping\n"))
+    made: list[tuple[bool, int]] = []
+
+    def make_room(daemon: Daemon) -> None:
+        # Closed by the time that the listener accepts again: no descriptor may be left.
+        made.append((daemon.clients.make_room(), other.closed))
+
+    world.at(1_000, make_room)
+    world.at(1_100, make_room)
+    world.run(2_000)
+    assert made == [(True, 1), (False, 1)]
+    assert owner.closed == 0
+    assert world.offs_at_ms() == [2_000]
+
+
+@pytest.mark.usefixtures("two_guests")
+def test_client_that_makes_room_is_read_for_ten_seconds_at_most_and_its_stop_bytes_act() -> None:
+    """A client that never stops sending could otherwise stay for ever."""
+    world = World()
+    floods, plays = Wire(world.daemon), Wire(world.daemon)
+    reads_at_ms: list[int] = []
+
+    def flood() -> bytes:
+        reads_at_ms.append(world.poller.now_ms())
+        world.poller.hold_up(2)
+        return b"!" * 99 if len(reads_at_ms) > 1_000 else b"ping\n"
+
+    floods.read = flood  # type: ignore[method-assign]
+    world.at(700, lambda _: plays.receive(b"start beta\n"))
+    world.at(1_000, Wire)
+    world.run(20_000)
+    assert floods.closed == 1
+    assert floods.answers[-1] == TOO_MANY
+    assert 1_000 + LEAVING_MS - 50 < reads_at_ms[-1] < 1_000 + LEAVING_MS
+    in_first_round = [at_ms for at_ms in reads_at_ms if at_ms < 1_000 + RECEIVE_MS]
+    assert len(in_first_round) == 3
+    assert reads_at_ms[1_000] in range(world.offs_at_ms()[0] - 2, world.offs_at_ms()[0] + 1)

@@ -93,6 +93,16 @@ def test_duty_above_the_cap_of_its_motor_is_never_written(motor: int) -> None:
     assert whole.take_calls() == [("arm",), ("apply", 90, 90, 90)]
 
 
+@pytest.mark.parametrize("duties", [(40, 0), (0, 0, 0, 40)])
+def test_duties_for_another_number_of_motors_are_never_written(duties: Levels) -> None:
+    """Nobody knows which motor a duty is meant for. The error ends the daemon."""
+    bench = Bench()
+    with pytest.raises(ValueError, match=r"is (shorter|longer) than"):
+        bench.latch.apply(duties)
+
+    assert bench.take_calls() == []
+
+
 def test_latch_while_tripped_writes_nothing_until_reset() -> None:
     bench = Bench()
     bench.latch.apply((0, 40, 0))

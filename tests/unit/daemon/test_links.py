@@ -7,6 +7,7 @@ import stat
 import struct
 import termios
 from collections.abc import Callable, Iterator
+from errno import ETIMEDOUT
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,19 @@ def test_socket_link_has_ended_when_all_was_read(pair: tuple[SocketLink, socket.
     assert link.ended
 
 
+def test_socket_link_whose_network_fails_has_ended() -> None:
+    class Broken:
+        def setblocking(self, blocks: bool) -> None:
+            assert not blocks
+
+        def recv(self, size: int) -> bytes:
+            raise TimeoutError(ETIMEDOUT, "Connection timed out")
+
+    link = SocketLink(Broken())  # type: ignore[arg-type]
+    assert link.read() == b""
+    assert link.ended
+
+
 def test_socket_link_of_a_client_that_never_reads_does_not_wait(
     pair: tuple[SocketLink, socket.socket],
 ) -> None:
@@ -165,6 +179,39 @@ def test_control_socket_replaces_a_dead_one_and_nothing_else(tmp_path: Path) -> 
     with pytest.raises(DeviceError, match="is in the way and is not a socket"):
         listen_control(str(path), pytest.fail)
     assert path.read_text() == "a file of the user's own"
+
+
+def test_control_socket_of_a_daemon_that_hangs_is_left_to_it(tmp_path: Path) -> None:
+    """It may still drive motors, and `off` finds it by this socket."""
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as hangs, socket.socket(socket.AF_UNIX) as waits:
+        hangs.bind(str(path))
+        hangs.listen(0)
+        waits.connect(str(path))  # now its queue is full
+        with pytest.raises(DeviceError) as error:
+            listen_control(str(path), pytest.fail)
+    assert str(error.value) == (
+        f"a daemon that hangs has {path}; end it with `firmware-ctl off --socket {path}`, "
+        "or name another with --socket"
+    )
+    assert path.is_socket()
+
+
+def test_control_socket_in_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "control.sock"
+    with pytest.raises(
+        DeviceError, match=f"^cannot make the control socket {path}: .*'{path.parent}"
+    ):
+        listen_control(str(path), pytest.fail)
+
+
+def test_control_socket_that_someone_has_removed_is_closed_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    listener = listen_control(str(path), pytest.fail)
+    path.unlink()
+    listener.close()
+    assert listener.fileno() == -1
 
 
 def test_control_socket_in_a_folder_that_another_program_has_locked_is_made_and_removed(
@@ -245,6 +292,7 @@ def test_serial_port_has_the_mats_speed_and_blocks_neither_way(
 ) -> None:
     SerialPorts(context, context).open(_port(wire[1], 57_600))  # type: ignore[arg-type]
     (link,) = context.links
+    assert not link.ended
     assert context.lines == [f"{wire[1]} is open at 57600 baud"]
     assert termios.tcgetattr(link.fileno())[4:6] == [termios.B57600] * 2
     assert not os.get_blocking(link.fileno())

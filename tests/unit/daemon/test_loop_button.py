@@ -2,7 +2,8 @@
 
 import pytest
 
-from firmware_ctl.limits import SAMPLE_MS
+from firmware_ctl.daemon.loop import SETTLE_MS
+from firmware_ctl.limits import SAMPLE_MS, TICK_MS
 from firmware_ctl.session.button import Contact
 from firmware_ctl.session.events import (
     Start,
@@ -145,3 +146,35 @@ def test_press_command_without_a_button_is_refused() -> None:
     world.at(700, lambda _: wire.receive(b"press\n"))
     world.run(1_000)
     assert wire.answers[1:] == ["err not-here this mat has no start button"]
+
+
+def test_catch_up_reads_the_button_once_in_a_millisecond() -> None:
+    world = World()
+    loop = world.daemon.loop
+    reads: list[int] = []
+
+    def catch_up(_: Daemon) -> None:
+        for held_up_ms in (0, 1, 0):
+            world.poller.hold_up(held_up_ms)
+            before = world.finger.reads
+            loop.catch_up()
+            reads.append(world.finger.reads - before)
+        loop._read_at_ms -= TICK_MS  # as after a tick that did not read the button
+        before = world.finger.reads
+        loop.catch_up()
+        reads.append(world.finger.reads - before)
+
+    world.at(700, catch_up)
+    world.run(1_000)
+    assert reads == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(("finger", "ready_at_ms"), [(False, 0), (True, SETTLE_MS)])
+def test_daemon_is_ready_when_its_button_has_settled_or_at_once_without_one(
+    finger: bool, ready_at_ms: int
+) -> None:
+    world = World(finger=finger)
+    at_ms: list[int] = []
+    world.daemon.loop.when_ready.append(lambda: at_ms.append(world.poller.now_ms()))
+    world.run(1_000)
+    assert at_ms == [ready_at_ms]

@@ -39,12 +39,23 @@ def pipe() -> Iterator[Any]:
 
 def test_wait_in_a_flood_sleeps_once_a_second(pipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     now_ns = 0
+    slept: list[tuple[int, float]] = []
+    monkeypatch.setattr(poller, "_monotonic_ns", lambda: now_ns)
+    monkeypatch.setattr(time, "sleep", lambda for_s: slept.append((now_ns, for_s)))
+    box = SelectPoller()
+    for now_ns in range(0, 3 * BUSY_NS, BUSY_NS // 10):  # noqa: B007, the clock reads it
+        assert box.wait(10**6, [pipe], []) == [pipe]
+    assert slept == [(BUSY_NS * 11 // 10, REST_S), (BUSY_NS * 22 // 10, REST_S)]
+
+
+def test_wait_for_no_time_is_no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_ns = 0
     slept: list[float] = []
     monkeypatch.setattr(poller, "_monotonic_ns", lambda: now_ns)
     monkeypatch.setattr(time, "sleep", slept.append)
     box = SelectPoller()
-    for now_ns in range(0, 3 * BUSY_NS, BUSY_NS // 10):  # noqa: B007, the clock reads it
-        assert box.wait(10**6, [pipe], []) == [pipe]
+    for now_ns in range(0, 3 * BUSY_NS, BUSY_NS // 10):
+        assert box.wait(now_ns // 10**6, [], []) == []
     assert slept == [REST_S] * 2
 
 
@@ -90,8 +101,10 @@ def test_slept_ms_reports_a_suspend_once_with_its_length(monkeypatch: pytest.Mon
     clocks.suspended_ns += 5_000_000_000
     assert box.slept_ms() == 5_000
     assert box.slept_ms() == 0
-    clocks.suspended_ns += 1_500_000_000
+    clocks.suspended_ns += 1_500_999_999
     assert box.slept_ms() == 1_500
+    clocks.suspended_ns += 1_000_000
+    assert box.slept_ms() == 1
 
 
 def test_slept_ms_with_a_delay_between_the_clocks_is_zero(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,10 +116,11 @@ def test_slept_ms_with_a_delay_between_the_clocks_is_zero(monkeypatch: pytest.Mo
 
 def test_now_ms_is_monotonic_time_since_the_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     clocks = Clocks(monkeypatch)
+    clocks.monotonic_ns = 5_000_999_999
     box = SelectPoller()
     assert (box.now_ms(), box.origin_ms) == (0, 5_000)
-    clocks.monotonic_ns += 1_234_999_999
-    assert box.now_ms() == 1_234
+    clocks.monotonic_ns += 2_000_000_999_999
+    assert box.now_ms() == 2_000_000
 
 
 def test_clocks_cannot_be_set() -> None:
@@ -144,12 +158,24 @@ def test_wait_lasts_until_its_time_and_not_beyond(
 
 def test_wait_watches_new_readers(pipe: Any) -> None:
     box = SelectPoller()
-    nobody: list[Any] = []
+    nobody: Any = ()
     assert box.wait(0, nobody, []) == []
     readers = [pipe]
     assert box.wait(0, readers, []) == [pipe]
     assert box.wait(0, nobody, []) == []
     assert box.wait(0, readers, []) == [pipe]
+
+
+def test_wait_asks_the_same_readers_only_once_for_their_descriptors(pipe: Any) -> None:
+    """There may be a hundred of them, in each of 50 rounds a second."""
+    asked: list[int] = []
+    fileno = pipe.fileno
+    pipe.fileno = lambda: asked.append(fileno()) or fileno()
+    box = SelectPoller()
+    readers = [pipe]
+    for _ in range(3):
+        assert box.wait(0, readers, []) == [pipe]
+    assert len(asked) == 1
 
 
 def test_wait_returns_when_a_writer_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,6 +230,7 @@ def waker() -> Iterator[Waker]:
 def test_waker_wakes_the_loop_which_makes_every_posted_call(waker: Waker) -> None:
     calls: list[int] = []
     assert not _is_ready(waker)
+    assert not os.get_blocking(waker.fileno())
     for number in range(3):
         waker.post(lambda number=number: calls.append(number))  # type: ignore[misc]
         assert _is_ready(waker)
@@ -225,9 +252,10 @@ def signals() -> Iterator[Callable[..., Signals]]:
     before = {number: signal.getsignal(number) for number in numbers}
     made: list[Signals] = []
 
-    def make(on_signal: Callable[[signal.Signals], object]) -> Signals:
+    def make(on_signal: Callable[[signal.Signals], object] | None = None) -> Signals:
         made.append(Signals(numbers))
-        made[-1].on_signal = on_signal
+        if on_signal is not None:
+            made[-1].on_signal = on_signal
         return made[-1]
 
     yield make
@@ -245,9 +273,19 @@ def test_signal_that_comes_before_the_loop_waits_for_it(signals: Callable[..., S
     signal.raise_signal(signal.SIGTERM)
     signal.raise_signal(signal.SIGUSR1)
     assert _is_ready(source)
+    assert not os.get_blocking(source.fileno())
     assert numbers == []
     source.ready()
     assert sorted(numbers) == [signal.SIGUSR1, signal.SIGTERM]
+
+
+def test_signal_before_anyone_has_asked_for_it_does_nothing(
+    signals: Callable[..., Signals],
+) -> None:
+    source = signals()
+    signal.raise_signal(signal.SIGTERM)
+    source.ready()
+    assert not _is_ready(source)
 
 
 def test_signals_more_than_the_loop_reads_do_not_block(

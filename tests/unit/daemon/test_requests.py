@@ -58,6 +58,8 @@ def test_reload_answers_after_reading_and_delays_nothing_else() -> None:
     assert asks.answers == [READY, "ok count=1", "ok"]
     assert world.daemon.loop._sources == []
     assert world.session.selected is CATALOGUE.entries[1]
+    (selected,) = [line for line in world.log if line.startswith("event=state profile=beta")]
+    assert selected.endswith(" by=socket")
 
 
 def test_stop_line_behind_a_waiting_request_acts_at_once() -> None:
@@ -79,6 +81,22 @@ def test_reload_that_fails_changes_nothing_and_answers_the_reason() -> None:
     world.run(2_000)
     assert wire.answers[1:] == ["err not-ready the folder is gone"]
     assert world.session.catalogue is CATALOGUE
+
+
+def test_second_reload_is_refused_until_the_first_has_ended() -> None:
+    world = World()
+    first, second = Wire(world.daemon), Wire(world.daemon)
+    world.at(700, lambda _: first.receive(b"reload\n"))
+    world.at(800, lambda _: second.receive(b"reload\n"))
+    world.at(900, lambda _: world.readers[0].done(CATALOGUE))
+    world.at(1_000, lambda _: second.receive(b"reload\n"))
+    world.at(1_100, lambda _: world.readers[1].done(CATALOGUE))
+    world.run(2_000)
+    assert first.answers[1:] == ["ok count=2"]
+    assert second.answers[1:] == [
+        "err busy the profiles are being read already; ask again",
+        "ok count=2",
+    ]
 
 
 def test_reload_that_takes_too_long_is_given_up() -> None:

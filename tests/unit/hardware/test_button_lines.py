@@ -13,9 +13,11 @@ from firmware_ctl.hardware import button_lines, emergency_off
 from firmware_ctl.hardware.button_lines import MOST_EDGES, KernelContacts
 from firmware_ctl.session.button import Contact
 from firmware_ctl.session.events import Contacts
+from tests.support.gpio_chip import LineRequest, ioctl_number
 
 RISING, FALLING = 1, 2
 INPUT_BOTH_EDGES_PULL_UP = 0b1_0011_0100
+CHIP = os.devnull
 EVENT = Struct("=QII32x")
 MS = 1_000_000
 ORIGIN_NS = 777 * MS
@@ -29,10 +31,11 @@ class Kernel:
     """Answers a request for lines with a pipe of events. `levels`: those of the last request."""
 
     def __init__(self) -> None:
-        self.requests: list[tuple[tuple[int, ...], int]] = []
+        self.requests: list[bytes] = []
         self.busy_pin: int | None = None
         self.levels = AT_RELEASED
-        self.event_fd = -1
+        self.lines = 0
+        self.line_fd = self.event_fd = -1
         self.now_ms = 0.0
 
     def now_ns(self) -> int:
@@ -40,16 +43,19 @@ class Kernel:
 
     def ioctl(self, fd: int, number: int, data: bytes | bytearray) -> bytes:
         if number != emergency_off.GET_LINE:
-            assert number == 0xC010B40E
-            _, mask = Struct("=QQ").unpack(data)
+            assert (fd, number) == (self.line_fd, ioctl_number(3, 0x0E, 16))
+            levels, mask = Struct("=QQ").unpack(data)
+            assert (levels, mask) == (0, (1 << self.lines) - 1)
             return Struct("=QQ").pack(self.levels & mask, mask)
         assert isinstance(data, bytearray)
-        *offsets, _, flags, _, _, _, _, _, count, _, _ = emergency_off.LINE_REQUEST.unpack(data)
-        self.requests.append((tuple(offsets[:count]), flags))
-        if self.busy_pin in offsets[:count]:
+        assert os.readlink(f"/proc/self/fd/{fd}") == CHIP
+        self.requests.append(bytes(data))
+        request = LineRequest.from_buffer(data)
+        self.lines = request.num_lines
+        if self.busy_pin in request.offsets[: self.lines]:
             raise OSError(errno.EBUSY, "Device or resource busy")
-        read_fd, self.event_fd = os.pipe()
-        data[-4:] = read_fd.to_bytes(4, "little")
+        self.line_fd, self.event_fd = os.pipe()
+        request.fd = self.line_fd
         return b""
 
     def send(self, *edges: tuple[float, int, int]) -> None:
@@ -67,15 +73,30 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
 
 
 def test_both_lines_are_requested_together_with_edges_and_pull_ups(kernel: Kernel) -> None:
-    KernelContacts(os.devnull, ButtonPins(5, 6), 0)
-    flags = INPUT_BOTH_EDGES_PULL_UP
-    assert kernel.requests == [((5,), flags), ((6,), flags), ((5, 6), flags)]
+    KernelContacts(CHIP, ButtonPins(5, 6), 0)
+    expected = []
+    for pins in ([5], [6], [5, 6]):
+        request = LineRequest(
+            consumer=b"firmware-ctl button",
+            flags=INPUT_BOTH_EDGES_PULL_UP,
+            num_lines=len(pins),
+            event_buffer_size=MOST_EDGES,
+        )  # ctypes sets all other fields to 0
+        request.offsets[: len(pins)] = pins
+        expected.append(bytes(request))
+    assert kernel.requests == expected
+
+
+def test_chip_that_cannot_be_opened_is_named() -> None:
+    with pytest.raises(DeviceError) as error:
+        KernelContacts("/dev/gpiochip999", ButtonPins(5, 6), 0)
+    assert str(error.value) == "/dev/gpiochip999 cannot be opened: No such file or directory"
 
 
 @pytest.fixture
 def button(kernel: Kernel) -> KernelContacts:
     """A change-over contact that rests on released and was read once."""
-    made = KernelContacts(os.devnull, ButtonPins(5, 6), ORIGIN_NS)
+    made = KernelContacts(CHIP, ButtonPins(5, 6), ORIGIN_NS)
     assert made.read() == Contacts(R, ())
     kernel.now_ms = 100
     return made
@@ -96,7 +117,7 @@ def test_read_with_the_edges_of_a_press_gives_one_spell(
 
 def test_read_of_a_plain_contact_gives_a_tap_that_is_over(kernel: Kernel) -> None:
     kernel.levels = 0b1
-    button = KernelContacts(os.devnull, ButtonPins(5, None), ORIGIN_NS)
+    button = KernelContacts(CHIP, ButtonPins(5, None), ORIGIN_NS)
     kernel.now_ms = 100
     kernel.send((90, FALLING, 5), (90.4, RISING, 5))
     assert button.read() == Contacts(R, ((90, 90, R),))
@@ -163,11 +184,21 @@ def test_read_of_a_full_queue_gives_a_spell_since_the_last_read(
     assert button.read() == Contacts(R, ((899, 899, R),))
 
 
+def test_first_read_of_a_full_queue_gives_a_spell_since_the_lines_were_taken(
+    kernel: Kernel,
+) -> None:
+    kernel.now_ms = 20
+    button = KernelContacts(CHIP, ButtonPins(5, 6), ORIGIN_NS)
+    kernel.now_ms = 900
+    kernel.send(*[(890 + n / 10, (FALLING, RISING)[n % 2], 5) for n in range(MOST_EDGES)])
+    assert button.read() == Contacts(R, ((20, 896, R),))
+
+
 @pytest.mark.parametrize("pin", [5, 6])
 def test_line_held_by_another_program_is_named(kernel: Kernel, pin: int) -> None:
     kernel.busy_pin = pin
     with pytest.raises(DeviceError) as error:
-        KernelContacts(os.devnull, ButtonPins(5, 6), 0)
+        KernelContacts(CHIP, ButtonPins(5, 6), 0)
     assert str(error.value) == (
         f"the start button on GPIO {pin} cannot be used: Device or resource busy; "
         "`firmware-ctl doctor` says who holds it"
@@ -175,6 +206,7 @@ def test_line_held_by_another_program_is_named(kernel: Kernel, pin: int) -> None
 
 
 def test_press_of_a_real_button_is_refused(kernel: Kernel) -> None:
-    with pytest.raises(CallerError, match="press the real button by hand") as refusal:
-        KernelContacts(os.devnull, ButtonPins(5, 6), 0).press(True)
+    sentence = "^press works only on a mock; press the real button by hand$"
+    with pytest.raises(CallerError, match=sentence) as refusal:
+        KernelContacts(CHIP, ButtonPins(5, 6), 0).press(True)
     assert refusal.value.code == "not-here"

@@ -1,6 +1,7 @@
 """The dead-man's kernel timers, and the trial that proves them on a forked child."""
 
 import ctypes
+import errno
 import faulthandler
 import os
 import resource
@@ -21,6 +22,10 @@ from firmware_ctl.hardware.deadman import (
     lock_memory,
 )
 from firmware_ctl.limits import DEADMAN_DUMP_MS, DEADMAN_KILL_MS
+from tests.support.process import PATIENCE_S
+
+NOT_KILLED = "a kernel timer did not kill the process that it was tried on"
+SI_TIMER = -2
 
 
 @pytest.fixture
@@ -105,9 +110,28 @@ def test_timer_set_again_and_cleared_is_exact_to_the_millisecond(after_ms: int) 
     timer.set(0)
 
 
+def test_timer_that_expires_sends_its_own_signal() -> None:
+    number = signal.SIGRTMIN
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    _Timer(number).set(1)
+    received = signal.sigtimedwait([number], PATIENCE_S)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert received is not None
+    assert (received.si_signo, received.si_code) == (number, SI_TIMER)
+
+
 def test_timer_that_cannot_be_set_raises() -> None:
-    with pytest.raises(OSError, match="Invalid argument"):
-        _Timer(signal.SIGCHLD).set(-1)
+    timer = _Timer(signal.SIGCHLD)
+    ctypes.set_errno(0)
+    with pytest.raises(OSError, match="Invalid argument") as error:
+        timer.set(-1)
+    assert error.value.errno == errno.EINVAL
+
+
+def test_system_without_such_timers_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **options: object())
+    with pytest.raises(OSError, match=r"^this system has no timer_create$"):
+        KernelDeadman()
 
 
 def test_timer_runs_on_the_monotonic_clock() -> None:
@@ -116,6 +140,65 @@ def test_timer_runs_on_the_monotonic_clock() -> None:
 
 def test_trial_whose_child_is_killed_by_its_timer_succeeds() -> None:
     assert DeadmanTrial().verify() == ""
+
+
+def test_trial_on_a_kernel_without_pidfd_waits_for_the_child(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "pidfd_open", _no_pidfd)
+    assert DeadmanTrial().verify() == ""
+
+
+def _no_pidfd(pid: int) -> int:
+    raise OSError(errno.ENOSYS, "Function not implemented")
+
+
+class NoTimer:
+    """A timer that never expires."""
+
+    def __init__(self, number: int) -> None:
+        pass
+
+    def set(self, after_ms: int) -> None:
+        signal.signal(signal.SIGABRT, signal.SIG_DFL)  # pytest's handler would dump the stacks
+
+
+def test_trial_whose_child_is_not_killed_ends_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deadman, "_Timer", NoTimer)
+    monkeypatch.setattr(deadman, "_TRIAL_WITHIN_S", 10 * PATIENCE_S)
+    trial = DeadmanTrial()
+    monkeypatch.setattr(deadman, "_TRIAL_WITHIN_S", 0.01)
+    assert trial.verify() == NOT_KILLED
+
+
+def test_trial_whose_child_is_not_killed_ends_by_itself_without_pidfd(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(deadman, "_Timer", NoTimer)
+    monkeypatch.setattr(deadman, "_TRIAL_WITHIN_S", 0.01)
+    monkeypatch.setattr(os, "pidfd_open", _no_pidfd)
+    assert DeadmanTrial().verify() == NOT_KILLED
+
+
+@pytest.mark.parametrize("timer", [None, NoTimer], ids=["no timer", "a timer that never expires"])
+def test_child_of_a_trial_never_runs_on_as_a_second_daemon(
+    timer: type | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`None` is no class, so the child fails as it makes its timer."""
+    monkeypatch.setattr(deadman, "_Timer", timer)
+    monkeypatch.setattr(deadman, "_TRIAL_WITHIN_S", 0.01)
+    parent = os.getpid()
+    read, write = os.pipe()
+    try:
+        trial = DeadmanTrial()
+    finally:
+        if os.getpid() != parent:
+            os.write(write, b"ran on")
+            os._exit(9)
+    os.close(write)
+    assert trial.verify() == NOT_KILLED
+    assert os.read(read, 99) == b""
+    os.close(read)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +223,7 @@ def test_trial_whose_child_ends_otherwise_fails(
             end()
 
     monkeypatch.setattr(deadman, "_Timer", EndingTimer)
-    assert DeadmanTrial().verify() == "a kernel timer did not kill the process that it was tried on"
+    assert DeadmanTrial().verify() == NOT_KILLED
 
 
 @pytest.mark.parametrize(
@@ -162,7 +245,8 @@ def test_lock_memory_makes_two_calls_and_only_without_a_limit(
             calls.append(flags)
             return 0
 
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    limits = {resource.RLIMIT_MEMLOCK: (limit, limit)}
+    monkeypatch.setattr(resource, "getrlimit", limits.__getitem__)
     monkeypatch.setattr(os, "geteuid", lambda: user)
     monkeypatch.setattr(ctypes, "CDLL", lambda _: Libc())
     lock_memory()

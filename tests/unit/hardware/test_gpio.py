@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
-from firmware_ctl.config.mat import ButtonPins
+from firmware_ctl.config.mat import ButtonPins, Gate
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.hardware.button_lines import MOST_EDGES
-from firmware_ctl.hardware.gpio import VALUES, GpioLed, GpioMotors
+from firmware_ctl.hardware.gpio import VALUES, GpioGate, GpioLed, GpioMotors
 from firmware_ctl.session.button import Contact
 from firmware_ctl.session.events import (
     Contacts,
@@ -125,24 +125,37 @@ def test_all_low_ends_pwm_and_drives_low_and_can_be_repeated(factory: MockFactor
 
 def test_apply_after_all_low_starts_pwm_again(factory: MockFactory) -> None:
     motors = GpioMotors(MAT._replace(pwm_hz=250), factory)
-    motors.apply((50, 0, 20, 0, 0, 0))
+    motors.apply((50, 0, 20, 1, 0, 0))
     motors.all_low()
-    motors.apply((50, 0, 20, 0, 0, 0))
+    motors.apply((50, 0, 20, 1, 0, 0))
     assert [written(factory, pin) for pin in PINS] == [
         [0, 50, 0, 50],
         [0],
         [0, 20, 0, 20],
-        *[[0]] * 3,
+        [0, 1, 0, 1],
+        *[[0]] * 2,
     ]
     assert [factory.pin(pin).frequency for pin in PINS] == [250] * 6
 
 
 def test_apply_writes_a_failed_duty_again_the_next_time(factory: MockFactory) -> None:
     motors = GpioMotors(MAT, factory)
-    with watched(factory, PINS[:1], fail), pytest.raises(DeviceError):
+    sentence = "^motor neck_16 on GPIO 16 cannot be used: .*Input/output error$"
+    with watched(factory, PINS[:1], fail), pytest.raises(DeviceError, match=sentence):
         motors.apply((50, 0, 0, 0, 0, 0))
     motors.apply((50, 0, 0, 0, 0, 0))
     assert written(factory, PINS[0]) == [0, 50]
+
+
+def test_pin_that_takes_no_pwm_is_named(
+    factory: MockFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    motors = GpioMotors(MAT, factory)
+    with monkeypatch.context() as patched:
+        patched.setattr(factory.pin(17), "_set_frequency", lambda hz: fail(17, hz))
+        with pytest.raises(DeviceError, match=r"^motor \w+_17 on GPIO 17 cannot be used: "):
+            motors.apply((50,) * 6)
+    assert [written(factory, pin) for pin in PINS] == [[0]] * 6
 
 
 def test_invariant_12_all_low_tries_every_pin_though_each_write_fails(factory: MockFactory) -> None:
@@ -176,10 +189,29 @@ def test_a_pin_in_use_is_named(factory: MockFactory) -> None:
     led = GpioLed(19, factory)
     with pytest.raises(DeviceError, match=r"motor back_19 on GPIO 19 cannot be used: .*GPIO19"):
         GpioMotors(MAT, factory)
-    with pytest.raises(DeviceError, match=r"the LED on GPIO 19 cannot be used: .*GPIO19"):
+    with pytest.raises(DeviceError, match=r"the LED on GPIO 19 cannot be used: .*GPIO19") as error:
         GpioLed(19, factory)
+    assert "doctor" not in str(error.value)  # which knows the programs that hold a line
     led._led.close()
     GpioMotors(MAT, factory).all_low()
+
+
+# --- motor gate ---
+
+
+@pytest.mark.parametrize(
+    ("taken", "device"), [(26, "heartbeat on GPIO 26"), (16, "read-back on GPIO 16")]
+)
+def test_pin_of_the_gate_in_use_is_named(taken: int, device: str, factory: MockFactory) -> None:
+    led = GpioLed(taken, factory)
+    with pytest.raises(DeviceError, match=f"^the motor gate's {device} cannot be used: "):
+        GpioGate(Gate(26, 16), factory)
+    led._led.close()
+
+
+def test_gate_without_a_read_back_knows_nothing_of_the_rail(factory: MockFactory) -> None:
+    gate = GpioGate(Gate(26, None), factory)
+    assert (gate.has_rail, gate.is_rail_on()) == (False, False)
 
 
 # --- button and LED ---
@@ -234,6 +266,13 @@ def test_simulated_pins_keep_no_history() -> None:
     for duty in range(1, 81):
         motors.apply((duty,) * 6)
     assert [written(made, pin) for pin in PINS] == [[80]] * 6
+
+
+def test_led_lights_up_at_a_fault_that_is_there_from_the_start(factory: MockFactory) -> None:
+    led = GpioLed(7, factory)
+    fault = Fault("rail", "the rail is on")
+    led.step(fault, Session(MAT, Catalogue()).handle(fault, 0), 0)
+    assert bool(factory.pin(7).state)
 
 
 def test_led_is_on_in_a_session_and_blinks_in_a_fault(factory: MockFactory) -> None:

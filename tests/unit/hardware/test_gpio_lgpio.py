@@ -90,6 +90,9 @@ def test_on_lgpio_all_low_and_close_leave_the_pins_driven_low(
         *(("tx_pwm", 16, 100, 29), ("tx_pwm", 17, 100, 57), ("tx_pwm", 18, 100, 58)),
     ]
     lgpio.clear()
+    motors.apply((30, 57, 58, 0, 0, 0))
+    assert lgpio == [("tx_pwm", 16, 100, 30)]
+    lgpio.clear()
     motors.all_low()
     assert lgpio == [
         *(("tx_pwm", pin, 100, 0) for pin in PINS),
@@ -137,11 +140,14 @@ def test_lgpio_factory_without_a_writable_folder_names_the_folder(
     monkeypatch.delitem(sys.modules, "lgpio", raising=False)
     monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
     monkeypatch.setattr(sys, "meta_path", [FailingFinder(), *sys.meta_path])
-    monkeypatch.setenv("LG_WD", "/run/here")
-    with pytest.raises(DeviceError) as error:
-        lgpio_factory()
-    message = "lgpio cannot write to the folder /run/here: No such file or directory"
-    assert str(error.value) == message
+    for folder in ("/run/here", os.getcwd()):
+        monkeypatch.delenv("LG_WD", raising=False)
+        if folder != os.getcwd():
+            monkeypatch.setenv("LG_WD", folder)
+        with pytest.raises(DeviceError) as error:
+            lgpio_factory()
+        message = f"lgpio cannot write to the folder {folder}: No such file or directory"
+        assert str(error.value) == message
 
 
 REVISIONS = {"Pi 4": 0xC03115, "Pi 5": 0xD04170}
@@ -214,8 +220,9 @@ def test_lgpio_factory_without_the_headers_chip_touches_no_other(
     sentence: str,
 ) -> None:
     monkeypatch.setattr(emergency_off, "find_chip", lambda: "")
-    monkeypatch.setattr(glob, "glob", lambda _: chips)
-    monkeypatch.setattr(os, "access", lambda *_: has_access)
+    rights = dict.fromkeys(((chip, os.R_OK | os.W_OK) for chip in chips), has_access)
+    monkeypatch.setattr(glob, "glob", {"/dev/gpiochip*": chips}.__getitem__)
+    monkeypatch.setattr(os, "access", lambda *asked: rights[asked])
     with pytest.raises(DeviceError) as error:
         lgpio_factory()
     assert str(error.value) == sentence

@@ -10,6 +10,9 @@ from firmware_ctl.protocol.connection import (
     MOST_UNSENT,
     MOST_WAITING,
     Connection,
+    fields,
+    parse_fields,
+    text,
 )
 from firmware_ctl.protocol.framing import LONGEST_LINE, LONGEST_TAIL, Line
 from tests.support.daemon import Daemon
@@ -64,6 +67,7 @@ def screen(echoed: bytes) -> list[bytes]:
         (b"\x1b[Aping\r\n", b"ping\r\n"),
         (b"st!ping\r", b"st\r\nping\r\n"),
         (b"\x7f\x7f\rping\r", b"\r\nping\r\n"),
+        (b" ~\xff\x01\r", b" ~\r\n"),
     ],
 )
 def test_echo_shows_the_effect_of_editing_keys(typed: bytes, echoed: bytes) -> None:
@@ -116,6 +120,21 @@ def test_invariant_09_long_lines_that_wait_are_bounded() -> None:
 GREETING = f"* firmware-ctl {__version__}, Small mat, idle; type help"
 
 
+def test_line_that_was_answered_leaves_its_place_to_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection_module, "MOST_WAITING_BYTES", 10)
+    connection = Connection()
+    connection.receive(b"aaa\nbbb\nccc\n", 0)
+    connection.next()
+    connection.receive(b"dddd\ne\n", 0)
+    items = [connection.next() for _ in range(4)]
+    assert [item.raw if isinstance(item, Line) else item.lines for item in items] == [
+        *(b"bbb", b"ccc", b"dddd"),
+        1,
+    ]
+
+
 @pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n", b" \r\n\r\n"])
 def test_empty_line_on_a_new_connection_is_greeted_once(end: bytes) -> None:
     bench = Bench()
@@ -134,7 +153,9 @@ def test_line_whose_text_was_deleted_is_greeted_like_an_empty_one(first: bytes) 
     assert bench.wires[0].lines() == [READY, GREETING, "ok"]
 
 
-@pytest.mark.parametrize("first", [b"ping\r\r", b"pin?g\r\r", b"\xff\r\r", b"ok\r\r", b"?\r"])
+@pytest.mark.parametrize(
+    "first", [b"ping\r\r", b"pin?g\r\r", b"\xff\r\r", b"ok\r\r", b"?\r", b"X\r\r", b"\t\r\r"]
+)
 def test_connection_that_has_asked_is_not_greeted(first: bytes) -> None:
     bench = Bench()
     bench.send(100, first)
@@ -172,6 +193,17 @@ def test_hello_resets_the_settings_of_the_client_before() -> None:
     assert bench.pins.written[-2][0] > 3_000
 
 
+def test_settings_and_waiting_bytes_begin_anew_for_the_next_client() -> None:
+    used, new = Connection(), Connection()
+    used.echo = used.events = True
+    used.lease_s = 60
+    used.receive(b"ping\n" * 9, 0)
+    used.forget()
+    used.reset_settings()
+    for name in ("echo", "events", "lease_s", "waiting", "_waiting_bytes"):
+        assert getattr(used, name) == getattr(new, name)
+
+
 def test_line_that_begins_like_an_answer_gets_none() -> None:
     bench = Bench()
     wire = bench.wires[0]
@@ -207,6 +239,8 @@ def test_web_browser_is_closed_and_starts_nothing(first: bytes) -> None:
     bench.run(1_000)
     assert bench.wires[0] not in bench.daemon.links
     assert bench.session.status.started == 0
+    sentence = "a client that speaks HTTP is closed; this port takes lines of text"
+    assert bench.log_lines.count(sentence) == 1
 
 
 def test_web_browser_that_sends_a_stop_word_stops() -> None:
@@ -280,3 +314,72 @@ def test_echo_of_a_line_above_the_limit_shows_what_the_limit_leaves(
     for piece in pieces:
         connection.receive(piece, 0)
     assert bytes(connection._unsent) == echoed
+
+
+def test_dropped_answers_are_counted_anew_after_each_report() -> None:
+    connection = Connection()
+    for dropped in (2, 1):
+        connection.answer(["x" * MOST_UNSENT])  # always fits into an empty buffer
+        for _ in range(dropped):
+            connection.answer(["ok"])
+        connection.sent(MOST_UNSENT + 2)
+        assert connection.unsent == f"* dropped={dropped}\r\n".encode()
+        connection.sent(len(connection.unsent))
+
+
+def test_answer_that_just_fits_is_queued() -> None:
+    connection = Connection()
+    connection.answer(["x" * (MOST_UNSENT - 5)])
+    connection.answer(["y"])
+    connection.answer([""])
+    assert connection._unsent.endswith(b"x\r\ny\r\n")
+    assert len(connection._unsent) == MOST_UNSENT
+
+
+def test_answer_is_ascii_whatever_an_error_says() -> None:
+    connection = Connection()
+    connection.answer(["err not-ready schön"])
+    assert connection.unsent == b"err not-ready sch\\xf6n\r\n"
+
+
+def test_echo_beyond_the_bound_of_unsent_answers_is_left_out() -> None:
+    connection = Connection()
+    connection.echo = connection.has_asked = True
+    connection.answer(["x" * (MOST_UNSENT - 2)])
+    for _ in range(100):
+        connection.receive(b"y", 0)
+    assert connection._unsent.count(b"y") == 64
+
+
+def test_stop_bytes_are_answered_ten_times_in_any_second() -> None:
+    connection = Connection()
+    answered_at_ms = []
+    for at_ms in range(0, 2_500, 50):
+        connection.receive(b"!", at_ms)
+        if connection.has_unsent:
+            answered_at_ms.append(at_ms)
+            connection.sent(len(connection.unsent))
+    burst = range(0, 500, 50)
+    assert answered_at_ms == [*burst, *(1_000 + n for n in burst), *(2_000 + n for n in burst)]
+    connection.receive(b"!" * 1_000, 9_000)
+    assert connection.unsent == b"* stopped\r\n" * 10
+
+
+def test_status_is_asked_for_in_vain_while_an_earlier_one_is_unsent() -> None:
+    connection = Connection()
+    for line in ("first", "second"):
+        connection.status(line)
+    assert connection.unsent == b"first\r\n"
+    connection.sent(3)
+    connection.status("third")
+    assert connection.unsent == b"st\r\n"
+    connection.sent(4)
+    connection.status("fourth")
+    assert connection.unsent == b"fourth\r\n"
+
+
+@pytest.mark.parametrize("value", ["40", "", '"', 'he said "=" \\ and left', "schön"])
+def test_fields_of_a_line_are_read_as_they_were_written(value: str) -> None:
+    written = {"level": "40", "phase": text(value)}
+    line = f"* event=phase {fields(written)}"
+    assert parse_fields(line) == {"event": "phase", "level": "40", "phase": value}

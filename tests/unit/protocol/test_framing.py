@@ -14,7 +14,7 @@ from firmware_ctl.protocol.connection import (
     Connection,
     Dropped,
 )
-from firmware_ctl.protocol.framing import LONGEST_LINE, Line
+from firmware_ctl.protocol.framing import LONGEST_LINE, LONGEST_TAIL, Framing, Line, text_of
 from firmware_ctl.session.events import Reload
 from firmware_ctl.timeline.catalogue import Catalogue
 from tests.support.worlds import CATALOGUE, Bench, entry, steady
@@ -38,6 +38,52 @@ def test_framing_of_bytes_split_anywhere_equals_the_contract(chunks: list[bytes]
         line if line is None or len(line) <= LONGEST_LINE else None for line in requests(data)
     ]
     assert stop_bytes == len(re.findall(rb"[!\x18\x03]", data))
+
+
+@pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n", b"\r\0"])
+@pytest.mark.parametrize("size", [1, 2, 5, 99])
+def test_each_kind_of_line_end_ends_one_line(end: bytes, size: int) -> None:
+    framing = Framing()
+    data = (b"ping" + end) * 3
+    received = [framing.feed(data[i : i + size], 0) for i in range(0, len(data), size)]
+    assert [line.raw for part in received for line in part.lines] == [b"ping"] * 3
+    assert not any(part.has_empty_line or part.begins_empty for part in received)
+    received = [framing.feed(end[i : i + size], 0) for i in range(0, len(end), size)]
+    assert [part.has_empty_line for part in received].count(True) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "raws"),
+    [(b"?X\n", [b"X"]), (b"X\n", [b"X"]), (b"\t\n", [b"\t"]), (b" \n?\n??ok?\n", [b"ok?"])],
+)
+def test_only_spaces_and_question_marks_before_a_line_are_no_line(
+    data: bytes, raws: list[bytes]
+) -> None:
+    assert [line.raw for line in Framing().feed(data, 0).lines] == raws
+
+
+LONG = b"x" * (LONGEST_TAIL + 1)
+
+
+@pytest.mark.parametrize(
+    ("begin", "rest", "are_cut"),
+    [
+        (LONG[:-1], b"\n", [False]),
+        (LONG, b"\nping\n", [True, False]),
+        (LONG, b"!ping\n", [False]),
+        (LONG, b"\x15ping\n", [False]),
+        (LONG, b"\nfoo!ping\n", [True, False]),
+        (LONG, b"\nfoo\x15ping\n", [True, False]),
+        (b"x", b"\nfoo!ping\n", [False, False]),
+        (b"x", b"\nfoo\x15ping\n", [False, False]),
+    ],
+)
+def test_line_longer_than_the_tail_is_cut_and_no_other_line(
+    begin: bytes, rest: bytes, are_cut: list[bool]
+) -> None:
+    framing = Framing()
+    framing.feed(begin, 0)
+    assert [bool(line.is_cut) for line in framing.feed(rest, 0).lines] == are_cut
 
 
 STOPS = st.sampled_from([b"stop", b" Stop", b"stop it", b"stopp", b"ping", b"", b"  ", b"x" * 97])
@@ -130,6 +176,26 @@ def test_framing_reads_each_byte_a_bounded_number_of_times(data: bytes) -> None:
     assert quickest_ns(data) < 9 * quickest_ns(data[:10_000]) + 2_000_000
 
 
+@pytest.mark.parametrize(
+    ("sent", "is_cut"), [(b"please stop", False), (b"x" * 5_000 + b"stop", True)]
+)
+def test_suspect_tail_is_the_line_that_will_not_end_any_more(sent: bytes, is_cut: bool) -> None:
+    connection = Connection()
+    assert connection.suspect_tail(5) == []
+    connection.receive(sent, 5)
+    (line,) = connection.suspect_tail(7)
+    assert sent.endswith(line.raw)
+    assert line[1:] == (7, is_cut)
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [(b"\x7f\x08", ""), (b"a\x7f\x7fb~ ", "b~ "), (b"ab\x08", "a"), (b"p?in\x1b[Ag", "ping")],
+)
+def test_text_of_a_line_has_its_editing_keys_applied(raw: bytes, text: str) -> None:
+    assert text_of(Line(raw, 0)) == text
+
+
 @pytest.mark.parametrize("last", [b"stop\x08\x08\x08\x08", b"off\x7f\x7f\x7f", b"x\x08", b"\x1b[A"])
 @pytest.mark.parametrize("behind", [b"", b"reload\n"])
 def test_line_deleted_by_backspaces_does_nothing(last: bytes, behind: bytes) -> None:
@@ -150,7 +216,7 @@ def test_line_deleted_by_backspaces_does_nothing(last: bytes, behind: bytes) -> 
         b"stop;\n", b"stop?\n", b"ping\r\0stop\r\0", b"stpo\x7f\x7fop\n", b"stpo\x08\x08op\n",
         b"\x1b[Astop\n", b"stop\x1b[D\n", b"\x1bOAstop\n", b"\xef\xbb\xbfstop\n", b"stastop\n", b"off\n",
         b"halt\n", b"Abort!\n", b"lease off\n", b"start stop\n", b"st\xc3\xb6\x08op\n", b"s\0t\0o\0p\0\n",
-        b"sto\0\x7fp\n", b"x" * 5_000 + b"stop\n", b"x" * 90 + b"stop-\n", b"\x15stop\n", b"sto\x1bp\n",
+        b"sto\0\x7fp\n", b"stopx\0\x7f\n", b"x" * 5_000 + b"stop\n", b"x" * 90 + b"stop-\n", b"\x15stop\n", b"sto\x1bp\n",
         b"try all steady off\n", b"help halt\n", b"'stop'\r", b"emergency off\n", b"ok stop\n",
     ],
 )  # fmt: skip
