@@ -1,6 +1,7 @@
 """`service`: installs and removes the systemd service, and prints every file and line it changes.
 
 It knows where the files go and which commands make them take effect. Their text is in `systemd/`.
+The Debian package brings the files itself: then the service is only enabled or disabled.
 """
 
 import argparse
@@ -28,17 +29,21 @@ FILES: Final = {
 }
 """Path of each installed file, and its name in the shipped folder `systemd`."""
 
+PACKAGED_UNIT: Final = "/lib/systemd/system/firmware-ctl.service"
+PACKAGED_AT: Final = "/usr/lib/python3/dist-packages/firmware_ctl"
+"""Where the Debian package has the unit and this program."""
+
 UDEV: Final = (
     ("udevadm", "control", "--reload"),
     ("udevadm", "trigger", "--subsystem-match=gpio"),
 )
+STARTED: Final = (("systemctl", "enable", UNIT), ("systemctl", "restart", UNIT))
 AFTER_INSTALL: Final = (
     ("systemd-sysusers", "/etc/sysusers.d/firmware-ctl.conf"),
     ("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/firmware-ctl.conf"),
     *UDEV,
     ("systemctl", "daemon-reload"),
-    ("systemctl", "enable", UNIT),
-    ("systemctl", "restart", UNIT),
+    *STARTED,
 )
 BEFORE_UNINSTALL: Final = ("systemctl", "disable", "--now", UNIT)
 AFTER_UNINSTALL: Final = (("systemctl", "daemon-reload"), *UDEV)
@@ -73,6 +78,11 @@ class ServiceHost(NamedTuple):
         with suppress(FileNotFoundError), open(self.path(path), encoding="utf-8") as file:
             return file.read()
         return ""
+
+    @property
+    def is_packaged(self) -> bool:
+        """Whether this program and its unit come from the Debian package."""
+        return self.package == PACKAGED_AT and os.path.exists(self.path(PACKAGED_UNIT))
 
     def files(self) -> dict[str, str]:
         """Path and text of each file to install."""
@@ -124,16 +134,18 @@ def act(host: ServiceHost, action: str) -> None:
 def install(host: ServiceHost) -> None:
     """Writes each file that differs, then starts the service. Does nothing if all is in place."""
     _refuse_hidden(host)
-    texts = host.files()
+    if host.is_packaged and os.path.exists(host.path(UNIT_PATH)):
+        raise ServiceError(
+            f"{UNIT_PATH} of another installation takes the place of the package's unit; remove "
+            f"it: sudo rm {UNIT_PATH}, sudo systemctl daemon-reload, then this command again"
+        )
+    texts = {} if host.is_packaged else host.files()
     # The mat file belongs to the user once it is there, so it is never overwritten.
     if not os.path.exists(host.path(paths.SERVICE_MAT)):
-        with open(shipped.mat_file(), encoding="utf-8") as file:
-            mat = file.read()
-        folder = os.path.dirname(shipped.mat_file())
-        texts[paths.SERVICE_MAT] = mat.replace("$schema=.", f"$schema={folder}")
+        texts[paths.SERVICE_MAT] = shipped.mat_text()
     changes = [_write(host, path, text) for path, text in texts.items()]
     if any(changes) or not _is(host, IS_ENABLED) or not _is(host, IS_ACTIVE):
-        _run_all(host, AFTER_INSTALL)
+        _run_all(host, STARTED if host.is_packaged else AFTER_INSTALL)
     else:
         print("the service is in place and runs; nothing to change")
 
@@ -151,6 +163,10 @@ def _refuse_hidden(host: ServiceHost) -> None:
 
 def uninstall(host: ServiceHost) -> None:
     """Stops the service and removes its files. Keeps mat file, profiles and state."""
+    if host.is_packaged:
+        _run_all(host, [BEFORE_UNINSTALL])
+        print("the files belong to the Debian package: `sudo apt remove firmware-ctl`")
+        return
     installed = [path for path in FILES if os.path.exists(host.path(path))]
     if UNIT_PATH in installed:
         _run_all(host, [BEFORE_UNINSTALL])

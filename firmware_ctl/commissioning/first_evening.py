@@ -267,8 +267,11 @@ def _require_stops(progress: Progress) -> None:
 
 
 def _prepare_mat_file(context: Context) -> Outcome:
-    if not os.path.exists(context.mat_file):
+    is_new = not os.path.exists(context.mat_file)
+    if is_new:
         create_mat_file(context.mat_file)
+    # The Debian package brings a copy of the shipped file, which nobody has looked at either.
+    if is_new or _is_shipped(context.mat_file):
         print_lines(
             "If your pins, motors or supply differ from the reference mat, edit it now, in another "
             "window."
@@ -278,6 +281,13 @@ def _prepare_mat_file(context: Context) -> Outcome:
     zones = ", ".join(zone.name for zone in mat.zones)
     print_lines(f"{mat.name}: {len(mat.motors)} motors in {zones}.")
     return Outcome.DONE
+
+
+def _is_shipped(mat_file: str) -> bool:
+    # A file that cannot be read gets its sentence when the mat is read.
+    with suppress(OSError), open(mat_file, encoding="utf-8", errors="replace") as file:
+        return file.read() == shipped.mat_text()
+    return False
 
 
 def _run_doctor(context: Context) -> Outcome:

@@ -19,6 +19,13 @@ def mat_file() -> str:
     return os.path.join(_ROOT, "hw", "mat.yaml")
 
 
+def mat_text() -> str:
+    """The mat file for a copy elsewhere: the relative path to its schema becomes absolute."""
+    path = mat_file()
+    with open(path, encoding="utf-8") as file:
+        return file.read().replace("$schema=.", f"$schema={os.path.dirname(path)}")
+
+
 def systemd_dir() -> str:
     return os.path.join(_ROOT, "systemd")
 

@@ -86,7 +86,7 @@ def missing_tools() -> list[str]:
     return [tool for tool in TOOLS if shutil.which(tool) is None]
 
 
-def _sources(suites: Sequence[tuple[str, str]]) -> list[str]:
+def sources(suites: Sequence[tuple[str, str]]) -> list[str]:
     """Lines of a sources.list for (archive, suite) pairs, with the mirrors that this host uses."""
     targets = _run("apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)").splitlines()
     uris = dict(line.split(" ", 1) for line in targets)
@@ -165,7 +165,7 @@ def _make_base(folder: Path, dependencies: list[str], boots: Callable[[Image], b
     root = folder / "root"
     root.mkdir()
     _run("mmdebstrap", "--quiet", "--arch=arm64", "--variant=extract", "--aptopt=Acquire::Retries \"5\"",
-         f"--include={ROOT_PACKAGES}", "", str(folder / "root.tar"), *_sources(ROOT_SUITES))  # fmt: skip
+         f"--include={ROOT_PACKAGES}", "", str(folder / "root.tar"), *sources(ROOT_SUITES))  # fmt: skip
     _run("tar", "-xf", str(folder / "root.tar"), "-C", str(root), "--exclude=./dev/*")
     (folder / "root.tar").unlink()
     _pip("install", "--no-deps", "--target", str(root / "usr/lib/python3/dist-packages"), LGPIO)
@@ -220,7 +220,7 @@ def _make_kernel(folder: Path, boots: Callable[[Image], bool]) -> None:
     (apt / "lists/partial").mkdir(parents=True)
     (apt / "status").touch()
     (apt / "sources.list").write_text(
-        "\n".join(_sources([("Debian", suite) for suite in KERNEL_SUITES])) + "\n"
+        "\n".join(sources([("Debian", suite) for suite in KERNEL_SUITES])) + "\n"
     )
     settings = {
         "APT::Architecture": "arm64",

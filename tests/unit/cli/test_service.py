@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from firmware_ctl.cli.service import FILES, ServiceError, ServiceHost, act
+from firmware_ctl.cli.service import (
+    FILES,
+    PACKAGED_AT,
+    PACKAGED_UNIT,
+    ServiceError,
+    ServiceHost,
+    act,
+)
 from firmware_ctl.config import paths, shipped
 from firmware_ctl.config.mat import read_mat
 from firmware_ctl.limits import DEADMAN_KILL_MS
@@ -228,6 +235,40 @@ def test_uninstall_keeps_mat_file_and_state(pi: Pi, capsys: pytest.CaptureFixtur
         "the service is not installed; nothing to change",
         *kept,
     ]
+
+
+@pytest.fixture
+def packaged(pi: Pi) -> Pi:
+    """A machine with the Debian package, which has brought the unit and the mat file."""
+    for path in (PACKAGED_UNIT, paths.SERVICE_MAT):
+        file = pi.root / path[1:]
+        file.parent.mkdir(parents=True)
+        file.touch()
+    pi.host = pi.host._replace(python="/usr/bin/python3", package=PACKAGED_AT)
+    return pi
+
+
+def test_package_is_enabled_and_disabled_without_a_file(
+    packaged: Pi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = packaged.files()
+    packaged.fails = {"systemctl is-enabled"}
+    act(packaged.host, "install")
+    assert packaged.ran == STARTED[1:]
+    packaged.ran.clear()
+    act(packaged.host, "uninstall")
+    assert packaged.ran == ["systemctl disable --now firmware-ctl.service"]
+    assert packaged.files() == files
+    assert capsys.readouterr().out.endswith("`sudo apt remove firmware-ctl`\n")
+
+
+def test_package_does_not_start_the_unit_of_another_installation(packaged: Pi) -> None:
+    unit = packaged.root / UNIT_PATH[1:]
+    unit.parent.mkdir(parents=True)
+    unit.touch()
+    with pytest.raises(ServiceError, match=f"{UNIT_PATH} of another installation takes the place"):
+        act(packaged.host, "install")
+    assert packaged.ran == []
 
 
 @pytest.mark.parametrize("hidden", ["/home/ada/mat", "/root/.venv", "/tmp/v"])
