@@ -155,7 +155,7 @@ def test_a_mistake_is_said_on_the_restored_terminal(tmp_path: Path) -> None:
         assert termios.tcgetattr(terminal.slave) == terminal.before
         assert b"Traceback" not in terminal.shown
         assert b"exit code" not in terminal.shown
-        assert b"serial port" not in terminal.shown
+        assert b"serial port: " not in terminal.shown
     finally:
         terminal.close()
 
