@@ -214,7 +214,7 @@ def test_a_busy_daemon_hears_the_stop_first_and_every_key(tmp_path: Path) -> Non
         for _ in range(20):
             view.type("c" * 100)  # more than a channel holds
         view.type("!?")
-        view.see("Any key goes back.")
+        view.see("Any key goes back; space and ! also stop, q quits.")
         may_read.open("w").close()
         view.type("\x1b4")
         heard = view.heard(b"select neck\r\n")
