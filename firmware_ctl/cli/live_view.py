@@ -60,7 +60,8 @@ def run(
     output must be a terminal, which is restored on every way out. `read_stderr` is called after the
     daemon has ended, and returns what the daemon wrote to stderr.
     """
-    print(first_line, flush=True)
+    if channel.recv(1, socket.MSG_PEEK):  # nothing comes from a daemon that could not start
+        print(first_line, flush=True)
     with contextlib.closing(channel), _signals() as signals_fd, Terminal() as terminal:
         code, reason = _Loop(channel, child_pid, terminal, signals_fd).run()
     errors = read_stderr()
@@ -314,7 +315,7 @@ def describe_end(
         reason = f"the daemon was killed by signal {-code} ({names.get(-code, 'unnamed')})"
         if running and code == -signal.SIGKILL:
             reason += " while a session ran, as its dead-man does when it hangs or is stopped"
-        return 1, f"{reason}."
+        return 1, f"{reason}. The simulated motors are off; the same command starts it again."
     if code > 0:
         after = f" after the fault {fault}" if fault else ""
         return code, f"the daemon ended with exit code {code}{after}."

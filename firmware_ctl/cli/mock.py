@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from errno import EMFILE, ENFILE
+from shlex import quote
 from typing import Final
 
 from firmware_ctl.cli import assembly
@@ -59,9 +60,7 @@ def mock(args: argparse.Namespace) -> int:
     pty = _open_pty()
     first_line = f"serial port: {pty.path}" if pty else ""
     if args.no_view or not (os.isatty(0) and os.isatty(1)):
-        if first_line:
-            print(first_line, flush=True)
-        return _run(args, pty, None, open_log())
+        return _run_without_view(args, pty, first_line)
     view_end, daemon_end = socket.socketpair()
     errors, errors_in = os.pipe()
     child = os.fork()
@@ -75,7 +74,36 @@ def mock(args: argparse.Namespace) -> int:
     from firmware_ctl.cli import live_view
 
     with os.fdopen(errors, errors="replace") as lines:
-        return live_view.run(view_end, child, first_line, lines.read)
+        exit_code = live_view.run(view_end, child, first_line, lines.read)
+    # A daemon that was killed has removed neither its link nor its socket.
+    if pty and args.link:
+        _remove_own_link(pty.path, args.link)
+    links.remove_dead_control(args.socket or paths.mock_socket(make=True), warn)
+    return exit_code
+
+
+def _run_without_view(args: argparse.Namespace, pty: links.PtyLink | None, first_line: str) -> int:
+    """The daemon in this process. The log waits until it runs: before it comes `first_line`, which
+    names no port of a mock that could not start."""
+    log = open_log()
+    held: list[str] = []
+    write = held.append
+
+    def begin() -> None:
+        nonlocal write
+        if first_line:
+            print(first_line, flush=True)
+        show_held()
+        write = log
+
+    def show_held() -> None:
+        while held:
+            log(held.pop(0))
+
+    try:
+        return _run(args, pty, None, lambda line: write(line), begin)
+    finally:
+        show_held()
 
 
 def _refuse_second(path: str) -> None:
@@ -138,9 +166,16 @@ def _child(
 
 
 def _run(
-    args: argparse.Namespace, pty: links.PtyLink | None, view: ViewLink | None, log: Log
+    args: argparse.Namespace,
+    pty: links.PtyLink | None,
+    view: ViewLink | None,
+    log: Log,
+    begin: Callable[[], object] = lambda: None,
 ) -> int:
-    """The same block diagram as in `cli.run`, on simulated pins."""
+    """The same block diagram as in `cli.run`, on simulated pins.
+
+    `begin` is called when all is open, just before the loop runs.
+    """
     trial = assembly.begin_deadman_trial()
     with ExitStack() as stack:
         mat = load_mat(args.mat)
@@ -178,16 +213,10 @@ def _run(
             session, hardware, poller, switch, storage.ledger, profiles.read, log, watchers
         )
         assembly.attend(daemon, waker, signals, storage, recorder, log)
-
-        def tell(refusal: CallerError) -> None:
-            log(f"the profile does not start: {refusal}")
-            if view is not None:
-                words = {"code": refusal.code, "message": str(refusal)}
-                view.connection.answer([event(Notice("refused", words))])
-
-        _select_own(daemon, session, profiles.own, args.start, tell)
+        _select_own(daemon, session, profiles.own, args.start, _teller(view, log))
         _connect(args, daemon, pty, view, log, stack)
         assembly.listen(daemon, path, [(port, None) for port in assembly.ports(args)], log, stack)
+        begin()
         daemon.loop.run()
     return 0
 
@@ -213,6 +242,18 @@ def _feed(
         return session.selected.name if session.selected else ""
 
     return Feed(mat, args.speed, connection, *addresses, power_at, origin_ms, selected)
+
+
+def _teller(view: ViewLink | None, log: Log) -> Callable[[CallerError], object]:
+    """What tells log and view why the user's profile does not start."""
+
+    def tell(refusal: CallerError) -> None:
+        log(f"the profile does not start: {refusal}")
+        if view is not None:
+            words = {"code": refusal.code, "message": str(refusal)}
+            view.connection.answer([event(Notice("refused", words))])
+
+    return tell
 
 
 def _select_own(
@@ -282,9 +323,15 @@ def _symlink(path: str, link: str, stack: ExitStack) -> None:
         if os.path.islink(link):
             target = os.readlink(link)
             was_a_port = os.path.dirname(target) == os.path.dirname(path)
-            if not was_a_port or (target != path and os.path.exists(target)):
+            if not was_a_port:
                 raise DeviceError(
                     f"{link} is a link to {target} already; remove it, or name another with --link"
+                )
+            if target != path and os.path.exists(target):
+                raise DeviceError(
+                    f"{link} is a link to {target} already: another mock that runs has made it, or "
+                    "one that was killed has left it. If no other mock runs, remove it "
+                    f"(`rm {quote(link)}`); else name another with --link"
                 )
             os.unlink(link)
         os.symlink(path, link)
@@ -292,11 +339,11 @@ def _symlink(path: str, link: str, stack: ExitStack) -> None:
         if isinstance(error, DeviceError):
             raise
         raise DeviceError(f"the link {link} cannot be made: {error.strerror}") from None
+    stack.callback(_remove_own_link, path, link)
 
-    def remove_own() -> None:
-        with suppress(OSError):
-            # Another mock may have replaced the link. No other mock has the pty of this one.
-            if os.readlink(link) == path:
-                os.unlink(link)
 
-    stack.callback(remove_own)
+def _remove_own_link(path: str, link: str) -> None:
+    with suppress(OSError):
+        # Another mock may have replaced the link. No other mock has the pty of this one.
+        if os.readlink(link) == path:
+            os.unlink(link)

@@ -77,7 +77,7 @@ def page(picture: Picture, width: int, height: int) -> list[Text]:
     lines = _help(width, height) if picture.page == HELP_PAGE else _about(picture, width)
     room = max(0, height - 1)
     lines = lines[:room] + [Text()] * (room - len(lines))
-    return [*lines, Text(" Any key goes back. ! stops the mat.", "dim")]
+    return [*lines, Text(" Any key goes back; space and ! also stop, q quits.", "dim")]
 
 
 def _help(width: int, height: int) -> list[Text]:

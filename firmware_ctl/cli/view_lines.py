@@ -1,5 +1,7 @@
 """The live view for a terminal that cannot move its cursor: lines of text, each printed once."""
 
+import textwrap
+from itertools import chain
 from typing import Final
 
 from firmware_ctl.cli.view_layout import clock, sentence, to_ascii
@@ -19,8 +21,8 @@ class Lines:
         self._printed_at_ms = 0
         self._about = ""
 
-    def next(self, picture: Picture, now_ms: int) -> str:
-        """The text to print now; empty if nothing is new."""
+    def next(self, picture: Picture, now_ms: int, width: int) -> str:
+        """The text to print now, in lines of at most `width` columns; empty if nothing is new."""
         facts = sentence(picture)
         is_due = picture.status.state == "running" and now_ms >= self._printed_at_ms + LINE_MS
         has_message = picture.messages != self._messages
@@ -32,7 +34,8 @@ class Lines:
             self._about = picture.about
             lines.append(picture.about)
         self._facts, self._messages, self._printed_at_ms = facts, picture.messages, now_ms
-        text = "\n".join(lines)
+        parts = [textwrap.wrap(line, width, break_on_hyphens=False) for line in lines]
+        text = "\n".join(chain.from_iterable(parts))
         return to_ascii(text) if self._ascii_only else text
 
     def _line(self, picture: Picture, facts: str, now_ms: int, message: str) -> str:

@@ -16,7 +16,7 @@ from typing import Final
 
 from firmware_ctl.cli.view_feed import Hello, Json, Status, read_hello, read_status
 from firmware_ctl.errors import printable
-from firmware_ctl.limits import TRIM_PCT
+from firmware_ctl.limits import LOCK_MS, TRIM_PCT
 from firmware_ctl.session.allowance import NEW_DAY
 from firmware_ctl.simulator.erm import STALL_MS, Erm, Moment
 
@@ -42,7 +42,9 @@ HELP_PAGE: Final = "help"
 ABOUT_PAGE: Final = "about"
 """The pages that cover the picture until a key is pressed."""
 
-LOCKED: Final = "The mat has just stopped. Wait a moment."
+LOCKED: Final = f"Too early: each press starts the wait of {LOCK_MS / 1000:g} s again."
+UNLOCKED: Final = "Press space to start."
+"""What `LOCKED` becomes when the wait is over."""
 
 KEYS_SENTENCE: Final = (
     "Keys: space starts or stops, 1-9 select a profile, Enter starts it, i describes it, p pauses, "
@@ -274,7 +276,10 @@ class Picture:
     def message_at(self, now_ms: int) -> str:
         """The last message while it is new, and for how long the start button is locked."""
         message = self.message if now_ms < self._message_until_ms else ""
-        return f"{message} {self._lock_at(now_ms)}".strip()
+        lock = self._lock_at(now_ms)
+        if message == LOCKED and not lock:
+            message = UNLOCKED if self.status.state == "idle" else ""
+        return f"{message} {lock}".strip()
 
     def _lock_at(self, now_ms: int) -> str:
         left_ms = self.status.locked_until_ms - now_ms

@@ -124,11 +124,11 @@ class Terminal:
 
     def _frame_of(self, picture: Picture, now_ms: int) -> Frame | str:
         """A whole screen, or what is new, as text, if the terminal cannot move its cursor."""
-        if self._console.is_dumb_terminal:
-            return self._lines.next(picture, now_ms)
         width, height = os.get_terminal_size(sys.stdout.fileno())
         if not (width and height):  # a serial line has no size until someone sets it
             width, height = WIDTH, HEIGHT
+        if self._console.is_dumb_terminal:
+            return self._lines.next(picture, now_ms, width)
         # Otherwise rich believes COLUMNS and LINES of the environment, which may be 0.
         self._console.size = ConsoleDimensions(width, height)
         return render(picture, width, height, now_ms, ascii_only=self._ascii_only)

@@ -337,6 +337,12 @@ def _folder_lock(folder: str, log: Log) -> Iterator[None]:
         os.close(fd)
 
 
+def remove_dead_control(path: str, log: Log) -> None:
+    """Removes the control socket that a killed daemon has left; nothing that anyone still uses."""
+    with suppress(OSError, DeviceError), _folder_lock(os.path.dirname(os.path.abspath(path)), log):
+        _remove_dead(path)
+
+
 def _remove_dead(path: str) -> None:
     """Removes the socket of a dead daemon. Raises `DeviceError` for any other file."""
     if not stat.S_ISSOCK(os.lstat(path).st_mode):

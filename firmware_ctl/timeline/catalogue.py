@@ -29,7 +29,10 @@ class UnknownProfileError(CallerError):
         self._known = known
 
     def __str__(self) -> str:
-        return printable(f"there is no profile {self._name}; {suggestion(self._name, self._known)}")
+        hint = suggestion(self._name, self._known)
+        if self._name.isdecimal() and self._known:
+            hint += f", or by number 1 to {len(self._known)}"
+        return printable(f"there is no profile {self._name}; {hint}")
 
 
 class GoodEntry(NamedTuple):

@@ -21,6 +21,8 @@ from firmware_ctl.cli.live_view import describe_end
 from tests.support.process import PATIENCE_S, ROOT
 from tests.support.view import RUNNING, hello, selected, status
 
+AGAIN = "The simulated motors are off; the same command starts it again."
+
 
 def test_describe_end_for_every_way_to_end() -> None:
     kill = int(signal.SIGKILL)
@@ -36,14 +38,14 @@ def test_describe_end_for_every_way_to_end() -> None:
         (0, ""),
         (1, "the daemon ended with exit code 1 after the fault tick-late."),
         (2, "the daemon ended with exit code 2."),
-        (1, "the daemon was killed by signal 9 (SIGKILL)."),
+        (1, f"the daemon was killed by signal 9 (SIGKILL). {AGAIN}"),
         (1, "the daemon did not end within 2 s and was killed."),
         (
             1,
             "the daemon was killed by signal 9 (SIGKILL) while a session ran, "
-            "as its dead-man does when it hangs or is stopped.",
+            f"as its dead-man does when it hangs or is stopped. {AGAIN}",
         ),
-        (1, "the daemon was killed by signal 11 (SIGSEGV)."),
+        (1, f"the daemon was killed by signal 11 (SIGSEGV). {AGAIN}"),
     ]
 
 
@@ -169,7 +171,7 @@ def viewed(
             b"select full-body\r\n!press long\r\n!",
             "the daemon ended with exit code 3.",
         ),
-        (" ", 1, b"press\r\n", "the daemon was killed by signal 9 (SIGKILL)."),
+        (" ", 1, b"press\r\n", f"the daemon was killed by signal 9 (SIGKILL). {AGAIN}"),
     ],
     ids=["q", "ctrl-c", "sigterm", "killed"],
 )
@@ -212,7 +214,7 @@ def test_a_busy_daemon_hears_the_stop_first_and_every_key(tmp_path: Path) -> Non
         for _ in range(20):
             view.type("c" * 100)  # more than a channel holds
         view.type("!?")
-        view.see("Any key goes back.")
+        view.see("Any key goes back; space and ! also stop, q quits.")
         may_read.open("w").close()
         view.type("\x1b4")
         heard = view.heard(b"select neck\r\n")

@@ -403,6 +403,7 @@ def test_a_bad_option_is_one_sentence(options: list[str], sentence: str, tmp_pat
     assert sentence in found.stderr
     assert "Traceback" not in found.stderr
     assert "* ready" not in found.stdout
+    assert "serial port" not in found.stdout
     assert (tmp_path / "bad.yaml").read_text() == BAD_MAT
 
 

@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import socket
 import termios
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,9 +101,33 @@ def test_a_profile_is_refused_and_a_session_ends_by_itself(tmp_path: Path) -> No
 def test_a_killed_daemon_is_told_and_the_terminal_restored(terminal: Terminal) -> None:
     terminal.see("next profile")
     os.kill(terminal.daemon, signal.SIGKILL)
-    terminal.see("the daemon was killed by signal 9 (SIGKILL).")
+    terminal.see("the daemon was killed by signal 9 (SIGKILL). The simulated motors are off; ")
     assert terminal.view.wait(PATIENCE_S) == 1
     assert termios.tcgetattr(terminal.slave) == terminal.before
+
+
+@pytest.mark.parametrize("is_own", [True, False], ids=["own", "replaced"])
+def test_the_view_removes_link_and_socket_of_a_killed_daemon_and_no_others(
+    is_own: bool, tmp_path: Path
+) -> None:
+    link, path = tmp_path / "port", tmp_path / "s"
+    terminal = Terminal(tmp_path, "--link", str(link))
+    with socket.socket(socket.AF_UNIX) as other:
+        try:
+            terminal.see("next profile")
+            assert link.is_symlink()
+            assert path.is_socket()
+            if not is_own:
+                link.unlink()
+                link.symlink_to("/dev/pts/x")
+                path.unlink()
+                other.bind(str(path))
+                other.listen()
+            os.kill(terminal.daemon, signal.SIGKILL)
+            assert terminal.view.wait(PATIENCE_S) == 1
+            assert (link.is_symlink(), path.exists()) == (not is_own, not is_own)
+        finally:
+            terminal.close()
 
 
 def test_the_daemon_goes_with_a_killed_view(terminal: Terminal, tmp_path: Path) -> None:
@@ -130,6 +155,7 @@ def test_a_mistake_is_said_on_the_restored_terminal(tmp_path: Path) -> None:
         assert termios.tcgetattr(terminal.slave) == terminal.before
         assert b"Traceback" not in terminal.shown
         assert b"exit code" not in terminal.shown
+        assert b"serial port: " not in terminal.shown
     finally:
         terminal.close()
 

@@ -56,12 +56,19 @@ def test_link_that_is_another_daemons_or_the_users_own_is_neither_replaced_nor_r
     mine, port = tmp_path / "mine", tmp_path / "port"
     mine.symlink_to("/etc")
     with Mock(tmp_path / "a", "--link", str(port)) as mock:
-        for link, target in ((mine, "/etc"), (port, mock.port)):
+        for link, target, advice in (
+            (mine, "/etc", "; remove it, or name another with --link"),
+            (
+                port,
+                mock.port,
+                ": another mock that runs has made it, or one that was killed has left it. If no "
+                f"other mock runs, remove it (`rm {port}`); else name another with --link",
+            ),
+        ):
             refused = call(tmp_path, "mock", "--no-view", "--socket", "s", "--link", str(link))
             assert (refused.returncode, refused.stderr) == (
                 2,
-                f"firmware-ctl: {link} is a link to {target} already; remove it, or name another "
-                "with --link\n",
+                f"firmware-ctl: {link} is a link to {target} already{advice}\n",
             )
             assert os.readlink(link) == target
         port.unlink()

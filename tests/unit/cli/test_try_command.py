@@ -5,6 +5,7 @@ import argparse
 import pytest
 
 from firmware_ctl.cli import try_command
+from firmware_ctl.cli.client import NoDaemonError
 from firmware_ctl.cli.try_command import try_line
 from firmware_ctl.config.mat import read_mat
 from firmware_ctl.config.profile import read_profile
@@ -12,10 +13,29 @@ from firmware_ctl.errors import CallerError
 from tests.support.process import ROOT
 
 
+class Daemon:
+    """A client of a daemon that has two zones, or of none."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        if not args.has_daemon:
+            raise NoDaemonError("no daemon runs")
+
+    def __enter__(self) -> "Daemon":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def ask(self, request: str) -> list[str]:
+        assert request == "caps"
+        return ['- {"zones":["hips","neck"]}', "ok"]
+
+
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The requests that were sent. A daemon accepts each of them."""
+    """The requests to play that were sent. A daemon accepts each of them."""
     lines: list[str] = []
+    monkeypatch.setattr(try_command, "find", Daemon)
 
     def ask(_: argparse.Namespace, request: str) -> int:
         lines.append(request)
@@ -25,8 +45,12 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return lines
 
 
-def words(target: str, pattern: str, level: str, *keys: str) -> argparse.Namespace:
-    return argparse.Namespace(target=target, pattern=pattern, level=level, keys=list(keys))
+def words(
+    target: str, pattern: str, level: str, *keys: str, has_daemon: bool = True
+) -> argparse.Namespace:
+    return argparse.Namespace(
+        target=target, pattern=pattern, level=level, keys=list(keys), has_daemon=has_daemon
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,6 +71,31 @@ def test_try_without_units_is_refused_in_the_words_of_check(
     with pytest.raises(CallerError) as refused:
         try_line(words(*line))
     assert str(refused.value) == sentence
+    assert sent == []
+
+
+HIPS = "target: the mat has no zone or side hisp; did you mean hips?"
+PULSE = "pattern: unknown pattern pulze; did you mean pulse?"
+LEVEL = "level: 30 has no unit; write 30%"
+
+
+@pytest.mark.parametrize(
+    ("line", "has_daemon", "sentences"),
+    [
+        (("hisp", "pulse", "30"), True, [HIPS, LEVEL]),
+        (("hips", "pulze", "30"), True, [PULSE, LEVEL]),
+        (("hisp", "pulze", "30"), True, [PULSE, HIPS, LEVEL]),
+        (("hips.left", "keyframes", "30"), True, [LEVEL]),
+        (("all", "pulse", "30"), True, [LEVEL]),
+        (("hisp", "pulze", "30"), False, [PULSE, LEVEL]),
+    ],
+)
+def test_try_tells_all_mistakes_of_a_line_at_once(
+    line: tuple[str, ...], has_daemon: bool, sentences: list[str], sent: list[str]
+) -> None:
+    with pytest.raises(CallerError) as refused:
+        try_line(words(*line, has_daemon=has_daemon))
+    assert str(refused.value) == "; ".join(sentences)
     assert sent == []
 
 

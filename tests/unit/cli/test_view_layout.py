@@ -148,7 +148,7 @@ def test_help_lists_every_key_and_word_and_stays(width: int, height: int) -> Non
     picture.press("?", 0)
     lines = screen(picture, width, height, at_ms=999_000)
     text = " ".join(" ".join(lines).split())
-    assert "Any key goes back." in lines[-1]
+    assert "Any key goes back; space and ! also stop, q quits." in lines[-1]
     assert all(f"{key} {effect}" in text for key, effect in KEYS.items())
     assert all(f"{word}: {sentence}" in text for word, sentence in WORDS.items())
     assert all(sentence.count(".") == 1 for sentence in WORDS.values())

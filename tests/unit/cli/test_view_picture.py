@@ -244,6 +244,22 @@ def test_lock_after_a_stop_is_counted_down_while_it_lasts() -> None:
     assert running.message_at(0) == ""
 
 
+def test_press_during_the_lock_says_that_the_wait_begins_again_and_when_it_is_over() -> None:
+    picture = picture_after(hello(), RUNNING, status(locked_until_ms=1_500))
+    picture.press(" ", 1_000)
+    picture.feed("ok", 1_000)
+    picture.feed(status(locked_until_ms=2_600), 1_100)
+    assert [picture.message_at(at_ms) for at_ms in (1_100, 2_599, 2_600)] == [
+        "Too early: each press starts the wait of 1.5 s again. "
+        "The start button works again in 1.5 s.",
+        "Too early: each press starts the wait of 1.5 s again. "
+        "The start button works again in 0.1 s.",
+        "Press space to start.",
+    ]
+    picture.feed(FAULT, 2_700)
+    assert picture.message_at(2_700) == ""
+
+
 def test_page_stays_until_a_key_which_only_a_stop_key_passes_on() -> None:
     picture = picture_after(hello(), selected(), status())
     pages = []

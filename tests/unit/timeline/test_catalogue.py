@@ -33,7 +33,7 @@ def test_first_is_the_first_good_entry() -> None:
 def test_valid_of_a_bad_name_gives_its_mistake_and_of_an_unknown_one_all_names() -> None:
     assert CATALOGUE.valid("quick") is QUICK
     refusals = []
-    for name in ("bad", "nobody", "", "Quikc", "\x1b[2J"):
+    for name in ("bad", "nobody", "0", "", "Quikc", "\x1b[2J"):
         with pytest.raises(CallerError) as refused:
             CATALOGUE.valid(name)
         refusals.append((refused.value.code, str(refused.value)))
@@ -41,6 +41,10 @@ def test_valid_of_a_bad_name_gives_its_mistake_and_of_an_unknown_one_all_names()
     assert refusals == [
         ("invalid-profile", "bad.yaml:3:7: level: 140% is above the most, 100%"),
         ("unknown-profile", "there is no profile nobody; known: calm, quick, steps"),
+        (
+            "unknown-profile",
+            "there is no profile 0; known: calm, quick, steps, or by number 1 to 3",
+        ),
         ("unknown-profile", "there is no profile ; known: calm, quick, steps"),
         ("unknown-profile", "there is no profile Quikc; did you mean quick?"),
         ("unknown-profile", "there is no profile \\x1b[2J; known: calm, quick, steps"),
