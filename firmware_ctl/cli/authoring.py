@@ -221,4 +221,10 @@ def _as_json(path: str, entry: Entry, mat: Mat) -> dict[str, object]:
         "budget": proof.budget._asdict(),
     }
     found = [note._asdict() for note in notes(entry.profile, mat)]
-    return {"path": path, "valid": True, "certificate": certificate, "notes": found}
+    return {
+        "path": path,
+        "valid": True,
+        "certificate": certificate,
+        "notes": found,
+        "mat_notes": list(session_lines.notes_on_mat(entry, mat)),
+    }

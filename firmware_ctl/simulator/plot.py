@@ -48,6 +48,8 @@ SAMPLES: Final = 8
 NAME_MOST: Final = 26
 """The most characters of a phase's name."""
 TITLE_MOST: Final = 60
+STRIP_CHARACTERS: Final = 130
+"""How many characters fit into the whole strip of points and cues."""
 
 LEVEL: Final = "#c8551b"
 HIGHEST: Final = "#8fb3d3"
@@ -68,6 +70,7 @@ STYLE: Final = {
     "axes.linewidth": 0.6,
     "font.family": "DejaVu Sans",  # comes with matplotlib
     "font.size": 8,
+    "text.parse_math": False,  # a `$` in a title or name is no formula
     "svg.fonttype": "path",  # looks the same where the font is missing
     "svg.hashsalt": "firmware-ctl",
     "xtick.major.width": 0.6,
@@ -270,7 +273,7 @@ CAPTION: Final = (
 
 def _draw_legend(figure: Figure, played: Played) -> None:
     handles: list[Any] = [
-        Line2D([], [], color=LEVEL, lw=1.2, label="level: the strength that the profile asks for"),
+        Line2D([], [], color=LEVEL, lw=1.2, label="level: the highest level that the profile asks for"),
         Patch(color=HIGHEST, label="vibration, simulated: the strongest"),
         Patch(color=MEAN, label="vibration, simulated: the average"),
         Line2D([], [], color=DUTY, lw=0.7,
@@ -307,8 +310,11 @@ def _draw_phases(strip: Axes, panels: Sequence[Axes], played: Played) -> None:
             panel.axvspan(begin, end, color=BANDS[i % 2], lw=0, zorder=0)
         color = CUE if segment.cue else BANDS[i % 2]
         strip.axvspan(begin, end, facecolor=color, edgecolor=MUTED, lw=0.4)
-        points = [segment.cue] if segment.cue in POINTS else segment.points
-        strip.text((begin + end) / 2, 0.46, ", ".join(points), ha="center", va="center", size=7)
+        room = int((end - begin) / (played.timeline.end_ms / 60_000) * STRIP_CHARACTERS)
+        text = segment.cue or ", ".join(segment.points)
+        if segment.cue not in POINTS and len(text) > room and segment.cue:
+            text = f"{text[: room - 1].rstrip()}…" if room > 1 else ""
+        strip.text((begin + end) / 2, 0.46, text, ha="center", va="center", size=7)
         times = f" {segment.repeat}×" if segment.repeat > 1 else ""  # noqa: RUF001, the sign
         # The name of a short phase moves to the right, so that it covers no other name.
         label_min = max(begin, label_min + played.timeline.end_ms / 60_000 / 38)

@@ -85,14 +85,13 @@ def test_picture_explains_itself() -> None:
     mat = load_mat(str(ROOT / "hw/mat.yaml"))
     entry = load_entry(str(ROOT / "profiles/guided-points.yaml"), mat)
     assert isinstance(entry, GoodEntry)
-    # Text is drawn as paths; matplotlib writes it as a comment as well.
-    words = set(re.findall(r"<!-- (.*?) -->", plot.svg(play(entry, mat)).decode()))
+    words = words_in(entry)
     assert {
         "Guided points",
         "guided-points, 12:40 min",
         "minutes since the start",
         "in mA",
-        "level: the strength that the profile asks for",
+        "level: the highest level that the profile asks for",
         "vibration, simulated: the strongest",
         "vibration, simulated: the average",
         "duty: the power that the motor gets; peaks are kicks, which start it",
@@ -105,3 +104,33 @@ def test_picture_explains_itself() -> None:
         *(f"{m.side}: {m.name}" for m in mat.motors if m.zone != "neck"),
     } <= words
     assert not any("neck_left" in text for text in words)
+
+
+def words_of(text: str) -> set[str]:
+    """The texts in the picture of a profile."""
+    entry = read_entry("t", text.encode(), "t.yaml", MAT)
+    assert isinstance(entry, GoodEntry)
+    return words_in(entry)
+
+
+def words_in(entry: GoodEntry) -> set[str]:
+    # Text is drawn as paths; matplotlib writes it as a comment as well.
+    return set(re.findall(r"<!-- (.*?) -->", plot.svg(play(entry, MAT)).decode()))
+
+
+def test_text_with_dollar_signs_is_drawn_as_it_is() -> None:
+    words = words_of(
+        "title: 'Costs $\\foo$ now'\nphases:\n"
+        "- {name: 'a $\\bar$', for: 5s, cue: 'say $\\x$', play: {hips: 20%}}\n"
+    )
+    assert {"Costs $\\foo$ now", "a $\\bar$", "say $\\x$"} <= words
+
+
+def test_text_cue_is_in_the_picture_as_far_as_it_fits() -> None:
+    phases = "- {name: b, for: 1min, cue: Breathe out slowly, play: {hips: 20%}}\n"
+    phases = phases.replace("Breathe out slowly", "'Breathe out slowly'")
+    assert "Breathe out slowly" in words_of(f"title: T\nphases:\n{phases}")
+    long = "- {name: a, for: 13min, play: {hips: 20%}}\n"
+    shortened = words_of(f"title: T\nphases:\n{long}{phases}")
+    assert not {"Breathe out slowly"} & shortened
+    assert any(word.endswith("…") and word.startswith("Br") for word in shortened)
