@@ -311,8 +311,8 @@ def _draw_phases(strip: Axes, panels: Sequence[Axes], played: Played) -> None:
         color = CUE if segment.cue else BANDS[i % 2]
         strip.axvspan(begin, end, facecolor=color, edgecolor=MUTED, lw=0.4)
         room = int((end - begin) / (played.timeline.end_ms / 60_000) * STRIP_CHARACTERS)
-        text = segment.cue or ", ".join(segment.points)
-        if segment.cue not in POINTS and len(text) > room and segment.cue:
+        text = ", ".join(filter(None, (segment.cue, *segment.points)))
+        if segment.cue not in POINTS and len(text) > room:
             text = f"{text[: room - 1].rstrip()}…" if room > 1 else ""
         strip.text((begin + end) / 2, 0.46, text, ha="center", va="center", size=7)
         times = f" {segment.repeat}×" if segment.repeat > 1 else ""  # noqa: RUF001, the sign
