@@ -19,7 +19,8 @@ from firmware_ctl.errors import DeviceError
 from firmware_ctl.simulator.erm import Erm
 from firmware_ctl.simulator.motors import moments
 from firmware_ctl.simulator.offline import Played, peak_times_ms
-from firmware_ctl.timeline.haptics import FIVE_MINUTES_LEFT
+from firmware_ctl.timeline.haptics import FIVE_MINUTES_LEFT, HapticCue
+from firmware_ctl.timeline.marks import is_felt
 
 try:
     import matplotlib as mpl
@@ -273,7 +274,8 @@ CAPTION: Final = (
 
 def _draw_legend(figure: Figure, played: Played) -> None:
     handles: list[Any] = [
-        Line2D([], [], color=LEVEL, lw=1.2, label="level: the highest level that the profile asks for"),
+        Line2D([], [], color=LEVEL, lw=1.2,
+               label="level: the highest level that the profile asks for"),
         Patch(color=HIGHEST, label="vibration, simulated: the strongest"),
         Patch(color=MEAN, label="vibration, simulated: the average"),
         Line2D([], [], color=DUTY, lw=0.7,
@@ -282,7 +284,7 @@ def _draw_legend(figure: Figure, played: Played) -> None:
     if any(segment.cue for segment in played.timeline.segments):
         label = "done by you: the mat keeps the time"
         handles.append(Patch(facecolor=CUE, edgecolor=MUTED, lw=0.4, label=label))
-    if played.timeline.haptic_cues:
+    if _felt_haptics(played):
         handles.append(
             Line2D([], [], color=HAPTIC, lw=0.8, ls=(0, (2, 2)), marker="v", ms=4,
                    label="message to you: short gaps in the vibration")
@@ -329,9 +331,16 @@ def _draw_phases(strip: Axes, panels: Sequence[Axes], played: Played) -> None:
         )
 
 
+def _felt_haptics(played: Played) -> list[HapticCue]:
+    """The haptics without the marks of a cue that fall into silence."""
+    timeline = played.timeline
+    cues = timeline.haptic_cues
+    return [cue for cue in cues if cue.name == FIVE_MINUTES_LEFT or is_felt(cue, timeline)]
+
+
 def _draw_haptics(panels: Sequence[Axes], played: Played) -> None:
     """A line for each haptic. Only the last five minutes get a label: cues name themselves."""
-    for haptic in played.timeline.haptic_cues:
+    for haptic in _felt_haptics(played):
         begin_min = haptic.begin_ms / 60_000
         for panel in panels:
             panel.axvline(begin_min, color=HAPTIC, lw=0.7, ls=(0, (2, 2)), zorder=1.5)

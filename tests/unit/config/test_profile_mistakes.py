@@ -338,11 +338,7 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
             HEAD
             + "  - &a\n    name: a\n    for: 1min\n    play: {hips: 80%}\n  - *a\n  - <<: *a\n",
             [
-                "6:18: level: 80% is above the hips zone's cap of 70%; write 70% or less",
-                "8:5: <<: a phase has no such key; known: name, for, repeat, play, cue, points",
-                "8:5: for: is missing; a phase needs it: length of one pass",
-                "8:5: name: is missing; a phase needs it: what the phase is called while it plays",
-                "8:5: play: is missing; a phase needs play, or a cue, or both",
+                "8:5: `<<` is not supported; write the keys out, or use the alias alone",
             ],
         ),
     ],

@@ -134,3 +134,27 @@ def test_text_cue_is_in_the_picture_as_far_as_it_fits() -> None:
     shortened = words_of(f"title: T\nphases:\n{long}{phases}")
     assert not {"Breathe out slowly"} & shortened
     assert any(word.endswith("…") and word.startswith("Br") for word in shortened)
+
+
+@pytest.mark.parametrize(
+    ("play_text", "is_drawn"),
+    [("20%", True), ("{pattern: pulse, level: 20%, on_for: 500ms, off_for: 2s}", False)],
+)
+def test_mark_of_a_cue_is_in_the_picture_only_if_it_is_felt(play_text: str, is_drawn: bool) -> None:
+    text = f"title: T\nphases:\n- {{name: a, for: 60s, cue: KI3, play: {{hips: {play_text}}}}}\n"
+    assert ("message to you: short gaps in the vibration" in words_of(text)) == is_drawn
+
+
+def test_columns_longer_than_a_cycle_show_its_whole_range() -> None:
+    """171 cycles in 360 columns: single columns would show a slow rhythm that does not exist."""
+    text = (
+        "title: T\nphases:\n- {name: a, for: 10min, "
+        "play: {all: {pattern: travel, level: 40%, period: 3.5s}}}\n"
+    )
+    entry = read_entry("t", text.encode(), "t.yaml", MAT)
+    assert isinstance(entry, GoodEntry)
+    motors, _ = plot._columns(play(entry, MAT))
+    for motor in motors:
+        for columns in (motor.highest_pct, motor.mean_pct, motor.duty_pct, motor.current_ma):
+            settled = columns[10:-10]
+            assert min(settled) > 0.75 * max(settled) > 0
