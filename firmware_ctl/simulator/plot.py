@@ -10,15 +10,14 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, zip_longest
 from math import nan
 from textwrap import shorten
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.points import POINTS
 from firmware_ctl.config.quantities import clock
 from firmware_ctl.errors import DeviceError
-from firmware_ctl.simulator.erm import Erm
-from firmware_ctl.simulator.motors import moments
-from firmware_ctl.simulator.offline import Played, peak_times_ms
+from firmware_ctl.simulator.columns import COLUMNS, MotorColumns, columns_of
+from firmware_ctl.simulator.offline import Played
 from firmware_ctl.timeline.haptics import FIVE_MINUTES_LEFT, HapticCue
 from firmware_ctl.timeline.marks import is_felt
 
@@ -39,12 +38,6 @@ except ImportError:
 WIDTH_IN: Final = 9.2
 DPI: Final = 100
 """Width and resolution make the picture as wide as a README."""
-
-COLUMNS: Final = 360
-"""Columns of a picture. A pattern changes faster than they can show, so each column shows the
-maximum and the mean of its time."""
-SAMPLES: Final = 8
-"""How many samples of the motor models make one column."""
 
 NAME_MOST: Final = 26
 """The most characters of a phase's name."""
@@ -103,70 +96,6 @@ def _save(played: Played, file_format: str, metadata: dict[str, None]) -> bytes:
 # --- the values to draw -----------------------------------------------------------------------
 
 
-class MotorColumns(NamedTuple):
-    """One motor; each sequence has `COLUMNS` values."""
-
-    duty_pct: Sequence[int]
-    """The highest duty."""
-    highest_pct: Sequence[float]
-    """The highest amplitude."""
-    mean_pct: Sequence[float]
-    """The mean amplitude."""
-    current_ma: Sequence[float]
-    """The mean current."""
-
-
-def _columns(played: Played) -> tuple[list[MotorColumns], list[float]]:
-    """The columns of each motor, and the highest sum of all currents in each column, in mA."""
-    end_ms = played.timeline.end_ms
-    sample_count = COLUMNS * SAMPLES
-    samples_ms = [end_ms * (2 * i + 1) // (2 * sample_count) for i in range(sample_count)]
-    times_ms = sorted({*samples_ms, *peak_times_ms(played)})
-    is_sample = set(samples_ms)
-    rows = played.rows()
-    sums_ma = [0.0] * len(times_ms)
-    motors = []
-    for i, motor in enumerate(played.mat.motors):
-        amplitudes, currents = [], []
-        states = moments(Erm(motor), played.changes[i], times_ms)
-        for index, (at_ms, moment) in enumerate(zip(times_ms, states, strict=True)):
-            sums_ma[index] += moment.current_ma
-            if at_ms in is_sample:
-                amplitudes.append(100 * moment.amplitude)
-                currents.append(moment.current_ma)
-        motors.append(
-            MotorColumns(
-                _highest([(row.at_ms, row.duty_pct[i]) for row in rows], end_ms),
-                [max(samples) for samples in _by_column(amplitudes)],
-                [sum(samples) / SAMPLES for samples in _by_column(amplitudes)],
-                [sum(samples) / SAMPLES for samples in _by_column(currents)],
-            )
-        )
-    highest_sum_ma = [0.0] * COLUMNS
-    for at_ms, ma in zip(times_ms, sums_ma, strict=True):
-        column = _column(at_ms, end_ms)
-        highest_sum_ma[column] = max(highest_sum_ma[column], ma)
-    return motors, highest_sum_ma
-
-
-def _column(at_ms: int, end_ms: int) -> int:
-    return min(at_ms * COLUMNS // end_ms, COLUMNS - 1)
-
-
-def _highest(steps: Sequence[tuple[int, int]], end_ms: int) -> list[int]:
-    """The highest value of a step function in each column; each step is (time in ms, value)."""
-    highest = [0] * COLUMNS
-    until_ms = [*(at_ms for at_ms, _ in steps[1:]), end_ms]
-    for (at_ms, value), next_ms in zip(steps, until_ms, strict=True):
-        for column in range(_column(at_ms, end_ms), _column(next_ms - 1, end_ms) + 1):
-            highest[column] = max(highest[column], value)
-    return highest
-
-
-def _by_column(samples: Sequence[float]) -> Iterator[Sequence[float]]:
-    return (samples[i : i + SAMPLES] for i in range(0, len(samples), SAMPLES))
-
-
 def asked_levels(played: Played, motor: int) -> tuple[list[float], list[float]]:
     """Times in minutes, and the level that the profile asks of the motor from each of them on.
 
@@ -218,7 +147,7 @@ def _pairs(played: Played) -> Iterator[tuple[int | None, int | None]]:
 
 
 def _figure(played: Played) -> Figure:
-    motors, highest_sum_ma = _columns(played)
+    motors, highest_sum_ma = columns_of(played)
     pairs = list(_pairs(played))
     figure, (strip, *panels, supply) = _empty_figure(played, len(pairs))
     end_min = played.timeline.end_ms / 60_000

@@ -6,6 +6,7 @@ from math import isnan
 
 import pytest
 
+from firmware_ctl.simulator.columns import columns_of
 from firmware_ctl.simulator.offline import Played, play
 from firmware_ctl.timeline.catalogue import GoodEntry, read_entry
 from firmware_ctl.timeline.folder import load_entry, load_mat
@@ -148,12 +149,12 @@ def test_mark_of_a_cue_is_in_the_picture_only_if_it_is_felt(play_text: str, is_d
 def test_columns_longer_than_a_cycle_show_its_whole_range() -> None:
     """171 cycles in 360 columns: single columns would show a slow rhythm that does not exist."""
     text = (
-        "title: T\nphases:\n- {name: a, for: 10min, "
-        "play: {all: {pattern: travel, level: 40%, period: 3.5s}}}\n"
+        "title: T\nphases:\n- {name: a, for: 290s, "
+        "play: {all: {pattern: travel, level: 40%, period: 1.7s}}}\n"
     )
     entry = read_entry("t", text.encode(), "t.yaml", MAT)
     assert isinstance(entry, GoodEntry)
-    motors, _ = plot._columns(play(entry, MAT))
+    motors, _ = columns_of(play(entry, MAT))
     for motor in motors:
         for columns in (motor.highest_pct, motor.mean_pct, motor.duty_pct, motor.current_ma):
             settled = columns[10:-10]
