@@ -14,7 +14,7 @@ from firmware_ctl.cli import session_lines
 from firmware_ctl.cli.mistakes import print_mistakes
 from firmware_ctl.config import paths, shipped
 from firmware_ctl.config.mat import Mat
-from firmware_ctl.config.notes import Note, notes
+from firmware_ctl.config.notes import Note, cut_texts, notes
 from firmware_ctl.config.quantities import clock
 from firmware_ctl.errors import AuthorError, DeviceError, printable
 from firmware_ctl.timeline import folder
@@ -207,7 +207,8 @@ def facts(entry: GoodEntry, mat: Mat) -> Iterator[str]:
 
 def _notes(entry: GoodEntry, mat: Mat) -> list[Note]:
     """What is noted about the text of a profile and about its cues, in the order of the file."""
-    return sorted([*notes(entry.profile, mat), *mark_notes(entry.profile, entry.timeline)])
+    marks = mark_notes(entry.profile, entry.timeline)
+    return sorted([*cut_texts(entry.source), *notes(entry.profile, mat), *marks])
 
 
 def _as_json(path: str, entry: Entry, mat: Mat) -> dict[str, object]:

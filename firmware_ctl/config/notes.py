@@ -3,6 +3,7 @@
 A note refuses nothing. It is for the author alone, and a daemon never makes one.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
@@ -11,6 +12,7 @@ from firmware_ctl.config.patterns import PATTERNS
 from firmware_ctl.config.points import POINTS
 from firmware_ctl.config.profile import Phase, Play, Profile
 from firmware_ctl.config.quantities import in_units
+from firmware_ctl.config.yaml_syntax import LINE_END
 
 
 class Note(NamedTuple):
@@ -37,6 +39,22 @@ def notes(profile: Profile, mat: Mat) -> list[Note]:
                     found.append(Note(phase.place[0], f"{phase.name}: {play.target}: {sentence}"))
         found += [*_silent(phase, mat), *_points(phase, mat)]
     return sorted(found)
+
+
+# ---- the text
+
+_CUT_TEXT: Final = re.compile(r"""[ {-]*(title|about|name|cue): +[^\s"'|>#].*? #(?=\S)""")
+"""A text before ` #` and a word: `Hips #2`. A comment begins with `# `, and gets no note."""
+
+
+def cut_texts(source: bytes) -> list[Note]:
+    """A note for each text of which YAML takes the rest for a comment."""
+    found = []
+    for number, line in enumerate(LINE_END.split(source.decode()), 1):
+        if match := _CUT_TEXT.match(line):
+            sentence = f"{match[1]}: ` #` begins a comment; put the text in quotes"
+            found.append(Note(number, sentence))
+    return found
 
 
 # ---- the whole profile

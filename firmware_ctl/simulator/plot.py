@@ -39,6 +39,10 @@ WIDTH_IN: Final = 9.2
 DPI: Final = 100
 """Width and resolution make the picture as wide as a README."""
 
+LEFT_EDGE: Final = 0.108
+"""Where the axes begin, as a share of the width."""
+LABEL_IN: Final = 0.05
+"""How far a character of a slanted label reaches to the right."""
 NAME_MOST: Final = 26
 """The most characters of a phase's name."""
 TITLE_MOST: Final = 60
@@ -179,8 +183,8 @@ def _empty_figure(played: Played, pair_count: int) -> tuple[Figure, list[Axes]]:
         1,
         height_ratios=heights_in,
         hspace=0.13,
-        left=0.108,
-        right=0.985,
+        left=LEFT_EDGE,
+        right=_right_edge(played),
         top=1 - above_in / height_in,
         bottom=below_in / height_in,
     )
@@ -229,12 +233,34 @@ def _draw_legend(figure: Figure, played: Played) -> None:
     )
 
 
+def _labels(played: Played) -> list[tuple[str, float]]:
+    """The label of each phase, and the share of the session at which it stands."""
+    labels: list[tuple[str, float]] = []
+    share = -1.0
+    for segment in played.timeline.segments:
+        times = f" {segment.repeat}×" if segment.repeat > 1 else ""  # noqa: RUF001, the sign
+        # The name of a short phase moves to the right, so that it covers no other name.
+        share = max(segment.begin_ms / played.timeline.end_ms, share + 1 / 38)
+        labels.append((shorten(segment.phase, NAME_MOST, placeholder="…") + times, share))
+    return labels
+
+
+def _right_edge(played: Played) -> float:
+    """Where the axes end, as a share of the width: early enough for the slanted last labels."""
+    room_in = [
+        (WIDTH_IN * (1 - LEFT_EDGE) - 0.12 - len(label) * LABEL_IN) / max(share, 0.01)
+        for label, share in _labels(played)
+    ]
+    return min(0.985, LEFT_EDGE + min(room_in) / WIDTH_IN)
+
+
 def _draw_phases(strip: Axes, panels: Sequence[Axes], played: Played) -> None:
     """Each phase as a band through all panels, with its name and acupressure points above them."""
     strip.set_ylim(0, 1)
     strip.set_yticks([])
     strip.set_ylabel("points", rotation=0, ha="right", va="center", color=MUTED)
-    label_min = -1.0
+    labels = _labels(played)
+    end_min = played.timeline.end_ms / 60_000
     for i, segment in enumerate(played.timeline.segments):
         begin, end = segment.begin_ms / 60_000, segment.end_ms / 60_000
         for panel in panels:
@@ -246,12 +272,10 @@ def _draw_phases(strip: Axes, panels: Sequence[Axes], played: Played) -> None:
         if segment.cue not in POINTS and len(text) > room:
             text = f"{text[: room - 1].rstrip()}…" if room > 1 else ""
         strip.text((begin + end) / 2, 0.46, text, ha="center", va="center", size=7)
-        times = f" {segment.repeat}×" if segment.repeat > 1 else ""  # noqa: RUF001, the sign
-        # The name of a short phase moves to the right, so that it covers no other name.
-        label_min = max(begin, label_min + played.timeline.end_ms / 60_000 / 38)
+        label, share = labels[i]
         strip.annotate(
-            shorten(segment.phase, NAME_MOST, placeholder="…") + times,
-            (label_min, 1),
+            label,
+            (share * end_min, 1),
             xytext=(5, 4),
             textcoords="offset points",
             rotation=38,

@@ -159,3 +159,17 @@ def test_columns_longer_than_a_cycle_show_its_whole_range() -> None:
         for columns in (motor.highest_pct, motor.mean_pct, motor.duty_pct, motor.current_ma):
             settled = columns[10:-10]
             assert min(settled) > 0.75 * max(settled) > 0
+
+
+def test_label_of_the_last_of_many_phases_is_inside_the_picture() -> None:
+    phases = "".join(
+        f"- {{name: a phase of a long name {i}, for: 30s, play: {{hips: 20%}}}}\n"
+        for i in range(10, 30)
+    )
+    entry = read_entry("t", f"title: T\nphases:\n{phases}".encode(), "t.yaml", MAT)
+    assert isinstance(entry, GoodEntry)
+    figure = plot._figure(play(entry, MAT))
+    figure.draw_without_rendering()
+    labels = [text for text in figure.axes[0].texts if text.get_text().startswith("a phase")]
+    assert len(labels) == 20
+    assert labels[-1].get_window_extent().x1 <= figure.bbox.x1
