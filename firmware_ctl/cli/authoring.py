@@ -14,7 +14,7 @@ from firmware_ctl.cli import session_lines
 from firmware_ctl.cli.mistakes import print_mistakes
 from firmware_ctl.config import paths, shipped
 from firmware_ctl.config.mat import Mat
-from firmware_ctl.config.notes import notes
+from firmware_ctl.config.notes import Note, cut_texts, notes
 from firmware_ctl.config.quantities import clock
 from firmware_ctl.errors import AuthorError, DeviceError, printable
 from firmware_ctl.timeline import folder
@@ -27,6 +27,7 @@ from firmware_ctl.timeline.folder import (
     read_served,
     write_new,
 )
+from firmware_ctl.timeline.marks import mark_notes
 from firmware_ctl.timeline.report import certify
 
 
@@ -201,7 +202,13 @@ def certificate_lines(
 def facts(entry: GoodEntry, mat: Mat) -> Iterator[str]:
     """What an author should know about a valid profile, apart from its figures."""
     yield from session_lines.notes_on_mat(entry, mat)
-    yield from (f"line {note.line}: {note.sentence}" for note in notes(entry.profile, mat))
+    yield from (f"line {note.line}: {note.sentence}" for note in _notes(entry, mat))
+
+
+def _notes(entry: GoodEntry, mat: Mat) -> list[Note]:
+    """What is noted about the text of a profile and about its cues, in the order of the file."""
+    marks = mark_notes(entry.profile, entry.timeline)
+    return sorted([*cut_texts(entry.source), *notes(entry.profile, mat), *marks])
 
 
 def _as_json(path: str, entry: Entry, mat: Mat) -> dict[str, object]:
@@ -220,5 +227,11 @@ def _as_json(path: str, entry: Entry, mat: Mat) -> dict[str, object]:
         "worst": proof.worst._asdict(),
         "budget": proof.budget._asdict(),
     }
-    found = [note._asdict() for note in notes(entry.profile, mat)]
-    return {"path": path, "valid": True, "certificate": certificate, "notes": found}
+    found = [note._asdict() for note in _notes(entry, mat)]
+    return {
+        "path": path,
+        "valid": True,
+        "certificate": certificate,
+        "notes": found,
+        "mat_notes": list(session_lines.notes_on_mat(entry, mat)),
+    }

@@ -10,6 +10,7 @@ from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.quantities import clock
 from firmware_ctl.errors import printable
 from firmware_ctl.timeline.catalogue import GoodEntry
+from firmware_ctl.timeline.heat import CUT_OFF_HOLDS_C, hot_zones
 from firmware_ctl.timeline.report import ZoneProof
 
 Lines = list[tuple[str, str]]
@@ -17,7 +18,7 @@ Lines = list[tuple[str, str]]
 
 MEANINGS: Final = {
     "plays": "the length of the phases that name the zone",
-    "level": "the highest strength that is felt, from 0 to 100%",
+    "level": "the highest level that the profile asks for, from 0 to 100%",
     "duty": "the most power that a motor gets while it turns: the share of time that it is on",
     "with kick": "the same with kicks, which start a motor from rest and last a moment",
     "steps felt": "how many of the small changes of level change the duty; the others are too "
@@ -39,7 +40,7 @@ def zone_line(zone: str, played_ms: int, level_pct: int) -> tuple[str, str]:
 
 
 def notes_on_mat(entry: GoodEntry, mat: Mat) -> Iterator[str]:
-    """What this mat and its supply change in a session."""
+    """What this mat and its supply change in a session, and which of its zones may get too hot."""
     targets = {play.target.partition(".")[0] for p in entry.profile.phases for play in p.play}
     for absent in (zone.name for zone in mat.zones if not zone.present and zone.name in targets):
         yield f"{absent} is not present on this mat: its motors stay off"
@@ -51,6 +52,11 @@ def notes_on_mat(entry: GoodEntry, mat: Mat) -> Iterator[str]:
         yield (
             f"as written it would draw {budget.asked.ma:.0f} of {mat.max_ma} mA at "
             f"{clock(budget.asked.at_ms)} ({budget.asked.zones(mat)}), so {', '.join(done)}"
+        )
+    for zone, motor_c, remedy in hot_zones(entry.timeline, mat):
+        yield (
+            f"a motor of {zone} could reach {motor_c:.0f} °C in a day of this; its thermal "
+            f"cut-off may open at {CUT_OFF_HOLDS_C:.0f} °C, for good: {remedy}"
         )
 
 

@@ -22,7 +22,6 @@ from firmware_ctl.simulator.offline import (
 from firmware_ctl.storage.files import atomic_write
 from firmware_ctl.timeline.catalogue import BadEntry
 from firmware_ctl.timeline.folder import load_entry, load_mat
-from firmware_ctl.timeline.heat import CUT_OFF_HOLDS_C, heat_of
 from firmware_ctl.timeline.report import certify
 
 FORMATS: Final = {
@@ -126,12 +125,6 @@ def _warnings(played: Played, motors: MotorFigures) -> Iterator[str]:
                 f"{motor.name} stands still under power for {clock(stalled_ms)} min in the model; "
                 "let it get a longer `kick`, or measure its `start` with `firmware-ctl wiring "
                 f"--calibrate {motor.zone}`"
-            )
-    for heat in heat_of(played.timeline, played.mat):
-        if heat.motor_c > CUT_OFF_HOLDS_C:
-            yield (
-                f"{heat.motor} could reach {heat.motor_c:.0f} °C in a day of this; its "
-                f"thermal cut-off may open at {CUT_OFF_HOLDS_C:.0f} °C, for good: lower its levels"
             )
 
 

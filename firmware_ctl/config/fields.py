@@ -152,6 +152,8 @@ def list_of(
             hint = "write [one, two], or lines with `- `"
             if isinstance(node, ScalarNode) and node.value.startswith("-"):
                 hint = f"write a space after the dash: `- {quoted(node.value[1:])}`"
+            elif unique and isinstance(node, ScalarNode) and node.value:
+                hint = f"write [{quoted(node.value)}]"
             report.add(node, f"{key}: a list belongs here; {hint}")
             return None
         if len(node.nodes) < least:

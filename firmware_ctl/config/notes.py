@@ -3,13 +3,16 @@
 A note refuses nothing. It is for the author alone, and a daemon never makes one.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.patterns import PATTERNS
+from firmware_ctl.config.points import POINTS
 from firmware_ctl.config.profile import Phase, Play, Profile
 from firmware_ctl.config.quantities import in_units
+from firmware_ctl.config.yaml_syntax import LINE_END
 
 
 class Note(NamedTuple):
@@ -34,8 +37,24 @@ def notes(profile: Profile, mat: Mat) -> list[Note]:
                 sentence = play_rule(phase, play)
                 if sentence:
                     found.append(Note(phase.place[0], f"{phase.name}: {play.target}: {sentence}"))
-        found += _silent(phase, mat)
+        found += [*_silent(phase, mat), *_points(phase, mat)]
     return sorted(found)
+
+
+# ---- the text
+
+_CUT_TEXT: Final = re.compile(r"""[ {-]*(title|about|name|cue): +[^\s"'|>#].*? #(?=\S)""")
+"""A text before ` #` and a word: `Hips #2`. A comment begins with `# `, and gets no note."""
+
+
+def cut_texts(source: bytes) -> list[Note]:
+    """A note for each text of which YAML takes the rest for a comment."""
+    found = []
+    for number, line in enumerate(LINE_END.split(source.decode()), 1):
+        if match := _CUT_TEXT.match(line):
+            sentence = f"{match[1]}: ` #` begins a comment; put the text in quotes"
+            found.append(Note(number, sentence))
+    return found
 
 
 # ---- the whole profile
@@ -56,7 +75,8 @@ def _end(profile: Profile) -> Iterator[Note]:
     rises = any(play.level.to_pct > play.level.from_pct for play in last.play)
     if rises or highest_pct >= _ABRUPT_PCT:
         sentence = f"{last.name}: the last phase ends at {highest_pct}%"
-        advice = "the mat fades out by itself; for a slow end write level: {from: 30%, to: 0%}"
+        ramp = f"{{from: {highest_pct}%, to: 0%}}"
+        advice = f"the mat fades out by itself; for a slow end write level: {ramp}"
         yield Note(last.place[0], f"{sentence}; {advice}")
 
 
@@ -121,6 +141,33 @@ def _jump(phase: Phase, play: Play) -> str:
 _JUMP_PCT: Final = 30
 
 
+def _repeated_silence(phase: Phase, play: Play) -> str:
+    if phase.repeat == 1 or not play.after_ms:
+        return ""
+    found = f"each repetition begins with {in_units(play.after_ms)} of silence"
+    return f"{found}; for one silence, make a phase of it"
+
+
+def _one_side(phase: Phase, play: Play) -> str:
+    zone, _, side = play.target.partition(".")
+    if play.pattern != "alternate" or not side:
+        return ""
+    other = "right" if side == "left" else "left"
+    found = f"is silent in the half of each period that belongs to the {other} side"
+    return f"{found}; name {zone} for both sides, or write `pulse`"
+
+
+def _points(phase: Phase, mat: Mat) -> Iterator[Note]:
+    on_mat = {zone.name for zone in mat.zones}
+    played = {play.target.partition(".")[0] for play in phase.play}
+    for point in (POINTS[name] for name in phase.points):
+        if point.zone in on_mat - played and "all" not in played:
+            where = point.zone.replace("_", " ")
+            found = f"{point.name} is at the {where}, which does not play in this phase"
+            advice = f"let {point.zone} play, or remove the point"
+            yield Note(phase.place[0], f"{phase.name}: {found}; {advice}")
+
+
 def _silent(phase: Phase, mat: Mat) -> Iterator[Note]:
     if phase.cue and not phase.play:
         sentence = f"{phase.name}: nothing plays, so its start and end cannot be felt"
@@ -139,4 +186,6 @@ _PLAY_RULES: Final[tuple[Callable[[Phase, Play], str], ...]] = (
     _zero,
     _late_frames,
     _jump,
+    _repeated_silence,
+    _one_side,
 )

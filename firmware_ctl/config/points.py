@@ -14,6 +14,8 @@ class Point(NamedTuple):
     by_hand: bool
     """True if the person presses the point, on a cue; False if the mat's motors reach it."""
     caution: str = ""
+    zone: str = ""
+    """The zone of the reference mat that reaches the point. Empty if the person presses it."""
 
 
 POINTS: Final[Mapping[str, Point]] = {
@@ -24,12 +26,14 @@ POINTS: Final[Mapping[str, Point]] = {
             "Bladder 23",
             "lower back, about two finger widths from the spine, on both sides",
             by_hand=False,
+            zone="lower_back",
         ),
         Point(
             "GB30",
             "Gallbladder 30",
             "outer side of the hip, in the crease where the leg meets the torso",
             by_hand=False,
+            zone="hips",
         ),
         Point(
             "KI3",

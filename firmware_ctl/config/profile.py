@@ -21,7 +21,7 @@ from firmware_ctl.config.profile_fields import (
     target_kind,
     targets_of,
 )
-from firmware_ctl.config.quantities import in_units
+from firmware_ctl.config.quantities import clock, in_units
 from firmware_ctl.config.yaml_tree import (
     MappingNode,
     Node,
@@ -162,8 +162,8 @@ def _check_length(block: Block, mat: Mat, report: Report) -> None:
     ends_ms = list(accumulate(phase["for"] * (phase["repeat"] or 1) for phase in phases))
     for phase, end_ms in zip(phases, ends_ms, strict=True):
         if end_ms > most_ms:
-            length, most = in_units(ends_ms[-1]), in_units(most_ms)
-            sentence = f"the session is {length} long; this mat allows {most}"
+            length, most = clock(ends_ms[-1]), clock(most_ms)
+            sentence = f"the session is {length} min long; this mat allows {most} min"
             report.add(phase.at("for"), f"for: {sentence} (exceeded in this phase)")
             break
 

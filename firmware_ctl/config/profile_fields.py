@@ -182,6 +182,10 @@ def _with_pattern(node: MappingNode, report: Report) -> MappingNode:
     if "pattern" in node.pairs:
         return node
     # A block may hold thousands of keys, and each comparison takes time.
+    for name in islice(node.pairs, _KEYS_MAX):
+        joined = slips.without_space(name)
+        if joined and joined[0] == "pattern":
+            return _with_space(node, name, joined[1], report)
     near = [name for name in islice(node.pairs, _KEYS_MAX) if name not in _PLAY_KEYS]
     known = ["pattern", *sorted(_PLAY_KEYS)]
     misspelt = next((name for name in near if slips.probable(name, known) == "pattern"), None)
@@ -193,6 +197,18 @@ def _with_pattern(node: MappingNode, report: Report) -> MappingNode:
     renamed.pairs = {name: pair for name, pair in node.pairs.items() if name != key.value}
     renamed.pairs["pattern"] = (key, value)
     return renamed
+
+
+def _with_space(node: MappingNode, name: str, pattern: str, report: Report) -> MappingNode:
+    """The block with the key `pattern:wave` read as `pattern: wave`."""
+    key = node.pairs[name][0]
+    right = slips.with_space("pattern", pattern)
+    report.add(key, f"pattern: no space after the colon; write `{right}`")
+    value = ScalarNode(key.line, key.column + len("pattern:"), pattern)
+    separate = MappingNode(node.line, node.column)
+    separate.pairs = {other: pair for other, pair in node.pairs.items() if other != name}
+    separate.pairs["pattern"] = (key, value)
+    return separate
 
 
 def _pattern_for(node: MappingNode) -> str:

@@ -53,7 +53,11 @@ class _Quantity(NamedTuple):
             return None
         match = _QUANTITY.fullmatch(text)
         if match is None or (match[4] or "") not in ("", *self.units):
-            report.add(node, f"{key}: {shown(text)} is not a {self.noun}; {self._hint_for(text)}")
+            wide = (
+                " (written with full-width characters)" if slips.plain_width(text) != text else ""
+            )
+            sentence = f"{shown(text)}{wide} is not a {self.noun}; {self._hint_for(text)}"
+            report.add(node, f"{key}: {sentence}")
             return None
         minus, digits, decimals, unit = match.groups("")
         number, scale = int(digits + decimals), int(10 ** len(decimals))

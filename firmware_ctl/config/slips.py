@@ -14,10 +14,12 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "for": ("duration", "length", "time", "minutes", "seconds", "lasts"),
     "frames": ("points", "keyframe", "values"),
     "from": ("start", "begin", "min"),
+    "in": ("inhale",),
     "level": ("intensity", "strength", "power", "duty", "amplitude", "value", "speed"),
     "lower_back": ("back", "lumbar", "spine"),
     "off_for": ("off", "pause", "off_time"),
     "on_for": ("on", "on_time"),
+    "out": ("exhale",),
     "pattern": ("type", "mode", "effect", "wave"),
     "period": ("cycle", "frequency", "interval", "rate", "speed", "every"),
     "phases": ("steps", "sequence", "program", "stages"),
@@ -91,7 +93,19 @@ _WORTH_OF: Final = {"half": "50%", "full": "100%", "max": "100%", "off": "0%", "
 def _bare(text: str) -> str:
     """The text in lower case, without typographic quotes and without a comment that YAML does not
     see, because no space is before its `#`."""
-    return text.partition("#")[0].strip("“”„ ").lower()
+    return plain_width(text).partition("#")[0].strip("“”„ ").lower()
+
+
+def plain_width(text: str) -> str:
+    """The text with ASCII characters for the full-width ones of East Asian keyboards."""
+    return "".join(
+        chr(ord(char) - _FULL_WIDTH) if "！" <= char <= "～" else char  # noqa: RUF001
+        for char in text
+    )
+
+
+_FULL_WIDTH: Final = 0xFEE0
+"""By how much the code of a full-width character is above that of the ASCII one."""
 
 
 def durations(text: str) -> Iterable[str]:

@@ -30,6 +30,8 @@ class Explanation(NamedTuple):
 class _Scene(NamedTuple):
     """What a rule may look at: the lines, with blanks for comments, and the parser's two marks."""
 
+    written: list[str]
+    """The lines with their comments."""
     lines: list[str]
     row: int
     column: int
@@ -58,11 +60,12 @@ def invisible(char: str) -> str:
 
 def explain(error: Any, text: str) -> Explanation:
     """The explanation of a `yaml.MarkedYAMLError` in this text."""
-    lines = [_COMMENT.sub(_blank, line) for line in LINE_END.split(text)]
+    written = LINE_END.split(text)
+    lines = [_COMMENT.sub(_blank, line) for line in written]
     row, column = _place(error.problem_mark or error.context_mark, lines, (0, 0))
     begin = _place(error.context_mark, lines, (row, column))
     problem = error.problem or "it cannot be read"
-    scene = _Scene(lines, row, column, *begin, error.context or "", problem)
+    scene = _Scene(written, lines, row, column, *begin, error.context or "", problem)
     for rule in _RULES:
         explanation = rule(scene)
         if explanation:
@@ -133,7 +136,7 @@ def _first_character(scene: _Scene) -> Explanation | None:
     text = scene.lines[row][column:].strip()
     if not text or text[0] not in _FIRST_CHARACTERS:
         return None
-    if number := re.fullmatch(r"%(\d+)[,}\]]*", text):
+    if number := re.fullmatch(r"%(\d+)(?:[\s,}\]].*)?", text):
         sentence = f"`%{number[1]}` has the unit first; write {number[1]}%"
     else:
         first = "a back quote" if text[0] == "`" else f"`{text[0]}`"
@@ -197,6 +200,18 @@ def _after_the_end(scene: _Scene) -> Explanation | None:
     return Explanation(scene.row, scene.column, f"text goes on after `{before[-1]}`; {advice}")
 
 
+def _opened_file(scene: _Scene) -> Explanation | None:
+    """`{title: T,` as the first line, with plain lines below it."""
+    column = len(scene.lines[0]) - len(scene.lines[0].lstrip())
+    is_open = scene.lines[0][column : column + 1] == "{"
+    if "flow" not in scene.context or not is_open or _is_closed(scene.lines, 0, column):
+        return None
+    sentence = (
+        "the `{` that opens the file is not closed; remove it, and the comma after each value"
+    )
+    return Explanation(0, column, sentence)
+
+
 def _brackets(scene: _Scene) -> Explanation | None:
     begin_line = scene.lines[scene.begin_row]
     opener = begin_line[scene.begin_column : scene.begin_column + 1]
@@ -207,12 +222,25 @@ def _brackets(scene: _Scene) -> Explanation | None:
         place = f" of line {scene.begin_row + 1}" if scene.begin_row != scene.row else ""
         sentence = f"`{scene.char}` cannot close the `{opener}`{place}; write `{closer}`"
         return Explanation(scene.row, scene.column, sentence)
+    comment_row = next(
+        (
+            row
+            for row in range(scene.begin_row, scene.row + 1)
+            if closer in scene.written[row][len(scene.lines[row].rstrip()) :]
+        ),
+        None,
+    )
     is_closed = _is_closed(scene.lines, scene.begin_row, scene.begin_column)
     rest = begin_line[scene.begin_column + 1 :].rstrip()
     is_spread = rest == "" or rest.endswith(",")
     if is_closed and (is_spread or scene.begin_row == scene.row):
         return _missing_comma(scene)
     sentence = f"this `{opener}` is not closed; write `{closer}` at its end"
+    if comment_row is not None:
+        sentence = (
+            f"this `{opener}` is not closed: ` #` begins a comment, and the `{closer}` in line "
+            f"{comment_row + 1} stands in it; write the `{closer}` before the `#`"
+        )
     return Explanation(scene.begin_row, scene.begin_column, sentence)
 
 
@@ -233,6 +261,9 @@ def _missing_comma(scene: _Scene) -> Explanation:
     name = re.match(r"[^\s:,{}\[\]]*", scene.line[column:])
     text = name[0] if name else ""
     sentence = f"no comma before {_code(text)}; write {_code(', ' + text)}"
+    if scene.line[:column].rstrip().endswith(";"):
+        column = scene.line.rindex(";", 0, column)
+        sentence = "`;` does not end a value; replace `;` by `,`"
     return Explanation(scene.row, column, sentence)
 
 
@@ -407,6 +438,7 @@ _RULES: Final[tuple[Callable[[_Scene], Explanation | None], ...]] = (
     _left_over,
     _colon_in_brackets,
     _open_quote,
+    _opened_file,
     _brackets,
     _line_without_colon,
     _colon_too_many,

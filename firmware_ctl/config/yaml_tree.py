@@ -256,6 +256,9 @@ class _TreeBuilder:
         while type(event := self._next_event()) is not MappingEndEvent:
             key = self._node(event, depth)
             if type(key) is ScalarNode:
+                if key.value == "<<" and not key.quoted:
+                    sentence = "`<<` is not supported; write the keys out, or use the alias alone"
+                    self._report.give_up(key.line, key.column, sentence)
                 value = self._node(self._next_event(), depth)
                 first = mapping.pairs.setdefault(key.value, (key, value))[0]
                 if first is not key:

@@ -6,6 +6,7 @@ imports it.
 
 __all__ = [
     "board",
+    "columns",
     "erm",
     "export",
     "faults",

@@ -10,15 +10,15 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, zip_longest
 from math import nan
 from textwrap import shorten
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.points import POINTS
 from firmware_ctl.config.quantities import clock
-from firmware_ctl.simulator.erm import Erm
-from firmware_ctl.simulator.motors import moments
-from firmware_ctl.simulator.offline import Played, peak_times_ms
-from firmware_ctl.timeline.haptics import FIVE_MINUTES_LEFT
+from firmware_ctl.simulator.columns import COLUMNS, MotorColumns, columns_of
+from firmware_ctl.simulator.offline import Played
+from firmware_ctl.timeline.haptics import FIVE_MINUTES_LEFT, HapticCue
+from firmware_ctl.timeline.marks import is_felt
 
 try:
     import matplotlib as mpl
@@ -36,15 +36,15 @@ WIDTH_IN: Final = 9.2
 DPI: Final = 100
 """Width and resolution make the picture as wide as a README."""
 
-COLUMNS: Final = 360
-"""Columns of a picture. A pattern changes faster than they can show, so each column shows the
-maximum and the mean of its time."""
-SAMPLES: Final = 8
-"""How many samples of the motor models make one column."""
-
+LEFT_EDGE: Final = 0.108
+"""Where the axes begin, as a share of the width."""
+LABEL_IN: Final = 0.05
+"""How far a character of a slanted label reaches to the right."""
 NAME_MOST: Final = 26
 """The most characters of a phase's name."""
 TITLE_MOST: Final = 60
+STRIP_CHARACTERS: Final = 130
+"""How many characters fit into the whole strip of points and cues."""
 
 LEVEL: Final = "#c8551b"
 HIGHEST: Final = "#8fb3d3"
@@ -65,6 +65,7 @@ STYLE: Final = {
     "axes.linewidth": 0.6,
     "font.family": "DejaVu Sans",  # comes with matplotlib
     "font.size": 8,
+    "text.parse_math": False,  # a `$` in a title or name is no formula
     "svg.fonttype": "path",  # looks the same where the font is missing
     "svg.hashsalt": "firmware-ctl",
     "xtick.major.width": 0.6,
@@ -94,70 +95,6 @@ def _save(played: Played, file_format: str, metadata: dict[str, None]) -> bytes:
 
 
 # --- the values to draw -----------------------------------------------------------------------
-
-
-class MotorColumns(NamedTuple):
-    """One motor; each sequence has `COLUMNS` values."""
-
-    duty_pct: Sequence[int]
-    """The highest duty."""
-    highest_pct: Sequence[float]
-    """The highest amplitude."""
-    mean_pct: Sequence[float]
-    """The mean amplitude."""
-    current_ma: Sequence[float]
-    """The mean current."""
-
-
-def _columns(played: Played) -> tuple[list[MotorColumns], list[float]]:
-    """The columns of each motor, and the highest sum of all currents in each column, in mA."""
-    end_ms = played.timeline.end_ms
-    sample_count = COLUMNS * SAMPLES
-    samples_ms = [end_ms * (2 * i + 1) // (2 * sample_count) for i in range(sample_count)]
-    times_ms = sorted({*samples_ms, *peak_times_ms(played)})
-    is_sample = set(samples_ms)
-    rows = played.rows()
-    sums_ma = [0.0] * len(times_ms)
-    motors = []
-    for i, motor in enumerate(played.mat.motors):
-        amplitudes, currents = [], []
-        states = moments(Erm(motor), played.changes[i], times_ms)
-        for index, (at_ms, moment) in enumerate(zip(times_ms, states, strict=True)):
-            sums_ma[index] += moment.current_ma
-            if at_ms in is_sample:
-                amplitudes.append(100 * moment.amplitude)
-                currents.append(moment.current_ma)
-        motors.append(
-            MotorColumns(
-                _highest([(row.at_ms, row.duty_pct[i]) for row in rows], end_ms),
-                [max(samples) for samples in _by_column(amplitudes)],
-                [sum(samples) / SAMPLES for samples in _by_column(amplitudes)],
-                [sum(samples) / SAMPLES for samples in _by_column(currents)],
-            )
-        )
-    highest_sum_ma = [0.0] * COLUMNS
-    for at_ms, ma in zip(times_ms, sums_ma, strict=True):
-        column = _column(at_ms, end_ms)
-        highest_sum_ma[column] = max(highest_sum_ma[column], ma)
-    return motors, highest_sum_ma
-
-
-def _column(at_ms: int, end_ms: int) -> int:
-    return min(at_ms * COLUMNS // end_ms, COLUMNS - 1)
-
-
-def _highest(steps: Sequence[tuple[int, int]], end_ms: int) -> list[int]:
-    """The highest value of a step function in each column; each step is (time in ms, value)."""
-    highest = [0] * COLUMNS
-    until_ms = [*(at_ms for at_ms, _ in steps[1:]), end_ms]
-    for (at_ms, value), next_ms in zip(steps, until_ms, strict=True):
-        for column in range(_column(at_ms, end_ms), _column(next_ms - 1, end_ms) + 1):
-            highest[column] = max(highest[column], value)
-    return highest
-
-
-def _by_column(samples: Sequence[float]) -> Iterator[Sequence[float]]:
-    return (samples[i : i + SAMPLES] for i in range(0, len(samples), SAMPLES))
 
 
 def asked_levels(played: Played, motor: int) -> tuple[list[float], list[float]]:
@@ -211,7 +148,7 @@ def _pairs(played: Played) -> Iterator[tuple[int | None, int | None]]:
 
 
 def _figure(played: Played) -> Figure:
-    motors, highest_sum_ma = _columns(played)
+    motors, highest_sum_ma = columns_of(played)
     pairs = list(_pairs(played))
     figure, (strip, *panels, supply) = _empty_figure(played, len(pairs))
     end_min = played.timeline.end_ms / 60_000
@@ -243,8 +180,8 @@ def _empty_figure(played: Played, pair_count: int) -> tuple[Figure, list[Axes]]:
         1,
         height_ratios=heights_in,
         hspace=0.13,
-        left=0.108,
-        right=0.985,
+        left=LEFT_EDGE,
+        right=_right_edge(played),
         top=1 - above_in / height_in,
         bottom=below_in / height_in,
     )
@@ -267,7 +204,8 @@ CAPTION: Final = (
 
 def _draw_legend(figure: Figure, played: Played) -> None:
     handles: list[Any] = [
-        Line2D([], [], color=LEVEL, lw=1.2, label="level: the strength that the profile asks for"),
+        Line2D([], [], color=LEVEL, lw=1.2,
+               label="level: the highest level that the profile asks for"),
         Patch(color=HIGHEST, label="vibration, simulated: the strongest"),
         Patch(color=MEAN, label="vibration, simulated: the average"),
         Line2D([], [], color=DUTY, lw=0.7,
@@ -276,7 +214,7 @@ def _draw_legend(figure: Figure, played: Played) -> None:
     if any(segment.cue for segment in played.timeline.segments):
         label = "done by you: the mat keeps the time"
         handles.append(Patch(facecolor=CUE, edgecolor=MUTED, lw=0.4, label=label))
-    if played.timeline.haptic_cues:
+    if _felt_haptics(played):
         handles.append(
             Line2D([], [], color=HAPTIC, lw=0.8, ls=(0, (2, 2)), marker="v", ms=4,
                    label="message to you: short gaps in the vibration")
@@ -292,26 +230,49 @@ def _draw_legend(figure: Figure, played: Played) -> None:
     )
 
 
+def _labels(played: Played) -> list[tuple[str, float]]:
+    """The label of each phase, and the share of the session at which it stands."""
+    labels: list[tuple[str, float]] = []
+    share = -1.0
+    for segment in played.timeline.segments:
+        times = f" {segment.repeat}×" if segment.repeat > 1 else ""  # noqa: RUF001, the sign
+        # The name of a short phase moves to the right, so that it covers no other name.
+        share = max(segment.begin_ms / played.timeline.end_ms, share + 1 / 38)
+        labels.append((shorten(segment.phase, NAME_MOST, placeholder="…") + times, share))
+    return labels
+
+
+def _right_edge(played: Played) -> float:
+    """Where the axes end, as a share of the width: early enough for the slanted last labels."""
+    room_in = [
+        (WIDTH_IN * (1 - LEFT_EDGE) - 0.12 - len(label) * LABEL_IN) / max(share, 0.01)
+        for label, share in _labels(played)
+    ]
+    return min(0.985, LEFT_EDGE + min(room_in) / WIDTH_IN)
+
+
 def _draw_phases(strip: Axes, panels: Sequence[Axes], played: Played) -> None:
     """Each phase as a band through all panels, with its name and acupressure points above them."""
     strip.set_ylim(0, 1)
     strip.set_yticks([])
     strip.set_ylabel("points", rotation=0, ha="right", va="center", color=MUTED)
-    label_min = -1.0
+    labels = _labels(played)
+    end_min = played.timeline.end_ms / 60_000
     for i, segment in enumerate(played.timeline.segments):
         begin, end = segment.begin_ms / 60_000, segment.end_ms / 60_000
         for panel in panels:
             panel.axvspan(begin, end, color=BANDS[i % 2], lw=0, zorder=0)
         color = CUE if segment.cue else BANDS[i % 2]
         strip.axvspan(begin, end, facecolor=color, edgecolor=MUTED, lw=0.4)
-        points = [segment.cue] if segment.cue in POINTS else segment.points
-        strip.text((begin + end) / 2, 0.46, ", ".join(points), ha="center", va="center", size=7)
-        times = f" {segment.repeat}×" if segment.repeat > 1 else ""  # noqa: RUF001, the sign
-        # The name of a short phase moves to the right, so that it covers no other name.
-        label_min = max(begin, label_min + played.timeline.end_ms / 60_000 / 38)
+        room = int((end - begin) / (played.timeline.end_ms / 60_000) * STRIP_CHARACTERS)
+        text = ", ".join(filter(None, (segment.cue, *segment.points)))
+        if segment.cue not in POINTS and len(text) > room:
+            text = f"{text[: room - 1].rstrip()}…" if room > 1 else ""
+        strip.text((begin + end) / 2, 0.46, text, ha="center", va="center", size=7)
+        label, share = labels[i]
         strip.annotate(
-            shorten(segment.phase, NAME_MOST, placeholder="…") + times,
-            (label_min, 1),
+            label,
+            (share * end_min, 1),
             xytext=(5, 4),
             textcoords="offset points",
             rotation=38,
@@ -320,9 +281,16 @@ def _draw_phases(strip: Axes, panels: Sequence[Axes], played: Played) -> None:
         )
 
 
+def _felt_haptics(played: Played) -> list[HapticCue]:
+    """The haptics without the marks of a cue that fall into silence."""
+    timeline = played.timeline
+    cues = timeline.haptic_cues
+    return [cue for cue in cues if cue.name == FIVE_MINUTES_LEFT or is_felt(cue, timeline)]
+
+
 def _draw_haptics(panels: Sequence[Axes], played: Played) -> None:
     """A line for each haptic. Only the last five minutes get a label: cues name themselves."""
-    for haptic in played.timeline.haptic_cues:
+    for haptic in _felt_haptics(played):
         begin_min = haptic.begin_ms / 60_000
         for panel in panels:
             panel.axvline(begin_min, color=HAPTIC, lw=0.7, ls=(0, (2, 2)), zorder=1.5)

@@ -13,6 +13,7 @@ __all__ = [
     "folder",
     "haptics",
     "heat",
+    "marks",
     "model",
     "motor_drive",
     "period_cache",

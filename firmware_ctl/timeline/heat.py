@@ -69,6 +69,8 @@ class Heat(NamedTuple):
     motor: str
     motor_c: float
     surface_c: float
+    from_starts: bool
+    """True if most of the motor's heat comes from starts, which no level changes."""
 
 
 def heat_of(timeline: Timeline, mat: Mat) -> list[Heat]:
@@ -88,8 +90,35 @@ def heat_of(timeline: Timeline, mat: Mat) -> list[Heat]:
                 most_k(WORST_SURFACE, course, daily_ms),
             )
         motor_k, surface_k = known[course]
-        heats.append(Heat(motor.name, SKIN_C + motor_k, SKIN_C + surface_k))
+        from_starts = _share_of_starts(timeline, i) > 0.5
+        heats.append(Heat(motor.name, SKIN_C + motor_k, SKIN_C + surface_k, from_starts))
     return heats
+
+
+class HotZone(NamedTuple):
+    """A zone with a motor whose thermal cut-off may open."""
+
+    zone: str
+    motor_c: float
+    """The temperature of the warmest motor of the zone."""
+    remedy: str
+    """What the author can do, as the end of a sentence."""
+
+
+def hot_zones(timeline: Timeline, mat: Mat) -> list[HotZone]:
+    """The zones with a motor that may get warmer than `CUT_OFF_HOLDS_C`, in the mat's order."""
+    warmest: dict[str, Heat] = {}
+    for motor, heat in zip(mat.motors, heat_of(timeline, mat), strict=True):
+        known = warmest.get(motor.zone)
+        if heat.motor_c > CUT_OFF_HOLDS_C and (known is None or heat.motor_c > known.motor_c):
+            warmest[motor.zone] = heat
+    return [HotZone(zone, heat.motor_c, _remedy(heat)) for zone, heat in warmest.items()]
+
+
+def _remedy(heat: Heat) -> str:
+    if heat.from_starts:
+        return "it starts too often; lengthen `on_for`, `off_for`, `rest` or `period`"
+    return "lower its levels"
 
 
 def power_course(timeline: Timeline, motor: int) -> PowerCourse:
@@ -101,9 +130,22 @@ def power_course(timeline: Timeline, motor: int) -> PowerCourse:
     spans = []
     for segment in timeline.segments:
         index = segment.course_of[motor]
-        mean_ma = _mean_ma(segment.courses[index], curve) if index >= 0 else 0.0
+        mean_ma = sum(_mean_ma(segment.courses[index], curve)) if index >= 0 else 0.0
         spans.append((segment.end_ms - segment.begin_ms, SUPPLY_V * mean_ma / 1000))
     return tuple(spans)
+
+
+def _share_of_starts(timeline: Timeline, motor: int) -> float:
+    """The share of the inrush of starts in the charge that a motor takes in a session, 0 to 1."""
+    curve = timeline.drive_table.curves[motor]
+    running = starting = 0.0
+    for segment in timeline.segments:
+        index = segment.course_of[motor]
+        if index >= 0:
+            running_ma, starting_ma = _mean_ma(segment.courses[index], curve)
+            running += running_ma * (segment.end_ms - segment.begin_ms)
+            starting += starting_ma * (segment.end_ms - segment.begin_ms)
+    return starting / (running + starting) if starting else 0.0
 
 
 def refuse_hot(profile: Profile, timeline: Timeline, mat: Mat, path: str) -> None:
@@ -116,10 +158,11 @@ def refuse_hot(profile: Profile, timeline: Timeline, mat: Mat, path: str) -> Non
     if hottest.surface_c > SURFACE_LIMIT_C:
         watts = [watt for _, watt in power_course(timeline, heats.index(hottest))]
         phase = profile.phases[watts.index(max(watts))]
+        of_mat = "`limits.daily`" if hottest.from_starts else "its zone's `cap` or `limits.daily`"
         sentence = (
             f"motor {hottest.motor} would warm the surface under the person to "
-            f"{hottest.surface_c:.0f} °C, and {SURFACE_LIMIT_C:.0f} °C is allowed; lower its "
-            "levels here, or its zone's `cap` or `limits.daily` in the mat file"
+            f"{hottest.surface_c:.0f} °C, and {SURFACE_LIMIT_C:.0f} °C is allowed; "
+            f"{_remedy(hottest)}, or lower {of_mat} in the mat file"
         )
         raise AuthorError([Mistake(path, *phase.place, sentence)])
 
@@ -148,8 +191,8 @@ def most_k(path: HeatPath, course: PowerCourse, for_ms: int) -> float:
 
 
 @lru_cache(maxsize=64)
-def _mean_ma(course: MotorCourse, curve: MotorCurve) -> float:
-    """Mean current in mA over one cycle at the highest level, with the inrush of each start."""
+def _mean_ma(course: MotorCourse, curve: MotorCurve) -> tuple[float, float]:
+    """Mean currents in mA over one cycle at the highest level: of running, and of the starts."""
     at_ms, levels, cycle_ms = course.cycle(max(course.ramp.level_pct))
     ends_ms = (*at_ms[1:], cycle_ms)
     total = sum(
@@ -157,4 +200,4 @@ def _mean_ma(course: MotorCourse, curve: MotorCurve) -> float:
         for begin_ms, end_ms, level in zip(at_ms, ends_ms, levels, strict=True)
     )
     starts = sum(1 for i, level in enumerate(levels) if level and not levels[i - 1])
-    return (total + starts * INRUSH_MS * curve.start_ma) / cycle_ms
+    return total / cycle_ms, starts * INRUSH_MS * curve.start_ma / cycle_ms

@@ -2,7 +2,7 @@
 
 import pytest
 
-from firmware_ctl.config.notes import notes
+from firmware_ctl.config.notes import cut_texts, notes
 from firmware_ctl.config.profile import read_profile
 from tests.unit.config.test_profile import HEAD, MAT, mat_without, phase
 
@@ -74,3 +74,21 @@ def test_phase_on_absent_zones_alone_is_noted() -> None:
     assert notes_of(text) == []
     assert notes_of(text, "neck") == ["3: a: this mat has none of its zones"]
     assert notes_of(phase("play: {neck: 10%, hips: 10%}"), "neck") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("title: Hips #2 for Anna", "title"),
+        ("about: rule #1", "about"),
+        ("  - name: part #3", "name"),
+        ("    cue: press #4", "cue"),
+        ("title: Hips  # the gentle one", ""),
+        ("title: 'Hips #2'", ""),
+        ("title: Hips#2", ""),
+        ("    for: 1min #2", ""),
+    ],
+)
+def test_text_that_a_comment_cuts_is_noted_at_its_line(line: str, key: str) -> None:
+    sentence = f"{key}: ` #` begins a comment; put the text in quotes"
+    assert cut_texts(f"schema: 1\n{line}\n".encode()) == ([(2, sentence)] if key else [])

@@ -210,7 +210,7 @@ def test_read_profile_longer_than_the_daily_limit_is_reported() -> None:
     limits = MAT.limits._replace(daily_ms=60_000)
     mat = MAT._replace(limits=limits)
     assert mistakes_of(phase("play: {hips: 1%}, repeat: 2"), mat=mat) == [
-        "p.yaml:3:20: for: the session is 2min long; this mat allows 1min (exceeded in this phase)"
+        "p.yaml:3:20: for: the session is 2:00 min long; this mat allows 1:00 min (exceeded in this phase)"
     ]
 
 

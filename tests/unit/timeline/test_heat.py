@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from firmware_ctl.cli.authoring import certificate_lines
 from firmware_ctl.cli.simulation import summary
 from firmware_ctl.config.mat import Mat, read_mat
 from firmware_ctl.simulator.offline import play
@@ -78,7 +79,7 @@ def test_heat_motor_of_a_watt_warms_the_surface_too_much_and_is_refused() -> Non
     assert (mistake.path, mistake.line) == ("long.yaml", 6)
     assert mistake.sentence == (
         "motor hip_left would warm the surface under the person to 43 °C, and 41 °C is allowed; "
-        "lower its levels here, or its zone's `cap` or `limits.daily` in the mat file"
+        "lower its levels, or lower its zone's `cap` or `limits.daily` in the mat file"
     )
 
 
@@ -132,14 +133,27 @@ def test_heat_of_a_session_of_milliseconds_is_no_more_work_than_of_a_long_one(
     assert short == len(calls)
 
 
-def test_simulate_motor_that_could_open_its_cut_off_is_noted() -> None:
-    shipped = mat(run_ma=150)
-    lines = list(summary(play(good(shipped), shipped)))
-    notes = [line for line in lines if "cut-off" in line]
-    assert len(notes) == 2
-    assert notes[0] == (
-        "  note     hip_left could reach 82 °C in a day of this; its thermal cut-off may open at "
-        "68 °C, for good: lower its levels"
+@pytest.mark.parametrize("command", ["check", "simulate"])
+def test_zone_that_could_open_its_cut_off_is_noted_once(command: str) -> None:
+    def lines(mat: Mat) -> list[str]:
+        profile = good(mat)
+        if command == "check":
+            return list(certificate_lines("long.yaml", profile, mat))
+        return list(summary(play(profile, mat)))
+
+    assert [line for line in lines(mat(run_ma=150)) if "cut-off" in line] == [
+        "  note     a motor of hips could reach 82 °C in a day of this; its thermal cut-off may open "
+        "at 68 °C, for good: lower its levels"
+    ]
+    assert not any("cut-off" in line for line in lines(mat(run_ma=100)))
+
+
+def test_heat_that_comes_from_starts_is_answered_with_fewer_starts() -> None:
+    pulse = b"pattern: pulse, level: 1%, on_for: 10ms, off_for: 10ms"
+    refused = entry(mat(), LONG.replace(b"pattern: steady, level: 100%", pulse))
+    assert isinstance(refused, BadEntry)
+    (mistake,) = refused.error.mistakes
+    assert mistake.sentence.partition("; ")[2] == (
+        "it starts too often; lengthen `on_for`, `off_for`, `rest` or `period`, or lower "
+        "`limits.daily` in the mat file"
     )
-    cool = mat(run_ma=100)
-    assert "note" not in "".join(summary(play(good(cool), cool)))
