@@ -25,8 +25,7 @@ from firmware_ctl.daemon.interfaces import Log, Watcher
 from firmware_ctl.daemon.poller import SelectPoller, Waker
 from firmware_ctl.errors import CallerError, DeviceError
 from firmware_ctl.limits import SLICE_WAIT_MS
-from firmware_ctl.protocol.commands import event
-from firmware_ctl.protocol.connection import Connection
+from firmware_ctl.protocol.connection import Connection, event
 from firmware_ctl.session.events import Close, Notice, Select, Start, Wake
 from firmware_ctl.session.session import Session
 from firmware_ctl.storage.state_folder import temporary_folder

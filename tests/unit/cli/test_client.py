@@ -363,6 +363,59 @@ def test_command_without_a_daemon_exits_3_and_proposes_a_command(
     assert (printed.out, printed.err) == ("", f"firmware-ctl: {sentence}\n")
 
 
+@pytest.mark.parametrize(
+    ("line", "warnings"),
+    [
+        ("stop now", ["stop ignored 'now'; see `firmware-ctl stop --help`"]),
+        ("stop all please", ["stop ignored 'all please'; see `firmware-ctl stop --help`"]),
+        ("stop --now", ["stop ignored '--now'; see `firmware-ctl stop --help`"]),
+        ("stop --socket", ["stop ignored '--socket'; see `firmware-ctl stop --help`"]),
+        ("Stop", []),
+        ("STOP", []),
+        *(
+            (word, [f"unknown command '{word}' was taken as stop"])
+            for word in [
+                "halt",
+                "abort",
+                "stpo",
+                "sttop",
+                "sto",
+                "stop!",
+                "--stop",
+                "stop-now",
+                "Halt",
+            ]
+        ),
+        (
+            "HALT now",
+            [
+                "unknown command 'HALT' was taken as stop",
+                "stop ignored 'now'; see `firmware-ctl stop --help`",
+            ],
+        ),
+    ],
+)
+def test_command_line_that_begins_with_stop_stops_and_then_says_what_it_ignored(
+    line: str, warnings: list[str], daemons: Daemons, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemons.answer(daemons.mock, b"* stopped\r\n")
+    assert _run(*line.split()) == 0
+    assert daemons.received == {daemons.mock: b"!"}
+    assert capsys.readouterr() == (
+        f"{daemons.mock}: all motors are off\n",
+        "".join(f"firmware-ctl: {warning}\n" for warning in warnings),
+    )
+
+
+def test_stop_with_a_shortened_option_and_more_words_asks_the_named_daemon(
+    daemons: Daemons, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "other")
+    daemons.answer(path, b"* stopped\r\n")
+    assert _run("stop", "now", "--sock", path) == 0
+    assert daemons.received == {path: b"!"}
+
+
 def test_stop_with_socket_asks_only_that_daemon(
     daemons: Daemons, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
