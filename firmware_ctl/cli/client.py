@@ -7,6 +7,7 @@ import struct
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from threading import Thread
 from time import monotonic, sleep
 from typing import Final, Protocol
@@ -149,7 +150,8 @@ def open_socket(path: str, is_named: bool = True) -> Client:
         raise _connect_error(path, error) from None
     stream = sock.makefile("rwb")
     sock.close()  # the stream keeps the connection open until the stream is closed
-    return Client(stream, path, lambda: sock.settimeout(None))
+    where = os.readlink(path) if not is_named and os.path.islink(path) else path
+    return Client(stream, where, lambda: sock.settimeout(None))
 
 
 def _check_peer(sock: socket.socket, path: str) -> None:
@@ -294,6 +296,10 @@ def stop(args: argparse.Namespace) -> int:
     Exit code 0: every daemon that runs has stopped. 3: none runs, or one gave no answer.
     """
     openers = _openers(args)
+    if not (args.port or args.socket):
+        openers += [
+            partial(open_socket, link, is_named=False) for link in paths.linked_mock_sockets()
+        ]
     stopped: list[str] = []
     absent: list[NoDaemonError] = []
     failures: list[Exception] = []
@@ -339,15 +345,21 @@ def all_low(args: argparse.Namespace) -> int:
     """
     from firmware_ctl.hardware import emergency_off
 
-    idle, sentence, is_known = emergency_off.stop_daemon(args.socket or paths.SERVICE_SOCKET)
-    lines = [sentence]
-    has_socket = os.path.exists(args.socket or paths.SERVICE_SOCKET)
-    with suppress(DeviceError):  # another user owns the folder, so no mock of this user is there
-        if not args.socket and os.path.exists(paths.mock_socket()):
-            has_socket = True
-            _, sentence, is_mock_known = emergency_off.stop_daemon(paths.mock_socket())
-            is_known &= is_mock_known
-            lines.append(sentence)
+    first = args.socket or paths.SERVICE_SOCKET
+    idle, sentence, is_known = emergency_off.stop_daemon(first)
+    has_socket = os.path.exists(first)
+    lines = [f"the daemon (process {idle}) is stopped; all motors are off" if idle else sentence]
+    stopped = [idle] if idle else []
+    for path in [] if args.socket else _mock_sockets():
+        has_socket = True
+        mock, sentence, is_mock_known = emergency_off.stop_daemon(path)
+        is_known &= is_mock_known
+        lines.append(
+            f"the mock (process {mock}) is stopped; all motors are off" if mock else sentence
+        )
+        stopped += [mock] if mock else []
+    if stopped:
+        lines = [line for line in lines if not line.startswith(emergency_off.ABSENT)]
     # Loading this takes long, so the daemon is stopped first.
     from firmware_ctl.timeline.folder import load_mat
 
@@ -367,10 +379,20 @@ def all_low(args: argparse.Namespace) -> int:
     else:
         why = "no GPIO chip of a Pi can be opened here"
         failed = {} if has_socket else dict.fromkeys(pins, why)
-        lines += emergency_off.describe([], failed) or [f"{why}, so there are no pins to drive"]
+        lines += emergency_off.describe([], failed)
+        if not (failed or stopped):
+            lines.append(f"{why}, so there are no pins to drive")
     for line in lines:
         print(printable(f"firmware-ctl: {line}"))
     return 1 if failed or not pins or not is_known else 0
+
+
+def _mock_sockets() -> list[str]:
+    """The sockets of the user's mocks."""
+    with suppress(DeviceError):  # another user owns the folder, so no mock of this user is there
+        if os.path.exists(paths.mock_socket()):
+            return [paths.mock_socket(), *paths.linked_mock_sockets()]
+    return paths.linked_mock_sockets()
 
 
 def send(args: argparse.Namespace) -> int:

@@ -345,6 +345,23 @@ def test_a_bad_profile_among_good_ones(tmp_path: Path) -> None:
         mine.rename(profiles)
 
 
+@pytest.mark.parametrize("word", ["stop", "off"])
+def test_plain_stop_finds_a_mock_with_a_socket_of_its_own(word: str, tmp_path: Path) -> None:
+    with Mock(tmp_path) as mock, Client(mock.port) as client:
+        assert client.ask("start long")[-1].startswith("ok")
+        found = call(tmp_path, word)
+        assert (found.returncode, found.stderr) == (0, "")
+        pid = mock.process.pid
+        assert found.stdout == (
+            f"{mock.socket}: all motors are off\n"
+            if word == "stop"
+            else f"firmware-ctl: the mock (process {pid}) is stopped; all motors are off\n"
+        )
+        assert client.ask("status")[-1].startswith("ok state=idle ")
+        mock.end()
+    assert not [*tmp_path.glob("firmware-ctl-mock-*")]
+
+
 def test_the_link_is_made_and_taken_away(tmp_path: Path) -> None:
     link = tmp_path / "mat"
     with Mock(tmp_path, "--link", str(link)) as mock:

@@ -416,6 +416,39 @@ def test_stop_with_a_shortened_option_and_more_words_asks_the_named_daemon(
     assert daemons.received == {path: b"!"}
 
 
+def test_stop_follows_the_link_of_a_mock_with_a_socket_of_its_own(
+    daemons: Daemons, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = str(tmp_path / "own")
+    daemons.answer(daemons.mock, b"* stopped\r\n")
+    daemons.answer(own, b"* stopped\r\n")
+    (tmp_path / "mock-1234.sock").symlink_to(own)
+    (tmp_path / "mock-dead.sock").symlink_to(tmp_path / "gone")
+    assert _run("stop") == 0
+    assert daemons.received == {daemons.mock: b"!", own: b"!"}
+    assert sorted(capsys.readouterr().out.splitlines()) == [
+        f"{daemons.mock}: all motors are off",
+        f"{own}: all motors are off",
+    ]
+
+
+def test_stop_with_a_linked_socket_of_another_user_asks_it_nothing(
+    daemons: Daemons,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    own = str(tmp_path / "own")
+    listener = daemons.listen(own)
+    (tmp_path / "mock-1234.sock").symlink_to(own)
+    monkeypatch.setattr(commands.struct, "unpack", lambda *_: (1, 54_321, 1))
+    assert _run("stop") == 3
+    client, _ = listener.accept()
+    with client:
+        assert client.recv(100) == b""
+    assert "belongs to another user (uid 54321)" in capsys.readouterr().err
+
+
 def test_stop_with_socket_asks_only_that_daemon(
     daemons: Daemons, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
