@@ -3,10 +3,12 @@
 import argparse
 import os
 import socket
+import stat
 import struct
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from errno import ENOTTY
 from functools import partial
 from threading import Thread
 from time import monotonic, sleep
@@ -129,8 +131,18 @@ def open_port(device: str) -> Client:
     try:
         port = serial.serial_for_url(device, baudrate=115_200, timeout=ANSWER_S, write_timeout=2)
     except Exception as error:  # pyserial passes on errors of termios, sockets and URL parsing
-        raise NoDaemonError(f"{device} cannot be opened: {error}") from None
+        raise NoDaemonError(_port_trouble(device, error)) from None
     return Client(port, device, lambda: setattr(port, "timeout", None))
+
+
+def _port_trouble(device: str, error: Exception) -> str:
+    if "://" not in device:
+        if not os.path.exists(device):
+            return f"there is no {device}; a mock prints its port"
+        # pyserial has only words for an error of a device that is no terminal.
+        if not stat.S_ISCHR(os.stat(device).st_mode) or f"({ENOTTY}," in str(error):
+            return f"{device} is not a serial port; a mock prints its port"
+    return f"{device} cannot be opened: {error}"
 
 
 def open_socket(path: str, is_named: bool = True) -> Client:
@@ -260,7 +272,9 @@ def ask(args: argparse.Namespace, request: str) -> int:
         if request.split()[0] in ("start", "try") and final.startswith(JUST_STOPPED):
             sleep(AGAIN_S)
             *data, final = client.ask(request)
-    refuse(final)
+        refuse(final)
+        if request == "start":
+            _refuse_another(client, final)
     for line in data:
         print(line.removeprefix("- "))
     if final != "ok" or not data:
@@ -287,6 +301,15 @@ def refuse(final: str) -> None:
     if final.startswith("err"):
         _, code, message = [*final.split(" ", 2), "", ""][:3]
         raise RefusedError(f"{code}: {message}")
+
+
+def _refuse_another(client: Client, final: str) -> None:
+    """Raises `RefusedError` if a start without a name met another profile than the selected one."""
+    running = final.partition(" profile=")[2].split(" ")[0]
+    for line in client.ask("profiles")[:-1]:
+        _, name, *fields = line.partition(" title=")[0].split()
+        if "selected=yes" in fields and name != running:
+            raise RefusedError(f"{running} is running already; stop it first to start {name}")
 
 
 def stop(args: argparse.Namespace) -> int:

@@ -458,16 +458,25 @@ def test_stop_with_socket_asks_only_that_daemon(
     assert capsys.readouterr().err == f"firmware-ctl: no daemon runs: there is no {path}\n"
 
 
-@pytest.mark.parametrize("port", ["/dev/null", "socket://localhost:999999", "none://", "PATH"])
+@pytest.mark.parametrize(
+    ("port", "sentence"),
+    [
+        ("/dev/null", "/dev/null is not a serial port; a mock prints its port"),
+        ("/etc/passwd", "/etc/passwd is not a serial port; a mock prints its port"),
+        ("/etc", "/etc is not a serial port; a mock prints its port"),
+        ("/dev/nope", "there is no /dev/nope; a mock prints its port"),
+        ("socket://localhost:999999", "socket://localhost:999999 cannot be opened: "),
+        ("none://", "none:// cannot be opened: "),
+    ],
+)
 def test_port_that_cannot_be_opened_is_one_sentence_and_exits_3(
-    port: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    port: str, sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    port = port.replace("PATH", str(tmp_path / "none"))
     for words in (["stop"], ["status"]):
         assert _run(*words, "--port", port) == 3
         printed = capsys.readouterr()
         assert printed.out == ""
-        assert printed.err.startswith(f"firmware-ctl: {port} cannot be opened: ")
+        assert printed.err.startswith(f"firmware-ctl: {sentence}")
         assert printed.err.count("\n") == 1
 
 
