@@ -27,6 +27,7 @@ __all__ = [
     "session_lines",
     "simulation",
     "status",
+    "stop_line",
     "try_command",
     "view_feed",
     "view_help",

@@ -3,10 +3,13 @@
 import argparse
 import os
 import socket
+import stat
 import struct
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from errno import ENOTTY
+from functools import partial
 from threading import Thread
 from time import monotonic, sleep
 from typing import Final, Protocol
@@ -128,8 +131,18 @@ def open_port(device: str) -> Client:
     try:
         port = serial.serial_for_url(device, baudrate=115_200, timeout=ANSWER_S, write_timeout=2)
     except Exception as error:  # pyserial passes on errors of termios, sockets and URL parsing
-        raise NoDaemonError(f"{device} cannot be opened: {error}") from None
+        raise NoDaemonError(_port_trouble(device, error)) from None
     return Client(port, device, lambda: setattr(port, "timeout", None))
+
+
+def _port_trouble(device: str, error: Exception) -> str:
+    if "://" not in device:
+        if not os.path.exists(device):
+            return f"there is no {device}; a mock prints its port"
+        # pyserial has only words for an error of a device that is no terminal.
+        if not stat.S_ISCHR(os.stat(device).st_mode) or f"({ENOTTY}," in str(error):
+            return f"{device} is not a serial port; a mock prints its port"
+    return f"{device} cannot be opened: {error}"
 
 
 def open_socket(path: str, is_named: bool = True) -> Client:
@@ -149,7 +162,8 @@ def open_socket(path: str, is_named: bool = True) -> Client:
         raise _connect_error(path, error) from None
     stream = sock.makefile("rwb")
     sock.close()  # the stream keeps the connection open until the stream is closed
-    return Client(stream, path, lambda: sock.settimeout(None))
+    where = os.readlink(path) if not is_named and os.path.islink(path) else path
+    return Client(stream, where, lambda: sock.settimeout(None))
 
 
 def _check_peer(sock: socket.socket, path: str) -> None:
@@ -258,7 +272,9 @@ def ask(args: argparse.Namespace, request: str) -> int:
         if request.split()[0] in ("start", "try") and final.startswith(JUST_STOPPED):
             sleep(AGAIN_S)
             *data, final = client.ask(request)
-    refuse(final)
+        refuse(final)
+        if request == "start":
+            _refuse_another(client, final)
     for line in data:
         print(line.removeprefix("- "))
     if final != "ok" or not data:
@@ -287,6 +303,15 @@ def refuse(final: str) -> None:
         raise RefusedError(f"{code}: {message}")
 
 
+def _refuse_another(client: Client, final: str) -> None:
+    """Raises `RefusedError` if a start without a name met another profile than the selected one."""
+    running = final.partition(" profile=")[2].split(" ")[0]
+    for line in client.ask("profiles")[:-1]:
+        _, name, *fields = line.partition(" title=")[0].split()
+        if "selected=yes" in fields and name != running:
+            raise RefusedError(f"{running} is running already; stop it first to start {name}")
+
+
 def stop(args: argparse.Namespace) -> int:
     """Stops every daemon that is found, each in a thread, so that one that hangs delays no other.
 
@@ -294,6 +319,10 @@ def stop(args: argparse.Namespace) -> int:
     Exit code 0: every daemon that runs has stopped. 3: none runs, or one gave no answer.
     """
     openers = _openers(args)
+    if not (args.port or args.socket):
+        openers += [
+            partial(open_socket, link, is_named=False) for link in paths.linked_mock_sockets()
+        ]
     stopped: list[str] = []
     absent: list[NoDaemonError] = []
     failures: list[Exception] = []
@@ -339,15 +368,21 @@ def all_low(args: argparse.Namespace) -> int:
     """
     from firmware_ctl.hardware import emergency_off
 
-    idle, sentence, is_known = emergency_off.stop_daemon(args.socket or paths.SERVICE_SOCKET)
-    lines = [sentence]
-    has_socket = os.path.exists(args.socket or paths.SERVICE_SOCKET)
-    with suppress(DeviceError):  # another user owns the folder, so no mock of this user is there
-        if not args.socket and os.path.exists(paths.mock_socket()):
-            has_socket = True
-            _, sentence, is_mock_known = emergency_off.stop_daemon(paths.mock_socket())
-            is_known &= is_mock_known
-            lines.append(sentence)
+    first = args.socket or paths.SERVICE_SOCKET
+    idle, sentence, is_known = emergency_off.stop_daemon(first)
+    has_socket = os.path.exists(first)
+    lines = [f"the daemon (process {idle}) is stopped; all motors are off" if idle else sentence]
+    stopped = [idle] if idle else []
+    for path in [] if args.socket else _mock_sockets():
+        has_socket = True
+        mock, sentence, is_mock_known = emergency_off.stop_daemon(path)
+        is_known &= is_mock_known
+        lines.append(
+            f"the mock (process {mock}) is stopped; all motors are off" if mock else sentence
+        )
+        stopped += [mock] if mock else []
+    if stopped:
+        lines = [line for line in lines if not line.startswith(emergency_off.ABSENT)]
     # Loading this takes long, so the daemon is stopped first.
     from firmware_ctl.timeline.folder import load_mat
 
@@ -367,10 +402,20 @@ def all_low(args: argparse.Namespace) -> int:
     else:
         why = "no GPIO chip of a Pi can be opened here"
         failed = {} if has_socket else dict.fromkeys(pins, why)
-        lines += emergency_off.describe([], failed) or [f"{why}, so there are no pins to drive"]
+        lines += emergency_off.describe([], failed)
+        if not (failed or stopped):
+            lines.append(f"{why}, so there are no pins to drive")
     for line in lines:
         print(printable(f"firmware-ctl: {line}"))
     return 1 if failed or not pins or not is_known else 0
+
+
+def _mock_sockets() -> list[str]:
+    """The sockets of the user's mocks."""
+    with suppress(DeviceError):  # another user owns the folder, so no mock of this user is there
+        if os.path.exists(paths.mock_socket()):
+            return [paths.mock_socket(), *paths.linked_mock_sockets()]
+    return paths.linked_mock_sockets()
 
 
 def send(args: argparse.Namespace) -> int:

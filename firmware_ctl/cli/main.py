@@ -8,7 +8,9 @@ from io import TextIOWrapper
 
 from firmware_ctl.cli.guarded import guarded
 from firmware_ctl.cli.parser import COMMANDS, make_parser
+from firmware_ctl.cli.stop_line import stop
 from firmware_ctl.errors import printable
+from firmware_ctl.protocol.stop_words import means_stop
 
 GC_THRESHOLD = 10_000
 """New objects per garbage collection. Python's default of 700 makes thirty during the imports."""
@@ -53,13 +55,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    arguments = arguments or ["--help"]
-    if arguments[0] not in COMMANDS and not arguments[0].startswith("-"):
-        print(printable(f"firmware-ctl: {_unknown(arguments[0])}"), file=sys.stderr)
+    name, *words = arguments or ["--help"]
+    is_help = {"-h", "--help"} & {*words}
+    if name.lower() == "off":
+        name = "off"
+    if not is_help and (name == "stop" or (name not in COMMANDS and means_stop(name, COMMANDS))):
+        return guarded(lambda: stop(name, words))
+    if name not in COMMANDS and not name.startswith("-"):
+        print(printable(f"firmware-ctl: {_unknown(name)}"), file=sys.stderr)
         return 2
     gc.set_threshold(GC_THRESHOLD)
-    is_help = {"-h", "--help"} & {*arguments[1:]}
-    args = make_parser(None if is_help else WIDTH).parse_args(arguments)
+    args = make_parser(None if is_help else WIDTH).parse_args([name, *words])
     return guarded(lambda: args.run(args))
 
 

@@ -26,8 +26,7 @@ from firmware_ctl.daemon.interfaces import Log, Watcher
 from firmware_ctl.daemon.poller import SelectPoller, Waker
 from firmware_ctl.errors import CallerError, DeviceError
 from firmware_ctl.limits import SLICE_WAIT_MS
-from firmware_ctl.protocol.commands import event
-from firmware_ctl.protocol.connection import Connection
+from firmware_ctl.protocol.connection import Connection, event
 from firmware_ctl.session.events import Close, Notice, Select, Start, Wake
 from firmware_ctl.session.session import Session
 from firmware_ctl.storage.state_folder import temporary_folder
@@ -215,6 +214,7 @@ def _run(
         assembly.attend(daemon, waker, signals, storage, recorder, log)
         _select_own(daemon, session, profiles.own, args.start, _teller(view, log))
         _connect(args, daemon, pty, view, log, stack)
+        _leave_link(os.path.abspath(path), log, stack)
         assembly.listen(daemon, path, [(port, None) for port in assembly.ports(args)], log, stack)
         begin()
         daemon.loop.run()
@@ -311,6 +311,25 @@ def _connect(
         stack.callback(listener.close)
         listener.attach(daemon.clients, daemon.loop)
         log(f"listening on {host}:{listener.port}")
+
+
+def _leave_link(path: str, log: Log, stack: ExitStack) -> None:
+    """Leaves a link to a control socket of the mock's own, by which a plain `stop` finds it."""
+    try:
+        if path == os.path.abspath(paths.mock_socket(make=True)):
+            return
+        link = paths.mock_link(path)
+        with suppress(FileExistsError):  # of a mock that was killed, and had the same socket
+            os.symlink(path, link)
+    except (DeviceError, OSError) as error:
+        log(f"a plain `stop` does not find this mock; use --socket {path}: {error}")
+        return
+
+    def remove() -> None:
+        with suppress(OSError):
+            os.unlink(link)
+
+    stack.callback(remove)
 
 
 def _symlink(path: str, link: str, stack: ExitStack) -> None:

@@ -238,7 +238,7 @@ COMMANDS: Final = {
         "schema profile > profile.schema.json"),
     "start": _command("start the selected or the named profile", _C.add_start,
         "start lower-back"),
-    "stop": _command("turn all motors off, on every daemon found", _C.add_stop,
+    "stop": _command("turn all motors off, on the service and on every mock of yours", _C.add_stop,
         "stop"),
     "pause": _command("turn all motors off; the session waits", _C.add_pause,
         "pause"),

@@ -72,7 +72,13 @@ def add_try(parser: ArgumentParser) -> Run:
     return run
 
 
+STOP: Final = """
+A daemon of `run --socket PATH` is none of these: `firmware-ctl stop --socket PATH`.
+Words that stop does not know are ignored, after the motors are off."""
+
+
 def add_stop(parser: ArgumentParser) -> Run:
+    parser.description = f"{parser.description}\n{STOP}"
     add_client(parser)
 
     def run(args: Namespace) -> int:

@@ -76,6 +76,28 @@ def mock_socket(make: bool = False) -> str:
     return os.path.join(folder, "firmware-ctl-mock.sock")
 
 
+def mock_link(socket_path: str) -> str:
+    """The link by which a plain `stop` finds a mock that has a socket of its own.
+
+    It stands beside the socket of `mock_socket`, which raises DeviceError if that folder is unsafe.
+    """
+    from hashlib import sha256  # Only a mock needs it, and it loads a library.
+
+    name = sha256(os.fsencode(socket_path)).hexdigest()[:16]
+    return mock_socket(make=True).removesuffix(".sock") + f"-{name}.sock"
+
+
+def linked_mock_sockets() -> list[str]:
+    """The links of `mock_link` that lead somewhere. Empty without a folder to trust."""
+    try:
+        stem = mock_socket().removesuffix(".sock") + "-"
+        with os.scandir(os.path.dirname(stem)) as entries:
+            links = [entry.path for entry in entries if entry.is_symlink()]
+    except (DeviceError, OSError):
+        return []
+    return sorted(link for link in links if link.startswith(stem) and os.path.exists(link))
+
+
 def daemon_may_run() -> bool:
     """Whether a daemon has left a socket. Without one the client's modules need not be loaded."""
     try:

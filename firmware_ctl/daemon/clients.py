@@ -15,7 +15,7 @@ from firmware_ctl.daemon.interfaces import Link, Log, ReadProfiles
 from firmware_ctl.daemon.loop import Loop
 from firmware_ctl.daemon.requests import Requests
 from firmware_ctl.protocol import commands
-from firmware_ctl.protocol.connection import Connection, Dropped
+from firmware_ctl.protocol.connection import Connection, Dropped, event
 from firmware_ctl.protocol.framing import (
     Flaw,
     Line,
@@ -25,7 +25,7 @@ from firmware_ctl.protocol.framing import (
     is_answer,
     text_of,
 )
-from firmware_ctl.protocol.people import greeting
+from firmware_ctl.protocol.people import flaw_answer, greeting
 from firmware_ctl.session.events import Notice, Ready, Reason, Step, Stop
 from firmware_ctl.session.session import Session
 
@@ -179,14 +179,14 @@ class Clients:
     def _publish(self) -> None:
         notices, self._notices = self._notices, []
         for notice in notices:
-            event = commands.event(notice)
-            self.log(event.removeprefix("* "))
+            line = event(notice)
+            self.log(line.removeprefix("* "))
             fault = self.session.fault
             if notice.kind == "fault" and fault is not None:
                 self.log(f"{fault.code}: {fault.message}")
             for link in self.links:
                 if link.connection.events:
-                    link.connection.answer([event])
+                    link.connection.answer([line])
 
     # --- reading ---
 
@@ -289,7 +289,7 @@ class Clients:
             return
         text = text_of(line)
         if isinstance(text, Flaw):
-            connection.answer([commands.error_line(text.code)])
+            connection.answer([flaw_answer(text, line)])
             return
         if not text.strip() or is_answer(text):
             return

@@ -31,6 +31,9 @@ FREED_WITHIN_S = 0.5
 
 AGAIN_S = 0.005  # the pause between two attempts
 
+ABSENT = "no daemon"
+"""How the sentence of `stop_daemon` begins if there is none."""
+
 LISTENS = 1 << 16
 """A flag in /proc/net/unix: __SO_ACCEPTCON of linux/net.h."""
 
@@ -179,9 +182,9 @@ def stop_daemon(path: str) -> tuple[int, str, bool]:
             if not chunk:
                 break
     except FileNotFoundError:
-        return 0, f"no daemon runs: there is no {path}", True
+        return 0, f"{ABSENT} runs: there is no {path}", True
     except ConnectionRefusedError:
-        return 0, f"no daemon answers on {path}", True
+        return 0, f"{ABSENT} answers on {path}", True
     except PermissionError:
         return 0, f"no permission to use {path}; try it with sudo", False
     except OSError:

@@ -2,8 +2,8 @@
 
 `framing` splits bytes into lines and finds stops. `connection` holds one client's waiting requests
 and unsent answers. `commands` has the table of commands, `people` answers what only a person at a
-terminal sends, and `try_line` compiles the line of a `try`. This package never knows the port of
-the bytes, and never reads a clock.
+terminal sends, `stop_words` recognises a mistyped stop, and `try_line` compiles the line of a
+`try`. This package never knows the port of the bytes, and never reads a clock.
 """
 
 __all__ = [
@@ -11,5 +11,6 @@ __all__ = [
     "connection",
     "framing",
     "people",
+    "stop_words",
     "try_line",
 ]

@@ -17,13 +17,12 @@ from firmware_ctl import PROTOCOL, __version__, limits
 from firmware_ctl.errors import CallerError
 from firmware_ctl.protocol.connection import ERROR_CODES, FAULT_CODES, Connection, fields, text
 from firmware_ctl.protocol.framing import Flaw, Line, asks_status, is_answer, text_of
-from firmware_ctl.protocol.people import unknown_command, usage
+from firmware_ctl.protocol.people import is_taken_as_stop, taken_as_stop, unknown_command, usage
 from firmware_ctl.protocol.try_line import read_try, try_timeline
 from firmware_ctl.session.events import (
     Clear,
     EndTry,
     Input,
-    Notice,
     Pause,
     Resume,
     Select,
@@ -108,6 +107,12 @@ def answer(
     """The lines that answer a request. None: the answer comes later."""
     try:
         command, value = _read(line, context.session)
+    except CallerError as error:
+        if not is_taken_as_stop(line, COMMANDS):
+            return [f"err {error.code} {error}"]
+        _stop(context, Request(connection, (), arrived_at_ms))
+        return [f"err {error.code} {taken_as_stop(str(error))}"]
+    try:
         lines = command.handler(context, Request(connection, value, arrived_at_ms))
         return None if lines is None else list(lines)
     except CallerError as error:
@@ -151,17 +156,6 @@ def stops(line: Line, session: Session) -> bool:
 
 ENDS_LIKE_A_STOP: Final = [["help"], ["select"], ["start"], ["explain"], ["events"], ["echo"]]
 """Commands of which a valid request may end in a stop word: `events off`, `help stop`."""
-
-
-def error_line(code: str) -> str:
-    return f"err {code} {ERROR_CODES[code]}"
-
-
-def event(notice: Notice) -> str:
-    """The line that reports a notice to connections with `events on`."""
-    quoted = ("phase", "cue", "message")
-    values = {k: text(v) if k in quoted else v for k, v in notice.fields.items()}
-    return f"* event={notice.kind} {fields(values)}"
 
 
 def status(session: Session, now_ms: int) -> str:

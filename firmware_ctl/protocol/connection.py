@@ -14,7 +14,7 @@ from operator import eq
 from typing import Final, NamedTuple
 
 from firmware_ctl.protocol.framing import LONGEST_LINE, Framing, Line, Received, edited
-from firmware_ctl.session.events import Origin, Reason
+from firmware_ctl.session.events import Notice, Origin, Reason
 
 MOST_WAITING: Final = 1024
 """Most requests that wait for an answer. Further lines are dropped; stops in them still act."""
@@ -278,6 +278,13 @@ def text(value: str) -> str:
 
 def fields(values: Mapping[str, str]) -> str:
     return " ".join(f"{key}={value}" for key, value in values.items())
+
+
+def event(notice: Notice) -> str:
+    """The line that reports a notice to connections with `events on`."""
+    quoted = ("phase", "cue", "message")
+    values = {k: text(v) if k in quoted else v for k, v in notice.fields.items()}
+    return f"* event={notice.kind} {fields(values)}"
 
 
 _FIELD: Final = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|\S*)')

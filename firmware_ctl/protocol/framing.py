@@ -196,11 +196,14 @@ def _suspects(lines: Sequence[Line]) -> list[Line]:
         line
         for line in {line.raw: line for line in lines}.values()
         if _STOP_WORD.search(line.raw) or not _PLAIN.fullmatch(line.raw)
-        if any(
-            _ENDS_WITH_STOP.search(text) or _BEGINS_WITH_STOP.match(text)
-            for text in _readings(line.raw)
-        )
+        if has_stop_word(line.raw)
     ]
+
+
+def has_stop_word(raw: bytes) -> bool:
+    """Whether a line begins or ends with a stop word, in any of its readings."""
+    readings = _readings(raw)
+    return any(_ENDS_WITH_STOP.search(text) or _BEGINS_WITH_STOP.match(text) for text in readings)
 
 
 def _readings(raw: bytes) -> set[bytes]:

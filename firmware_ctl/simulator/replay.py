@@ -16,8 +16,7 @@ from typing import Any, Final, NamedTuple
 from firmware_ctl import __version__, limits
 from firmware_ctl.config.mat import Mat, read_mat
 from firmware_ctl.errors import AuthorError, CallerError, DeviceError, Mistake, printable
-from firmware_ctl.protocol import commands
-from firmware_ctl.protocol.connection import FAULT_CODES
+from firmware_ctl.protocol.connection import FAULT_CODES, event
 from firmware_ctl.protocol.try_line import try_timeline
 from firmware_ctl.session.allowance import Spent
 from firmware_ctl.session.button import DEBOUNCE_MS, Contact, Spell
@@ -164,7 +163,7 @@ def _first_difference(session: Session, rows: Sequence[Row]) -> str | None:
 
 def _sentences(step: Step) -> list[str]:
     """The notices of a step as lines of the protocol, and its refusal."""
-    sentences = [commands.event(notice).removeprefix("* ") for notice in step.notices]
+    sentences = [event(notice).removeprefix("* ") for notice in step.notices]
     if step.refusal is not None:
         sentences.append(f"refused: {json.dumps(str(step.refusal))}")
     return sentences

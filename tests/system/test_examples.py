@@ -76,6 +76,15 @@ def test_example_client_without_a_mat_says_so(tmp_path: Path) -> None:
     assert done.stderr == "no answer; is the mat running, and is this its port?\n"
 
 
+@pytest.mark.parametrize("port", ["/dev/nope", "/dev/null"])
+def test_example_client_on_a_port_without_a_mat_ends_with_one_sentence(port: str) -> None:
+    done = client(port, "status")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"no mat on {port}; a mock prints its port (")
+    assert done.stderr.count("\n") == 1
+
+
 def test_example_requests_are_all_there() -> None:
     assert set(SCRIPT) == set(ANSWERS)
 

@@ -172,30 +172,58 @@ def test_a_status_byte_in_the_middle_of_a_line(client: Client) -> None:
     assert "state=idle" in client.ask("status")[-1]
 
 
+def readme_script(folder: Path, port: str) -> "subprocess.CompletedProcess[str]":
+    readme = (ROOT / "README.md").read_text()
+    script = readme[readme.index("```python\n") + len("```python\n") :]
+    (folder / "mat.py").write_text(script[: script.index("```")])
+    return subprocess.run(
+        [sys.executable, str(folder / "mat.py"), port],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+
 def test_the_readmes_script_gets_its_own_answers_whatever_an_earlier_client_left(
     tmp_path: Path,
 ) -> None:
     """Events that are on, a lease, answers that nobody read, and half a line."""
-    readme = (ROOT / "README.md").read_text()
-    script = readme[readme.index("```python\n") + len("```python\n") :]
-    (tmp_path / "mat.py").write_text(script[: script.index("```")])
     shutil.copytree(shipped.profiles_dir(), tmp_path / "home" / "profiles")
     with Mock(tmp_path / "home", speed=1) as mock:
         with serial.Serial(mock.port, 115200, timeout=5) as earlier:
             earlier.write(b"events on\necho on\nlease 1\n" + b"profiles\n" * 20 + b"sta")
             earlier.read_until(b"ok count=")
-        found = subprocess.run(
-            [sys.executable, str(tmp_path / "mat.py"), mock.port],
-            capture_output=True, text=True, timeout=30, check=False,
-        )  # fmt: skip
+        found = readme_script(tmp_path, mock.port)
         with Client(mock.port) as client:
             assert client.ask("stop") == ["ok"]
     assert (found.stderr, found.returncode) == ("", 0)
-    hello, select, start, status = found.stdout.splitlines()
+    hello, start, status = found.stdout.splitlines()
     assert hello.startswith("hello → ok firmware-ctl ")
-    assert select == "select lower-back → ok profile=lower-back"
-    assert start == "start → ok profile=lower-back left=720"
+    assert start == "start lower-back → ok profile=lower-back left=720"
     assert status.startswith("status → ok state=running profile=lower-back ")
+
+
+def test_the_readmes_script_and_start_say_that_another_profile_runs(tmp_path: Path) -> None:
+    shutil.copytree(shipped.profiles_dir(), tmp_path / "home" / "profiles")
+    with Mock(tmp_path / "home", speed=1) as mock, Client(mock.port) as client:
+        assert client.ask("start hips")[-1].startswith("ok profile=hips ")
+        found = readme_script(tmp_path, mock.port)
+        assert "start lower-back → err busy hips is running; stop it first" in found.stdout
+        assert client.ask("select lower-back")[-1] == "ok profile=lower-back"
+        started = call(mock.home, "start", "--socket", mock.socket)
+        assert client.ask("stop") == ["ok"]
+    assert (started.returncode, started.stdout) == (1, "")
+    assert started.stderr == (
+        "firmware-ctl: hips is running already; stop it first to start lower-back\n"
+    )
+
+
+@pytest.mark.parametrize("port", ["/dev/nope", "/dev/null"])
+def test_the_readmes_script_on_a_port_without_a_mat_ends_with_one_sentence(
+    port: str, tmp_path: Path
+) -> None:
+    found = readme_script(tmp_path, port)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert found.stderr.startswith(f"no mat on {port}; a mock prints its port (")
+    assert found.stderr.count("\n") == 1
 
 
 # --- hostile clients ---
@@ -343,6 +371,23 @@ def test_a_bad_profile_among_good_ones(tmp_path: Path) -> None:
         assert client.ask("reload")[-1].startswith("err not-ready ")
         assert client.ask("profiles")[-1] == "ok count=2"
         mine.rename(profiles)
+
+
+@pytest.mark.parametrize("word", ["stop", "off"])
+def test_plain_stop_finds_a_mock_with_a_socket_of_its_own(word: str, tmp_path: Path) -> None:
+    with Mock(tmp_path) as mock, Client(mock.port) as client:
+        assert client.ask("start long")[-1].startswith("ok")
+        found = call(tmp_path, word)
+        assert (found.returncode, found.stderr) == (0, "")
+        pid = mock.process.pid
+        assert found.stdout == (
+            f"{mock.socket}: all motors are off\n"
+            if word == "stop"
+            else f"firmware-ctl: the mock (process {pid}) is stopped; all motors are off\n"
+        )
+        assert client.ask("status")[-1].startswith("ok state=idle ")
+        mock.end()
+    assert not [*tmp_path.glob("firmware-ctl-mock-*")]
 
 
 def test_the_link_is_made_and_taken_away(tmp_path: Path) -> None:
@@ -494,7 +539,7 @@ def test_without_a_daemon_they_say_so(tmp_path: Path) -> None:
         assert found.stderr.count("\n") == 1
     found = call(tmp_path, "status", "--port", missing)
     assert found.returncode == 3
-    assert found.stderr.startswith(f"firmware-ctl: {missing} cannot be opened: ")
+    assert found.stderr == f"firmware-ctl: there is no {missing}; a mock prints its port\n"
 
 
 def test_over_a_port(shared: Mock, client: Client) -> None:

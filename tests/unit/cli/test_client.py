@@ -363,6 +363,92 @@ def test_command_without_a_daemon_exits_3_and_proposes_a_command(
     assert (printed.out, printed.err) == ("", f"firmware-ctl: {sentence}\n")
 
 
+@pytest.mark.parametrize(
+    ("line", "warnings"),
+    [
+        ("stop now", ["stop ignored 'now'; see `firmware-ctl stop --help`"]),
+        ("stop all please", ["stop ignored 'all please'; see `firmware-ctl stop --help`"]),
+        ("stop --now", ["stop ignored '--now'; see `firmware-ctl stop --help`"]),
+        ("stop --socket", ["stop ignored '--socket'; see `firmware-ctl stop --help`"]),
+        ("Stop", []),
+        ("STOP", []),
+        *(
+            (word, [f"unknown command '{word}' was taken as stop"])
+            for word in [
+                "halt",
+                "abort",
+                "stpo",
+                "sttop",
+                "sto",
+                "stop!",
+                "--stop",
+                "stop-now",
+                "Halt",
+            ]
+        ),
+        (
+            "HALT now",
+            [
+                "unknown command 'HALT' was taken as stop",
+                "stop ignored 'now'; see `firmware-ctl stop --help`",
+            ],
+        ),
+    ],
+)
+def test_command_line_that_begins_with_stop_stops_and_then_says_what_it_ignored(
+    line: str, warnings: list[str], daemons: Daemons, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemons.answer(daemons.mock, b"* stopped\r\n")
+    assert _run(*line.split()) == 0
+    assert daemons.received == {daemons.mock: b"!"}
+    assert capsys.readouterr() == (
+        f"{daemons.mock}: all motors are off\n",
+        "".join(f"firmware-ctl: {warning}\n" for warning in warnings),
+    )
+
+
+def test_stop_with_a_shortened_option_and_more_words_asks_the_named_daemon(
+    daemons: Daemons, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "other")
+    daemons.answer(path, b"* stopped\r\n")
+    assert _run("stop", "now", "--sock", path) == 0
+    assert daemons.received == {path: b"!"}
+
+
+def test_stop_follows_the_link_of_a_mock_with_a_socket_of_its_own(
+    daemons: Daemons, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = str(tmp_path / "own")
+    daemons.answer(daemons.mock, b"* stopped\r\n")
+    daemons.answer(own, b"* stopped\r\n")
+    (tmp_path / "mock-1234.sock").symlink_to(own)
+    (tmp_path / "mock-dead.sock").symlink_to(tmp_path / "gone")
+    assert _run("stop") == 0
+    assert daemons.received == {daemons.mock: b"!", own: b"!"}
+    assert sorted(capsys.readouterr().out.splitlines()) == [
+        f"{daemons.mock}: all motors are off",
+        f"{own}: all motors are off",
+    ]
+
+
+def test_stop_with_a_linked_socket_of_another_user_asks_it_nothing(
+    daemons: Daemons,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    own = str(tmp_path / "own")
+    listener = daemons.listen(own)
+    (tmp_path / "mock-1234.sock").symlink_to(own)
+    monkeypatch.setattr(commands.struct, "unpack", lambda *_: (1, 54_321, 1))
+    assert _run("stop") == 3
+    client, _ = listener.accept()
+    with client:
+        assert client.recv(100) == b""
+    assert "belongs to another user (uid 54321)" in capsys.readouterr().err
+
+
 def test_stop_with_socket_asks_only_that_daemon(
     daemons: Daemons, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -372,16 +458,25 @@ def test_stop_with_socket_asks_only_that_daemon(
     assert capsys.readouterr().err == f"firmware-ctl: no daemon runs: there is no {path}\n"
 
 
-@pytest.mark.parametrize("port", ["/dev/null", "socket://localhost:999999", "none://", "PATH"])
+@pytest.mark.parametrize(
+    ("port", "sentence"),
+    [
+        ("/dev/null", "/dev/null is not a serial port; a mock prints its port"),
+        ("/etc/passwd", "/etc/passwd is not a serial port; a mock prints its port"),
+        ("/etc", "/etc is not a serial port; a mock prints its port"),
+        ("/dev/nope", "there is no /dev/nope; a mock prints its port"),
+        ("socket://localhost:999999", "socket://localhost:999999 cannot be opened: "),
+        ("none://", "none:// cannot be opened: "),
+    ],
+)
 def test_port_that_cannot_be_opened_is_one_sentence_and_exits_3(
-    port: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    port: str, sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    port = port.replace("PATH", str(tmp_path / "none"))
     for words in (["stop"], ["status"]):
         assert _run(*words, "--port", port) == 3
         printed = capsys.readouterr()
         assert printed.out == ""
-        assert printed.err.startswith(f"firmware-ctl: {port} cannot be opened: ")
+        assert printed.err.startswith(f"firmware-ctl: {sentence}")
         assert printed.err.count("\n") == 1
 
 

@@ -35,6 +35,8 @@ def _run(*words: str) -> int:
         (["Status"], " did you mean 'status'?"),
         (["version"], " did you mean '--version'?"),
         (["nonsense"], ""),
+        (["stup"], " did you mean 'setup'?"),
+        (["stpo", "--help"], " did you mean 'stop'?"),
         ([""], ""),
     ],
 )

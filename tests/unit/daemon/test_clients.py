@@ -258,7 +258,8 @@ def test_lines_that_may_mean_stop_are_answered_ten_times_a_second() -> None:
     wire = lease_script(world, [(700 + n, b"\0stop\n") for n in range(30)])
     world.run(1_000)
     assert wire.answers.count("* stopped") == 10
-    assert wire.answers.count("err not-text the line has a byte that is not printable ASCII") == 30
+    stopped = "byte 0x00 is not printable ASCII; taken as stop: all motors are off"
+    assert wire.answers.count(f"err not-text {stopped}") == 30
 
 
 def test_client_that_cannot_be_written_to_hides_the_end_of_the_daemon_from_nobody() -> None:
