@@ -346,10 +346,7 @@ def _explain(context: CommandContext, request: Request[str | None]) -> Iterable[
         )
     if next(rows, None) is not None:
         yield f"- more={text('firmware-ctl explain with the file of this profile shows all rows')}"
-    # The status has the profile of a session that runs, else the selected one.
-    status = session.status
-    plays_older = status.profile == entry.name and status.cert != entry.timeline.cert
-    yield "ok running=older" if status.is_on and plays_older else "ok"
+    yield "ok running=older" if session.status.plays_older(entry) else "ok"
 
 
 def _events(context: CommandContext, request: Request[bool]) -> Iterable[str]:
