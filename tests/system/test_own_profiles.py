@@ -73,6 +73,12 @@ def test_profiles_are_those_of_the_mock_that_runs(home: Path, tmp_path: Path) ->
             [*SHIPPED, "mine"]
         )
         assert "mine            0:30 min  Mine  (selected)" in listed.stdout
+        described = call(home, "profiles", "mine", "--socket", mock.socket)
+        assert described.returncode == 0
+        lines = described.stdout.splitlines()
+        assert lines[0] == "mine: Mine"
+        assert f"  daemon   {mock.socket}" in lines
+        assert "           started: firmware-ctl profiles FILE." in lines
         assert listed.stderr.startswith(f"profiles of the daemon at {mock.socket}:\n")
 
 
