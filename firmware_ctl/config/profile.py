@@ -104,8 +104,7 @@ def read_profile(data: bytes, path: str, mat: Mat) -> Profile:
     block = file_kind(mat).read(root, "the file", report)
     if block is None:
         raise report.error()
-    file_name = path.rpartition("/")[2]
-    stem = file_name.rpartition(".")[0] or file_name
+    stem = profile_stem(path)
     _check_name(block, stem, report)
     _check_needs(block, mat, report)
     targets = targets_of(mat)
@@ -125,6 +124,17 @@ def read_profile(data: bytes, path: str, mat: Mat) -> Profile:
         strict=block["strict"],
         phases=tuple(phase for phase in phases if phase is not None),
     )
+
+
+def profile_stem(path: str) -> str:
+    """The name of the profile in a file: `ok` for `ok.yaml`.
+
+    Also for `ok.yml`, `ok.txt` and `ok.yaml.bak`, which become the profile ok if they are renamed.
+    """
+    base = path.rpartition("/")[2]
+    if not base.endswith(".yaml") and ".yaml" in base:
+        base = base.partition(".yaml")[0] + ".yaml"
+    return base.rpartition(".")[0] or base
 
 
 def _items(block: Block, key: str) -> Iterable[tuple[Node, Any]]:
