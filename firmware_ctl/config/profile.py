@@ -285,12 +285,8 @@ def read_play(target: str, pattern: str, level: str, keys: Mapping[str, str], ma
         if node.pairs.setdefault(key, (key_node, ScalarNode(1, 1, value)))[0] is not key_node:
             report.add(key_node, f"{key}: is given already")
     name = target_kind(targets).read(ScalarNode(1, 1, target), "target", report)
-    play = None
-    if pattern == "keyframes":
-        report.add(node, "pattern: keyframes need a profile; they do not fit in one line")
-    else:
-        kind = play_kind(targets[name].cap_pct, targets[name].cap_of) if name else ANY_PLAY
-        play = _read_line(name or target, kind.read(node, "play", report), limits.TRY_MS, report)
+    kind = play_kind(targets[name].cap_pct, targets[name].cap_of) if name else ANY_PLAY
+    play = _read_line(name or target, kind.read(node, "play", report), limits.TRY_MS, report)
     for zone in mat.zones:
         if name is not None and name.partition(".")[0] == zone.name and not zone.present:
             report.add(node, f"target: the {zone.name} zone is not there (present: false)")

@@ -14,8 +14,8 @@ from firmware_ctl.errors import AuthorError, DeviceError, Mistake
 from firmware_ctl.timeline.catalogue import BadEntry, Catalogue, Entry, read_entry
 
 ENDINGS = (".yaml", ".yml")
-"""The name of a profile's file ends in `.yaml`. A file of a folder that ends in `.yml` becomes a bad
-entry, so that its author learns why the daemon does not serve it."""
+"""The name of a profile's file ends in `.yaml`. A file of a folder that ends in `.yml` becomes a
+bad entry, so that its author learns why the daemon does not serve it."""
 
 
 def load_mat(path: str | None) -> Mat:
