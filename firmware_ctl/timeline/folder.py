@@ -47,7 +47,7 @@ def unreadable(path: str, error: OSError) -> str:
     """The sentence for a profile's file that cannot be read. For a missing one it proposes another
     file of the folder, or the profile of that name."""
     sentence = f"{path} cannot be read: {error.strerror}"
-    if not isinstance(error, FileNotFoundError):
+    if not isinstance(error, FileNotFoundError) or os.path.islink(path):
         return sentence
     from difflib import get_close_matches
 
@@ -139,7 +139,10 @@ def read_file(path: str) -> bytes:
     try:
         status = os.stat(path)
     except FileNotFoundError:
-        raise FileNotFoundError(ENOENT, "there is no such file") from None
+        why = "there is no such file"
+        if os.path.islink(path):
+            why = f"it is a link to {os.readlink(path)}, which does not exist"
+        raise FileNotFoundError(ENOENT, why) from None
     if not stat.S_ISREG(status.st_mode):
         raise OSError(EINVAL, "it is no file")
     with open(path, "rb") as file:
@@ -155,6 +158,10 @@ def write_new(path: str, text: str) -> None:
         file = open(path, "x", encoding="utf-8")  # noqa: SIM115, an error here has another sentence
     except FileExistsError:
         raise DeviceError(f"{path} is there already; choose another name or edit it") from None
+    except FileNotFoundError:
+        folder = os.path.dirname(path) or os.curdir
+        sentence = f"{path} cannot be written: there is no folder {folder}; make it first"
+        raise DeviceError(sentence) from None
     except OSError as error:
         raise DeviceError(f"{path} cannot be written: {error.strerror}") from None
     try:

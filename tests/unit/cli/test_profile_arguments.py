@@ -203,6 +203,17 @@ def test_missing_file_is_answered_with_the_closest(
     assert capsys.readouterr() == ("", f"firmware-ctl: {sentence}\n")
 
 
+@pytest.mark.parametrize("verb", ["check", "explain", "simulate", "profiles", "mock"])
+def test_link_that_leads_nowhere_is_said_to_be_one(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dangling.yaml").symlink_to("nowhere.yaml")
+    assert _run(verb, "dangling.yaml") == 2
+    sentence = "dangling.yaml cannot be read: it is a link to nowhere.yaml, which does not exist"
+    assert capsys.readouterr() == ("", f"firmware-ctl: {sentence}\n")
+
+
 @pytest.mark.parametrize("verb", ["explain", "simulate", "profiles"])
 def test_folder_in_the_place_of_a_file_is_named_as_such(
     verb: str,
