@@ -15,16 +15,19 @@ from firmware_ctl.cli.mistakes import print_mistakes
 from firmware_ctl.config import paths, shipped
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.notes import Note, cut_texts, notes
+from firmware_ctl.config.profile import profile_stem
 from firmware_ctl.config.quantities import clock
 from firmware_ctl.errors import AuthorError, DeviceError, printable
 from firmware_ctl.timeline import folder
 from firmware_ctl.timeline.catalogue import BadEntry, Entry, GoodEntry, read_entry
 from firmware_ctl.timeline.folder import (
+    ENDINGS,
     find_profile,
     load_mat,
     profile_files,
     read_file,
     read_served,
+    rename,
     write_new,
 )
 from firmware_ctl.timeline.marks import mark_notes
@@ -66,6 +69,10 @@ def check(args: argparse.Namespace) -> int:
             sys.stdout.flush()  # so that the mistakes stand below the certificates
     if not args.json:
         print_mistakes(bad, checked=len(entries))
+    for path in filter(os.path.isdir, args.paths):
+        for file in _left_out(path):
+            note = f"firmware-ctl: note: {file} is left out of this folder; {rename(file)}"
+            print(printable(note), file=sys.stderr)
     for path in empty:
         sentence = f"firmware-ctl: no profile in {path}; profile files end in .yaml"
         print(printable(sentence), file=sys.stderr)
@@ -163,18 +170,32 @@ def _files(arguments: list[str], errors: list[str]) -> Iterator[tuple[str, str]]
         except DeviceError as error:
             errors.append(str(error))
         else:
-            yield os.path.basename(path).rpartition(".")[0], path
+            yield profile_stem(path), path
 
 
 def _profiles_here() -> dict[str, str]:
     """The YAML files of this folder by their names, if one of them looks like a profile."""
     with suppress(DeviceError):  # the folder was removed, or only its names are hidden
         files = {n: os.path.normpath(p) for n, p in profile_files([os.curdir]).items()}
-        for path in files.values():
-            with suppress(OSError):
-                if any(line.startswith(b"phases") for line in read_file(path).splitlines()):
-                    return files
+        if any(map(_looks_like_profile, files.values())):
+            return files
     return {}
+
+
+def _left_out(folder: str) -> Iterator[str]:
+    """The files of a folder that look like profiles and whose endings are those of other files."""
+    with suppress(OSError):
+        for name in sorted(os.listdir(folder)):
+            path = os.path.join(folder, name)
+            is_other = not name.startswith(".") and not name.lower().endswith(ENDINGS)
+            if is_other and _looks_like_profile(path):
+                yield path
+
+
+def _looks_like_profile(path: str) -> bool:
+    with suppress(OSError):
+        return any(line.startswith(b"phases:") for line in read_file(path).splitlines())
+    return False
 
 
 def certificate_lines(

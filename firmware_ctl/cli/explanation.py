@@ -45,7 +45,14 @@ def _rows_of_daemon(args: argparse.Namespace) -> list[Row]:
     with find(args) as client:
         *data, final = client.ask(sendable(f"explain {args.profile}"))
         refuse(final)
-    print(f"{args.profile} as the daemon at {client.where} plays it now:", file=sys.stderr)
+    if final == "ok running=older":
+        heading = (
+            f"{args.profile} as the next start will play it on the daemon at {client.where}; "
+            "the running session keeps the version it was started with:"
+        )
+    else:
+        heading = f"{args.profile} as the daemon at {client.where} plays it now:"
+    print(heading, file=sys.stderr)
     rows = []
     for fields in map(parse_fields, data):
         if "more" in fields:

@@ -32,7 +32,7 @@ MEANINGS: Final = {
 
 
 def minutes(length_ms: int) -> str:
-    return f"{clock(length_ms)} min"
+    return f"{length_ms} ms" if 0 < length_ms < 100 else f"{clock(length_ms)} min"
 
 
 def zone_line(zone: str, played_ms: int, level_pct: int) -> tuple[str, str]:

@@ -176,7 +176,11 @@ class Picture:
                 self._wanted = self.selected
         elif kind == "*":
             event, _, fields = rest.partition(" ")
-            if event == "event=refused":
+            if event == "event=refused" and fields.startswith("code=invalid-profile"):
+                # A reload has refused the selected profile.
+                lost = f"{_refusal_of_event(fields)}. {self._refused_profiles()}"
+                self._show(lost.rstrip(), now_ms)
+            elif event == "event=refused":
                 self._show(sentence_of(f"Refused: {_refusal_of_event(fields)}"), now_ms)
             elif event == "ready":
                 self._show(f"The mat is ready. {self._refused_profiles()}".rstrip(), now_ms)

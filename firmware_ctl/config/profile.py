@@ -104,8 +104,7 @@ def read_profile(data: bytes, path: str, mat: Mat) -> Profile:
     block = file_kind(mat).read(root, "the file", report)
     if block is None:
         raise report.error()
-    file_name = path.rpartition("/")[2]
-    stem = file_name.rpartition(".")[0] or file_name
+    stem = profile_stem(path)
     _check_name(block, stem, report)
     _check_needs(block, mat, report)
     targets = targets_of(mat)
@@ -125,6 +124,17 @@ def read_profile(data: bytes, path: str, mat: Mat) -> Profile:
         strict=block["strict"],
         phases=tuple(phase for phase in phases if phase is not None),
     )
+
+
+def profile_stem(path: str) -> str:
+    """The name of the profile in a file: `ok` for `ok.yaml`.
+
+    Also for `ok.yml`, `ok.txt` and `ok.yaml.bak`, which become the profile ok if they are renamed.
+    """
+    base = path.rpartition("/")[2]
+    if not base.endswith(".yaml") and ".yaml" in base:
+        base = base.partition(".yaml")[0] + ".yaml"
+    return base.rpartition(".")[0] or base
 
 
 def _items(block: Block, key: str) -> Iterable[tuple[Node, Any]]:
@@ -275,12 +285,8 @@ def read_play(target: str, pattern: str, level: str, keys: Mapping[str, str], ma
         if node.pairs.setdefault(key, (key_node, ScalarNode(1, 1, value)))[0] is not key_node:
             report.add(key_node, f"{key}: is given already")
     name = target_kind(targets).read(ScalarNode(1, 1, target), "target", report)
-    play = None
-    if pattern == "keyframes":
-        report.add(node, "pattern: keyframes need a profile; they do not fit in one line")
-    else:
-        kind = play_kind(targets[name].cap_pct, targets[name].cap_of) if name else ANY_PLAY
-        play = _read_line(name or target, kind.read(node, "play", report), limits.TRY_MS, report)
+    kind = play_kind(targets[name].cap_pct, targets[name].cap_of) if name else ANY_PLAY
+    play = _read_line(name or target, kind.read(node, "play", report), limits.TRY_MS, report)
     for zone in mat.zones:
         if name is not None and name.partition(".")[0] == zone.name and not zone.present:
             report.add(node, f"target: the {zone.name} zone is not there (present: false)")

@@ -4,19 +4,24 @@ This module knows which answers come later than their requests: those of a start
 a reload. It never knows lines or links.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from firmware_ctl.daemon.interfaces import Log, ReadProfiles
 from firmware_ctl.daemon.loop import Loop
 from firmware_ctl.daemon.owner import Lines, SessionOwner
 from firmware_ctl.errors import CallerError
-from firmware_ctl.protocol.connection import Connection
+from firmware_ctl.protocol.connection import Connection, text
 from firmware_ctl.session.events import Input, Reload, Start, Try, Wake
 from firmware_ctl.session.session import Session
 from firmware_ctl.timeline.catalogue import Catalogue
 
 RELOAD_MS: Final = 10_000
 """A reload that takes longer than this is given up."""
+
+MOST_REFUSED: Final = 32
+"""Most refused profiles that the answer of a `reload` names, because a connection drops an answer
+of more than 64 KiB as a whole."""
 
 
 class Requests:
@@ -74,10 +79,18 @@ class Requests:
             for entry in result.bad:
                 self._log(entry.error.summary())
             self.act(Reload(result, connection.origin))
-            connection.answer([f"ok count={len(result.good)}"])
+            connection.answer(list(_reload_answer(result)))
 
         job = self._read_profiles(done)
         self._reloading = connection
         self.deferred.add(connection)
         self._loop.watch(job)
         self._loop.later(RELOAD_MS, job.give_up)
+
+
+def _reload_answer(catalogue: Catalogue) -> Iterable[str]:
+    """The lines that answer a `reload`."""
+    for entry in catalogue.bad[:MOST_REFUSED]:
+        yield f"- refused={entry.name} why={text(entry.error.summary())}"
+    refused = f" refused={len(catalogue.bad)}" if catalogue.bad else ""
+    yield f"ok count={len(catalogue.good)}{refused}"

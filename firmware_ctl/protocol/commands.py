@@ -340,7 +340,7 @@ def _explain(context: CommandContext, request: Request[str | None]) -> Iterable[
         )
     if next(rows, None) is not None:
         yield f"- more={text('firmware-ctl explain with the file of this profile shows all rows')}"
-    yield "ok"
+    yield "ok running=older" if session.status.plays_older(entry) else "ok"
 
 
 def _events(context: CommandContext, request: Request[bool]) -> Iterable[str]:

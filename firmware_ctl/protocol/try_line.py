@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from firmware_ctl import limits
+from firmware_ctl.config import slips
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.profile import Phase, Play, Profile, read_play
 from firmware_ctl.errors import AuthorError, CallerError
@@ -27,12 +28,22 @@ mat, the proof takes no step.
 def read_try(words: Sequence[str], mat: Mat) -> Play:
     """Reads the words. Raises `CallerError` with all mistakes in one sentence."""
     target, pattern, level, *rest = words
+    if _is_ramp(pattern, level, rest):
+        raise CallerError("bad-argument", "`try` plays one level; a ramp needs a profile")
     if not all(part.partition("=")[1] for part in rest):
         raise CallerError("bad-argument", f"after the level come key=value pairs: {' '.join(rest)}")
     keys = {key: value for key, _, value in (part.partition("=") for part in rest)}
     if len(keys) < len(rest):
         raise CallerError("bad-argument", f"a key is given twice: {' '.join(rest)}")
     return read_play(target, pattern, level, keys, mat)
+
+
+def _is_ramp(pattern: str, level: str, rest: Sequence[str]) -> bool:
+    """Whether the words ask for a ramp, or for the frames of one, in any form that people write."""
+    is_block = level.startswith(("{", "["))
+    has_ends = any(word.lower().startswith(("from=", "to=", "frames=")) for word in rest)
+    as_text = slips.ramp([" ".join([level, *rest])]) or slips.ramp(level.split(","))
+    return pattern == "keyframes" or is_block or has_ends or as_text is not None
 
 
 def try_timeline(words: Sequence[str], mat: Mat) -> Timeline:

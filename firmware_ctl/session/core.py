@@ -66,6 +66,8 @@ class Core:
         speed: float,
         spent: Spent,
         start_inhibited_because: str,
+        selected: str,
+        wanted: str,
     ) -> None:
         self.mat = mat
         self.catalogue = catalogue
@@ -75,7 +77,11 @@ class Core:
         self.state = State.IDLE
         self.is_closed = False
         """True after `Close`: no input has an effect any more."""
-        self.selected: GoodEntry | None = catalogue.first()
+        self.selected = catalogue.find_valid(selected) or catalogue.first()
+        self.wanted = wanted
+        """The profile that was selected until a reload found it refused or gone. A later reload
+        that finds it valid selects it again, unless someone has selected a profile meanwhile.
+        Empty: there is none."""
         self.trim_pct = 100
         self.running: Running | None = None
         self.waiting: Waiting | None = None
@@ -159,7 +165,7 @@ class Core:
         self.drive.begin(waiting.timeline.drive_table, now_ms)
         self.started += 1
         if waiting.entry is not None:
-            self.selected = waiting.entry
+            self.select(waiting.entry)
         self.change_state(State.RUNNING, by=waiting.by)
         self.play(self.running, now_ms)
 
@@ -227,6 +233,9 @@ class Core:
     def change_state(self, state: State, **fields: object) -> None:
         self.state = state
         self.publish("state", state=state.value, profile=self.profile, cert=self.cert, **fields)
+
+    def select(self, entry: GoodEntry) -> None:
+        self.selected, self.wanted = entry, ""
 
     def begin_haptic(self, name: str, steps: Steps, now_ms: int) -> None:
         # A haptic turns motors as well. Starts are inhibited for example if no dead-man works, and

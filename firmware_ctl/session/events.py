@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from firmware_ctl.errors import CallerError
 from firmware_ctl.session.allowance import Spent
 from firmware_ctl.session.button import Contact, Spell
-from firmware_ctl.timeline.catalogue import Catalogue
+from firmware_ctl.timeline.catalogue import Catalogue, GoodEntry
 from firmware_ctl.timeline.model import Segment, Timeline
 from firmware_ctl.timeline.motor_drive import Levels
 
@@ -313,6 +313,10 @@ class SessionStatus(NamedTuple):
     @property
     def cue(self) -> str:
         return self.segment.cue if self.segment else ""
+
+    def plays_older(self, entry: GoodEntry) -> bool:
+        """True if a session plays this profile as it was before a reload changed it."""
+        return self.is_on and self.profile == entry.name and self.cert != entry.timeline.cert
 
     def repeat(self, now_ms: int) -> str:
         """The present pass and the number of passes, as in `2/4`. Empty if the phase plays once."""

@@ -50,7 +50,9 @@ def _start(core: Core, event: Start, now_ms: int) -> None:
     entry = core.selected if event.name is None else core.catalogue.valid(event.name)
     if entry is None:
         raise CallerError("unknown-profile", "no profile is loaded; add one, then reload")
-    core.accept(entry.timeline, entry, event.arrived_at_ms, now_ms, event.by)
+    # A start without a name selects nothing, so a reload may still bring the wanted profile back.
+    to_select = None if event.name is None else entry
+    core.accept(entry.timeline, to_select, event.arrived_at_ms, now_ms, event.by)
 
 
 def _try(core: Core, event: Try, now_ms: int) -> None:
@@ -89,7 +91,7 @@ def _resume(core: Core, event: Resume, now_ms: int) -> None:
 
 
 def _select(core: Core, event: Select, _: int) -> None:
-    core.selected = core.catalogue.valid(event.name)
+    core.select(core.catalogue.valid(event.name))
     if core.waiting is not None:
         core.waiting = core.waiting._replace(entry=None)
     if core.running is None:
@@ -105,14 +107,28 @@ def _trim(core: Core, event: Trim, now_ms: int) -> None:
 
 def _reload(core: Core, event: Reload, _: int) -> None:
     before = core.profile, core.cert
+    catalogue = core.catalogue = event.catalogue
     name = core.selected.name if core.selected else ""
-    core.catalogue = event.catalogue
-    core.selected = event.catalogue.find_valid(name) or event.catalogue.first()
+    wanted = core.wanted or name
+    selected = catalogue.find_valid(wanted) or catalogue.find_valid(name) or catalogue.first()
+    core.selected, selected_name = selected, selected.name if selected else ""
+    core.wanted = "" if selected_name == wanted else wanted
+    if name and selected_name not in (name, wanted):
+        _publish_lost(core, name)
     if core.waiting is not None and core.waiting.entry is not None:
         entry = event.catalogue.find_valid(core.waiting.entry.name)
         core.waiting = core.waiting._replace(entry=entry)
     if (core.profile, core.cert) != before:
         core.publish("state", profile=core.profile, cert=core.cert, by=event.by)
+
+
+def _publish_lost(core: Core, name: str) -> None:
+    """Publishes that a reload has taken the selected profile away, and what is selected now."""
+    is_refused = any(entry.name == name for entry in core.catalogue.bad)
+    why = "is refused" if is_refused else "is no longer among the profiles"
+    now = f"{core.selected.name} is selected instead" if core.selected else "no profile is left"
+    code = "invalid-profile" if is_refused else "unknown-profile"
+    core.publish("refused", code=code, message=f"{name} {why}; {now}")
 
 
 def _clear(core: Core, event: Clear, now_ms: int) -> None:

@@ -131,12 +131,18 @@ class Session:
         speed: float = 1.0,
         spent: Spent = UNSPENT,
         start_inhibited_because: str = "",
+        *,
+        selected: str = "",
+        wanted: str = "",
     ) -> None:
         """`start_inhibited_because`: why no session may start on this machine. Empty: one may.
 
         `speed` is above 1 in simulations only. `spent` is the day's account from the disk.
+        `selected`: the name of the selected profile. Empty: the first one. `wanted`: the profile to
+        select when a reload finds it valid again. Only a replay begins with one.
         """
-        self._core = Core(mat, catalogue, speed, spent, start_inhibited_because)
+        inhibited = start_inhibited_because
+        self._core = Core(mat, catalogue, speed, spent, inhibited, selected, wanted)
         self._button_at_ms: int | None = None
         """When the button has a gesture next, if no edge comes before. None: never."""
         self._quiet_until_ms = 0
@@ -193,6 +199,11 @@ class Session:
     @property
     def selected(self) -> GoodEntry | None:
         return self._core.selected
+
+    @property
+    def wanted(self) -> str:
+        """The profile that a reload selects again if it is valid then. Empty: there is none."""
+        return self._core.wanted
 
     @property
     def state(self) -> State:

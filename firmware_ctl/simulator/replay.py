@@ -27,7 +27,6 @@ from firmware_ctl.session.events import (
     Ready,
     Reason,
     Reload,
-    Select,
     State,
     Step,
     Stop,
@@ -250,7 +249,7 @@ def _at_line(path: str, number: int) -> Iterator[None]:
 
 
 def _session(path: str, begin: Json, mat: Mat) -> Session:
-    """A new session, brought into the state of the recorded snapshot by inputs only."""
+    """A new session, brought into the state of the recorded snapshot."""
     since_ms = _time(begin["since_ms"])
     speed = begin["speed"]
     if not isinstance(speed, float | int) or not 0.1 <= speed <= 1000:
@@ -265,12 +264,18 @@ def _session(path: str, begin: Json, mat: Mat) -> Session:
         "the ledger was damaged" if begin["is_ledger_damaged"] else "",
     )
     inhibited = "no session could start on that machine" if begin["is_start_inhibited"] else ""
-    session = Session(mat, _catalogue(path, mat, begin["profiles"]), float(speed), spent, inhibited)
+    session = Session(
+        mat,
+        _catalogue(path, mat, begin["profiles"]),
+        float(speed),
+        spent,
+        inhibited,
+        selected=_short(begin["selected"]),
+        wanted=_short(begin["wanted"]),
+    )
     if begin["stopped_at_ms"] is not None:
         session.handle(Stop(), _whole(begin["stopped_at_ms"], 0, since_ms))
     session.handle(Trim(_trim(begin["trim_pct"])), since_ms)
-    if begin["selected"]:
-        session.handle(Select(_short(begin["selected"])), since_ms)
     if begin["asked_until_ms"] is not None:
         session.handle(Ready(_whole(begin["asked_until_ms"], -1, since_ms)), since_ms)
     if begin["is_released"]:

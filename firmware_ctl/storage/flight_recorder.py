@@ -39,7 +39,7 @@ from firmware_ctl.storage.files import atomic_write
 from firmware_ctl.storage.ring import HALF_BYTES, Half, Ring, as_line
 from firmware_ctl.timeline.catalogue import Catalogue
 
-FORMAT: Final = 8
+FORMAT: Final = 9
 
 PROFILES_BYTES: Final = HALF_BYTES // 8
 """The most bytes of profile files in one line. JSON writes a byte as three at most, so a snapshot
@@ -267,6 +267,7 @@ class FlightRecorder:
             "since_ms": self._at_ms,
             "speed": session.speed,
             "selected": session.selected.name if session.selected else "",
+            "wanted": session.wanted,
             "trim_pct": session.trim_pct,
             "asked_until_ms": session.arrivals.early_until_ms,
             "stopped_at_ms": session.arrivals.stopped_at_ms,

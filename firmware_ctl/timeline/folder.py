@@ -8,13 +8,14 @@ from errno import EINVAL, ENOENT
 
 from firmware_ctl.config import paths
 from firmware_ctl.config.mat import Mat, read_mat
+from firmware_ctl.config.profile import profile_stem
 from firmware_ctl.config.yaml_tree import BYTES_MAX
 from firmware_ctl.errors import AuthorError, DeviceError, Mistake
 from firmware_ctl.timeline.catalogue import BadEntry, Catalogue, Entry, read_entry
 
 ENDINGS = (".yaml", ".yml")
-"""The name of a profile's file ends in `.yaml`. A file that ends in `.yml` becomes a bad entry, so
-that its author learns why the daemon does not serve it."""
+"""The name of a profile's file ends in `.yaml`. A file of a folder that ends in `.yml` becomes a
+bad entry, so that its author learns why the daemon does not serve it."""
 
 
 def load_mat(path: str | None) -> Mat:
@@ -37,7 +38,7 @@ def load_entry(name_or_file: str, mat: Mat, folder: str | None = None) -> Entry:
     """
     path = find_profile(name_or_file, folder)
     try:
-        return read_entry(os.path.basename(path).rpartition(".")[0], read_file(path), path, mat)
+        return read_entry(profile_stem(path), read_file(path), path, mat)
     except OSError as error:
         raise DeviceError(unreadable(path, error)) from None
 
@@ -46,7 +47,7 @@ def unreadable(path: str, error: OSError) -> str:
     """The sentence for a profile's file that cannot be read. For a missing one it proposes another
     file of the folder, or the profile of that name."""
     sentence = f"{path} cannot be read: {error.strerror}"
-    if not isinstance(error, FileNotFoundError):
+    if not isinstance(error, FileNotFoundError) or os.path.islink(path):
         return sentence
     from difflib import get_close_matches
 
@@ -55,7 +56,7 @@ def unreadable(path: str, error: OSError) -> str:
         near = [os.path.basename(file) for file in profile_files([folder or os.curdir]).values()]
         if close := get_close_matches(base.lower(), near, 1, 0.75):
             return f"{sentence}; did you mean {os.path.join(folder, close[0])}?"
-    stem = base.rpartition(".")[0]
+    stem = profile_stem(path)
     with suppress(DeviceError):
         if stem in profile_files(paths.profile_folders()):
             return f"{sentence}; did you mean the profile {stem}?"
@@ -138,7 +139,10 @@ def read_file(path: str) -> bytes:
     try:
         status = os.stat(path)
     except FileNotFoundError:
-        raise FileNotFoundError(ENOENT, "there is no such file") from None
+        why = "there is no such file"
+        if os.path.islink(path):
+            why = f"it is a link to {os.readlink(path)}, which does not exist"
+        raise FileNotFoundError(ENOENT, why) from None
     if not stat.S_ISREG(status.st_mode):
         raise OSError(EINVAL, "it is no file")
     with open(path, "rb") as file:
@@ -154,6 +158,10 @@ def write_new(path: str, text: str) -> None:
         file = open(path, "x", encoding="utf-8")  # noqa: SIM115, an error here has another sentence
     except FileExistsError:
         raise DeviceError(f"{path} is there already; choose another name or edit it") from None
+    except FileNotFoundError:
+        folder = os.path.dirname(path) or os.curdir
+        sentence = f"{path} cannot be written: there is no folder {folder}; make it first"
+        raise DeviceError(sentence) from None
     except OSError as error:
         raise DeviceError(f"{path} cannot be written: {error.strerror}") from None
     try:
@@ -191,9 +199,17 @@ def read_served(name: str, path: str, mat: Mat) -> Entry:
     Raises OSError if the file cannot be read.
     """
     entry = read_entry(name, read_file(path), path, mat)
-    if path.endswith(".yaml") or not path.lower().endswith(ENDINGS):
+    if path.endswith(".yaml"):
         return entry
-    ending = path.rpartition(".")[2]
-    sentence = f"a daemon leaves this file out; rename it to end in .yaml, not .{ending}"
+    sentence = f"a daemon leaves this file out; {rename(path)}"
     mistakes = entry.error.mistakes if isinstance(entry, BadEntry) else ()
     return BadEntry(name, AuthorError([Mistake(path, 1, 1, sentence), *mistakes]))
+
+
+def rename(path: str) -> str:
+    """What to do with a profile whose name does not end in `.yaml`."""
+    folder, base = os.path.split(path)
+    right = f"{profile_stem(base)}.yaml"
+    if os.path.lexists(os.path.join(folder, right)):
+        return f"rename it to end in .yaml, but not to {right}, which is there already"
+    return f"rename it to {right}"

@@ -101,7 +101,7 @@ _ANSWERS: Final = {
         ("events", "on|off", "ok"),
         ("lease", r"0|[1-9]|[1-5]\d|60", r"ok lease=\d+"),
         ("ping", "", "ok"),
-        ("reload", "", r"ok count=\d+|err (busy|not-ready) .*"),
+        ("reload", "", r"ok count=\d+( refused=\d+)?|err (busy|not-ready) .*"),
         ("clear", "", r"ok|err fault .*"),
         ("stop", "", "ok"),
     )

@@ -153,7 +153,7 @@ def test_fault_or_press_cancels_a_queued_start(cause: str) -> None:
         bench.at(600, lambda daemon: daemon.press(100))
     bench.run(9_000)
 
-    assert bench.wires[0].lines()[2:] == ["ok count=3", OVERTAKEN_BY_STOP]
+    assert bench.wires[0].lines()[3:] == ["ok count=3 refused=1", OVERTAKEN_BY_STOP]
     assert not has_moved(bench, 601)
 
 
@@ -602,7 +602,7 @@ def test_client_that_half_closes_gets_its_late_answer() -> None:
     bench.at(210, lambda _: setattr(bench.wires[0], "ended", True))
     bench.run(1_000)
 
-    assert bench.wires[0].lines()[1:] == ["ok count=3"]
+    assert bench.wires[0].lines()[2:] == ["ok count=3 refused=1"]
 
 
 @pytest.mark.parametrize("lease", [b"", b"lease 5\n"])

@@ -4,15 +4,18 @@ from pathlib import Path
 
 from tests.support.process import SHORT
 
-WRONG_ENDINGS = {"evening.yml": "yml", "morning.YAML": "YAML", "noon.yml": "yml"}
+WRONG_ENDINGS = {
+    "evening.yml": "rename it to evening.yaml",
+    "morning.YAML": "rename it to morning.yaml",
+    "noon.yml": "rename it to end in .yaml, but not to noon.yaml, which is there already",
+}
 
 
 def sentences(folder: Path) -> list[str]:
     """The warning for each of these files."""
     return [
-        f"{folder}/{name}:1:1: a daemon leaves this file out; rename it to end in .yaml, "
-        f"not .{ending}"
-        for name, ending in WRONG_ENDINGS.items()
+        f"{folder}/{name}:1:1: a daemon leaves this file out; {advice}"
+        for name, advice in WRONG_ENDINGS.items()
     ]
 
 

@@ -23,7 +23,9 @@ def test_daemon_names_files_with_a_wrong_ending_at_start_and_reload(
         log = [line for line in mock.log.lines if "leaves this file out" in line]
         assert log == sentences(folder)
         (folder / "night.yml").write_text(SHORT)
-        assert call(tmp_path, "send", "reload", "--socket", mock.socket).stdout == "ok count=1\n"
+        answer = call(tmp_path, "send", "reload", "--socket", mock.socket).stdout.splitlines()
+        assert f'- refused=evening.yml why="{sentences(folder)[0]}"' in answer
+        assert (len(answer), answer[-1]) == (5, "ok count=1 refused=4")
         mock.log.until(lambda line: line.startswith(f"{folder}/night.yml:1:1: a daemon leaves"))
 
 

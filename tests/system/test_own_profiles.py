@@ -45,8 +45,16 @@ def test_mock_serves_own_files_beside_the_others_and_selects_the_first(
         assert client.ask("reload") == [f"ok count={len(SHIPPED) + 1}"]
         assert any('title="Ours"' in line for line in client.ask("profiles"))
         mine.unlink()
-        assert client.ask("reload") == [f"ok count={len(SHIPPED)}"]
-        mock.log.until(lambda line: line.startswith(f"{mine}:1:1: the file cannot be read"))
+        why = f"{mine}:1:1: the file cannot be read: there is no such file"
+        refused = [f'- refused=mine why="{why}"', f"ok count={len(SHIPPED)} refused=1"]
+        assert client.ask("reload") == refused
+        mock.log.until(lambda line: line == why)
+        first = client.status()["profile"]
+        message = f"mine is refused; {first} is selected instead"
+        mock.log.until(lambda line: line.startswith("event=refused ") and message in line)
+        mine.write_text(SHORT)
+        assert client.ask("reload") == [f"ok count={len(SHIPPED) + 1}"]
+        assert client.status()["profile"] == "mine"
 
 
 def test_own_file_replaces_a_profile_of_the_same_name(home: Path, tmp_path: Path) -> None:
@@ -65,6 +73,12 @@ def test_profiles_are_those_of_the_mock_that_runs(home: Path, tmp_path: Path) ->
             [*SHIPPED, "mine"]
         )
         assert "mine            0:30 min  Mine  (selected)" in listed.stdout
+        described = call(home, "profiles", "mine", "--socket", mock.socket)
+        assert described.returncode == 0
+        lines = described.stdout.splitlines()
+        assert lines[0] == "mine: Mine"
+        assert f"  daemon   {mock.socket}" in lines
+        assert "           started: firmware-ctl profiles FILE." in lines
         assert listed.stderr.startswith(f"profiles of the daemon at {mock.socket}:\n")
 
 

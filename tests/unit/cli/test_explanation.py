@@ -84,6 +84,17 @@ def test_explain_of_a_name_is_the_daemons_at_its_trim(
     )
 
 
+def test_explain_of_a_profile_that_changed_while_it_plays_says_that_the_session_keeps_its_own(
+    mock: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with answering(mock, b"explain mine\n", ROW + b"ok running=older\r\n"):
+        assert run("explain", "mine") == 0
+    assert capsys.readouterr().err == (
+        f"mine as the next start will play it on the daemon at {mock}; "
+        "the running session keeps the version it was started with:\n"
+    )
+
+
 def test_explain_of_a_profile_that_the_daemon_does_not_serve_is_of_the_files(
     mock: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

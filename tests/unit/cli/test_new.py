@@ -48,6 +48,15 @@ def test_new_with_an_invalid_name_proposes_the_one_that_is_meant(
     assert list(folder.iterdir()) == []
 
 
+def test_new_in_a_missing_folder_names_the_folder(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("new", "a", "--profiles", "nodir") == 2
+    sentence = "nodir/a.yaml cannot be written: there is no folder nodir; make it first"
+    assert capsys.readouterr().err == f"firmware-ctl: {sentence}\n"
+    assert list(folder.iterdir()) == []
+
+
 @pytest.mark.parametrize("word", ["", ".yaml"])
 def test_new_without_a_name_asks_for_one(
     word: str, folder: Path, capsys: pytest.CaptureFixture[str]

@@ -58,6 +58,34 @@ def test_check_of_a_file_with_a_wrong_ending_reports_that_and_its_mistakes(
     assert any("levle" in line for line in others)
 
 
+@pytest.mark.parametrize("name", ["ok.yml", "ok.YAML", "ok.txt", "ok", "ok.yaml.bak", "ok.yaml~"])
+@pytest.mark.parametrize("verb", ["check", "mock"])
+def test_every_ending_but_yaml_has_the_same_answer(
+    verb: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / name
+    path.write_text(SHORT)
+    words = [verb, str(path), *(["--socket", str(tmp_path / "s")] if verb == "mock" else [])]
+    assert _run(*words) != 0
+    sentence = f"{path}:1:1: a daemon leaves this file out; rename it to ok.yaml"
+    assert mistakes_in(capsys.readouterr().err) == [sentence]
+
+
+def test_check_of_a_folder_notes_profiles_with_the_endings_of_other_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ok.yaml", "late.txt", "ok.yaml.bak", ".hidden.txt"):
+        (tmp_path / name).write_text(SHORT)
+    (tmp_path / "README.md").write_text("My profiles have phases:\n")
+    assert _run("check", str(tmp_path)) == 0
+    note = "firmware-ctl: note:"
+    assert capsys.readouterr().err == (
+        f"{note} {tmp_path}/late.txt is left out of this folder; rename it to late.yaml\n"
+        f"{note} {tmp_path}/ok.yaml.bak is left out of this folder; rename it to end in .yaml, but "
+        "not to ok.yaml, which is there already\n"
+    )
+
+
 def test_profiles_names_each_file_with_a_wrong_ending(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -79,13 +107,13 @@ def test_file_with_a_wrong_ending_does_not_replace_a_shipped_profile(tmp_path: P
 def test_check_takes_names_files_and_folders(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (folder / "evening.yml").unlink()
-    plain = folder / "plain"
-    plain.write_text(SHORT)
-    noon = str(folder / "noon.yaml")
-    assert _run("check", "--json", "neck", noon, str(plain)) == 0
+    for path in (*folder.glob("*.yml"), *folder.glob("*.YAML")):
+        path.unlink()
+    noon, short = str(folder / "noon.yaml"), str(folder.parent / "short.yaml")
+    Path(short).write_text(SHORT)
+    assert _run("check", "--json", "neck", short, str(folder)) == 0
     checked = [row["path"] for row in json.loads(capsys.readouterr().out)]
-    assert checked == [os.path.join(shipped.profiles_dir(), "neck.yaml"), noon, str(plain)]
+    assert checked == [os.path.join(shipped.profiles_dir(), "neck.yaml"), short, noon]
 
 
 def test_check_of_an_unknown_name_lists_the_known_and_checks_the_others(
@@ -103,8 +131,9 @@ def test_check_prefers_a_file_in_this_folder_to_a_profile_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "neck").write_text(SHORT)
-    assert _run("check", "neck") == 0
-    assert capsys.readouterr().out.startswith("neck: valid")
+    assert _run("check", "neck") == 1
+    sentence = "neck:1:1: a daemon leaves this file out; rename it to neck.yaml\n"
+    assert capsys.readouterr().err.startswith(sentence)
 
 
 @pytest.mark.parametrize("words", [["explain", "neck"], ["simulate", "neck"], ["profiles", "neck"]])
@@ -171,6 +200,17 @@ def test_missing_file_is_answered_with_the_closest(
     (tmp_path / "mine.yaml").write_text(SHORT)
     assert _run(verb, path) == 2
     sentence = f"{path} cannot be read: there is no such file{proposal}"
+    assert capsys.readouterr() == ("", f"firmware-ctl: {sentence}\n")
+
+
+@pytest.mark.parametrize("verb", ["check", "explain", "simulate", "profiles", "mock"])
+def test_link_that_leads_nowhere_is_said_to_be_one(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dangling.yaml").symlink_to("nowhere.yaml")
+    assert _run(verb, "dangling.yaml") == 2
+    sentence = "dangling.yaml cannot be read: it is a link to nowhere.yaml, which does not exist"
     assert capsys.readouterr() == ("", f"firmware-ctl: {sentence}\n")
 
 

@@ -64,6 +64,28 @@ def test_list_is_the_daemons_if_one_runs(daemon: str, capsys: pytest.CaptureFixt
     )
 
 
+def test_list_names_the_length_of_a_very_short_profile(
+    tmp_path: Path, answers: dict[bytes, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own").mkdir()
+    blink = "title: Short\nphases: [{name: s, for: 50ms, play: {hips: 20%}}]\n"
+    (tmp_path / "own" / "blink.yaml").write_text(blink)
+    assert _run("profiles", "--profiles", str(tmp_path / "own")) == 0
+    assert capsys.readouterr().out == "blink      50 ms  Short\n"
+    answers[b"profiles\n"] = b'- blink minutes=0 selected=no title="Short"\r\nok count=1\r\n'
+    assert _run("profiles") == 0
+    assert capsys.readouterr().out == "blink  under 1 s  Short\n"
+
+
+def test_list_of_an_empty_folder_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own").mkdir()
+    assert _run("profiles", "--profiles", str(tmp_path / "own")) == 0
+    sentence = f"none: no profile in {tmp_path}/own; profile files end in .yaml"
+    assert capsys.readouterr() == ("", f"{sentence}\n{WHO_SHOULD_ASK}\n")
+
+
 def test_list_of_a_named_daemon_is_asked_there(
     daemon: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,6 +171,73 @@ def test_description_has_title_about_points_phases_and_warnings(
         for line in lines
     )
     assert lines[-2].startswith("  warning  Not for use while asleep")
+
+
+@pytest.fixture
+def answers(sockets: tuple[str, str]) -> Iterator[dict[bytes, bytes]]:
+    """A mock that answers these requests, one a connection, until the test ends."""
+    table: dict[bytes, bytes] = {}
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(sockets[1])
+        listener.listen()
+
+        def serve() -> None:
+            while True:
+                client, _ = listener.accept()
+                with client:
+                    request = client.recv(100)
+                    if not request:
+                        return
+                    client.sendall(table[request])
+
+        thread = Thread(target=serve)
+        thread.start()
+        yield table
+        with socket.socket(socket.AF_UNIX) as last:
+            last.connect(sockets[1])
+        thread.join()
+
+
+ROWS = (
+    b'- phase="a" zone=hips asked=40 bound=""\r\n- phase="a" zone=neck asked=20 bound=""\r\n'
+    b'- phase="b" zone=hips asked=10 bound=""\r\n- more="see the file"\r\nok\r\n'
+)
+
+
+@pytest.mark.parametrize("name", ["mine", "neck"])
+def test_description_of_a_profile_that_only_the_daemon_has_is_what_the_daemon_tells(
+    name: str,
+    answers: dict[bytes, bytes],
+    sockets: tuple[str, str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Also where a shipped profile has the name, and another title and length."""
+    answers[b"profiles\n"] = ANSWER
+    answers[f"explain {name}\n".encode()] = ROWS
+    assert _run("profiles", name) == 0
+    printed = capsys.readouterr()
+    lines = printed.out.splitlines()
+    title, length = ("Mine\\x1b[2J", "12:40 min") if name == "mine" else ("Neck", "8:00 min")
+    assert lines[:6] == [
+        f"{name}: {title}",
+        f"  daemon   {sockets[1]}",
+        f"  length   {length}",
+        "  phases",
+        "    a: hips 40%, neck 20%",
+        "    b: hips 10%",
+    ]
+    assert "firmware-ctl profiles FILE." in printed.out
+    assert printed.err == ""
+
+
+def test_description_of_a_shipped_profile_that_the_daemon_serves_is_its_file(
+    answers: dict[bytes, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers[b"profiles\n"] = (
+        b'- neck minutes=8 selected=no title="Neck and upper back"\r\nok count=1\r\n'
+    )
+    assert _run("profiles", "neck") == 0
+    assert f"  file     {shipped.profiles_dir()}/neck.yaml" in capsys.readouterr().out
 
 
 def test_description_of_every_shipped_profile_fits_a_terminal(

@@ -116,6 +116,24 @@ def test_reload_of_good_profiles_replaces_the_message_about_bad_ones() -> None:
     assert picture.message == "4 profiles loaded."
 
 
+def test_reload_that_refuses_the_selected_profile_says_what_is_selected_and_where_to_read_why() -> (
+    None
+):
+    event = "* event=refused code=invalid-profile message="
+    picture = picture_after(
+        hello(),
+        status(),
+        selected("live"),
+        hello(refused=("/mine/live.yaml",)),
+        selected("first-time"),
+        f'{event}"live is refused; first-time is selected instead"',
+    )
+    assert picture.message == (
+        "live is refused; first-time is selected instead. 1 profile is refused: "
+        "`firmware-ctl check /mine/live.yaml` says why."
+    )
+
+
 def test_answers_belong_to_requests_in_their_order() -> None:
     picture = picture_after(hello(), status())
     sent = [picture.press(key, 0) for key in "1p!"]

@@ -257,10 +257,6 @@ def test_read_play_bare_numbers_are_seconds_and_percent(
         ),
         (("hips", "stedy", "9", {}), "pattern: unknown pattern stedy; did you mean steady?"),
         (
-            ("hips", "keyframes", "9", {}),
-            "pattern: keyframes need a profile; they do not fit in one line",
-        ),
-        (
             ("hips", "wave", "9", {"period": "0", "level": "3", "aftr": "1"}),
             "aftr: the pattern wave has no such key; did you mean after?; "
             "level: is given already; period: 0s is below 200ms; write 200ms or more",

@@ -4,12 +4,12 @@ import pytest
 
 from firmware_ctl.daemon.clients import READY
 from firmware_ctl.daemon.loop import SETTLE_MS
-from firmware_ctl.daemon.requests import RELOAD_MS
-from firmware_ctl.errors import CallerError
+from firmware_ctl.daemon.requests import MOST_REFUSED, RELOAD_MS
+from firmware_ctl.errors import AuthorError, CallerError, Mistake
 from firmware_ctl.session.events import (
     Start,
 )
-from firmware_ctl.timeline.catalogue import Catalogue
+from firmware_ctl.timeline.catalogue import BadEntry, Catalogue
 from tests.support.daemon import Daemon
 from tests.unit.daemon.loop_world import CATALOGUE, Wire, World
 
@@ -97,6 +97,29 @@ def test_second_reload_is_refused_until_the_first_has_ended() -> None:
         "err busy the profiles are being read already; ask again",
         "ok count=2",
     ]
+
+
+def test_reload_names_each_refused_profile_with_its_first_mistake() -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    errors = [
+        [
+            Mistake("/p/live.yaml", 5, 20, 'level: "4" has no unit'),
+            Mistake("/p/live.yaml", 6, 1, ""),
+        ]
+    ]
+    bad = [BadEntry("live", AuthorError(mistakes)) for mistakes in errors]
+    world.at(700, lambda _: wire.receive(b"reload\n"))
+    world.at(900, lambda _: world.readers[0].done(Catalogue((*CATALOGUE.entries, *bad))))
+    world.at(1_000, lambda _: wire.receive(b"reload\n"))
+    world.at(1_100, lambda _: world.readers[1].done(Catalogue(tuple(bad * 40))))
+    world.run(2_000)
+    row = (
+        '- refused=live why="/p/live.yaml:5:20: level: \\"4\\" has no unit '
+        '(and 1 more; `firmware-ctl check` shows all)"'
+    )
+    assert wire.answers[1:3] == [row, "ok count=2 refused=1"]
+    assert wire.answers[3:] == [*[row] * MOST_REFUSED, "ok count=0 refused=40"]
 
 
 def test_reload_that_takes_too_long_is_given_up() -> None:

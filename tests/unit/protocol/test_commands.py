@@ -8,6 +8,7 @@ import pytest
 
 from firmware_ctl import limits
 from firmware_ctl.config.mat import Mat
+from firmware_ctl.config.profile import Phase
 from firmware_ctl.protocol import commands
 from firmware_ctl.protocol.commands import COMMANDS, Request, is_request
 from firmware_ctl.protocol.connection import (
@@ -19,8 +20,9 @@ from firmware_ctl.protocol.framing import Line
 from firmware_ctl.protocol.try_line import try_timeline
 from firmware_ctl.session.events import Origin
 from firmware_ctl.timeline import catalogue
+from firmware_ctl.timeline.catalogue import Catalogue
 from firmware_ctl.timeline.model import Timeline
-from tests.support.worlds import CALM, Bench, RealButton
+from tests.support.worlds import CALM, Bench, RealButton, entry, steady
 from tests.unit.protocol.byte_streams import (
     answers,
 )
@@ -153,6 +155,18 @@ def test_reload_answers_later_and_keeps_the_order_of_answers() -> None:
         "err invalid-profile bad.yaml:3:7: level: 140% is above the most, 100%",
     ]
     assert len(bench.wires[1].lines()) == 2
+
+
+def test_explain_says_that_the_running_session_keeps_an_older_version() -> None:
+    bench = Bench()
+    louder = entry("quick", Phase("louder", 8_000, 1, (steady("back", 90),)))
+    bench.reloads.append(Catalogue((CALM, louder)))
+    bench.send(100, b"start quick\r", b"explain quick\r", b"reload\r")
+    bench.send(200, b"explain quick\r", b"explain calm\r", b"stop\r", b"explain quick\r")
+    bench.run(250)
+
+    finals = [line for line in bench.wires[0].lines()[1:] if line.startswith("ok")]
+    assert finals[1:] == ["ok", "ok count=2", "ok running=older", "ok", "ok", "ok"]
 
 
 def test_caps_limits_equal_the_code() -> None:

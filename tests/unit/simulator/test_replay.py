@@ -87,8 +87,8 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         (gzip.compress(b"\n" * 9), ":1:1: the incident is damaged: no recorder writes this line"),
         (gzip.compress(b"[" * 99_999 + b"\n\n\n"), ":1:1: the incident is damaged: no recorder writes this line"),
         (
-            gzip.compress(b'{"incident":9,"program":"9.0"}\n{}\n{}\n'),
-            f":1:1: recorded by firmware-ctl 9.0 in format 9, and this is format {FORMAT}; play it with 9.0",
+            gzip.compress(b'{"incident":10,"program":"9.0"}\n{}\n{}\n'),
+            f":1:1: recorded by firmware-ctl 9.0 in format 10, and this is format {FORMAT}; play it with 9.0",
         ),
         (
             gzip.compress(b'{"incident":6,"program":"0.0.9"}\n[0,"wake",null,"idle",[0],[0],[]]\n{}\n'),

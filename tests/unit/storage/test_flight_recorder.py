@@ -27,7 +27,7 @@ from firmware_ctl.storage.disk_writer import Disk
 from firmware_ctl.storage.flight_recorder import FlightRecorder, Shelf
 from firmware_ctl.storage.ring import Half, Ring
 from firmware_ctl.timeline.folder import load_mat, read_catalogue
-from tests.support.worlds_recorder import FEW, World, lines_of
+from tests.support.worlds_recorder import ALL, FEW, World, lines_of
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_line_holds_the_input_and_what_it_changed(world: World) -> None:
     world.wait(60)
     world.do(Fault("rail", "the rail is off", is_persistent=True))
     snapshot, first, released, *_, start, saved, fault, _ = records(world.ring.copy()[0])
-    assert (snapshot["incident"], snapshot["half"], snapshot["can_replay"]) == (8, 1, True)
+    assert (snapshot["incident"], snapshot["half"], snapshot["can_replay"]) == (9, 1, True)
     silence = [0, 0, 0]
     assert first == {
         "at_ms": 0, "event": "wake",
@@ -192,6 +192,23 @@ def test_idle_mat_writes_nothing_and_a_quiet_minute_begins_a_half(world: World) 
     assert [row.event for row in read_incident(path).rows].count(Start()) == 1
     assert Start("taps") in [row.event for row in read_incident(path).rows]
     assert replay(path) == 0
+    assert replay(world.keep("newer", [newer])) == 0
+
+
+def test_half_that_begins_while_a_profile_is_wanted_again_is_replayed_with_it(world: World) -> None:
+    world.do(Contacts(Contact.RELEASED))
+    world.wait(100)
+    world.do(Select("alternates"))
+    world.do(Reload(FEW))
+    world.wait(61_000)
+    world.do(Trim(90))
+    world.do(Reload(ALL))
+    world.do(Start())
+    world.wait(3_000)
+    _, newer = world.ring.copy()
+    snapshot, *_ = records(newer)
+    assert (snapshot["selected"], snapshot["wanted"]) == ("taps", "alternates")
+    assert world.session.status.profile == "alternates"
     assert replay(world.keep("newer", [newer])) == 0
 
 
