@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 LINE_END: Final = re.compile("\r\n|\r|\n")
-# Characters that look like a space or like nothing. They come with text pasted from a web page.
-# YAML reads them as letters, and then complains about a colon or the indentation.
+# Characters of pasted text that look like a space or like nothing. YAML reads them as letters.
 INVISIBLE: Final = re.compile(
     "[\u00a0\u00ad\u1680\u2000-\u200f\u202a-\u202f\u205f-\u2064\u2066-\u206f\u3000]"
 )
@@ -28,10 +27,9 @@ class Explanation(NamedTuple):
 
 
 class _Scene(NamedTuple):
-    """What a rule may look at: the lines, with blanks for comments, and the parser's two marks."""
+    """What a rule may look at: the lines as `written`, with blanks for comments, and two marks."""
 
     written: list[str]
-    """The lines with their comments."""
     lines: list[str]
     row: int
     column: int
@@ -258,8 +256,7 @@ def _missing_comma(scene: _Scene) -> Explanation:
     near = scene.line[max(scene.column - _WORD_MAX, 0) : scene.column]
     word = re.search(r"[^\s:,{}\[\]]+$", near) if scene.char == ":" else None
     column = scene.column - (len(word[0]) if word else 0)
-    name = re.match(r"[^\s:,{}\[\]]*", scene.line[column:])
-    text = name[0] if name else ""
+    text = re.split(r"[\s:,{}\[\]]", scene.line[column:], maxsplit=1)[0]
     sentence = f"no comma before {_code(text)}; write {_code(', ' + text)}"
     if scene.line[:column].rstrip().endswith(";"):
         column = scene.line.rindex(";", 0, column)
