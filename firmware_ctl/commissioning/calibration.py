@@ -5,7 +5,6 @@ turns the motor off, and only the part that it interrupted is measured again.
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from firmware_ctl.commissioning.procedure import (
@@ -69,13 +68,13 @@ def calibrate(
     mat: Mat,
     zone: str,
     measured: dict[str, MeasuredDuties],
-    kept: Mapping[str, KeptDuties] = MappingProxyType({}),
-) -> Questions[bool | None]:
+    kept: Mapping[str, KeptDuties],
+) -> Questions[bool]:
     """Measures `start` and `hold` of the zone's motors, and asks before new values are written.
 
     Writes motor name → values into `measured` as soon as a motor is measured, so that they are
     known however the procedure ends. The result: True: they are to be written. False: the person
-    discards them. None: the person quit and decided neither.
+    discards them.
 
     `kept` are offered instead of a measurement. A person who quits is asked about what was measured
     until then.
@@ -133,16 +132,12 @@ def _offer(asked: Question, motor: Motor, offer: KeptDuties) -> Questions[Measur
     return offer.duties if answer.text == "y" else answer.text
 
 
-def _ask_whether_to_write(
-    mat: Mat, measured: Mapping[str, MeasuredDuties]
-) -> Questions[bool | None]:
-    """True: write. False: discard. None: decide later, which is also what a key to quit means: a
-    person in a hurry presses it twice."""
+def _ask_whether_to_write(mat: Mat, measured: Mapping[str, MeasuredDuties]) -> Questions[bool]:
+    """False: the person discards the values. To quit here decides nothing and loses nothing,
+    because a person in a hurry presses the key twice."""
     lines = (*_comparison(mat, measured), "Write the new values?")
     keys = "y: write them   n: discard them   q: decide later"
-    answer = yield from ask_until_known_key(Question(lines, keys, "yn", takes_quit=True))
-    if answer.text == QUIT:
-        return None
+    answer = yield from ask_until_known_key(Question(lines, keys, "yn"))
     if answer.text == "n":
         yield from show("Nothing was written. All motors keep their old values.")
     return answer.text == "y"

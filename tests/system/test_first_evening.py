@@ -209,7 +209,7 @@ def test_setup_marks_a_failed_stop_switch_and_plays_no_session(
     terminal = open_terminal(terminals, tmp_path, *words)
     see_step(terminal, 5, "stop switch")
     terminal.type("8")
-    see_and_type(terminal, (">  8 service", "s"))
+    see_and_type(terminal, (">  8 service", ""), ("Enter: do it", "s"))
     terminal.see("FAILED: stop switch. Nobody may lie on the mat before this is fixed.")
     assert exit_code(terminal) == 1
 

@@ -127,19 +127,19 @@ def test_doctor_on_a_narrow_terminal_divides_lines_between_words(
     here = machine(PI_4)
     monkeypatch.setattr(command, "Machine", lambda: here)
     shown = {}
-    for columns in (60, 200, 0):  # a serial line without a size has 0 columns
+    for columns in (36, 200, 0):  # a serial line without a size has 0 columns
         size = os.terminal_size((columns, 20))
         monkeypatch.setattr("os.get_terminal_size", lambda fd, size=size: size)
         command.doctor(argparse.Namespace(mat=None, json=False))
         shown[columns] = capsys.readouterr().out
     # Only a command or a path, which people copy, may be longer than the terminal.
     longest = [
-        len(line) for line in shown[60].splitlines() if " " in line.strip() and "`" not in line
+        len(line) for line in shown[36].splitlines() if " " in line.strip() and "`" not in line
     ]
-    assert 50 < max(longest) <= 60
+    assert 30 < max(longest) <= 36
     assert shown[200] == shown[0]
     assert 70 < max(map(len, shown[0].splitlines())) < 80
-    assert [*shown[60].split()] == [*shown[0].split()]
+    assert [*shown[36].split()] == [*shown[0].split()]
 
 
 @pytest.mark.parametrize(
