@@ -76,6 +76,7 @@ def test_setup_from_start_to_end(terminals: list[Terminal], mat_file: Path, tmp_
     terminal.see("Saved to")
     see_step(terminal, 5, "stop switch")
     terminal.type("\r")
+    see_and_type(terminal, ("space: begin", " "))
     see_and_type(terminal, ("(turns)   n: pressed, but it still runs", "x"))
     see_and_type(terminal, ("shows that the motors' supply is off.", "x"))
     terminal.type(" ")
@@ -197,7 +198,7 @@ def test_setup_marks_a_failed_stop_switch_and_plays_no_session(
     terminal.type("5")
     see_step(terminal, 5, "stop switch")
     terminal.type("\r")
-    see_and_type(terminal, ("n: it still runs", "n"))
+    see_and_type(terminal, ("space: begin", " "), ("n: it still runs", "n"))
     terminal.see("THE STOP SWITCH DOES NOT STOP THE MOTOR.")
     see_and_type(terminal, ("Enter: continue", "z"), ("Unknown key.", "\r"))
     terminal.see("5 stop switch            FAILED")
@@ -212,7 +213,7 @@ def test_setup_marks_a_failed_stop_switch_and_plays_no_session(
     terminal = open_terminal(terminals, tmp_path, *words)
     see_step(terminal, 5, "stop switch")
     terminal.type("8")
-    see_and_type(terminal, (">  8 service", "s"))
+    see_and_type(terminal, (">  8 service", ""), ("Enter: do it", "s"))
     terminal.see("FAILED: stop switch. Nobody may lie on the mat before this is fixed.")
     assert exit_code(terminal) == 1
 
