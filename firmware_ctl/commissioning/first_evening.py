@@ -352,6 +352,9 @@ def _prepare_mat_file(context: Context) -> Outcome:
     mat = context.mat
     zones = ", ".join(zone.name for zone in mat.zones)
     print_lines(f"{mat.name}: {len(mat.motors)} motors in {zones}.")
+    if sentence := doctor.short_supply(mat):
+        print_lines(f"WARNING: {sentence}.")
+        return Outcome.NOT_DONE if _leaves() else Outcome.DONE
     return Outcome.DONE
 
 

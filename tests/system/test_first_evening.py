@@ -1,5 +1,6 @@
 """`setup` in a real terminal, on simulated motors."""
 
+import re
 from pathlib import Path
 
 from tests.support.builder import (
@@ -233,6 +234,21 @@ def test_calibrate_of_the_mock_without_setup_makes_the_mat_file(
     own = tmp_path / ".local" / "state" / "firmware-ctl-mock" / "mat.yaml"
     text = (ROOT / "hw" / "mat.yaml").read_text()
     assert own.read_text().partition("\n")[2] == text.partition("\n")[2]
+
+
+def test_setup_warns_of_a_supply_that_is_too_small_for_every_profile(
+    terminals: list[Terminal], mat_file: Path, tmp_path: Path
+) -> None:
+    mat_file.write_text(
+        re.sub(r"max_ma: \d+", "max_ma: 200", (ROOT / "hw" / "mat.yaml").read_text())
+    )
+    terminal = open_terminal(terminals, tmp_path, *setup_words(mat_file, tmp_path))
+    do_step(terminal, 1, "mat file")
+    terminal.see("WARNING: the supply (max_ma: 200) is too small for every profile")
+    see_and_type(terminal, ("Enter: continue", "\r"))
+    see_step(terminal, 2, "doctor")
+    terminal.type("q")
+    assert exit_code(terminal) == 1
 
 
 # ---- a failed check

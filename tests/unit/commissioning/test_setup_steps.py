@@ -191,7 +191,7 @@ def test_step_of_a_mat_file_with_a_mistake_shows_it_and_does_not_begin(
     setup.mat_file.write_text(QUICK.replace("released: 6", "released: 22"))
     step = SetupStep("first session", "", lambda _: Outcome.DONE)
     assert not run_step(step, [step], setup.context, setup.progress)
-    out = capfd.readouterr().out
+    out = " ".join(capfd.readouterr().out.split())
     assert "GPIO 22 is already" in out
     assert "in another window, then" in out
 
