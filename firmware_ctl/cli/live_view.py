@@ -38,8 +38,9 @@ _CAUGHT: Final = (
     signal.SIGCHLD,
 )
 
-# While the view has the terminal, Ctrl-C and Ctrl-Z arrive as these characters, not as signals.
-_QUIT_KEYS: Final = "q\x03"
+# While the view has the terminal, Ctrl-C and Ctrl-Z arrive as these characters, not as signals, and
+# Ctrl-D, which ends a shell, does not end the input.
+_QUIT_KEYS: Final = "q\x03\x04"
 _SUSPEND_KEY: Final = "\x1a"
 _KEYS: Final = re.compile(r"\x1b(?:\[[0-?]*[@-~]|O[A-Za-z])?|.", re.DOTALL)
 """One key: an escape sequence, Esc alone, or a character."""

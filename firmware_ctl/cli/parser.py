@@ -119,7 +119,7 @@ WIRING: Final = """
 The motors run gently, one after another, and you press a key for each: felt
 where it should be, or not. With --calibrate someone lies on the zone while the
 power of each motor rises and falls slowly; you press a key when the motor
-begins to turn and when it stops. q and Ctrl-C turn the motor off at any time."""
+begins to turn and when it stops. Space, q and Ctrl-C turn it off at any time."""
 
 SETUP: Final = """
 A list of steps: the mat file, doctor, the stop switch and the start button; then

@@ -47,6 +47,16 @@ class MeasuredDuties(NamedTuple):
     hold_pct: int
 
 
+class KeptDuties(NamedTuple):
+    """Duties that an earlier calibration measured, and that are not in the mat file yet."""
+
+    duties: MeasuredDuties
+    pin: int
+    """The motor's pin then. With another pin the duties may belong to another motor."""
+    measured_at: str
+    """A date and time, for people."""
+
+
 _INTRO: Final = (
     "Have someone lie on it: under weight a motor needs more power to start.",
     "Power rises in small steps. Press t as soon as the motor turns. Then it falls: press o when "
@@ -54,11 +64,20 @@ _INTRO: Final = (
 )
 
 
-def calibrate(mat: Mat, zone: str) -> Questions[Mapping[str, MeasuredDuties]]:
+def calibrate(
+    mat: Mat,
+    zone: str,
+    measured: dict[str, MeasuredDuties],
+    kept: Mapping[str, KeptDuties],
+) -> Questions[bool]:
     """Measures `start` and `hold` of the zone's motors, and asks before new values are written.
 
-    The result: motor name → values, without motors that were skipped or not measured. Empty: the
-    person refused the new values. A person who quits is asked about what was measured until then.
+    Writes motor name → values into `measured` as soon as a motor is measured, so that they are
+    known however the procedure ends. The result: True: they are to be written. False: the person
+    discards them.
+
+    `kept` are offered instead of a measurement. A person who quits is asked about what was measured
+    until then.
 
     Each motor is measured twice, the second time in finer steps. A late finger reads too high on
     the way up and too low on the way down. `start` is therefore the higher of the two starts.
@@ -66,14 +85,22 @@ def calibrate(mat: Mat, zone: str) -> Questions[Mapping[str, MeasuredDuties]]:
     """
     motors = [(i, motor) for i, motor in enumerate(mat.motors) if motor.zone == zone]
     old = {motor.name: MeasuredDuties(motor.start_pct, motor.hold_pct) for _, motor in motors}
-    measured: dict[str, MeasuredDuties] = {}
+    offers = {m.name: kept[m.name] for _, m in motors if m.name in kept}
+    intro: tuple[str, ...] = _INTRO
     position = 0
     while position < len(motors):
         i, motor = motors[position]
         head = f"{position + 1}/{len(motors)}  {motor.name}: GPIO {motor.pin}, {motor.side} side"
-        intro = _INTRO if position == 0 and not measured else ()
-        asked = Question((head, *intro), "", " s" + "b" * (position > 0), takes_quit=bool(measured))
-        outcome = yield from _calibrate_motor(asked, i, motor, mat)
+        asked = Question((head,), "", " s" + "b" * (position > 0), takes_quit=bool(measured))
+        outcome: MeasuredDuties | str = "n"
+        offer = offers.pop(motor.name, None)
+        if offer is not None and offer.pin == motor.pin:
+            outcome = yield from _offer(asked, motor, offer)
+            asked = asked._replace(lines=())
+        if outcome == "n":
+            asked = asked._replace(lines=(*asked.lines, *intro))
+            intro = ()
+            outcome = yield from _calibrate_motor(asked, i, motor, mat)
         if outcome == QUIT:
             break
         if outcome == "b":
@@ -85,14 +112,35 @@ def calibrate(mat: Mat, zone: str) -> Questions[Mapping[str, MeasuredDuties]]:
         word = "skipped, it keeps " if outcome == "s" else ""
         yield from show(f"     {word}start {start_pct}%   hold {hold_pct}%")
         position += 1
-    if old | measured != old:
-        lines = (*_comparison(mat, measured), "Write the new values?")
-        keys = "y: write them   n: discard them   q: quit"
-        answer = yield from ask_until_known_key(Question(lines, keys, "yn"))
-        if answer.text == "n":
-            yield from show("Nothing was written. All motors keep their old values.")
-            return {}
-    return measured
+    if old | measured == old:
+        return True
+    return (yield from _ask_whether_to_write(mat, measured))
+
+
+def _offer(asked: Question, motor: Motor, offer: KeptDuties) -> Questions[MeasuredDuties | str]:
+    """Offers the kept duties. A text: n to measure the motor, s, b, or QUIT."""
+    start_pct, hold_pct = offer.duties
+    line = (
+        f"{motor.name} was measured at {offer.measured_at}, and not written: start {start_pct}%, "
+        f"hold {hold_pct}%. Use it?"
+    )
+    back = "   b: back" if "b" in asked.keys else ""
+    prompt = f"y: use it   n: measure it again   s: skip this motor{back}   q: quit"
+    keys = "yn" + asked.keys.strip()
+    question = asked._replace(lines=(*asked.lines, line), prompt=prompt, keys=keys)
+    answer = yield from ask_until_known_key(question)
+    return offer.duties if answer.text == "y" else answer.text
+
+
+def _ask_whether_to_write(mat: Mat, measured: Mapping[str, MeasuredDuties]) -> Questions[bool]:
+    """False: the person discards the values. To quit here decides nothing and loses nothing,
+    because a person in a hurry presses the key twice."""
+    lines = (*_comparison(mat, measured), "Write the new values?")
+    keys = "y: write them   n: discard them   q: decide later"
+    answer = yield from ask_until_known_key(Question(lines, keys, "yn"))
+    if answer.text == "n":
+        yield from show("Nothing was written. All motors keep their old values.")
+    return answer.text == "y"
 
 
 def _calibrate_motor(
@@ -176,7 +224,7 @@ def _rise_and_fall(
     """The duties at which the motor began to turn and stopped. A text: one of `INTERRUPTIONS`,
     QUIT, OUT_OF_TIME, or why there is no result."""
     answer = yield measuring._replace(
-        prompt="power rises:   t: it turns   q: quit", keys="t", drive=rise
+        prompt="power rises:   t: it turns   space: stop   q: quit", keys="t", drive=rise
     )
     start_pct = answer.duty_pct
     if answer.text == ENDED:
@@ -190,7 +238,7 @@ def _rise_and_fall(
         return f"You reported that it turned at once, at {start_pct}%."
     fall = Ramp(min(start_pct, highest_stop_pct), 0, rise.by_pct, rise.every_ms)
     answer = yield measuring._replace(
-        prompt="power falls:   o: it stopped   q: quit", keys="o", drive=fall
+        prompt="power falls:   o: it stopped   space: stop   q: quit", keys="o", drive=fall
     )
     if answer.text == ENDED:
         return "Power reached 0% and you did not report a stop."

@@ -62,6 +62,8 @@ class Answer(NamedTuple):
 
 OTHER_KEY: Final = "other key"
 """A key that the question does not offer. The motor is off."""
+SPACE: Final = "space"
+"""The space bar was pressed while the motor ran. The motor is off."""
 BUTTON: Final = "start button"
 """The start button was pressed while the motor ran. The motor is off."""
 QUIT: Final = "quit"
@@ -258,7 +260,7 @@ class Procedure(Generic[Result]):
         if self.question is None or self.closed:
             return ""
         is_open = now_ms - self._asked_at_ms >= self.question.opens_after_ms
-        return self.question.prompt if is_open else "the motor starts   q: quit"
+        return self.question.prompt if is_open else "the motor starts   space: stop   q: quit"
 
     def _take_key(self, key: Key, question: Question, now_ms: int) -> None:
         is_repeat = key == self._last_key and now_ms - self._last_key_at_ms < REPEAT_MS
@@ -271,6 +273,9 @@ class Procedure(Generic[Result]):
                 self._end("Stopped: the motors are off.", now_ms)
         elif is_repeat:
             return
+        elif key.text == " " and self.is_moving:
+            # The space bar stops a session in every view, so it must stop a motor here too.
+            self._answer(SPACE, now_ms)
         elif key.text not in question.keys:
             self._answer(OTHER_KEY, now_ms)
         elif now_ms - self._asked_at_ms < question.opens_after_ms:

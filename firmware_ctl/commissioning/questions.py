@@ -3,8 +3,8 @@
 Each public function is a generator for `Procedure`. It knows what to show, which keys answer, how
 the motor is driven meanwhile, and what the answers mean. It never knows a terminal or a file.
 
-A key has one meaning in all questions: space runs a motor, y and n are answers, s skips, b goes
-back, q quits. In a simulation x and p are the switches.
+A key has one meaning in all questions: space runs a motor that is at rest and stops one that runs,
+y and n are answers, s skips, b goes back, q quits. In a simulation x and p are the switches.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -16,6 +16,7 @@ from firmware_ctl.commissioning.procedure import (
     OTHER_KEY,
     OUT_OF_TIME,
     RAIL_OFF,
+    SPACE,
     Answer,
     Gentle,
     Question,
@@ -26,6 +27,7 @@ from firmware_ctl.session.button import Contact
 
 INTERRUPTIONS: Final[Mapping[str, str]] = {
     OTHER_KEY: "Unknown key. Motor off.",
+    SPACE: "Motor off.",
     BUTTON: "Start button pressed. Motor off.",
     RAIL_OFF: "The motors' supply is off: release the stop switch, then check the fuse.",
 }
@@ -72,10 +74,12 @@ def _ask_while_running(question: Question, mat: Mat, motor: int) -> Questions[An
 # ---- wiring
 
 
-def check_motors(mat: Mat) -> Questions[Mapping[str, bool]]:
-    """Runs every motor of the present zones gently. Result: motor name → felt in its place.
+def check_motors(mat: Mat, was_felt: dict[str, bool]) -> Questions[bool]:
+    """Runs every motor of the present zones gently. Result: each was felt in its place.
 
-    The motors that were not felt can be run again, for example after a plug was pushed in.
+    Writes motor name → felt into `was_felt` after each answer, so that the answers are known
+    however the procedure ends. The motors that were not felt can be run again, for example after a
+    plug was pushed in.
     """
     motors = _present_motors(mat)
     intro = (
@@ -84,17 +88,16 @@ def check_motors(mat: Mat) -> Questions[Mapping[str, bool]]:
         "keys."
     )
     yield from ask_until_known_key(Question((intro,), "space: begin   q: quit", " "))
-    was_felt: dict[str, bool] = {}
     while motors:
         yield from _ask_about_motors(mat, motors, was_felt)
-        yield from show(*_motor_report(mat, was_felt))
+        yield from show(*motor_report(mat, was_felt))
         motors = [(i, motor) for i, motor in motors if not was_felt[motor.name]]
         if motors:
             keys = "space: run those not felt again   Enter: finish   q: quit"
             answer = yield from ask_until_known_key(Question((), keys, " \n"))
             if answer.text == "\n":
                 break
-    return was_felt
+    return all(was_felt.values())
 
 
 def _ask_about_motors(
@@ -119,27 +122,23 @@ def _ask_about_motors(
 def _ask_about_motor(mat: Mat, i: int, head: str, can_go_back: bool) -> Questions[str]:
     """Returns y, n, or b."""
     back, b = ("   b: back", "b") if can_go_back else ("", "")
-    keys = f"y: felt   n: not felt   space: again{back}   q: quit"
-    question = Question((head,), keys, f"yn {b}")
-    while True:
-        answer = yield from _ask_while_running(question, mat, i)
-        if answer.text == OUT_OF_TIME:
-            line = f"{TIME_LIMIT} Motor off. Did you feel it there?"
-            keys = f"y: felt   n: not felt{back}   q: quit"
-            answer = yield from ask_until_known_key(Question((line,), keys, f"yn{b}"))
-        if answer.text != " ":
-            return answer.text
-        question = question._replace(lines=())
+    keys = f"y: felt   n: not felt   space: stop{back}   q: quit"
+    answer = yield from _ask_while_running(Question((head,), keys, f"yn{b}"), mat, i)
+    if answer.text == OUT_OF_TIME:
+        line = f"{TIME_LIMIT} Motor off. Did you feel it there?"
+        keys = f"y: felt   n: not felt{back}   q: quit"
+        answer = yield from ask_until_known_key(Question((line,), keys, f"yn{b}"))
+    return answer.text
 
 
-def _motor_report(mat: Mat, was_felt: Mapping[str, bool]) -> Iterator[str]:
+def motor_report(mat: Mat, was_felt: Mapping[str, bool]) -> Iterator[str]:
     """Every motor with its answer, then what to check for each motor that was not felt."""
     motors = [motor for _, motor in _present_motors(mat)]
+    words = {True: "felt", False: "NOT FELT", None: "no answer"}
     for motor in motors:
-        felt = "felt" if was_felt[motor.name] else "NOT FELT"
-        yield f"  {motor.name:<20} GPIO {motor.pin:<3} {felt}"
-    missed_motors = [motor for motor in motors if not was_felt[motor.name]]
-    if len(missed_motors) == len(was_felt):
+        yield f"  {motor.name:<20} GPIO {motor.pin:<3} {words[was_felt.get(motor.name)]}"
+    missed_motors = [motor for motor in motors if was_felt.get(motor.name) is False]
+    if len(missed_motors) == len(motors):
         yield (
             "No motor was felt: check the motors' supply, its fuse, the stop switch, and the "
             "ground between Pi and driver."
@@ -164,7 +163,12 @@ def check_stop_switch(mat: Mat) -> Questions[bool | None]:
     """
     i, motor = _present_motors(mat)[0]
     has_read_back = mat.gate is not None and mat.gate.rail_pin is not None
-    press = f"{motor.name} runs gently. Press the stop switch, as you would lying down."
+    intro = (
+        f"{motor.name} will run gently. While it runs, press the stop switch, as you would lying "
+        "down."
+    )
+    yield from ask_until_known_key(Question((intro,), "space: begin   q: quit", " "))
+    press = f"{motor.name} runs. Press the stop switch."
     if has_read_back:
         question = Question((press,), "n: pressed, but it still runs   q: quit", "n")
     else:

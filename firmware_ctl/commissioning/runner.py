@@ -12,7 +12,7 @@ import termios
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from firmware_ctl.commissioning.procedure import Key, Procedure, Questions, Result
 from firmware_ctl.commissioning.terminal import Terminal, print_lines
@@ -30,6 +30,8 @@ from firmware_ctl.hardware.pi import Pi
 from firmware_ctl.session.events import Close, Step, Wake
 from firmware_ctl.storage.state_folder import StateFolder
 from firmware_ctl.timeline.folder import load_mat
+
+_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class BuilderError(FirmwareError):
@@ -145,9 +147,16 @@ class Simulated:
         return key in ("x", "p")
 
 
-def run_procedure(context: Context, mat: Mat, questions: Questions[Result]) -> Result | None:
+def run_procedure(
+    context: Context,
+    mat: Mat,
+    questions: Questions[Result],
+    keep: Callable[[], None] = lambda: None,
+) -> Result | None:
     """Plays questions and returns their result. None: the person quit, or a fault ended them.
 
+    `keep` is called at the end, however that comes, to write down what must not be lost. The motors
+    are off by then, and a signal, such as that of a terminal that closes, does not interrupt it.
     Raises DeviceError if the pins or the state folder cannot be used, or if the dead-man does not
     work.
     """
@@ -163,6 +172,9 @@ def run_procedure(context: Context, mat: Mat, questions: Questions[Result]) -> R
     poller, waker = SelectPoller(), Waker()
     procedure = Procedure(mat, questions)
     with ExitStack() as stack:
+        # The stack closes the pins first, then calls `keep`, then restores the signals.
+        _restore_signals_at_end(stack)
+        stack.callback(keep)
         simulated = None
         if context.is_mock:
             simulated = Simulated(mat, poller.now_ms, waker)
@@ -181,18 +193,20 @@ def run_procedure(context: Context, mat: Mat, questions: Questions[Result]) -> R
         )
         loop = Loop(player, poller, hardware.button)
         keyboard = Keyboard(terminal, procedure, loop, simulated)
-        loop.watch(*hardware.sources, waker, _stop_signals(player, stack), keyboard)
+        loop.watch(*hardware.sources, waker, _stop_signals(player), keyboard)
         loop.run()
     return procedure.result
 
 
-def _stop_signals(player: Player, stack: ExitStack) -> Signals:
-    """A source that ends the procedure at a signal. The stack restores the old handlers."""
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    for number in numbers:
+def _restore_signals_at_end(stack: ExitStack) -> None:
+    for number in _STOP_SIGNALS:
         stack.callback(signal.signal, number, signal.getsignal(number))
     stack.callback(signal.set_wakeup_fd, -1)
-    signals = Signals(numbers)
+
+
+def _stop_signals(player: Player) -> Signals:
+    """A source that ends the procedure at a signal."""
+    signals = Signals(_STOP_SIGNALS)
     signals.on_signal = lambda number: player.step(Close())
     return signals
 

@@ -15,8 +15,11 @@ from typing import Final
 from firmware_ctl.commissioning.procedure import LEAVE_KEYS
 
 WIDTH: Final = 79
-"""Most columns that are used. One is left free, so that a terminal never wraps the status line:
-only the last line of it would be overwritten."""
+"""Most columns that are used. One is left free, so that a terminal never wraps a line of the status
+by itself: the next status would not overwrite the first part of it."""
+
+PARTS_APART: Final = " " * 3
+"""Stands between the parts of a status, such as two keys with their meanings."""
 
 UP: Final = "up"
 DOWN: Final = "down"
@@ -48,8 +51,21 @@ def _wrapped(line: str) -> str:
     return wrapped.replace("\0", " ")
 
 
+def _wrapped_status(status: str) -> list[str]:
+    """The status in as many lines as it needs. A key stays on one line with its meaning: whoever
+    has a motor running must see how to stop it."""
+    lines = [""]
+    for part in status.split(PARTS_APART):
+        line = f"{lines[-1]}{PARTS_APART}{part}" if lines[-1] else part
+        if lines[-1] and len(line) > _width():
+            lines.append(part)
+        else:
+            lines[-1] = line
+    return [line[: _width()] for line in lines]
+
+
 class Terminal:
-    """Single keys as input; lines of text above one status line that is overwritten as output.
+    """Single keys as input; lines of text above a status that is overwritten as output.
 
     The terminal's own mode is restored at the end. Nothing here waits for a slow terminal while a
     motor runs.
@@ -59,6 +75,8 @@ class Terminal:
         self._original_mode = termios.tcgetattr(0)
         self._unsent = b""
         self._status = ""
+        self._status_lines = 1
+        """How many lines of the terminal the status takes."""
 
     def __enter__(self) -> "Terminal":
         mode = termios.tcgetattr(0)
@@ -82,11 +100,13 @@ class Terminal:
         The terminal takes at most 1024 bytes in one call; the next call writes the rest.
         """
         if lines or status != self._status:
-            text = "\r\x1b[K"
+            up = f"\x1b[{self._status_lines - 1}A" if self._status_lines > 1 else ""
+            text = f"\r{up}\x1b[J"
             for line in lines:
                 text += _wrapped(line) + "\n"
-            self._status = status
-            self._unsent += (text + status[: _width()]).encode(errors="replace")
+            wrapped = _wrapped_status(status)
+            self._status, self._status_lines = status, len(wrapped)
+            self._unsent += (text + "\n".join(wrapped)).encode(errors="replace")
         if self._unsent and select.select((), (1,), (), 0)[1]:
             with suppress(OSError):  # If the terminal is gone, `read_keys` returns [""].
                 self._unsent = self._unsent[os.write(1, self._unsent[:1024]) :]

@@ -6,15 +6,18 @@ It knows the steps that `setup` offers too, and the mat file. It never decides w
 
 import argparse
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
+from datetime import datetime
 from typing import Final
 
 from firmware_ctl.commissioning.calibration import MeasuredDuties, calibrate
+from firmware_ctl.commissioning.kept_values import KeptValues
 from firmware_ctl.commissioning.procedure import Questions
 from firmware_ctl.commissioning.questions import (
     check_motors,
     check_start_button,
     check_stop_switch,
+    motor_report,
 )
 from firmware_ctl.commissioning.runner import (
     BuilderError,
@@ -94,13 +97,19 @@ def create_mat_file(path: str) -> None:
 
 
 def run_motor_check(context: Context) -> Outcome:
-    """Failed: a motor was not felt."""
+    """Failed: a motor was not felt, even if the person quit before the last one."""
 
-    def check(mat: Mat) -> Questions[bool]:
-        was_felt = yield from check_motors(mat)
-        return all(was_felt.values())
+    def step() -> Outcome:
+        mat = context.mat
+        was_felt: dict[str, bool] = {}
+        are_all_felt = run_procedure(context, mat, check_motors(mat, was_felt))
+        if are_all_felt:
+            return Outcome.DONE
+        if are_all_felt is None and was_felt:  # The questions ended before their own report.
+            print_lines(*motor_report(mat, was_felt))
+        return Outcome.NOT_DONE if all(was_felt.values()) else Outcome.FAILED
 
-    return _run_check(context, check)
+    return run_in_child(context, step)
 
 
 def run_stop_switch_check(context: Context) -> Outcome:
@@ -127,7 +136,8 @@ def _run_check(context: Context, check: Callable[[Mat], Questions[bool | None]])
 def run_calibration(context: Context, zone: str) -> Outcome:
     """Calibrates a zone. Done: all its motors were measured.
 
-    The mat file is replaced as a whole at the end, or not at all.
+    The mat file is replaced as a whole at the end, or not at all. Only an answer discards measured
+    values: those that are not saved are kept for the next calibration.
     """
     mat = context.mat
     name = zone_name(zone)
@@ -137,11 +147,23 @@ def run_calibration(context: Context, zone: str) -> Outcome:
     _require_own_mat_file(context)
 
     def step() -> Outcome:
-        measured = run_procedure(context, mat, calibrate(mat, name))
-        if not measured or not save_measured(context, mat, measured):
+        kept = KeptValues(context.mat_file)
+        measured: dict[str, MeasuredDuties] = {}
+        questions = calibrate(mat, name, measured, kept.motors)
+
+        def keep() -> None:
+            kept.keep(mat, measured, f"{datetime.now():%Y-%m-%d %H:%M}")
+
+        is_to_write = run_procedure(context, mat, questions, keep)
+        saved_names: Set[str] = frozenset()
+        if is_to_write and measured:
+            saved_names = save_measured(context, mat, measured)
+        kept.drop(measured if is_to_write is False else saved_names)
+        if not saved_names:
             print_lines("The mat file is unchanged.")
-            return Outcome.NOT_DONE
-        is_whole = len(measured) == sum(motor.zone == name for motor in mat.motors)
+        if kept_names := [motor for motor in measured if motor in kept.motors]:
+            print_lines(f"Kept for the next calibration: {', '.join(kept_names)}, in {kept.path}.")
+        is_whole = len(saved_names) == sum(motor.zone == name for motor in mat.motors)
         return Outcome.DONE if is_whole else Outcome.NOT_DONE
 
     return run_in_child(context, step)
@@ -172,27 +194,32 @@ def _require_own_mat_file(context: Context) -> None:
 
 def save_measured(
     context: Context, measured_mat: Mat, measured: Mapping[str, MeasuredDuties]
-) -> bool:
+) -> Set[str]:
     """Writes the values, and tries again as long as the person wants: a full disk or a mistake in
-    the mat file must not cost a calibration. False: the person gave up."""
+    the mat file must not cost a calibration. Returns the names of the motors that are saved."""
     while True:
         try:
             mat = context.mat  # Someone may have edited the file during the measurement.
             pins = {motor.name: motor.pin for motor in mat.motors}
-            changed = [
-                motor.name
-                for motor in measured_mat.motors
-                if motor.name in measured and pins.get(motor.name) != motor.pin
-            ]
+            pins_then = {motor.name: motor.pin for motor in measured_mat.motors}
+            same = {
+                name: duties
+                for name, duties in measured.items()
+                if pins.get(name) == pins_then[name]
+            }
+            changed = ", ".join(name for name in measured if name not in same)
+            sentence = f"the mat file has another pin for {changed} now, or none"
+            if not same:
+                raise BuilderError(sentence)
+            write_duties(context.mat_file, mat, same)
             if changed:
-                raise BuilderError(f"{', '.join(changed)} has another pin now, or is gone")
-            write_duties(context.mat_file, mat, measured)
-            return True
+                print_lines(f"Not saved: {sentence}. Calibrate the zone again to measure it.")
+            return same.keys()
         except FirmwareError as error:
             print_lines("Not saved:", *str(error).splitlines())
-        keys = "Enter: save again, once the cause is fixed   q: discard the measured values"
+        keys = "Enter: save again, once the cause is fixed   q: keep the values for later"
         if ask_key(keys, "\n") == "q":
-            return False
+            return frozenset()
 
 
 def write_duties(path: str, mat: Mat, measured: Mapping[str, MeasuredDuties]) -> None:

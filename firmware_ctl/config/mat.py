@@ -226,6 +226,10 @@ _PORT: Final = table(
     Field("port", plain_text(200), "its device, such as /dev/serial0"),
     Field("baud", integer(1_200, 4_000_000), "bits a second", default=115_200),
 )
+IF_EMPTY: Final = (
+    "copy the reference mat's file, hw/mat.yaml, to this place; or remove the file, and "
+    "`firmware-ctl setup` makes that copy"
+)
 FILE: Final = table(
     "a mat file",
     Field("schema", VERSION, "version of the format", default="1"),
@@ -254,7 +258,7 @@ def read_mat(data: bytes, path: str) -> Mat:
     `path` is only for the mistakes; no file is opened.
     """
     report = Report(path)
-    file = FILE.read(parse(data, report), "the file", report)
+    file = FILE.read(parse(data, report, if_empty=IF_EMPTY), "the file", report)
     if file is not None:
         zones: Mapping[str, tuple[ScalarNode, Block | None]] = file["zones"] or {}
         motors = [motor for _, zone in zones.values() for motor in _motor_blocks(zone)]

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from firmware_ctl.config.mat import FILE, Mat, Motor, read_mat
+from firmware_ctl.config.mat import FILE, IF_EMPTY, Mat, Motor, read_mat
 from firmware_ctl.config.yaml_tree import Report, parse
 from firmware_ctl.errors import AuthorError, DeviceError, Mistake
 
@@ -41,7 +41,8 @@ def _replacements(
 ) -> Iterator[tuple[int, int, str]]:
     """Each value that changes: where it begins and ends in the text, and its new text."""
     line_starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
-    file = FILE.read(parse(mat.source, Report(path)), "the file", Report(path))
+    root = parse(mat.source, Report(path), if_empty=IF_EMPTY)
+    file = FILE.read(root, "the file", Report(path))
     assert file is not None  # the mat was read from it
     for _, zone in file["zones"].values():
         for motor in zone["motors"]:

@@ -146,23 +146,28 @@ def duplicate(noun: str, text: str, first: Node) -> str:
 
 
 def parse(
-    data: bytes, report: Report, parser: Callable[[str], EventParser] = FASTEST_PARSER
+    data: bytes,
+    report: Report,
+    parser: Callable[[str], EventParser] = FASTEST_PARSER,
+    *,
+    if_empty: str = "`firmware-ctl new NAME` writes one to start from",
 ) -> Node:
     """The root node of the file's one document.
 
+    `if_empty`: what a person can do about a file of this kind that is empty.
     Raises AuthorError if the text cannot be read as a tree. Duplicate keys, keys that are not
     scalars, and tags are only reported, so that the reader of the tree can find more mistakes.
     """
     text = _decoded(data, report)
     try:
-        return _TreeBuilder(parser(text), report).build()
+        return _TreeBuilder(parser(text), report, if_empty).build()
     except AuthorError:
         raise
     except yaml.MarkedYAMLError as error:
         if "nesting depth" in (error.problem or "") and parser is not yaml.BaseLoader:
             # libyaml 0.2.6 refuses deep nesting while it looks ahead, and gives no useful place.
             # The parser in Python reads as far as the node that exceeds DEPTH_MAX.
-            return parse(data, report, yaml.BaseLoader)
+            return parse(data, report, yaml.BaseLoader, if_empty=if_empty)
         row, column, sentence = explain(error, text)
         report.give_up(row + 1, column + 1, sentence)
     except (yaml.YAMLError, ValueError, OverflowError) as error:
@@ -199,18 +204,17 @@ class _TreeBuilder:
     Neither keeps the place of an alias, or whether a tag was written.
     """
 
-    def __init__(self, parser: EventParser, report: Report) -> None:
+    def __init__(self, parser: EventParser, report: Report, if_empty: str) -> None:
         self._next_event = parser.get_event
         self._report = report
+        self._if_empty = if_empty
         self._anchors: dict[str, Node] = {}
         self._aliased = 0
 
     def build(self) -> Node:
         self._next_event()  # the start of the stream
         if type(self._next_event()) is StreamEndEvent:
-            self._report.give_up(
-                1, 1, "the file is empty; `firmware-ctl new NAME` writes one to start from"
-            )
+            self._report.give_up(1, 1, f"the file is empty; {self._if_empty}")
         root = self._node(self._next_event(), 0)
         self._next_event()  # the end of the document
         event = self._next_event()

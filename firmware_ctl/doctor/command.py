@@ -138,9 +138,19 @@ def _read_mat(machine: Machine, path: str | None) -> tuple[Mat | None, list[Find
 # ---- printing
 
 WIDTH: Final = 79
+LEAST_WIDTH: Final = 30
+"""A narrower terminal breaks the lines itself: half of such a line is the subject."""
 
 
-def lines_of(findings: list[Result]) -> Iterator[str]:
+def _width() -> int:
+    try:
+        columns = os.get_terminal_size(1).columns
+    except OSError:
+        return WIDTH  # The output is a file or a pipe.
+    return max(LEAST_WIDTH, min(WIDTH, columns)) if columns else WIDTH
+
+
+def lines_of(findings: list[Result], width: int = WIDTH) -> Iterator[str]:
     """For each subject one paragraph of all that is ok, then each other finding with its fix."""
     for subject in dict.fromkeys(subject for subject, _ in findings):
         of_subject = [finding for name, finding in findings if name == subject]
@@ -148,12 +158,12 @@ def lines_of(findings: list[Result]) -> Iterator[str]:
         paragraphs = [ok(all_ok)] if all_ok else []
         head = f"{subject:<9} "
         for finding in paragraphs + [finding for finding in of_subject if finding.word != "ok"]:
-            yield from _wrapped(f"{head}{finding.word:<5}", finding.sentence)
+            yield from _wrapped(f"{head}{finding.word:<5}", finding.sentence, width)
             head = " " * len(head)
             if finding.fix:
-                yield from _wrapped(f"{head}fix  ", finding.fix)
+                yield from _wrapped(f"{head}fix  ", finding.fix, width)
             if finding.edit is not None:
-                yield from _wrapped(f"{head}fix  ", _as_text(finding.edit))
+                yield from _wrapped(f"{head}fix  ", _as_text(finding.edit), width)
 
 
 def _as_text(edit: Edit) -> str:
@@ -165,12 +175,12 @@ def _as_json(subject: str, finding: Finding) -> dict[str, object]:
     return {"subject": subject, **finding._asdict(), "edit": edit}
 
 
-def _wrapped(head: str, text: str) -> list[str]:
+def _wrapped(head: str, text: str, width: int) -> list[str]:
     # People copy a command in backticks, so it must not be broken over two lines.
     unbroken = re.sub("`[^`]*`", lambda match: match[0].replace(" ", "\0"), printable(text))
     lines = textwrap.wrap(
         unbroken,
-        WIDTH,
+        width,
         initial_indent=head,
         subsequent_indent=" " * len(head),
         break_long_words=False,
@@ -191,9 +201,9 @@ def doctor(args: argparse.Namespace) -> int:
 
         print(json.dumps([_as_json(subject, finding) for subject, finding in findings], indent=2))
     else:
-        for line in lines_of(findings):
-            print(line)
-        print(f"\n{summary(findings)}")
+        print(*lines_of(findings, _width()), "", sep="\n")
+        for sentence in summary(findings).splitlines():
+            print(*_wrapped("", sentence, _width()), sep="\n")
     edits = list(dict.fromkeys(finding.edit for _, finding in findings if finding.edit))
     if edits and not args.json and os.isatty(0) and os.isatty(1):
         if os.geteuid() == 0:
@@ -202,7 +212,8 @@ def doctor(args: argparse.Namespace) -> int:
             for line in add_lines(machine, edits, input):
                 print(line)
         else:
-            print("`sudo firmware-ctl doctor` adds the lines for you, and asks before each.")
+            hint = "`sudo firmware-ctl doctor` adds the lines for you, and asks before each."
+            print(*_wrapped("", hint, _width()), sep="\n")
     return 1 if any(finding.word == "BAD" for _, finding in findings) else 0
 
 

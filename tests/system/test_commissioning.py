@@ -12,8 +12,9 @@ import pytest
 from firmware_ctl.cli.guarded import guarded
 from firmware_ctl.commissioning import wiring
 from firmware_ctl.commissioning.calibration import MeasuredDuties
-from firmware_ctl.commissioning.runner import BuilderError, Context
-from firmware_ctl.commissioning.wiring import run_calibration, write_duties
+from firmware_ctl.commissioning.procedure import Questions
+from firmware_ctl.commissioning.runner import BuilderError, Context, Outcome
+from firmware_ctl.commissioning.wiring import run_calibration, run_motor_check, write_duties
 from firmware_ctl.config import paths
 from firmware_ctl.config.mat import Mat, read_mat
 from firmware_ctl.storage.files import atomic_write
@@ -24,6 +25,7 @@ from tests.support.builder import (
     see_and_type,
 )
 from tests.support.process import PATIENCE_S, ROOT, Terminal, call
+from tests.support.worlds_procedure import Script
 
 SHIPPED = str(ROOT / "hw" / "mat.yaml")
 
@@ -222,7 +224,7 @@ def test_measured_values_that_cannot_be_saved_are_saved_once_the_cause_is_fixed(
 
     monkeypatch.setattr(wiring, "ask_key", fix)
     context = Context(str(mat_file), "", True, guarded)
-    assert wiring.save_measured(context, mat, {"only": MeasuredDuties(8, 5)})
+    assert wiring.save_measured(context, mat, {"only": MeasuredDuties(8, 5)}) == {"only"}
     assert "Not saved:" in capfd.readouterr().out
     changed = QUICK.replace("start: 4%, hold: 3%", "start: 8%, hold: 5%")
     assert mat_file.read_text() == changed + "# edited meanwhile\n"
@@ -237,8 +239,56 @@ def test_measured_values_of_a_motor_that_is_another_one_now_are_not_saved(
     monkeypatch.setattr(wiring, "ask_key", lambda *_: "q")
     context = Context(str(mat_file), "", True, guarded)
     assert not wiring.save_measured(context, mat, {"only": MeasuredDuties(8, 5)})
-    assert "only has another pin now, or is gone" in capfd.readouterr().out
+    assert "the mat file has another pin for only now, or none" in capfd.readouterr().out
     assert mat_file.read_text() == edited
+
+
+def test_measured_values_of_the_other_motors_are_saved_if_one_is_another_one_now(
+    mat_file: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    second = QUICK.splitlines(keepends=True)[-1].replace("only", "right").replace("22", "23")
+    mat_file.write_text(QUICK + second)
+    mat = mat_of(mat_file)
+    edited = mat_file.read_text().replace("pin: 23", "pin: 24")
+    mat_file.write_text(edited)
+    context = Context(str(mat_file), "", True, guarded)
+    duties = {"only": MeasuredDuties(8, 5), "right": MeasuredDuties(9, 6)}
+    assert wiring.save_measured(context, mat, duties) == {"only"}
+    assert mat_file.read_text() == edited.replace("start: 4%, hold: 3%", "start: 8%, hold: 5%", 1)
+    shown = " ".join(capfd.readouterr().out.split())
+    assert "Not saved: the mat file has another pin for right now, or none." in shown
+
+
+# ---- a check that was left
+
+
+@pytest.mark.parametrize("end", ["q", "TERM"])
+def test_wiring_that_was_left_names_the_motors_that_were_answered(
+    terminals: list[Terminal], mat_file: Path, tmp_path: Path, end: str
+) -> None:
+    terminal = open_terminal(terminals, tmp_path, "wiring", "--mock", "--mat", str(mat_file))
+    see_and_type(terminal, ("space: begin", " "), ("(turns)   y: felt", "n"))
+    see_and_type(terminal, ("space: run those not felt again", " "), ("the motor starts", ""))
+    if end == "q":
+        terminal.type("q")
+    else:
+        terminal.process.send_signal(signal.SIGTERM)
+    terminal.see("the motors are off")
+    terminal.see("only                 GPIO 22  NOT FELT")
+    assert exit_code(terminal) == 1
+
+
+@pytest.mark.parametrize(("key", "outcome"), [("n", Outcome.FAILED), ("y", Outcome.NOT_DONE)])
+def test_wiring_that_was_left_has_failed_if_a_motor_was_not_felt(
+    mat_file: Path, monkeypatch: pytest.MonkeyPatch, key: str, outcome: Outcome
+) -> None:
+    def left(context: Context, mat: Mat, questions: Questions[bool]) -> None:
+        Script(questions, mat).keys((1_000, " "), (4_000, key), (5_000, "q"))
+
+    second = QUICK.splitlines(keepends=True)[-1].replace("only", "right").replace("22", "23")
+    mat_file.write_text(QUICK + second)
+    monkeypatch.setattr(wiring, "run_procedure", left)
+    assert run_motor_check(Context(str(mat_file), "", True, guarded)) is outcome
 
 
 # ---- the code for real pins, on simulated ones
@@ -306,10 +356,10 @@ def test_check_that_failed_in_the_child_is_marked_by_setup(
     terminal = Terminal(tmp_path, program=[sys.executable, "-c", ON_PINS, *words])
     terminals.append(terminal)
     see_and_type(terminal, ("Enter: do it", "3"), (">  3 stop switch", ""), ("Enter: do it", "\r"))
-    see_and_type(terminal, ("n: it still runs", "n"))
+    see_and_type(terminal, ("space: begin", " "), ("n: it still runs", "n"))
     terminal.see("THE STOP SWITCH DOES NOT STOP THE MOTOR.")
     see_and_type(terminal, ("Enter: continue", "\r"), ("Enter: do it", "\r"))
-    see_and_type(terminal, ("the motor starts", "q"))
+    see_and_type(terminal, ("space: begin", " "), ("the motor starts", "q"))
     terminal.see("This step is not done yet")
     see_and_type(terminal, ("Enter: do it", "q"))
     terminal.see("Stopped here.")

@@ -163,6 +163,7 @@ def viewed(
     [
         ("4q", 3, b"select neck\r\n!", "the daemon ended with exit code 3."),
         ("4\x03", 3, b"select neck\r\n!", "the daemon ended with exit code 3."),
+        ("4\x04", 3, b"select neck\r\n!", "the daemon ended with exit code 3."),
         (
             "\x1b[A!h",
             3,
@@ -171,7 +172,7 @@ def viewed(
         ),
         (" ", 1, b"press\r\n", "the daemon was killed by signal 9 (SIGKILL)."),
     ],
-    ids=["q", "ctrl-c", "sigterm", "killed"],
+    ids=["q", "ctrl-c", "ctrl-d", "sigterm", "killed"],
 )
 def test_in_a_terminal_that_is_restored_whatever_happens(
     keys: str, code: int, heard: bytes, reason: str, tmp_path: Path

@@ -9,6 +9,7 @@ from firmware_ctl.commissioning.procedure import (
     OTHER_KEY,
     OUT_OF_TIME,
     QUIT,
+    SPACE,
     Answer,
     Question,
     Questions,
@@ -134,7 +135,7 @@ def test_question_that_takes_quit_ends_when_the_terminal_is_gone() -> None:
 
 def test_key_before_the_question_opens_answers_nothing_and_the_motor_runs_on() -> None:
     script = Script(ask_in_turn(UP._replace(opens_after_ms=900)))
-    assert script.procedure.prompt == "the motor starts   q: quit"
+    assert script.procedure.prompt == "the motor starts   space: stop   q: quit"
     script.at(100, "t")
     assert script.lines[-1] == "Too early: the motor has not had time to start. It goes on."
     assert script.procedure.is_moving
@@ -142,7 +143,10 @@ def test_key_before_the_question_opens_answers_nothing_and_the_motor_runs_on() -
     assert script.at(1_000, "t").procedure.result == [Answer("t", 6)]
 
 
-def test_unknown_key_before_the_question_opens_turns_the_motor_off() -> None:
-    script = Script(ask_in_turn(UP._replace(opens_after_ms=900))).at(100, "z")
-    assert script.procedure.result == [Answer(OTHER_KEY, 2)]
+@pytest.mark.parametrize(("key", "text"), [("z", OTHER_KEY), (" ", SPACE)])
+def test_unknown_key_or_space_before_the_question_opens_turns_the_motor_off(
+    key: str, text: str
+) -> None:
+    script = Script(ask_in_turn(UP._replace(opens_after_ms=900, keys="t "))).at(100, key)
+    assert script.procedure.result == [Answer(text, 2)]
     assert script.duties[-1] == (100, SILENCE)

@@ -7,7 +7,9 @@ from firmware_ctl.commissioning.questions import (
     check_motors,
     check_start_button,
     check_stop_switch,
+    motor_report,
 )
+from firmware_ctl.config.mat import Mat
 from firmware_ctl.session.button import Contact
 from firmware_ctl.session.events import Contacts, Fault
 from tests.support.worlds import MAT, SILENCE
@@ -17,7 +19,7 @@ from tests.support.worlds_procedure import GATED, NO_RAIL, Script, ran_ms
 
 
 def test_check_motors_announces_each_motor_and_runs_it_gently_and_alone() -> None:
-    script = Script(check_motors(MAT)).at(5_000)
+    script = Script(check_motors(MAT, felt := {})).at(5_000)
     assert script.duties == []  # nothing moves before a key
     script.keys((5_000, "z"), (6_000, " "), (9_000, "y"), (12_000, "n"), (15_000, "y"))
     assert script.lines[1:-4] == [
@@ -29,7 +31,8 @@ def test_check_motors_announces_each_motor_and_runs_it_gently_and_alone() -> Non
         "3/3  right: GPIO 23, back, right side",
         "     felt",
     ]
-    assert script.at(16_000, "\n").procedure.result == {"neck": True, "left": False, "right": True}
+    assert script.at(16_000, "\n").procedure.result is False
+    assert felt == {"neck": True, "left": False, "right": True}
     begins = [at for (at, duty), (_, before) in zip(script.duties[1:], script.duties, strict=False)
               if [d > 0 for d in duty] != [d > 0 for d in before]]  # fmt: skip
     assert begins == [9_000, 12_000, 15_000]
@@ -47,7 +50,7 @@ def test_gentle_drive_of_a_motor_with_kick_begins_with_a_gentle_kick() -> None:
         for zone in MAT.zones
     )  # fmt: skip
     mat = MAT._replace(zones=zones)
-    script = Script(check_motors(mat), mat).at(1_000, " ").at(3_500)
+    script = Script(check_motors(mat, {}), mat).at(1_000, " ").at(3_500)
     changes = [(at - 1_000, duty[0]) for at, duty in script.duties]
     assert changes[:2] == [(0, 50), (100, 23)]
     assert [duty for at, duty in changes if 1_000 <= at < 1_100] == [80]
@@ -55,8 +58,8 @@ def test_gentle_drive_of_a_motor_with_kick_begins_with_a_gentle_kick() -> None:
 
 
 def test_check_motors_with_repeat_unknown_key_and_time_limit() -> None:
-    script = Script(check_motors(MAT)).at(1_000, " ")
-    script.at(3_000, " ").at(5_000, "z").at(6_000)
+    script = Script(check_motors(MAT, {})).at(1_000, " ")
+    script.at(5_000, "z").at(6_000)
     assert script.duties[-1] == (5_000, SILENCE)
     assert script.lines[-1] == "Unknown key. Motor off."
     script.at(7_000, "y")  # answers no question now
@@ -78,33 +81,33 @@ def test_check_motors_with_repeat_unknown_key_and_time_limit() -> None:
 def test_check_motors_with_a_press_or_without_supply_keeps_the_answers(
     event: Contacts | Fault, line: str
 ) -> None:
-    script = Script(check_motors(GATED), GATED).at(500, Contacts(Contact.RELEASED))
+    script = Script(check_motors(GATED, felt := {}), GATED).at(500, Contacts(Contact.RELEASED))
     script.keys((1_000, " "), (4_000, "y")).at(6_000, event)
     assert (script.duties[-1], script.lines[-1]) == ((6_000, SILENCE), line)
     script.keys((7_000, " "), (10_000, "y"), (13_000, "y"))
-    assert script.procedure.result == {"neck": True, "left": True, "right": True}
+    assert felt == {"neck": True, "left": True, "right": True}
 
 
 def test_check_motors_goes_back_one_motor() -> None:
-    script = Script(check_motors(MAT)).keys((1_000, " "), (4_000, "n"))
+    script = Script(check_motors(MAT, felt := {})).keys((1_000, " "), (4_000, "n"))
     assert "b: back" in script.at(7_000).procedure.prompt
     script.at(7_000, "b")
     assert script.lines[-1] == "1/3  neck: GPIO 17, neck, left side"
     assert script.procedure.is_moving
     assert "b: back" not in script.at(9_000).procedure.prompt
     script.keys((10_000, "y"), (13_000, "y"), (16_000, "y"))
-    assert script.procedure.result == {"neck": True, "left": True, "right": True}
+    assert felt == {"neck": True, "left": True, "right": True}
 
 
 def test_check_motors_accepts_no_answer_before_the_motor_had_time_to_start() -> None:
-    script = Script(check_motors(MAT)).at(1_000, " ").at(1_200, "y")
+    script = Script(check_motors(MAT, {})).at(1_000, " ").at(1_200, "y")
     assert script.lines[-1].startswith("Too early: the motor has not had time to start.")
     assert script.procedure.is_moving
     assert script.at(2_900, "y").lines[-2] == "     felt"
 
 
 def test_check_motors_runs_those_not_felt_again() -> None:
-    script = Script(check_motors(MAT))
+    script = Script(check_motors(MAT, felt := {}))
     script.keys((1_000, " "), (4_000, "y"), (7_000, "n"), (10_000, "n"))
     assert script.lines[-5:] == [
         "  neck                 GPIO 17  felt",
@@ -118,11 +121,11 @@ def test_check_motors_runs_those_not_felt_again() -> None:
     assert script.lines[-1] == "1/2  left: GPIO 22, back, left side"
     script.keys((63_000, "y"), (66_000, "y"))
     assert script.lines[-1] == "  right                GPIO 23  felt"
-    assert script.procedure.result == {"neck": True, "left": True, "right": True}
+    assert felt == {"neck": True, "left": True, "right": True}
 
 
 def test_check_motors_without_any_motor_felt_names_what_they_share() -> None:
-    script = Script(check_motors(MAT))
+    script = Script(check_motors(MAT, {}))
     script.keys((1_000, " "), (4_000, "n"), (7_000, "n"), (10_000, "n"))
     assert script.lines[-1] == (
         "No motor was felt: check the motors' supply, its fuse, the stop switch, and the ground between Pi and driver."
@@ -131,21 +134,54 @@ def test_check_motors_without_any_motor_felt_names_what_they_share() -> None:
 
 def test_check_motors_skips_an_absent_zone() -> None:
     mat = MAT._replace(zones=(MAT.zones[0]._replace(present=False), MAT.zones[1]))
-    script = Script(check_motors(mat), mat).keys((1_000, " "), (3_000, "y"), (5_000, "y"))
-    assert script.procedure.result == {"left": True, "right": True}
+    Script(check_motors(mat, felt := {}), mat).keys((1_000, " "), (3_000, "y"), (5_000, "y"))
+    assert felt == {"left": True, "right": True}
+
+
+@pytest.mark.parametrize("at_ms", [1_800, 6_000])
+def test_space_stops_a_running_motor_and_starts_it_from_rest_only(at_ms: int) -> None:
+    script = Script(check_motors(MAT, {})).at(1_000, " ").at(at_ms - 1)
+    assert script.procedure.is_moving
+    script.at(at_ms, " ")
+    assert script.duties[-1] == (at_ms, SILENCE)
+    assert script.lines[-1] == "Motor off."
+    assert script.procedure.prompt == "space: run it again   q: quit"
+    script.keys(*((at_ms + after_ms, " ") for after_ms in (300, 600, 900)))  # pressed in fright
+    assert not script.procedure.is_moving
+    script.at(at_ms + 2_000, " ").at(at_ms + 5_000)
+    assert script.procedure.is_moving
+    assert script.procedure.prompt == "y: felt   n: not felt   space: stop   q: quit"
+
+
+def test_motor_report_of_a_part_of_the_motors() -> None:
+    assert list(motor_report(MAT, {"neck": True, "left": False})) == [
+        "  neck                 GPIO 17  felt",
+        "  left                 GPIO 22  NOT FELT",
+        "  right                GPIO 23  no answer",
+        "left: if nothing ran, check the wire from GPIO 22 to its driver, the plug and the PTC. If another motor ran, two wires or header pins are swapped: fix the wiring, not the mat file.",
+    ]
 
 
 # ---- stop switch and start button
 
 
+def begun_stop_switch_check(mat: Mat = MAT) -> Script:
+    script = Script(check_stop_switch(mat), mat)
+    assert script.procedure.prompt == "space: begin   q: quit"
+    assert not script.procedure.is_moving  # the key that opened the check starts no motor
+    return script.at(0, " ")
+
+
 def test_check_stop_switch_with_read_back() -> None:
-    script = Script(check_stop_switch(GATED), GATED).at(2_000, NO_RAIL)
+    script = begun_stop_switch_check(GATED).at(2_000, NO_RAIL)
     assert script.duties[-1] == (2_000, SILENCE)
     assert script.procedure.fault == NO_RAIL  # the latch trips with it
     script.at(2_020)
     assert script.procedure.fault is None  # and the latch is reset
     script.keys((4_000, " "), (6_000, "y"))
-    assert script.lines[1:] == [
+    assert script.lines == [
+        "neck will run gently. While it runs, press the stop switch, as you would lying down.",
+        "neck runs. Press the stop switch.",
         "The read-back shows that the motors' supply is off.",
         "Release it: turn or pull it.",
         "neck runs again, gently.",
@@ -154,24 +190,24 @@ def test_check_stop_switch_with_read_back() -> None:
 
 
 def test_check_stop_switch_without_read_back_asks_the_person() -> None:
-    script = Script(check_stop_switch(MAT)).keys((2_000, "y"), (4_000, " "), (6_000, "y"))
+    script = begun_stop_switch_check().keys((2_000, "y"), (4_000, " "), (6_000, "y"))
     assert script.procedure.result is True
-    script = Script(check_stop_switch(MAT)).at(2_000, "n")
+    script = begun_stop_switch_check().at(2_000, "n")
     assert script.procedure.result is False
     assert script.lines[-1].startswith("THE STOP SWITCH DOES NOT STOP THE MOTOR. Do not use")
-    script = Script(check_stop_switch(MAT)).at(70_000)
+    script = begun_stop_switch_check().at(70_000)
     assert (script.procedure.result, script.lines[-1]) == (
         None,
         "60-second limit reached. The stop switch was not pressed in time.",
     )
-    script = Script(check_stop_switch(GATED), GATED).at(
+    script = begun_stop_switch_check(GATED).at(
         2_000, Fault(NO_RAIL.code, NO_RAIL.message, is_persistent=True)
     )
     assert (script.procedure.closed, script.procedure.result) == (True, None)
 
 
 def test_check_stop_switch_that_is_not_released_asks_again() -> None:
-    script = Script(check_stop_switch(GATED), GATED).at(2_000, NO_RAIL)
+    script = begun_stop_switch_check(GATED).at(2_000, NO_RAIL)
     script.at(4_000, " ").at(6_000, NO_RAIL)
     assert script.lines[-1] == "Check that the stop switch is released, then check the fuse."
     assert not script.procedure.is_moving
@@ -180,7 +216,7 @@ def test_check_stop_switch_that_is_not_released_asks_again() -> None:
 
 
 def test_check_stop_switch_accepts_no_answer_before_the_motor_had_time_to_start() -> None:
-    script = Script(check_stop_switch(MAT)).at(300, "y")
+    script = begun_stop_switch_check().at(300, "y")
     assert script.lines[-1].startswith("Too early")
     assert script.procedure.is_moving
 

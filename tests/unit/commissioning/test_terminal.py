@@ -45,11 +45,17 @@ def test_print_lines_wraps_at_the_width_and_keeps_a_command_in_one_piece() -> No
     assert text == f"Stopped here, half way through. Run\n  {command}\n  to continue.\n"
 
 
-def test_status_that_is_longer_than_the_terminal_is_cut() -> None:
+def test_status_that_is_longer_than_the_terminal_takes_more_lines() -> None:
+    status = " 40 % (turns)   y: felt   n: not felt   space: stop   b: back   q: quit"
     with narrow_terminal() as master, Terminal() as terminal:
-        terminal.show((), "Enter: do it   s: skip   b: back   digit: go to a step   q: quit")
-        text = shown(master)
-    assert text == "\r\x1b[KEnter: do it   s: skip   b: back   digi"
+        terminal.show((), status)
+        assert shown(master) == (
+            "\r\x1b[J 40 % (turns)   y: felt   n: not felt\nspace: stop   b: back   q: quit"
+        )
+        terminal.show(("Motor off.",), "q: quit")  # overwrites both lines
+        assert shown(master) == "\r\x1b[1A\x1b[JMotor off.\nq: quit"
+        terminal.show((), "x" * 60)  # no place to divide it
+        assert shown(master) == "\r\x1b[J" + "x" * 39
 
 
 @pytest.mark.parametrize(

@@ -316,3 +316,11 @@ def test_read_mat_with_mistakes_reports_each_with_its_place(
     with pytest.raises(AuthorError) as error:
         read_mat(text.encode(), "m.yaml")
     assert str(error.value).split("\n") == [f"m.yaml:{mistake}" for mistake in mistakes]
+
+
+def test_read_mat_of_an_empty_file_names_a_mat_file_to_start_from() -> None:
+    with pytest.raises(AuthorError) as error:
+        read_mat(b"# nothing\n", "m.yaml")
+    assert str(error.value) == (
+        "m.yaml:1:1: the file is empty; copy the reference mat's file, hw/mat.yaml, to this place; or remove the file, and `firmware-ctl setup` makes that copy"
+    )

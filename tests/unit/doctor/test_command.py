@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -132,6 +133,26 @@ def test_mistakes_of_the_mat_file_are_bad_and_other_checks_still_run(machine: Ma
         "BAD /etc/firmware-ctl/mat.yaml: pin: GPIO 4 is pulled up at boot, the motor would run; use 9 to 27 > correct the line; then doctor checks pins and ports too",
         f"{KEEPS} keeps outputs > the firmware ignored `dtparam=strict_gpiod` in config.txt: {UPDATE}",
     ]
+
+
+def test_doctor_on_a_narrow_terminal_divides_lines_between_words(
+    machine: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = machine(PI_4)
+    monkeypatch.setattr(command, "Machine", lambda: here)
+    shown = {}
+    for columns in (36, 200, 0):  # a serial line without a size has 0 columns
+        size = os.terminal_size((columns, 20))
+        monkeypatch.setattr("os.get_terminal_size", lambda fd, size=size: size)
+        command.doctor(argparse.Namespace(mat=None, json=False))
+        shown[columns] = capsys.readouterr().out
+    head = len("machine   note ")
+    for line in shown[36].splitlines():
+        # Only one word alone, such as a path, or a command may be longer than the terminal.
+        assert len(line) <= 36 or "`" in line or " " not in line[head:].strip(), line
+    assert shown[200] == shown[0]
+    assert 70 < max(map(len, shown[0].splitlines())) < 80
+    assert [*shown[36].split()] == [*shown[0].split()]
 
 
 @pytest.mark.parametrize(
