@@ -285,6 +285,23 @@ def test_setup_marks_a_failed_stop_switch_and_plays_no_session(
     assert exit_code(terminal) == 1
 
 
+def test_motor_that_was_not_felt_is_kept_when_the_person_quits_and_skips(
+    terminals: list[Terminal], mat_file: Path, tmp_path: Path
+) -> None:
+    path = write_progress(tmp_path, "done mat file", "done doctor", *CHECKED[:2])
+    terminal = open_terminal(terminals, tmp_path, *setup_words(mat_file, tmp_path))
+    see_step(terminal, 5, "wiring")
+    terminal.type("\r")
+    see_and_type(terminal, ("space: begin", " "), ("(turns)   y: felt", "n"))
+    see_and_type(terminal, ("Enter: finish", "q"), ("Enter: continue", "\r"))
+    see_and_type(terminal, ("Enter: do it", "s"), ("wiring stays FAILED", ""))
+    see_and_type(terminal, ("Enter: do it", "7"), ("Enter: do it", "\r"))
+    terminal.see("Nobody may lie on the mat: wiring failed.")
+    see_and_type(terminal, ("Enter: continue", "\r"), ("Enter: do it", "q"))
+    assert exit_code(terminal) == 1
+    assert path.read_text().splitlines()[-1] == "failed wiring"
+
+
 def test_first_session_on_a_mat_with_a_mistake_shows_it_and_asks_nobody_to_lie_down(
     terminals: list[Terminal], mat_file: Path, tmp_path: Path
 ) -> None:
