@@ -279,7 +279,7 @@ def test_setup_marks_a_failed_stop_switch_and_plays_no_session(
     terminal = open_terminal(terminals, tmp_path, *words)
     see_step(terminal, 3, "stop switch")
     terminal.type("8")
-    see_and_type(terminal, (">  8 service", "s"))
+    see_and_type(terminal, (">  8 service", ""), ("Enter: do it", "s"))
     terminal.see("FAILED: stop switch. Nobody may lie on the mat before this is fixed.")
     assert exit_code(terminal) == 1
 
@@ -292,7 +292,7 @@ def test_first_session_on_a_mat_with_a_mistake_shows_it_and_asks_nobody_to_lie_d
     terminal = open_terminal(terminals, tmp_path, *setup_words(mat_file, tmp_path))
     terminal.see("Enter: do it")
     # A mistake in the file hides its zones: the shipped mat has three, so that 9 is the session.
-    see_and_type(terminal, ("", "9"), (">  9 first session", "\r"))
+    see_and_type(terminal, ("", "9"), (">  9 first session", ""), ("Enter: do it", "\r"))
     terminal.see("in another window,")
     see_and_type(terminal, ("Enter: continue", "\r"), ("Enter: do it", "q"))
     assert exit_code(terminal) == 1
