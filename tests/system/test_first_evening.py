@@ -310,7 +310,7 @@ def test_first_session_on_a_mat_with_a_mistake_shows_it_and_asks_nobody_to_lie_d
     terminal = open_terminal(terminals, tmp_path, *setup_words(mat_file, tmp_path))
     terminal.see("Enter: do it")
     # A mistake in the file hides its zones: the shipped mat has three, so that 9 is the session.
-    see_and_type(terminal, ("", "9"), (">  9 first session", "\r"))
+    see_and_type(terminal, ("", "9"), (">  9 first session", ""), ("Enter: do it", "\r"))
     terminal.see("in another window,")
     see_and_type(terminal, ("Enter: continue", "\r"), ("Enter: do it", "q"))
     assert exit_code(terminal) == 1
