@@ -122,11 +122,9 @@ power of each motor rises and falls slowly; you press a key when the motor
 begins to turn and when it stops. Space, q and Ctrl-C turn it off at any time."""
 
 SETUP: Final = """
-A list of steps: the mat file, doctor, the stop switch and the start button; then
-those in which someone may lie on the mat, the motors, their calibration and the
-first session; last the service. Each takes some minutes; you can skip or repeat
-it, quit, and continue there another day. While a check has failed, nobody is
-asked to lie down. A check is open again when its pins in the mat file change.
+Step by step: mat file, doctor, stop switch and start button, then what someone
+lies on the mat for, then the service. Skip, repeat or quit, and continue there
+another day. While a check has failed, no later step asks anyone to lie down.
 `setup --mock` is the same evening without hardware."""
 
 
