@@ -122,9 +122,9 @@ power of each motor rises and falls slowly; you press a key when the motor
 begins to turn and when it stops. Space, q and Ctrl-C turn it off at any time."""
 
 SETUP: Final = """
-A list of steps, from the mat file, the motors and their calibration to the stop
-switch, the start button, the first session and the service. Each takes some
-minutes; you can skip or repeat it, quit, and continue there another day.
+Step by step: mat file, doctor, stop switch and start button, then what someone
+lies on the mat for, then the service. Skip, repeat or quit, and continue there
+another day. While a check has failed, no later step asks anyone to lie down.
 `setup --mock` is the same evening without hardware."""
 
 

@@ -1,7 +1,8 @@
 """The `setup` command: guides a builder through the first evening, step by step.
 
-It knows the order of the steps, and keeps in a file of the state folder which of them are done, so
-that a person can quit and continue later. It never knows how a step works: other commands do.
+It knows the order of the steps, and which of them must not have failed before another one: nobody
+lies on a mat whose stop switch does not stop it. A person can quit and continue later. It never
+knows how a step works: other commands do.
 """
 
 import argparse
@@ -9,12 +10,22 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Final, NamedTuple
 
 from firmware_ctl.commissioning.first_session import FIRST_PROFILE, Commands, play_first_session
+from firmware_ctl.commissioning.menu import Menu
+from firmware_ctl.commissioning.progress import (
+    DONE,
+    FAILED,
+    OPEN,
+    SKIPPED,
+    UNFINISHED,
+    Progress,
+    only_setup,
+)
 from firmware_ctl.commissioning.runner import BuilderError, Context, Outcome
 from firmware_ctl.commissioning.terminal import DOWN, UP, ask_key, print_lines, wait_for_enter
 from firmware_ctl.commissioning.wiring import (
@@ -26,16 +37,19 @@ from firmware_ctl.commissioning.wiring import (
     run_stop_switch_check,
 )
 from firmware_ctl.config import paths, shipped
+from firmware_ctl.config.mat import Mat, Motor
 from firmware_ctl.doctor import command as doctor
 from firmware_ctl.errors import AuthorError, FirmwareError
-from firmware_ctl.storage.files import atomic_write, open_regular
 from firmware_ctl.timeline.folder import load_mat
 
-DONE: Final = "done"
-SKIPPED: Final = "skipped"
-FAILED: Final = "failed"
+MAT_FILE: Final = "mat file"
+DOCTOR: Final = "doctor"
+WIRING: Final = "wiring"
+FIRST_SESSION: Final = "first session"
 STOPS: Final = ("stop switch", "start button")
-"""The steps that check what stops the mat. While one has failed, nobody may lie on the mat."""
+"""The steps that check what stops the mat."""
+SAFETY: Final = (*STOPS, WIRING)
+"""The checks that must have a result before someone lies down, or be skipped on purpose."""
 DIGITS: Final = "1234567890"
 """The keys that go to a step: 0 goes to the tenth."""
 
@@ -44,6 +58,11 @@ class SetupStep(NamedTuple):
     name: str
     about: str
     run: Callable[[Context], Outcome]
+    needs: tuple[str, ...] = ()
+    """Steps that must not have failed before this one begins. Those in `SAFETY` must also have been
+    done, or skipped on purpose."""
+    checks: str = ""
+    """The pins that the step checks. Once they have changed, the step is open again."""
 
 
 def setup(args: argparse.Namespace, commands: Commands) -> int:
@@ -58,14 +77,25 @@ def setup(args: argparse.Namespace, commands: Commands) -> int:
     context = Context(
         os.path.abspath(args.mat or mat_file), state_folder, args.mock, commands.guarded
     )
+    with ExitStack() as stack:
+        progress = _open_progress(context, stack)
+        return _run_steps(context, progress, commands, _command_line(args))
+
+
+def _open_progress(context: Context, stack: ExitStack) -> Progress:
+    """Raises BuilderError if the folder cannot be used, or if another setup uses it."""
+    folder = context.state_folder
     try:
-        os.makedirs(state_folder, exist_ok=True)
-        progress = Progress(os.path.join(state_folder, "setup"))
+        os.makedirs(folder, exist_ok=True)
+        stack.enter_context(only_setup(folder))
+        return Progress(os.path.join(folder, "setup"))
     except OSError as error:
-        hint = "; try it with sudo" if isinstance(error, PermissionError) else ""
-        message = f"{error.filename} cannot be used: {error.strerror}{hint}"
-        raise BuilderError(message) from None
-    return _run_steps(context, progress, commands, _command_line(args))
+        is_forbidden = isinstance(error, PermissionError) and not context.is_mock
+        hint = "try it with sudo, or name" if is_forbidden else "name"
+        raise BuilderError(
+            f"{error.filename or folder} cannot be used: {error.strerror}; {hint} another folder "
+            "with --state"
+        ) from None
 
 
 def _command_line(args: argparse.Namespace) -> str:
@@ -76,88 +106,87 @@ def _command_line(args: argparse.Namespace) -> str:
     return f"`{shlex.join(words)}`"
 
 
-class Progress:
-    """How the steps have ended, in a file with one line for each: `done wiring`."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self.steps: dict[str, str] = {}
-        """Name of a step → `DONE`, `SKIPPED` or `FAILED`."""
-        with suppress(FileNotFoundError):
-            fd = open_regular(path, os.O_RDONLY)
-            with open(fd, encoding="utf-8", errors="replace") as file:
-                lines = file.readlines()
-            for line in lines:
-                word, _, name = line.rstrip("\n").partition(" ")
-                if word in (DONE, SKIPPED, FAILED):
-                    self.steps[name] = word
-
-    def put(self, name: str, word: str) -> None:
-        self.steps[name] = word
-        lines = [f"{word} {name}\n" for name, word in self.steps.items()]
-        try:
-            atomic_write(self._path, "".join(lines).encode())
-        except OSError as error:
-            print_lines(
-                f"{self._path} cannot be written: {error.strerror}. Setup goes on, but does not "
-                "remember this step the next time."
-            )
-
-
 def _steps(context: Context, commands: Commands) -> list[SetupStep]:
-    """All steps. The zones are the shipped mat's while the mat file is missing or has mistakes."""
+    """All steps. Zones and pins are the shipped mat's while the mat file is missing or has
+    mistakes."""
     try:
         mat = context.mat
     except FirmwareError:
         mat = load_mat(shipped.mat_file())
-    zones = [zone.name for zone in mat.zones if zone.present]
+    zones = [zone for zone in mat.zones if zone.present]
+    to_lie_down = (DOCTOR, *SAFETY)
     return [
         SetupStep(
-            "mat file", f"Read your mat file, {context.mat_file}, or create it.", _prepare_mat_file
+            MAT_FILE, f"Read your mat file, {context.mat_file}, or create it.", _prepare_mat_file
         ),
-        SetupStep("doctor", "Check this machine for problems.", _run_doctor),
+        SetupStep(DOCTOR, "Check this machine for problems.", _run_doctor),
         SetupStep(
-            "wiring",
+            STOPS[0],
+            "Run a motor gently: the stop switch must stop it.",
+            run_stop_switch_check,
+            checks=_pins_of_stop_switch(mat),
+        ),
+        SetupStep(
+            STOPS[1],
+            "Check both of its contacts, pressed and released.",
+            run_start_button_check,
+            checks=_pins_of_button(mat),
+        ),
+        SetupStep(
+            WIRING,
             "Run each motor gently: is it where it should be?",
             run_motor_check,
+            needs=STOPS,  # A person may lie on the mat while another one presses the keys.
+            checks=_pins_of_motors([motor for zone in zones for motor in zone.motors]),
         ),
         *(
             SetupStep(
-                f"calibrate {zone}",
+                f"calibrate {zone.name}",
                 "Measure what each motor of the zone needs to start and to keep turning.",
-                partial(_calibrate, zone),
+                partial(_calibrate, zone.name),
+                needs=to_lie_down,
+                checks=_pins_of_motors(zone.motors),
             )
             for zone in zones
         ),
         SetupStep(
-            "stop switch",
-            "Run a motor gently: the stop switch must stop it.",
-            run_stop_switch_check,
-        ),
-        SetupStep(
-            "start button",
-            "Check both of its contacts, pressed and released.",
-            run_start_button_check,
-        ),
-        SetupStep(
-            "first session",
+            FIRST_SESSION,
             f"Play the profile {FIRST_PROFILE}: four gentle minutes.",
             partial(play_first_session, commands),
+            needs=to_lie_down,
         ),
         SetupStep(
-            "service", "Start the mat automatically at boot.", partial(_install_service, commands)
+            "service",
+            "Start the mat automatically at boot.",
+            partial(_install_service, commands),
+            needs=(*to_lie_down, FIRST_SESSION),
         ),
     ]
 
 
+def _pins_of_motors(motors: Sequence[Motor]) -> str:
+    return ", ".join(f"{motor.name} {motor.zone} {motor.side} GPIO {motor.pin}" for motor in motors)
+
+
+def _pins_of_stop_switch(mat: Mat) -> str:
+    gate = f", gate GPIO {mat.gate.heartbeat_pin}, rail {mat.gate.rail_pin}" if mat.gate else ""
+    return f"motors GPIO {' '.join(str(motor.pin) for motor in mat.motors)}{gate}"
+
+
+def _pins_of_button(mat: Mat) -> str:
+    pins = mat.button
+    return f"GPIO {pins.pressed_pin}, released {pins.released_pin}" if pins else "no start button"
+
+
 def _run_steps(context: Context, progress: Progress, commands: Commands, command: str) -> int:
     position = _first_open_step(_steps(context, commands), progress)
+    menu = Menu(context.is_mock)
     # The steps are listed anew each time: a step may have changed the zones in the mat file.
     while position < len(steps := _steps(context, commands)):
         _show_steps(steps, progress, position)
         step = steps[position]
         digits = DIGITS[: len(steps)]
-        key = ask_key(
+        key = menu.ask(
             "Enter: do it   s: skip   b: back   digit: go to a step   q: quit",
             ("\n", "s", "b", UP, DOWN, *digits),
         )
@@ -171,21 +200,38 @@ def _run_steps(context: Context, progress: Progress, commands: Commands, command
         elif key == DOWN:
             position = min(position + 1, len(steps) - 1)
         elif key == "s":
-            # A failed check stays failed until it is repeated.
-            if progress.steps.get(step.name) not in (DONE, FAILED):
-                progress.put(step.name, SKIPPED)
-            position += 1
-        elif run_step(step, context, progress):
-            position += 1
+            position += skip_step(step, progress)
+        else:
+            # The person may have edited the mat file since the steps were listed.
+            steps = _steps(context, commands)
+            same = [new for new in steps if new.name == step.name]
+            position += bool(same) and run_step(same[0], steps, context, progress)
     _show_steps(steps, progress, position)
     return _sum_up(steps, progress, command)
 
 
+def skip_step(step: SetupStep, progress: Progress) -> bool:
+    """True: go on to the next step. A check with a result, or one that was left, keeps its word."""
+    word = progress.word(step.name, step.checks)
+    if word in (FAILED, UNFINISHED):
+        print_lines(f"{step.name} stays {word.upper()} until it is repeated.")
+    elif word != DONE:
+        if step.name in SAFETY:
+            print_lines(
+                f"Without the check of {step.name}, whoever lies on the mat relies on something "
+                "that nobody has tried."
+            )
+            if ask_key("y: skip it nevertheless   n: do not skip it   q: back", ("y", "n")) != "y":
+                return False
+        progress.put(step.name, SKIPPED)
+    return True
+
+
 def _sum_up(steps: list[SetupStep], progress: Progress, command: str) -> int:
     """Says which steps are not done. Returns the exit code."""
-    words = {step.name: progress.steps.get(step.name, "") for step in steps}
+    words = {step.name: progress.word(step.name, step.checks) for step in steps}
     failed_names = [name for name, word in words.items() if word == FAILED]
-    other_names = [name for name, word in words.items() if word in (SKIPPED, "")]
+    other_names = [name for name, word in words.items() if word not in (DONE, FAILED)]
     if failed_names:
         print_lines(
             f"FAILED: {', '.join(failed_names)}. Nobody may lie on the mat before this is fixed."
@@ -205,31 +251,38 @@ def _sum_up(steps: list[SetupStep], progress: Progress, command: str) -> int:
 def _first_open_step(steps: list[SetupStep], progress: Progress) -> int:
     """The first step that has failed, else the first that is open, else the first that was skipped,
     else 0."""
-    words = [progress.steps.get(step.name, "") for step in steps]
-    return next((words.index(word) for word in (FAILED, "", SKIPPED) if word in words), 0)
+    words = [progress.word(step.name, step.checks) for step in steps]
+    for wanted in ((FAILED,), (OPEN, UNFINISHED), (SKIPPED,)):
+        for position, word in enumerate(words):
+            if word in wanted:
+                return position
+    return 0
 
 
 def _show_steps(steps: list[SetupStep], progress: Progress, position: int) -> None:
     print_lines("")
     for i, step in enumerate(steps):
-        word = progress.steps.get(step.name, "")
+        word = progress.word(step.name, step.checks)
         shown = word.upper() if word == FAILED else word
         print_lines(f"{'>' if i == position else ' '} {i + 1:>2} {step.name:<22} {shown}")
     if position < len(steps):
         print_lines(steps[position].about)
 
 
-def run_step(step: SetupStep, context: Context, progress: Progress) -> bool:
+def run_step(
+    step: SetupStep, steps: Sequence[SetupStep], context: Context, progress: Progress
+) -> bool:
     """Runs a step and keeps how it has ended. True: it is done.
 
     What went wrong stays on the screen until the person has read it.
     """
     print_lines(f"--- {step.name} ---")
     try:
-        if step.run is not _prepare_mat_file and not os.path.exists(context.mat_file):
-            raise BuilderError(f"Do step 1 first: there is no mat file {context.mat_file} yet")
-        if step.name == "first session":
-            _require_stops(progress)
+        if step.name not in (MAT_FILE, DOCTOR):
+            if not os.path.exists(context.mat_file):
+                raise BuilderError(f"Do step 1 first: there is no mat file {context.mat_file} yet")
+            load_mat(context.mat_file)  # Raises AuthorError: no step begins with a bad mat file.
+        _require_checks(step, steps, progress)
         outcome = step.run(context)
     except AuthorError as error:
         print_lines(*map(str, error.mistakes))
@@ -243,27 +296,48 @@ def run_step(step: SetupStep, context: Context, progress: Progress) -> bool:
     except KeyboardInterrupt:
         outcome = Outcome.NOT_DONE
     if outcome is Outcome.DONE:
-        progress.put(step.name, DONE)
+        progress.put(step.name, DONE, step.checks)
         return True
+    word = progress.word(step.name, step.checks)
     if outcome is Outcome.FAILED:
         progress.put(step.name, FAILED)
         print_lines(f"FAILED: {step.name}. Fix the cause, then do this step again.")
         wait_for_enter()
-    elif progress.steps.get(step.name) != DONE:
-        print_lines("This step is not done yet: do it again, or skip it for now.")
+    elif step.name in SAFETY and word not in (DONE, FAILED):
+        progress.put(step.name, UNFINISHED)
+        print_lines("This check has no result yet: do it again. It can no longer be skipped.")
+    elif word != DONE:
+        hint = "" if word == FAILED else ", or skip it for now"
+        print_lines(f"This step is not done yet: do it again{hint}.")
     return False
 
 
-def _require_stops(progress: Progress) -> None:
-    """Raises BuilderError if a check of what stops the mat has failed."""
-    failed_names = [name for name in STOPS if progress.steps.get(name) == FAILED]
+def _require_checks(step: SetupStep, steps: Sequence[SetupStep], progress: Progress) -> None:
+    """Raises BuilderError if a step that this one needs has failed, or is a safety check without
+    a result."""
+    words = {other.name: progress.word(other.name, other.checks) for other in steps}
+    failed_names = [name for name in step.needs if words[name] == FAILED]
     if failed_names:
         raise BuilderError(
-            f"Do not lie on the mat: {' and '.join(failed_names)} failed. Do that step again first"
+            f"Nobody may lie on the mat: {' and '.join(failed_names)} failed. Fix the cause, and "
+            "do that step again first"
+        )
+    open_names = [
+        name for name in step.needs if name in SAFETY and words[name] in (OPEN, UNFINISHED)
+    ]
+    if open_names:
+        raise BuilderError(
+            f"Nobody may lie on the mat yet: do {' and '.join(open_names)} first. A check counts "
+            "as not done if its pins in the mat file have changed since"
         )
 
 
 # ---- the steps that are not commands of their own
+
+
+def _leaves() -> bool:
+    """Waits until the person has read what is shown. True: the person leaves the step."""
+    return ask_key("Enter: continue   q: leave this step", "\n") == "q"
 
 
 def _prepare_mat_file(context: Context) -> Outcome:
@@ -276,10 +350,14 @@ def _prepare_mat_file(context: Context) -> Outcome:
             "If your pins, motors or supply differ from the reference mat, edit it now, in another "
             "window."
         )
-        wait_for_enter()
+        if _leaves():
+            return Outcome.NOT_DONE
     mat = context.mat
     zones = ", ".join(zone.name for zone in mat.zones)
     print_lines(f"{mat.name}: {len(mat.motors)} motors in {zones}.")
+    if sentence := doctor.short_supply(mat):
+        print_lines(f"WARNING: {sentence}.")
+        return Outcome.NOT_DONE if _leaves() else Outcome.DONE
     return Outcome.DONE
 
 
@@ -292,15 +370,13 @@ def _is_shipped(mat_file: str) -> bool:
 
 def _run_doctor(context: Context) -> Outcome:
     code = doctor.doctor(argparse.Namespace(mat=context.mat_file, json=False))
-    if code == 0:
-        wait_for_enter()  # The notes would leave the screen.
-        return Outcome.DONE
+    if code == 0:  # The notes would leave the screen.
+        return Outcome.NOT_DONE if _leaves() else Outcome.DONE
     if not context.is_mock:
         return Outcome.FAILED
     load_mat(context.mat_file)  # Raises AuthorError if it is the mat file that is BAD.
     print_lines("In the simulation only the mat file matters. On a Pi, nothing may be BAD.")
-    wait_for_enter()
-    return Outcome.DONE
+    return Outcome.NOT_DONE if _leaves() else Outcome.DONE
 
 
 def _calibrate(zone: str, context: Context) -> Outcome:

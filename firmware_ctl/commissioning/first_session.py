@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Final, NamedTuple, Protocol
 
 from firmware_ctl.commissioning.runner import BuilderError, Context, Outcome
-from firmware_ctl.commissioning.terminal import Terminal, print_lines
+from firmware_ctl.commissioning.terminal import Terminal
 from firmware_ctl.config import paths, shipped
 from firmware_ctl.protocol.connection import parse_fields
 
@@ -43,24 +43,27 @@ class Commands(NamedTuple):
 
 def play_first_session(commands: Commands, context: Context) -> Outcome:
     """Uses the service's daemon if that runs, else one that it starts for this step."""
-    print_lines(
-        "Lie down, with the stop switch within reach. The start button starts the session, and any "
-        "press of it stops the session; so does any key here. A serial terminal program can do the "
-        f"same: `select {FIRST_PROFILE}`, `start`, and `!` to stop."
-    )
-    if context.is_mock:
-        print_lines(
-            f"The simulation plays {MOCK_SPEED} times as fast: four minutes in twelve seconds."
-        )
     with _daemon_client(context, commands) as client, Terminal() as terminal:
         last_line = client.ask(f"select {FIRST_PROFILE}")[-1]
         if last_line.startswith("err"):
             message = last_line.split(" ", 2)[2]
             raise BuilderError(f"{FIRST_PROFILE} cannot be played on this mat: {message}")
+        # Only now: nobody should lie down for a session that cannot be played.
+        terminal.show(_instructions(context.is_mock), "")
         client.ask("events on")
         outcome, line = follow_session(client, terminal, context.is_mock)
         terminal.show((line,), "")
     return outcome
+
+
+def _instructions(is_mock: bool) -> tuple[str, ...]:
+    how = (
+        "Lie down, with the stop switch within reach. The start button starts the session, and any "
+        "press of it stops the session; so does any key here. A serial terminal program can do the "
+        f"same: `select {FIRST_PROFILE}`, `start`, and `!` to stop."
+    )
+    speed = f"The simulation plays {MOCK_SPEED} times as fast: four minutes in twelve seconds."
+    return (how, speed) if is_mock else (how,)
 
 
 def follow_session(client: Client, terminal: Terminal, is_mock: bool) -> tuple[Outcome, str]:
@@ -70,6 +73,7 @@ def follow_session(client: Client, terminal: Terminal, is_mock: bool) -> tuple[O
     """
     keys = "space: start" + ("   p: press the start button" if is_mock else "") + "   q: quit"
     played_s = length_s = 0.0
+    unknown_key = ""
     while True:
         status = parse_fields(client.ask("status")[-1])
         if status["state"] == "fault":
@@ -94,8 +98,9 @@ def follow_session(client: Client, terminal: Terminal, is_mock: bool) -> tuple[O
             last_line = client.ask("start" if key == " " else "press")[-1]
             if last_line.startswith("err"):
                 terminal.show((last_line.split(" ", 2)[2],), "")
-        elif key:
+        elif key and key != unknown_key:  # A key that is held is refused once.
             terminal.show(("Unknown key.",), "")
+            unknown_key = key
 
 
 def _end_reason(client: Client) -> str:

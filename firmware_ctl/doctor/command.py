@@ -8,6 +8,7 @@ import os
 import re
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from firmware_ctl import limits
@@ -17,7 +18,7 @@ from firmware_ctl.doctor import host, pins, ports
 from firmware_ctl.doctor.finding import Edit, Finding, Findings, bad, listed, note, ok
 from firmware_ctl.doctor.machine import Machine
 from firmware_ctl.errors import AuthorError, DeviceError, printable
-from firmware_ctl.timeline.folder import load_mat
+from firmware_ctl.timeline.folder import load_mat, read_catalogue
 
 Result = tuple[str, Finding]
 """A subject, and one finding about it."""
@@ -48,6 +49,32 @@ def equipment(machine: Machine, mat: Mat) -> Findings:
         )
 
 
+def short_supply(mat: Mat) -> str:
+    """The sentence for a supply that is too small for every profile that this mat could play with a
+    larger one; else empty."""
+    with suppress(DeviceError):  # A folder that cannot be read says nothing of the supply.
+        entries = read_catalogue(paths.profile_folders(), mat)
+        if entries.good:
+            return ""
+        playable = read_catalogue(paths.profile_folders(), mat._replace(max_ma=_LARGE_MA)).good
+        for entry in entries.bad:
+            if entry.name in [other.name for other in playable]:
+                return (
+                    f"the supply (max_ma: {mat.max_ma}) is too small for every profile, for "
+                    f"example {entry.name}: {entry.error.mistakes[0].sentence}"
+                )
+    return ""
+
+
+_LARGE_MA: Final = 1_000_000
+"""More than any mat draws."""
+
+
+def supply(machine: Machine, mat: Mat) -> Findings:
+    if sentence := short_supply(mat):
+        yield bad(sentence, "correct max_ma if the supply gives more, or fit a larger supply")
+
+
 class Check(NamedTuple):
     subject: str
     find: Callable[[Machine, Mat], Findings]
@@ -62,6 +89,7 @@ CHECKS: Final = (
     Check("machine", host.power),
     Check("python", host.pin_library),
     Check("mat", equipment, only_on_a_pi=False, needs_mat=True),
+    Check("mat", supply, only_on_a_pi=False, needs_mat=True),
     Check("pins", pins.chip),
     Check("pins", pins.left_on, needs_mat=True),
     Check("pins", pins.taken, needs_mat=True),

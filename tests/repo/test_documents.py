@@ -100,7 +100,7 @@ PLAIN = """
 absent answer author bad block builder button cache caller calls check clock close collector
 columns context core daemon device disk dropped edit end erm error explanation extra failed factory faulty field figures files firmware
 flaw folder frame good gpio hardware header hello host hot idle injector job kept kernel key keyboard kind
-late led limits listener long loop machine mapping measured model moment no node note off outcome
+late led limits listener long loop machine mapping measured menu model moment no node note off outcome
 parser pi picture pin pins port ports progress pty reader ready reason received refused reload report resolved
 resume row running save saved scalar screen select sequence serial service setup signals simulated
 socket stage stop storage stream suspended synchronised systemd terminal too under unknown voltage waker

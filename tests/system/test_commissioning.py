@@ -355,7 +355,7 @@ def test_check_that_failed_in_the_child_is_marked_by_setup(
     words = ["setup", "--mat", str(mat_file), "--state", str(state)]
     terminal = Terminal(tmp_path, program=[sys.executable, "-c", ON_PINS, *words])
     terminals.append(terminal)
-    see_and_type(terminal, ("Enter: do it", "5"), (">  5 stop switch", ""), ("Enter: do it", "\r"))
+    see_and_type(terminal, ("Enter: do it", "3"), (">  3 stop switch", ""), ("Enter: do it", "\r"))
     see_and_type(terminal, ("space: begin", " "), ("n: it still runs", "n"))
     terminal.see("THE STOP SWITCH DOES NOT STOP THE MOTOR.")
     see_and_type(terminal, ("Enter: continue", "\r"), ("Enter: do it", "\r"))

@@ -83,3 +83,8 @@ def test_wrong_key_or_refused_start_waits_on() -> None:
         "Unknown key.",
         "the disk is slow",
     ]
+
+
+def test_wrong_key_that_is_held_is_refused_once() -> None:
+    _, scripted = follow(*[("", IDLE, "s")] * 5, ("", IDLE, "q"))
+    assert [line for line in scripted.shown if "selected" not in line] == ["Unknown key."]

@@ -12,6 +12,7 @@ import pytest
 from firmware_ctl.doctor import command
 from firmware_ctl.doctor.command import examine, lines_of, summary
 from firmware_ctl.doctor.finding import Finding
+from tests.support.builder import QUICK
 from tests.support.machines import (
     BCM2835,
     CONFIG,
@@ -108,6 +109,19 @@ def test_mat_option_with_a_missing_file_is_bad(machine: Make, tmp_path: Path) ->
     findings = [finding for _, finding in examine(machine(), missing) if finding.word == "BAD"]
     sentence = f"the mat file {missing} cannot be read: there is no such file"
     assert findings == [Finding("BAD", sentence, "give a file that exists with --mat")]
+
+
+def test_supply_that_is_too_small_for_every_profile_is_bad(machine: Make) -> None:
+    text = re.sub(r"max_ma: \d+", "max_ma: 200", (ROOT / "hw" / "mat.yaml").read_text())
+    findings = examine(machine(GOOD_PI_4 | {"etc/firmware-ctl/mat.yaml": text}))
+    (finding,) = [finding for _, finding in findings if finding.word == "BAD"]
+    assert finding.sentence.startswith("the supply (max_ma: 200) is too small for every profile")
+    assert "of 200 mA" in finding.sentence
+
+
+def test_mat_without_the_zones_of_any_profile_has_no_short_supply(machine: Make) -> None:
+    findings = examine(machine(GOOD_PI_4 | {"etc/firmware-ctl/mat.yaml": QUICK}))
+    assert [finding for _, finding in findings if finding.word == "BAD"] == []
 
 
 def test_mistakes_of_the_mat_file_are_bad_and_other_checks_still_run(machine: Make) -> None:
