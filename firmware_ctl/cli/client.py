@@ -162,8 +162,7 @@ def open_socket(path: str, is_named: bool = True) -> Client:
         raise _connect_error(path, error) from None
     stream = sock.makefile("rwb")
     sock.close()  # the stream keeps the connection open until the stream is closed
-    where = os.readlink(path) if not is_named and os.path.islink(path) else path
-    return Client(stream, where, lambda: sock.settimeout(None))
+    return Client(stream, path, lambda: sock.settimeout(None))
 
 
 def _check_peer(sock: socket.socket, path: str) -> None:
@@ -321,7 +320,7 @@ def stop(args: argparse.Namespace) -> int:
     openers = _openers(args)
     if not (args.port or args.socket):
         openers += [
-            partial(open_socket, link, is_named=False) for link in paths.linked_mock_sockets()
+            partial(open_socket, path, is_named=False) for path in paths.linked_mock_sockets()
         ]
     stopped: list[str] = []
     absent: list[NoDaemonError] = []

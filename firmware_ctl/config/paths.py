@@ -88,14 +88,18 @@ def mock_link(socket_path: str) -> str:
 
 
 def linked_mock_sockets() -> list[str]:
-    """The links of `mock_link` that lead somewhere. Empty without a folder to trust."""
+    """The sockets that the links of `mock_link` lead to. Empty without a folder to trust.
+
+    A link's own path may be too long for a socket, which has at most 107 bytes.
+    """
     try:
         stem = mock_socket().removesuffix(".sock") + "-"
         with os.scandir(os.path.dirname(stem)) as entries:
             links = [entry.path for entry in entries if entry.is_symlink()]
+            targets = [os.readlink(link) for link in links if link.startswith(stem)]
     except (DeviceError, OSError):
         return []
-    return sorted(link for link in links if link.startswith(stem) and os.path.exists(link))
+    return sorted(filter(os.path.exists, targets))
 
 
 def daemon_may_run() -> bool:

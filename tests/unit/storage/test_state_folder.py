@@ -76,7 +76,7 @@ def test_setup_progress_replaces_a_link_or_fifo_and_not_its_target(
 ) -> None:
     put(tmp_path / "setup.part", private_file)
     Progress(str(tmp_path / "setup")).put("motors", "done")
-    assert Progress(str(tmp_path / "setup")).steps == {"motors": "done"}
+    assert Progress(str(tmp_path / "setup")).word("motors") == "done"
 
 
 @pytest.mark.parametrize("put", [link, fifo])
