@@ -65,8 +65,17 @@ def _run(arguments: Sequence[str]) -> int:
         print(printable(f"firmware-ctl: {_unknown(name)}"), file=sys.stderr)
         return 2
     gc.set_threshold(GC_THRESHOLD)
-    args = make_parser(None if is_help else WIDTH).parse_args([name, *words])
-    return guarded(lambda: args.run(args))
+    parser = make_parser(None if is_help else WIDTH)
+    if name != "off":
+        args = parser.parse_args([name, *words])
+        return guarded(lambda: args.run(args))
+    # What turns motors off acts before anyone complains about a word.
+    args, ignored = parser.parse_known_args([name, *words])
+    exit_code = guarded(lambda: args.run(args))
+    if ignored:
+        sentence = f"firmware-ctl: off ignored '{' '.join(ignored)}'; see `firmware-ctl off --help`"
+        print(printable(sentence), file=sys.stderr)
+    return exit_code
 
 
 OPTIONS = {"version": "--version", "help": "--help"}

@@ -214,8 +214,9 @@ def _run(
         assembly.attend(daemon, waker, signals, storage, recorder, log)
         _select_own(daemon, session, profiles.own, args.start, _teller(view, log))
         _connect(args, daemon, pty, view, log, stack)
-        _leave_link(os.path.abspath(path), log, stack)
         assembly.listen(daemon, path, [(port, None) for port in assembly.ports(args)], log, stack)
+        # Only a mock that has the socket may leave its link, and remove it at its end.
+        _leave_link(os.path.abspath(path), log, stack)
         begin()
         daemon.loop.run()
     return 0

@@ -223,7 +223,7 @@ def skip_step(step: SetupStep, progress: Progress) -> bool:
             )
             if ask_key("y: skip it nevertheless   n: do not skip it   q: back", ("y", "n")) != "y":
                 return False
-        progress.put(step.name, SKIPPED)
+        progress.put(step.name, SKIPPED, step.checks)
     return True
 
 
@@ -283,6 +283,10 @@ def run_step(
                 raise BuilderError(f"Do step 1 first: there is no mat file {context.mat_file} yet")
             load_mat(context.mat_file)  # Raises AuthorError: no step begins with a bad mat file.
         _require_checks(step, steps, progress)
+        if step.name in SAFETY and progress.word(step.name, step.checks) != FAILED:
+            # What a person sees in a repeated check is newer than its old result, also if the check
+            # is left, or killed.
+            progress.put(step.name, UNFINISHED)
         outcome = step.run(context)
     except AuthorError as error:
         print_lines(*map(str, error.mistakes))
@@ -303,8 +307,7 @@ def run_step(
         progress.put(step.name, FAILED)
         print_lines(f"FAILED: {step.name}. Fix the cause, then do this step again.")
         wait_for_enter()
-    elif step.name in SAFETY and word not in (DONE, FAILED):
-        progress.put(step.name, UNFINISHED)
+    elif word == UNFINISHED:
         print_lines("This check has no result yet: do it again. It can no longer be skipped.")
     elif word != DONE:
         hint = "" if word == FAILED else ", or skip it for now"

@@ -19,18 +19,24 @@ BYTES_MAX: Final = 65_536
 """A file that is larger is not one of ours."""
 
 
-class KeptValues:
-    """The kept values of one mat file."""
+_UNREADABLE: Final = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError),
+)
 
-    def __init__(self, mat_file: str) -> None:
-        self.path = f"{os.path.realpath(mat_file)}.measured"
+
+class KeptValues:
+    """The kept values of one mat file. Those of simulated motors have a file of their own."""
+
+    def __init__(self, mat_file: str, is_mock: bool) -> None:
+        ending = "measured-simulated" if is_mock else "measured"
+        self.path = f"{os.path.realpath(mat_file)}.{ending}"
         self.motors: dict[str, KeptDuties] = {}
         """Name of a motor → its values."""
         with suppress(FileNotFoundError):
             try:
                 with open(open_regular(self.path, os.O_RDONLY), "rb") as file:
                     self.motors = _read(file.read(BYTES_MAX))
-            except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            except _UNREADABLE as error:
                 if isinstance(error, FileNotFoundError):
                     raise
                 print_lines(f"{self.path} cannot be read; the values in it are not offered.")

@@ -74,6 +74,8 @@ ENDED: Final = "ended"
 """The drive or the waiting time ended without an answer. The motor is off."""
 RAIL_OFF: Final = "rail off"
 """The read-back shows that the motors' supply is off."""
+RAIL_NEVER_ON: Final = "rail never on"
+"""It was off before the motor had time to start, so nothing that the person did has stopped it."""
 CONTACT_READ: Final = "contact read"
 """The start button's contacts gave the expected reading."""
 
@@ -248,7 +250,8 @@ class Procedure(Generic[Result]):
                 self.fault = event
                 is_expected = question.expects_rail_off and event.code == "rail"
                 if is_expected and not event.is_persistent:
-                    self._answer(RAIL_OFF, now_ms)
+                    has_run = now_ms - self._asked_at_ms >= question.opens_after_ms
+                    self._answer(RAIL_OFF if has_run else RAIL_NEVER_ON, now_ms)
                 else:
                     self._end(f"The motors are off: {event.message}.", now_ms)
             case Suspended():
@@ -271,11 +274,12 @@ class Procedure(Generic[Result]):
                 self._answer(QUIT, now_ms)
             else:
                 self._end("Stopped: the motors are off.", now_ms)
+        elif key.text == " " and self.is_moving:
+            # The space bar stops a session in every view, so it must stop a motor here too, also if
+            # it started the motor a moment ago. A stop is never taken for a repeat.
+            self._answer(SPACE, now_ms)
         elif is_repeat:
             return
-        elif key.text == " " and self.is_moving:
-            # The space bar stops a session in every view, so it must stop a motor here too.
-            self._answer(SPACE, now_ms)
         elif key.text not in question.keys:
             self._answer(OTHER_KEY, now_ms)
         elif now_ms - self._asked_at_ms < question.opens_after_ms:

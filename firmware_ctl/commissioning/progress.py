@@ -70,10 +70,10 @@ class Progress:
         self._write()
 
     def word(self, name: str, checks: str = "") -> str:
-        """How the step has ended. `checks`: what it would check today. Only a step that is done
-        is open again if that has changed: a check that has failed stays failed."""
+        """How the step has ended. `checks`: what it would check today. A step that is done or was
+        skipped is open again if that has changed: a check that has failed stays failed."""
         word, checked = self._endings.get(name, (OPEN, ""))
-        return OPEN if word == DONE and checked != checks else word
+        return OPEN if word in (DONE, SKIPPED) and checked != checks else word
 
     def put(self, name: str, word: str, checked: str = "") -> None:
         self._endings[name] = word, checked

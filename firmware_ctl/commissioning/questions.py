@@ -15,6 +15,7 @@ from firmware_ctl.commissioning.procedure import (
     MOTOR_MS,
     OTHER_KEY,
     OUT_OF_TIME,
+    RAIL_NEVER_ON,
     RAIL_OFF,
     SPACE,
     Answer,
@@ -30,6 +31,7 @@ INTERRUPTIONS: Final[Mapping[str, str]] = {
     SPACE: "Motor off.",
     BUTTON: "Start button pressed. Motor off.",
     RAIL_OFF: "The motors' supply is off: release the stop switch, then check the fuse.",
+    RAIL_NEVER_ON: "The supply was off before the motor ran: release the stop switch, plug it in.",
 }
 """What turned a motor off that should have run on → the sentence to show."""
 TIME_LIMIT: Final = f"{MOTOR_MS // 1000}-second limit reached."

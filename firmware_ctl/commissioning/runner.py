@@ -166,9 +166,10 @@ def run_procedure(
     if sys.platform == "linux":
         if reason := deadman.verify_deadman():
             raise DeviceError(f"the dead-man cannot be relied on: {reason}; no motor may run")
-        switch = deadman.KernelDeadman()
     if not context.is_mock:
         deadman.lock_memory()
+    if sys.platform == "linux":
+        switch = deadman.KernelDeadman()
     poller, waker = SelectPoller(), Waker()
     procedure = Procedure(mat, questions)
     with ExitStack() as stack:

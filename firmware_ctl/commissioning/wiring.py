@@ -147,7 +147,7 @@ def run_calibration(context: Context, zone: str) -> Outcome:
     _require_own_mat_file(context)
 
     def step() -> Outcome:
-        kept = KeptValues(context.mat_file)
+        kept = KeptValues(context.mat_file, context.is_mock)
         measured: dict[str, MeasuredDuties] = {}
         questions = calibrate(mat, name, measured, kept.motors)
 

@@ -4,6 +4,7 @@ This module knows which answers come later than their requests: those of a start
 a reload. It never knows lines or links.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -12,12 +13,15 @@ from firmware_ctl.daemon.loop import Loop
 from firmware_ctl.daemon.owner import Lines, SessionOwner
 from firmware_ctl.errors import CallerError
 from firmware_ctl.protocol.connection import Connection, text
-from firmware_ctl.session.events import Input, Reload, Start, Try, Wake
+from firmware_ctl.session.events import EndTry, Input, Reload, Start, Try, Wake
 from firmware_ctl.session.session import Session
 from firmware_ctl.timeline.catalogue import Catalogue
 
 RELOAD_MS: Final = 10_000
 """A reload that takes longer than this is given up."""
+
+PLAIN_NAME: Final = re.compile("[a-z0-9-]+")
+"""The name of any other file is put in quotes, since it may hold a space or a line feed."""
 
 MOST_REFUSED: Final = 32
 """Most refused profiles that the answer of a `reload` names, because a connection drops an answer
@@ -47,6 +51,9 @@ class Requests:
             self._loop.player.step(Wake())
             self.owner.before_start()
         self._loop.player.act(event)
+        if isinstance(event, EndTry):
+            # This tick disarms the dead-man. The next line is compiled before another tick.
+            self._loop.tick()
 
     def start_answer(self, connection: Connection, lines: Lines) -> list[str] | None:
         answer = self.owner.start_answer(connection, lines)
@@ -91,6 +98,7 @@ class Requests:
 def _reload_answer(catalogue: Catalogue) -> Iterable[str]:
     """The lines that answer a `reload`."""
     for entry in catalogue.bad[:MOST_REFUSED]:
-        yield f"- refused={entry.name} why={text(entry.error.summary())}"
+        name = entry.name if PLAIN_NAME.fullmatch(entry.name) else text(entry.name)
+        yield f"- refused={name} why={text(entry.error.summary())}"
     refused = f" refused={len(catalogue.bad)}" if catalogue.bad else ""
     yield f"ok count={len(catalogue.good)}{refused}"

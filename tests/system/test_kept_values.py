@@ -26,7 +26,7 @@ def test_measured_values_survive_every_way_out_and_are_offered_the_next_time(
     terminals: list[Terminal], mat_file: Path, tmp_path: Path, end: str
 ) -> None:
     words = ("wiring", "--mock", "--mat", str(mat_file), "--calibrate", "lower_back")
-    kept_file = Path(f"{mat_file}.measured")
+    kept_file = Path(f"{mat_file}.measured-simulated")
     terminal = open_terminal(terminals, tmp_path, *words)
     answer_calibration(terminal)
     terminal.see("Write the new values?")
@@ -62,7 +62,7 @@ def test_measured_values_that_are_discarded_are_not_offered_again(
 ) -> None:
     words = ("wiring", "--mock", "--mat", str(mat_file), "--calibrate", "lower_back")
     mat = read_mat(mat_file.read_bytes(), "")
-    KeptValues(str(mat_file)).keep(mat, {"only": MeasuredDuties(8, 5)}, "20:15")
+    KeptValues(str(mat_file), is_mock=True).keep(mat, {"only": MeasuredDuties(8, 5)}, "20:15")
     terminal = open_terminal(terminals, tmp_path, *words)
     see_and_type(terminal, ("only was measured at 20:15", "y"), ("y: write them", "n"))
     terminal.see("The mat file is unchanged.")
@@ -74,16 +74,18 @@ def test_kept_values_are_those_that_were_kept_or_none(
     mat_file: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     mat = read_mat(mat_file.read_bytes(), "")
-    kept = KeptValues(str(mat_file))
+    kept = KeptValues(str(mat_file), is_mock=False)
     kept.keep(mat, {"only": MeasuredDuties(8, 5)}, "14:05")
     kept.keep(mat, {"only": MeasuredDuties(8, 5)}, "15:00")  # used, not measured again
-    assert KeptValues(str(mat_file)).motors == {
+    assert KeptValues(str(mat_file), is_mock=False).motors == {
         "only": KeptDuties(MeasuredDuties(8, 5), 22, "14:05")
     }
-    for text in ("", "[]", "{", '{"only": 3}', '{"only": {}}', "\xff",
+    # Simulated motors never give values to real ones.
+    assert KeptValues(str(mat_file), is_mock=True).motors == {}
+    for text in ("", "[]", "{", "[" * 10_000, '{"only": {"start_pct": 1e999, "hold_pct": 1}}', '{"only": 3}', '{"only": {}}', "\xff",
                  Path(kept.path).read_text().replace("8", "800")):  # fmt: skip
         Path(kept.path).write_text(text, encoding="latin-1")
-        assert KeptValues(str(mat_file)).motors == {}
+        assert KeptValues(str(mat_file), is_mock=False).motors == {}
         assert "the values in it are not offered" in " ".join(capfd.readouterr().out.split())
 
 
@@ -95,7 +97,7 @@ def test_values_that_cannot_be_kept_are_shown(
 
     monkeypatch.setattr(kept_values, "atomic_write", full)
     mat = read_mat(mat_file.read_bytes(), "")
-    kept = KeptValues(str(mat_file))
+    kept = KeptValues(str(mat_file), is_mock=False)
     kept.keep(mat, {"only": MeasuredDuties(8, 5)}, "14:05")
     assert kept.motors == {}
     shown = " ".join(capfd.readouterr().out.split())

@@ -432,6 +432,35 @@ def test_stop_follows_the_link_of_a_mock_with_a_socket_of_its_own(
     ]
 
 
+def test_stop_with_a_link_that_vanishes_follows_the_others(
+    daemons: Daemons, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = str(tmp_path / "own")
+    daemons.answer(own, b"* stopped\r\n")
+    (tmp_path / "mock-1234.sock").symlink_to(own)
+    (tmp_path / "mock-5678.sock").symlink_to(tmp_path / "other")
+    readlink = os.readlink
+
+    def vanishing(path: str) -> str:
+        if path.endswith("5678.sock"):
+            os.unlink(path)
+        return readlink(path)
+
+    monkeypatch.setattr(os, "readlink", vanishing)
+    assert _run("stop") == 0
+    assert daemons.received == {own: b"!"}
+
+
+def test_off_with_further_words_acts_and_then_says_that_it_ignored_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    acted: list[str] = []
+    monkeypatch.setattr(commands, "all_low", lambda args: acted.append("off") or 0)
+    assert _run("off", "now") == 0
+    assert acted == ["off"]
+    assert capsys.readouterr().err.startswith("firmware-ctl: off ignored 'now'; see ")
+
+
 def test_stop_with_a_linked_socket_of_another_user_asks_it_nothing(
     daemons: Daemons,
     tmp_path: Path,

@@ -206,6 +206,25 @@ def test_check_stop_switch_without_read_back_asks_the_person() -> None:
     assert (script.procedure.closed, script.procedure.result) == (True, None)
 
 
+def test_check_stop_switch_without_supply_from_the_start_proves_nothing() -> None:
+    script = begun_stop_switch_check(GATED).at(100, NO_RAIL)
+    assert not script.procedure.is_moving
+    assert script.lines[-1].startswith("The supply was off before the motor ran")
+    script.at(4_000, " ").at(6_000, NO_RAIL)
+    assert script.lines[-1] == "Release it: turn or pull it."
+
+
+@pytest.mark.parametrize("tapped_at_ms", [[1], [300], [600, 1_200, 1_800], [30, 60, 90]])
+def test_space_stops_the_motor_that_it_started_however_soon_and_often(
+    tapped_at_ms: list[int],
+) -> None:
+    script = begun_stop_switch_check()
+    assert script.procedure.is_moving
+    for at_ms in tapped_at_ms:
+        script.at(at_ms, " ")
+        assert not script.procedure.is_moving
+
+
 def test_check_stop_switch_that_is_not_released_asks_again() -> None:
     script = begun_stop_switch_check(GATED).at(2_000, NO_RAIL)
     script.at(4_000, " ").at(6_000, NO_RAIL)

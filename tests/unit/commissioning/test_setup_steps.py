@@ -123,14 +123,35 @@ def test_check_that_was_left_has_no_result_and_is_not_skipped(
     assert "first session" not in setup.begun
 
 
-@pytest.mark.parametrize(("before", "after"), [(Outcome.FAILED, "failed"), (Outcome.DONE, "done")])
-def test_check_that_was_left_keeps_the_result_that_it_had(
+@pytest.mark.parametrize(
+    ("before", "after"), [(Outcome.FAILED, "failed"), (Outcome.DONE, "unfinished")]
+)
+def test_repeated_check_that_was_left_keeps_a_failure_and_no_success(
     setup: Setup, capfd: pytest.CaptureFixture[str], before: Outcome, after: str
 ) -> None:
     setup.run("stop switch", before)
     assert not setup.run("stop switch", Outcome.NOT_DONE)
     assert setup.word("stop switch") == after
-    assert "skip" not in capfd.readouterr().out
+    assert "skip it for now" not in capfd.readouterr().out
+
+
+def test_repeated_check_whose_process_is_killed_is_no_success(setup: Setup) -> None:
+    setup.run("stop switch")
+
+    def be_killed(_: Context) -> Outcome:
+        raise SystemExit
+
+    step = setup.step("stop switch")._replace(run=be_killed)
+    with pytest.raises(SystemExit):
+        run_step(step, setup.steps(), setup.context, setup.progress)
+    assert setup.word("stop switch") == "unfinished"
+
+
+def test_check_skipped_by_an_older_version_or_with_other_pins_is_open(setup: Setup) -> None:
+    step = setup.step("stop switch")
+    for checked in ("", "GPIO 99"):
+        setup.progress.put(step.name, "skipped", checked)
+        assert setup.word("stop switch") == ""
 
 
 def test_step_that_is_no_check_can_be_skipped_after_it_was_left(

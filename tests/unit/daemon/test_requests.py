@@ -122,6 +122,17 @@ def test_reload_names_each_refused_profile_with_its_first_mistake() -> None:
     assert wire.answers[3:] == [*[row] * MOST_REFUSED, "ok count=0 refused=40"]
 
 
+def test_reload_quotes_the_name_of_a_file_that_is_no_name_of_a_profile() -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    bad = BadEntry("x\nok count=9", AuthorError([Mistake("/p/x.yaml", 1, 1, "is empty")]))
+    world.at(700, lambda _: wire.receive(b"reload\n"))
+    world.at(900, lambda _: world.readers[0].done(Catalogue((*CATALOGUE.entries, bad))))
+    world.run(2_000)
+    assert wire.answers[1].startswith('- refused="x\\nok count=9" why=')
+    assert wire.answers[2:] == ["ok count=2 refused=1"]
+
+
 def test_reload_that_takes_too_long_is_given_up() -> None:
     world = World()
     wire = Wire(world.daemon)

@@ -189,7 +189,7 @@ def test_try_that_replaces_a_try_is_compiled_while_no_motor_moves(
     were_low: list[bool] = []
 
     def compile_try(words: Sequence[str], mat: Mat) -> Timeline:
-        were_low.append(bench.pins.are_low)
+        were_low.append(bench.pins.are_low and not bench.daemon.player.latch.is_armed)
         return try_timeline(words, mat)
 
     monkeypatch.setattr(commands, "try_timeline", compile_try)
