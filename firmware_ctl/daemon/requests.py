@@ -20,7 +20,7 @@ from firmware_ctl.timeline.catalogue import Catalogue
 RELOAD_MS: Final = 10_000
 """A reload that takes longer than this is given up."""
 
-PLAIN_NAME: Final = re.compile("[a-z0-9-]+")
+PLAIN_NAME: Final = re.compile("[A-Za-z0-9._-]+")
 """The name of any other file is put in quotes, since it may hold a space or a line feed."""
 
 MOST_REFUSED: Final = 32
