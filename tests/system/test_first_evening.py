@@ -193,7 +193,9 @@ def test_setup_creates_a_mat_file_and_reports_its_mistakes(
     terminal.see("Enter: do it")
     terminal.type("\r")
     terminal.see("is new, a copy of")
-    see_and_type(terminal, ("Enter: continue", "g"), ("Unknown key.", "\r"))
+    see_and_type(
+        terminal, ("Enter: continue", "g"), ("Unknown key.", ""), ("Enter: continue", "\r")
+    )
     terminal.see("Reference mat: 8 motors in neck, lower_back, hips.")
     terminal.see("Enter: do it")
     own = tmp_path / ".local" / "state" / "firmware-ctl-mock" / "mat.yaml"
@@ -201,7 +203,9 @@ def test_setup_creates_a_mat_file_and_reports_its_mistakes(
     assert text.partition("\n")[2] == (ROOT / "hw" / "mat.yaml").read_text().partition("\n")[2]
     # The Debian package brings such a copy, so the hint does not depend on who made it.
     terminal.type("b")
-    see_and_type(terminal, ("Enter: do it", "\r"), ("If your pins, motors or supply", "\r"))
+    see_and_type(terminal, ("Enter: do it", "\r"))
+    terminal.see("If your pins, motors or supply")
+    see_and_type(terminal, ("Enter: continue", "\r"))
     terminal.see("Enter: do it")
     own.write_text(text.replace("pin: 17", "pin: 27"))
     terminal.type("b")
@@ -270,7 +274,9 @@ def test_setup_marks_a_failed_stop_switch_and_plays_no_session(
     terminal.type("\r")
     see_and_type(terminal, ("space: begin", " "), ("n: it still runs", "n"))
     terminal.see("THE STOP SWITCH DOES NOT STOP THE MOTOR.")
-    see_and_type(terminal, ("Enter: continue", "z"), ("Unknown key.", "\r"))
+    see_and_type(
+        terminal, ("Enter: continue", "z"), ("Unknown key.", ""), ("Enter: continue", "\r")
+    )
     terminal.see("3 stop switch            FAILED")
     see_and_type(terminal, ("Enter: do it", "s"))
     terminal.see("stop switch stays FAILED until it is repeated.")

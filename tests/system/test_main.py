@@ -37,6 +37,7 @@ class Interrupt:
         if name == "firmware_ctl.cli.parser":
             os.kill(os.getpid(), signal.SIGINT)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 sys.meta_path.insert(0, Interrupt())
 module, function = sys.argv.pop(1).split(":")
 if function:
