@@ -38,12 +38,12 @@ EDGES = test_button.test_thousands_of_edges_start_nothing_and_the_button_works_a
 
 @pytest.mark.parametrize("judges", [PULSES, EDGES])
 def test_rounds_of_which_none_could_be_judged_fail(judges: Callable[[Rig], None]) -> None:
-    with pytest.raises(AssertionError, match=r"none of 25 .* too busy"):
-        judges(Rig(late=25))
+    with pytest.raises(AssertionError, match=r"none of 40 .* too busy"):
+        judges(Rig(late=40))
 
 
 @pytest.mark.parametrize("judges", [PULSES, EDGES])
-@pytest.mark.parametrize(("late", "played"), [(0, 3), (5, 8), (24, 25)])
+@pytest.mark.parametrize(("late", "played"), [(0, 3), (5, 8), (39, 40)])
 def test_rounds_are_played_until_enough_could_be_judged(
     judges: Callable[[Rig], None], late: int, played: int
 ) -> None:
