@@ -139,7 +139,7 @@ def _port_trouble(device: str, error: Exception) -> str:
     if "://" not in device:
         if not os.path.exists(device):
             return f"there is no {device}; a mock prints its port"
-        # pyserial has only words for an error of a device that is no terminal.
+        # For a device that is no terminal, pyserial's error has a message, but no error number.
         if not stat.S_ISCHR(os.stat(device).st_mode) or f"({ENOTTY}," in str(error):
             return f"{device} is not a serial port; a mock prints its port"
     return f"{device} cannot be opened: {error}"

@@ -168,7 +168,8 @@ def _calibrate_motor(
 
 
 def _measure(measuring: Question, highest_pct: int) -> Questions[MeasuredDuties | str]:
-    """Measures coarsely and then finely. A text: QUIT, OUT_OF_TIME, or why there is no result."""
+    """Measures coarsely, then finely. Returns a text if nothing was measured: QUIT, OUT_OF_TIME, or
+    the reason."""
     starts_pct: list[int] = []
     stops_pct: list[int] = []
     for by_pct, every_ms in ((2, 400), (1, 500)):
@@ -221,8 +222,8 @@ def _ask_to_run_again(measuring: Question, line: str) -> Questions[Answer]:
 def _rise_and_fall(
     measuring: Question, rise: Ramp, highest_stop_pct: int
 ) -> Questions[tuple[int, int] | str]:
-    """The duties at which the motor began to turn and stopped. A text: one of `INTERRUPTIONS`,
-    QUIT, OUT_OF_TIME, or why there is no result."""
+    """The duties at which the motor began to turn and stopped. Returns a text if nothing was
+    measured: one of `INTERRUPTIONS`, QUIT, OUT_OF_TIME, or the reason."""
     answer = yield measuring._replace(
         prompt="power rises:   t: it turns   space: stop   q: quit", keys="t", drive=rise
     )
