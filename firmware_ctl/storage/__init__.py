@@ -1,4 +1,5 @@
-"""What outlives the process and a power cut: the ledger, the state folder, incidents and traces.
+"""What outlives the process and a power cut: the ledger, the state folder, the history, incidents
+and traces.
 
 The package knows how to replace a file so that a reader gets the whole old content or the whole new
 content, how to open files safely in a folder of another user, and the one thread that waits for the
@@ -10,6 +11,7 @@ __all__ = [
     "disk_writer",
     "files",
     "flight_recorder",
+    "history",
     "ledger",
     "ring",
     "state_folder",

@@ -23,7 +23,7 @@ MOST_BYTES: Final = 4096
 BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
 _LONGEST_MS: Final = 100 * 366 * DAY_MS
 """No time since a boot and no age of a day is longer: a greater value is damage."""
-_LATEST_MS: Final = 253_402_300_800_000
+LATEST_MS: Final = 253_402_300_800_000
 """The end of the year 9999."""
 
 
@@ -42,7 +42,7 @@ class Clock(NamedTuple):
 def read_clock() -> Clock:
     up_ms = time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)) // 10**6
     wall_ms = time.time_ns() // 10**6 if clock_is_synchronised() else None
-    return Clock(_boot_id(), up_ms, wall_ms)
+    return Clock(boot_id(), up_ms, wall_ms)
 
 
 class Files:
@@ -242,7 +242,7 @@ def _parse(data: bytes) -> _Record:
 _FIELDS: Final = {
     "boot": (0, str),
     "up_ms": (_LONGEST_MS, int),
-    "wall_ms": (_LATEST_MS, int, type(None)),
+    "wall_ms": (LATEST_MS, int, type(None)),
     "synchronised": (0, bool),
     "used_ms": (DAILY_MS, int),
     "day_ms": (_LONGEST_MS, int, type(None)),
@@ -264,7 +264,7 @@ def clock_is_synchronised() -> bool:
     return libc.adjtimex(timex) not in (-1, 5)
 
 
-def _boot_id() -> str:
+def boot_id() -> str:
     try:
         with open(BOOT_ID, encoding="ascii") as file:
             return file.readline().strip()
