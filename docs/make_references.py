@@ -6,11 +6,13 @@ page and the shells' completions are made whole.
 """
 
 import argparse
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import json_shapes
 from command_line import (
     ENVIRONMENT,
     arguments,
@@ -191,12 +193,40 @@ def fields(block: Mapping[str, Any]) -> str:
     )
 
 
+def shapes() -> str:
+    """A section for each command that has `--json`, with a table for each object in it."""
+    parts = []
+    for name, shape in json_shapes.SHAPES.items():
+        parts.append(f"### {name}")
+        if shape["type"] == "array":
+            parts.append(f"A list. {shape['description']}")
+        for title, block in blocks(shape):
+            if title != name:
+                parts.append(f"**{title}**")
+            parts += [block["description"]] if block["description"] else []
+            keys = block["properties"].items()
+            rows = ((code(key), _type(value), value["description"]) for key, value in keys)
+            parts.append(table(("key", "type", "means"), rows))
+    return "\n\n".join(parts)
+
+
+def _type(shape: Mapping[str, Any]) -> str:
+    """The type of a value in a word, such as `number or null`."""
+    if "const" in shape:
+        return "boolean"
+    if "oneOf" in shape:
+        return " or ".join(_type(each) for each in reversed(shape["oneOf"]))
+    types = [shape["type"]] if isinstance(shape["type"], str) else shape["type"]
+    return " or ".join("list" if kind == "array" else kind for kind in types)
+
+
 def blocks(node: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every block of keys in a schema by its title, from outside inwards."""
     if "title" in node:
         yield node["title"], node
     children = [
         *node.get("properties", {}).values(),
+        *node.get("oneOf", ()),
         *(node[key] for key in ("items", "additionalProperties") if node.get(key)),
     ]
     for child in children:
@@ -297,6 +327,7 @@ def tables() -> dict[tuple[str, str], str]:
         ("commands.md", "exit codes"): exit_codes(),
         ("commands.md", "environment"): environment(),
         ("commands.md", "options"): options(),
+        ("json.md", "shapes"): shapes(),
         ("safety.md", "numbers"): numbers(),
     }
 
@@ -317,6 +348,8 @@ def documents() -> dict[Path, str]:
         path = DOCS / document
         text = texts.get(path) or path.read_text(encoding="utf-8")
         texts[path] = filled(text, name, content)
+    shape = json.dumps(json_shapes.schema(), indent=2, ensure_ascii=False)
+    texts[DOCS / "json.schema.json"] = f"{shape}\n"
     return texts
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "parser",
     "parser_authors",
     "parser_clients",
+    "profile_json",
     "profile_list",
     "run",
     "running_time",

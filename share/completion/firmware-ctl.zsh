@@ -75,6 +75,7 @@ _shtab_firmware_ctl_explain_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--mat[mat file (default\: \/etc\/firmware-ctl\/mat.yaml, or the built-in one)]:FILE:_files"
   "--profiles[read profiles from this folder only]:DIR:_files -/"
+  "--json[print JSON]"
   "--socket[control socket]:PATH:_files"
   "--port[use a serial port (any pyserial URL) instead of the socket]:DEV:_files"
   ":a name, which a daemon explains if one runs, or a file:_firmware_ctl_names_and_files"
@@ -174,6 +175,7 @@ _shtab_firmware_ctl_profiles_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--mat[mat file (default\: \/etc\/firmware-ctl\/mat.yaml, or the built-in one)]:FILE:_files"
   "--profiles[read profiles from this folder only]:DIR:_files -/"
+  "--json[print JSON]"
   "--socket[control socket]:PATH:_files"
   "--port[use a serial port (any pyserial URL) instead of the socket]:DEV:_files"
   ":a name or a file\: show its description, points, phases and warnings:_firmware_ctl_names_and_files"
@@ -257,6 +259,7 @@ _shtab_firmware_ctl_simulate_options=(
   "--trace[export motor changes\: .vcd .csv .jsonl]:FILE:_files"
   "--plot[draw the session\: .svg .png]:FILE:_files"
   "--mat[mat file (default\: \/etc\/firmware-ctl\/mat.yaml, or the built-in one)]:FILE:_files"
+  "--json[print JSON]"
   {-v,--verbose}"[print all figures as well, zone by zone, and what they mean]"
   ":a name or a file:_firmware_ctl_names_and_files"
 )
