@@ -14,10 +14,9 @@ from datetime import datetime
 from typing import Final
 
 from firmware_ctl.config import paths
-from firmware_ctl.config.quantities import clock
 from firmware_ctl.errors import DeviceError, printable
-from firmware_ctl.storage import history as file
-from firmware_ctl.storage.history import CUT, PastSession
+from firmware_ctl.storage import history_file as file
+from firmware_ctl.storage.history_file import CUT, PastSession
 
 HEADS: Final = ("began", "profile", "by", "played", "ended")
 
@@ -115,7 +114,7 @@ def _end(session: PastSession) -> str:
 
 
 def _clock(length_ms: int) -> str:
-    return clock(length_ms // 1000 * 1000)
+    return f"{length_ms // 60_000}:{length_ms // 1000 % 60:02}"
 
 
 def as_json(session: PastSession) -> dict[str, object]:

@@ -8,10 +8,12 @@ disk. It never knows what the content means to a session. A daemon opens everyth
 """
 
 __all__ = [
+    "clock",
     "disk_writer",
     "files",
     "flight_recorder",
     "history",
+    "history_file",
     "ledger",
     "ring",
     "state_folder",

@@ -10,7 +10,7 @@ import pytest
 
 from firmware_ctl.cli.main import main
 from firmware_ctl.config import paths
-from firmware_ctl.storage.history import CUT, PastSession
+from firmware_ctl.storage.history_file import CUT, PastSession
 
 BEGAN_MS = 1_800_000_123_000
 """15 January 2027, 08:02 in Greenwich."""
@@ -76,7 +76,7 @@ def test_table_is_aligned_in_local_time_and_fits_a_terminal(
 def test_session_of_this_process_plays_now(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from firmware_ctl.storage.ledger import boot_id
+    from firmware_ctl.storage.clock import boot_id
 
     now = WHOLE._replace(played_ms=60_000, end="", process=os.getpid(), boot=boot_id())
     _write(tmp_path, (now,))
@@ -168,7 +168,7 @@ def test_without_permission_it_names_the_group(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("firmware_ctl.storage.history.open_regular", refuse)
+    monkeypatch.setattr("firmware_ctl.storage.history_file.open_regular", refuse)
     assert _run("--state", str(tmp_path)) == 2
     assert capsys.readouterr().err == (
         f"firmware-ctl: no permission to read {tmp_path}/history.jsonl; use sudo, or add yourself "

@@ -9,7 +9,7 @@ import pytest
 from firmware_ctl.cli.main import main
 from firmware_ctl.cli.parser import COMMANDS, make_parser
 from firmware_ctl.config import paths
-from firmware_ctl.storage.history import PastSession
+from firmware_ctl.storage.history_file import PastSession
 from tests.support.json_shapes import SHAPES, checked
 from tests.support.process import ROOT
 from tests.support.worlds_recorder import MAT
@@ -166,7 +166,7 @@ def test_history_prints_sessions(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_reasons_of_an_end_are_those_of_the_schema() -> None:
     from firmware_ctl.session.events import Reason
-    from firmware_ctl.storage.history import CUT
+    from firmware_ctl.storage.history_file import CUT
 
     ends = SHAPES["history"]["items"]["properties"]["end"]["enum"]
     assert ends == [*Reason, CUT, None]

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from firmware_ctl.session.events import Close, Fault, Origin, Pause, Resume, Start, Stop, Wake
-from firmware_ctl.storage import history as module
-from firmware_ctl.storage.history import CUT, KEPT, History, PastSession, plays_now, read
-from firmware_ctl.storage.ledger import boot_id
+from firmware_ctl.storage import history_file
+from firmware_ctl.storage.clock import boot_id
+from firmware_ctl.storage.history import History
+from firmware_ctl.storage.history_file import CUT, KEPT, PastSession, plays_now, read
 from tests.support.traps import fifo, hard_link, link, untouched
 from tests.support.worlds import World
 from tests.support.worlds_disk import AtOnce
@@ -133,7 +134,7 @@ def test_file_is_bounded(tmp_path: Path) -> None:
     day.at(2_000, Stop())
     assert len(day.sessions) == KEPT
     assert day.sessions[-1].profile == "calm"
-    assert path.stat().st_size < module.MOST_BYTES / 4
+    assert path.stat().st_size < history_file.MOST_BYTES / 4
 
 
 GOOD = {**PastSession(1, True, "p", "", 9, 1, "stop", "", "", 1, "b")._asdict()}
@@ -225,7 +226,7 @@ def test_disk_that_fails_does_not_reach_the_session(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as full:
-        full.setattr(module, "atomic_write", fail)
+        full.setattr(history_file, "atomic_write", fail)
         day.at(1_000, Start("calm"))
     assert not (day.folder / "history.jsonl").exists()
     day.at(5_000, Stop())
