@@ -97,9 +97,15 @@ def add_stop(parser: ArgumentParser) -> Run:
     return run
 
 
+WATCH: Final = """
+With --watch each change is one plain line below the others, which a screen
+reader speaks as it comes. It has no colour and moves no cursor."""
+
+
 def add_status(parser: ArgumentParser) -> Run:
+    parser.description = f"{parser.description}\n{WATCH}"
     parser.add_argument(
-        "--watch", action="store_true", help="print again on every change, until the daemon ends"
+        "--watch", action="store_true", help="print a line for each change, until the daemon ends"
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")

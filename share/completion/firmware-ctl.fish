@@ -188,7 +188,7 @@ complete -c firmware-ctl -n '_shtab_firmware_ctl_using try' -l port -xka "(__fis
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using try; and test $_shtab_firmware_ctl_npos -eq 1' -ka "steady pulse wave alternate travel tap breathe keyframes" -d 'as in a profile, for example `wave`'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using; and test $_shtab_firmware_ctl_npos -eq 0' -a status -d 'show what the daemon does now'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using status' -s h -l help -d 'show this help message and exit'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using status' -l watch -d 'print again on every change, until the daemon ends'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using status' -l watch -d 'print a line for each change, until the daemon ends'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using status' -l json -d 'print JSON'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using status' -l raw -d 'print the line of the serial protocol'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using status' -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'control socket'

@@ -279,7 +279,7 @@ _shtab_firmware_ctl_start_defaults_added=0
 
 _shtab_firmware_ctl_status_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--watch[print again on every change, until the daemon ends]"
+  "--watch[print a line for each change, until the daemon ends]"
   "--json[print JSON]"
   "--raw[print the line of the serial protocol]"
   "--socket[control socket]:PATH:_files"
