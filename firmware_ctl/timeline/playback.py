@@ -92,7 +92,8 @@ class Playback:
             return levels, min(until_ms, t_ms - t_ms % GRID_MS + GRID_MS)
         self._cache.validate(t_ms, playhead.pass_begin_ms, steady_until_ms)
         if asked_until_ms < playhead.pass_end_ms:
-            self._cache.store(t_ms, levels, until_ms)
+            # Without the next gap: it cuts the levels off in this period only.
+            self._cache.store(t_ms, levels, asked_until_ms)
         return levels, until_ms
 
     def next_switch_ms(self, t_ms: int) -> int:
