@@ -184,6 +184,7 @@ def blocks(node: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if "title" in node:
         yield node["title"], node
     children = [
+        *node.get("definitions", {}).values(),
         *node.get("properties", {}).values(),
         *(node[key] for key in ("items", "additionalProperties") if node.get(key)),
     ]
@@ -303,6 +304,8 @@ def tables() -> dict[tuple[str, str], str]:
         ("profiles.md", "shipped profiles"): shipped_profiles(),
         ("profiles.md", "file"): fields(in_profile["a profile"]),
         ("profiles.md", "phase"): fields(in_profile["a phase"]),
+        ("profiles.md", "rest"): fields(in_profile["a rest"]),
+        ("profiles.md", "group"): fields(in_profile["a group"]),
         ("profiles.md", "patterns"): patterns(),
         ("profiles.md", "pattern keys"): pattern_keys(),
         ("profiles.md", "points"): points(),

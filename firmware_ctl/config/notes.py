@@ -31,7 +31,7 @@ def notes(profile: Profile, mat: Mat) -> list[Note]:
     found: list[Note] = []
     for rule in _PROFILE_RULES:
         found += rule(profile)
-    for phase in profile.phases:
+    for phase in profile.written:
         for play in phase.play:
             for play_rule in _PLAY_RULES:
                 sentence = play_rule(phase, play)
@@ -62,11 +62,20 @@ def cut_texts(source: bytes) -> list[Note]:
 
 def _same_names(profile: Profile) -> Iterator[Note]:
     first: dict[str, int] = {}
-    for phase in profile.phases:
+    for phase in profile.written:
+        if phase.is_rest:
+            continue
         if phase.name in first:
             sentence = f"{phase.name}: the phase in line {first[phase.name]} has the same name"
             yield Note(phase.place[0], f"{sentence}; status and log cannot tell them apart")
         first.setdefault(phase.name, phase.place[0])
+
+
+def _last_rest(profile: Profile) -> Iterator[Note]:
+    last = profile.phases[-1]
+    if last.is_rest:
+        sentence = "the session ends with a rest, in which nothing is felt; leave it out"
+        yield Note(last.place[0], f"{last.name}: {sentence}")
 
 
 def _end(profile: Profile) -> Iterator[Note]:
@@ -179,7 +188,11 @@ def _silent(phase: Phase, mat: Mat) -> Iterator[Note]:
         yield Note(phase.place[0], sentence)
 
 
-_PROFILE_RULES: Final[tuple[Callable[[Profile], Iterator[Note]], ...]] = (_same_names, _end)
+_PROFILE_RULES: Final[tuple[Callable[[Profile], Iterator[Note]], ...]] = (
+    _same_names,
+    _last_rest,
+    _end,
+)
 _PLAY_RULES: Final[tuple[Callable[[Phase, Play], str], ...]] = (
     _long_cycle,
     _strong,

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from firmware_ctl.config import slips
+from firmware_ctl.config import phase_items, slips
 from firmware_ctl.config.fields import (
     REQUIRED,
     VERSION,
@@ -29,6 +29,7 @@ from firmware_ctl.config.fields import (
 )
 from firmware_ctl.config.mat import Mat, zone_name
 from firmware_ctl.config.patterns import AFTER, LONGEST_MS, PATTERNS, SHORTEST_MS
+from firmware_ctl.config.phase_items import REPEAT, items_kind
 from firmware_ctl.config.points import POINTS
 from firmware_ctl.config.quantities import duration, integer
 from firmware_ctl.config.yaml_tree import (
@@ -273,7 +274,7 @@ ANY_PLAY: Final = play_kind(100, _MOST)
 """Reads the line of a target that the mat does not have, to find the other mistakes in the line."""
 
 
-def play_schema() -> Json:
+def _play_schema() -> Json:
     """The schema that `#/definitions/play` refers to."""
     level = integer(0, 100, "%").schema | {"description": "a level, short for steady"}
     patterns = [_pattern_block(name, 100, _MOST).schema for name in PATTERNS]
@@ -338,10 +339,9 @@ _POINTS: Final = list_of(Kind(_read_point, _BY_MAT.schema), unique=True)
 
 
 @lru_cache(maxsize=4)
-def file_kind(mat: Mat) -> Kind[Block]:
-    """The table of a profile file on this mat."""
+def phase_kind(mat: Mat) -> Kind[Block]:
+    """The table of a phase on this mat."""
     targets = targets_of(mat)
-    zones = [zone.name for zone in mat.zones]
     plays = named_blocks(
         "zones",
         "hips: 20%",
@@ -353,15 +353,21 @@ def file_kind(mat: Mat) -> Kind[Block]:
     play = plays._replace(
         schema=plays.schema | {"properties": dict.fromkeys(targets, ANY_PLAY.schema)}
     )
-    phase = table(
+    return table(
         "a phase",
         Field("name", plain_text(60), "what the phase is called while it plays"),
         Field("for", duration(SHORTEST_MS, LONGEST_MS), "length of one pass"),
-        Field("repeat", integer(1, 100), "how often it plays", default=1),
+        Field("repeat", REPEAT, "how often it plays", default=1),
         Field("play", play, "what zones and sides do, or `all` of them", default=None),
         Field("cue", _CUE, "a point pressed by hand, or a text in quotes", default=None),
         Field("points", _POINTS, "the points that the mat presses in this phase", default=()),
     )
+
+
+@lru_cache(maxsize=4)
+def file_kind(mat: Mat) -> Kind[Block]:
+    """The table of a profile file on this mat."""
+    zones = [zone.name for zone in mat.zones]
     needs = list_of(_known_on_mat(zones, "zone", f"^{_ZONE_PATTERN}$"), unique=True)
     return table(
         "a profile",
@@ -371,5 +377,10 @@ def file_kind(mat: Mat) -> Kind[Block]:
         Field("about", plain_text(1_000), "what it is, and what to know first", default=""),
         Field("needs", needs, "zones without which it does not start", default=()),
         Field("strict", boolean(), "treat too much current as an error", default=False),
-        Field("phases", list_of(phase, least=1), "what happens, one after another"),
+        Field("phases", items_kind(phase_kind(mat)), "what happens, one after another"),
     )
+
+
+def definitions(mat: Mat) -> Json:
+    """The schemas to which the schema of a profile file refers by their names."""
+    return {"play": _play_schema(), **phase_items.definitions(phase_kind(mat))}

@@ -14,11 +14,13 @@ from typing import Any, Final
 
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.points import POINTS
+from firmware_ctl.config.profile import GroupPasses, groups_begun
 from firmware_ctl.config.quantities import clock
 from firmware_ctl.simulator.columns import COLUMNS, MotorColumns, columns_of
 from firmware_ctl.simulator.offline import Played
 from firmware_ctl.timeline.haptics import FIVE_MINUTES_LEFT, HapticCue
 from firmware_ctl.timeline.marks import is_felt
+from firmware_ctl.timeline.model import Segment
 
 try:
     import matplotlib as mpl
@@ -231,14 +233,23 @@ def _draw_legend(figure: Figure, played: Played) -> None:
 
 
 def _labels(played: Played) -> list[tuple[str, float]]:
-    """The label of each phase, and the share of the session at which it stands."""
+    """The label of each phase, and the share of the session at which it stands.
+
+    In a group only the first pass has labels.
+    """
     labels: list[tuple[str, float]] = []
     share = -1.0
+    before: GroupPasses = ()
     for segment in played.timeline.segments:
+        passes, before = before, segment.group_passes
+        if any(group_pass.number > 1 for group_pass in segment.group_passes):
+            continue
+        groups = "".join(f"{n}× " for _, (_, n) in groups_begun(passes, before))  # noqa: RUF001
         times = f" {segment.repeat}×" if segment.repeat > 1 else ""  # noqa: RUF001, the sign
         # The name of a short phase moves to the right, so that it covers no other name.
         share = max(segment.begin_ms / played.timeline.end_ms, share + 1 / 38)
-        labels.append((shorten(segment.phase, NAME_MOST, placeholder="…") + times, share))
+        name = shorten(segment.phase, NAME_MOST, placeholder="…")
+        labels.append((groups + name + times, share))
     return labels
 
 
@@ -256,7 +267,6 @@ def _draw_phases(strip: Axes, panels: Sequence[Axes], played: Played) -> None:
     strip.set_ylim(0, 1)
     strip.set_yticks([])
     strip.set_ylabel("points", rotation=0, ha="right", va="center", color=MUTED)
-    labels = _labels(played)
     end_min = played.timeline.end_ms / 60_000
     for i, segment in enumerate(played.timeline.segments):
         begin, end = segment.begin_ms / 60_000, segment.end_ms / 60_000
@@ -269,7 +279,7 @@ def _draw_phases(strip: Axes, panels: Sequence[Axes], played: Played) -> None:
         if segment.cue not in POINTS and len(text) > room:
             text = f"{text[: room - 1].rstrip()}…" if room > 1 else ""
         strip.text((begin + end) / 2, 0.46, text, ha="center", va="center", size=7)
-        label, share = labels[i]
+    for label, share in _labels(played):
         strip.annotate(
             label,
             (share * end_min, 1),
@@ -279,6 +289,22 @@ def _draw_phases(strip: Axes, panels: Sequence[Axes], played: Played) -> None:
             rotation_mode="anchor",
             size=7.5,
         )
+    for begin_ms, end_ms in _group_spans(played.timeline.segments):
+        span_min = (begin_ms / 60_000, end_ms / 60_000)
+        strip.plot(span_min, (1, 1), color=TOTAL, lw=2.5, solid_capstyle="butt", clip_on=False)
+
+
+def _group_spans(segments: Sequence[Segment]) -> list[tuple[int, int]]:
+    """From when to when each outermost group plays, in ms."""
+    spans: list[tuple[int, int]] = []
+    before: GroupPasses = ()
+    for segment in segments:
+        if any(depth == 0 for depth, _ in groups_begun(before, segment.group_passes)):
+            spans.append((segment.begin_ms, segment.end_ms))
+        elif segment.group_passes:
+            spans[-1] = (spans[-1][0], segment.end_ms)
+        before = segment.group_passes
+    return spans
 
 
 def _felt_haptics(played: Played) -> list[HapticCue]:

@@ -142,6 +142,7 @@ def _segment(phase: Phase, begin_ms: int, mat: Mat, path: str) -> Segment:
         tuple(courses),
         tuple(course_of),
         _highs(courses, course_of),
+        phase.group_passes,
     )
 
 
@@ -220,7 +221,7 @@ def sealed(timeline: Timeline) -> Timeline:
 
 def _segment_text(segment: Segment) -> str:
     courses = _tuple_text(_COURSE_TEXT % course for course in segment.courses)
-    return _SEGMENT_TEXT % (*segment[:6], courses, *segment[7:])
+    return _SEGMENT_TEXT % (*segment[:6], courses, *segment[7:9])
 
 
 @lru_cache(maxsize=4)

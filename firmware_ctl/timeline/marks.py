@@ -25,7 +25,7 @@ def mark_notes(profile: Profile, timeline: Timeline) -> list[Note]:
 
     A cue without `play` has its own note in `config.notes`.
     """
-    found = []
+    found: dict[Note, None] = {}  # a phase of a group has a segment for each pass of the group
     for phase, segment in zip(profile.phases, timeline.segments, strict=True):
         lost = {
             _MARKS[haptic.name]
@@ -39,8 +39,9 @@ def mark_notes(profile: Profile, timeline: Timeline) -> list[Note]:
             sentence = f"{phase.name}: nothing plays at its {words}, so it cannot be felt"
             if len(lost) > 1:
                 sentence = f"{phase.name}: nothing plays at its {words}, so they cannot be felt"
-            found.append(Note(phase.place[0], f"{sentence}; let a zone play at a steady level"))
-    return found
+            note = Note(phase.place[0], f"{sentence}; let a zone play at a steady level")
+            found[note] = None
+    return list(found)
 
 
 def _plays(timeline: Timeline, at_ms: int) -> bool:

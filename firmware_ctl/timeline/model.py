@@ -8,6 +8,7 @@ from math import lcm
 from typing import NamedTuple
 
 from firmware_ctl.config.patterns import Piece
+from firmware_ctl.config.profile import GroupPasses
 from firmware_ctl.limits import resolve
 from firmware_ctl.timeline.haptics import HapticCue
 from firmware_ctl.timeline.motor_drive import DriveTable, Levels
@@ -68,6 +69,7 @@ class Segment(NamedTuple):
     """For each motor the index of its course in `courses`. -1: the motor is silent."""
     high_pct: Levels
     """For each motor the highest level of its course. The motor's envelope climbs to this level."""
+    group_passes: GroupPasses = ()
 
     @property
     def end_ms(self) -> int:

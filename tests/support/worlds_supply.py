@@ -14,6 +14,7 @@ from tests.support.worlds_timeline import (
     phase,
     play,
     profile,
+    rest,
 )
 
 SIDES: tuple[Side, ...] = ("left", "right")
@@ -84,6 +85,8 @@ def _plays(draw: st.DrawFn, target: str, for_ms: int) -> Play:
 
 @st.composite
 def _phases(draw: st.DrawFn, zones: list[str]) -> Phase:
+    if draw(st.sampled_from((False,) * 7 + (True,))):
+        return rest(draw(st.integers(10, 3_000)))
     targets = ["all"]
     if draw(st.integers(0, 3)):
         targets = [f"{zone}.{side}" for zone in zones for side in SIDES if draw(st.integers(0, 3))]

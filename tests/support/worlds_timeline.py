@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from firmware_ctl.config.mat import ButtonPins, Mat, MatLimits, Motor, Zone
 from firmware_ctl.config.patterns import PATTERNS, Side
-from firmware_ctl.config.profile import Level, Phase, Play, Profile
+from firmware_ctl.config.profile import REST, Level, Phase, Play, Profile
 from firmware_ctl.timeline.compiler import motors_of
 from firmware_ctl.timeline.model import Timeline
 from firmware_ctl.timeline.motor_drive import Levels, MotorDrive
@@ -87,6 +87,10 @@ def phase(for_ms: int, *plays: Play, repeat: int = 1, cue: str | None = None) ->
     return Phase(f"{for_ms} ms", for_ms, repeat, plays, cue)
 
 
+def rest(for_ms: int) -> Phase:
+    return Phase(REST, for_ms, 1, ())
+
+
 def profile(*phases: Phase) -> Profile:
     return Profile("test", "Test", "", (), False, phases)
 
@@ -150,6 +154,8 @@ def plays(draw: st.DrawFn, target: str, for_ms: int) -> Play:
 @st.composite
 def phases(draw: st.DrawFn) -> Phase:
     for_ms = draw(st.one_of(st.integers(10, 3_000), st.integers(10, 200_000)))
+    if draw(st.sampled_from((False,) * 5 + (True,))):
+        return rest(for_ms)
     targets = draw(st.sampled_from(_TARGET_SETS))
     cue = draw(st.sampled_from((None, None, "KI3"))) if for_ms >= 5_000 else None
     lines = tuple(draw(plays(target, for_ms)) for target in targets)

@@ -8,7 +8,7 @@ from hypothesis import example, given
 
 from firmware_ctl.config import shipped
 from firmware_ctl.config.mat import Mat
-from firmware_ctl.config.profile import Phase, Profile
+from firmware_ctl.config.profile import GroupPass, Phase, Profile
 from firmware_ctl.config.yaml_tree import BYTES_MAX
 from firmware_ctl.errors import AuthorError
 from firmware_ctl.timeline.catalogue import BadEntry, Entry, GoodEntry, read_entry
@@ -27,6 +27,7 @@ from tests.support.worlds_timeline import (
     phase,
     play,
     profile,
+    rest,
     unrepeated,
 )
 
@@ -187,6 +188,37 @@ def test_changes_of_one_motor_are_those_of_its_pattern(
 
 
 # --- haptic cues ---
+
+
+def test_rest_silences_every_motor_and_the_next_phase_starts_softly() -> None:
+    steady = play("all", "steady", 40)
+    rows = level_changes(
+        compile_profile(
+            profile(phase(10_000, steady), rest(2_000), phase(10_000, steady)), make_mat(25)
+        )
+    )
+    assert [row for row in rows if 9_000 <= row[0] <= 12_040] == [
+        (10_000, (0,) * 6),
+        (12_040, (1,) * 6),
+    ]
+    assert max(max(levels) for t_ms, levels in rows if 12_000 <= t_ms < 13_000) == 24
+
+
+def test_passes_of_a_group_are_segments_with_the_same_courses_and_hash_as_if_written_out() -> None:
+    line = play("all", "alternate", 40, period=1_000)
+    written = [phase(4_000, line), rest(500)]
+    grouped = [
+        one._replace(group_passes=(GroupPass(number, 2),)) for number in (1, 2) for one in written
+    ]
+    mat = make_mat()
+    timeline, expected = (
+        compile_profile(profile(*phases), mat) for phases in (grouped, written * 2)
+    )
+    assert timeline.cert == expected.cert
+    assert timeline.segments[0].courses == timeline.segments[2].courses
+    assert [segment.group_passes for segment in timeline.segments] == [((1, 2),)] * 2 + [
+        ((2, 2),)
+    ] * 2
 
 
 def test_haptic_cues_of_a_session_are_gaps() -> None:
