@@ -158,8 +158,8 @@ def _repeated_silence(phase: Phase, play: Play) -> str:
 
 
 def _one_side(phase: Phase, play: Play) -> str:
-    zone, _, side = play.target.partition(".")
-    if play.pattern != "alternate" or not side:
+    zone, _, side = play.target.rpartition(".")
+    if play.pattern != "alternate" or side not in ("left", "right"):
         return ""
     other = "right" if side == "left" else "left"
     found = f"is silent in the half of each period that belongs to the {other} side"

@@ -45,7 +45,7 @@ class Play(NamedTuple):
     """One line of `play`: what a target does in a phase."""
 
     target: str
-    """A zone, a side of a zone, or every zone: `hips`, `hips.left`, `all`."""
+    """A zone, a side or a row of it, a side of a row, or every zone: `hips`, `hips.left`, `all`."""
     pattern: str
     level: Level
     """For keyframes, `from_pct` and `to_pct` are both the highest level of any frame."""
@@ -323,11 +323,17 @@ def _check_overlaps(
         motors = targets[name].motors
         others = sorted({owners[motor] for motor in motors if motor in owners})
         if others:
-            # Of two targets that share motors, one always includes the other.
-            includes = motors > targets[others[0]].motors
-            outer, inner = (name, others) if includes else (others[0], [name])
-            sentence = f"`{outer}` already includes {' and '.join(inner)}; remove one of them"
-            report.add(node, f"{shown(node.value)}: {sentence}")
+            included = [other for other in others if motors > targets[other].motors]
+            way_out = "remove one of them"
+            if included:
+                sentence = f"`{name}` already includes {' and '.join(included)}"
+            elif motors <= targets[others[0]].motors:
+                sentence = f"`{others[0]}` already includes {name}"
+            else:  # a row and a side
+                shared = ", ".join(sorted(motors & targets[others[0]].motors))
+                sentence = f"`{name}` and {others[0]} share {shared}"
+                way_out = "name a side of the row, or remove one of them"
+            report.add(node, f"{shown(node.value)}: {sentence}; {way_out}")
         owners.update(dict.fromkeys(motors, name))
 
 

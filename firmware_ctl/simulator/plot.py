@@ -13,6 +13,7 @@ from textwrap import shorten
 from typing import Any, Final
 
 from firmware_ctl.config.mat import Mat
+from firmware_ctl.config.patterns import Side
 from firmware_ctl.config.points import POINTS
 from firmware_ctl.config.profile import GroupPasses, groups_begun
 from firmware_ctl.config.quantities import clock
@@ -138,11 +139,12 @@ def _pairs(played: Played) -> Iterator[tuple[int | None, int | None]]:
 
     None: there is no motor on that side.
     """
-    for zone in played.mat.zones:
-        sides: dict[str, list[int]] = {"left": [], "right": []}
-        for i, motor in enumerate(played.mat.motors):
-            if motor.zone == zone.name and played.changes[i]:
-                sides[motor.side].append(i)
+    rows: dict[tuple[str, str], dict[Side, list[int]]] = {}
+    for i, motor in enumerate(played.mat.motors):
+        sides = rows.setdefault((motor.zone, motor.row), {"left": [], "right": []})
+        if played.changes[i]:
+            sides[motor.side].append(i)
+    for sides in rows.values():
         yield from zip_longest(sides["left"], sides["right"])
 
 
@@ -355,7 +357,7 @@ def _draw_pair(
             transform=panel.transAxes, ha="right", va="top" if sign > 0 else "bottom", zorder=6,
             bbox=PAPER,
         )  # fmt: skip
-        name = motor.zone.replace("_", " ")
+        name = "\n".join(filter(None, (motor.zone, motor.row))).replace("_", " ")
     panel.axhline(0, color="white", lw=0.8, zorder=4)
     panel.set_ylim(-115, 115)
     percents = ["100%", "50%", "0", "50%", "100%"]

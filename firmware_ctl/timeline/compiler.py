@@ -9,6 +9,7 @@ from typing import Final
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.patterns import PATTERNS, Piece, Position
 from firmware_ctl.config.profile import Level, Phase, Play, Profile
+from firmware_ctl.config.profile_fields import targets_of
 from firmware_ctl.errors import AuthorError, Mistake
 from firmware_ctl.timeline.haptics import (
     FIVE_MINUTES_LEFT,
@@ -88,12 +89,10 @@ def scaled(timeline: Timeline, budget_pct: int, kicks: bool) -> Timeline:
 
 def motors_of(target: str, mat: Mat) -> list[int]:
     """The indices of the target's motors, in the order of the mat file. Absent zones have none."""
-    zone, _, side = target.partition(".")
-    present = {z.name for z in mat.zones if z.present}
+    names = targets_of(mat)[target].motors
+    present = {zone.name for zone in mat.zones if zone.present}
     return [
-        i
-        for i, motor in enumerate(mat.motors)
-        if motor.zone in present and zone in ("all", motor.zone) and side in ("", motor.side)
+        i for i, motor in enumerate(mat.motors) if motor.name in names and motor.zone in present
     ]
 
 

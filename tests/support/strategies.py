@@ -118,6 +118,7 @@ def motors(draw: st.DrawFn, name: str, pin: int, duty_pct: int, supply_ma: int) 
         "name": name,
         "side": draw(st.sampled_from(["left", "right"])),
         "pin": pin,
+        **draw(st.sampled_from([{}, {"row": "upper"}, {"row": "lower-2"}])),
         "start": draw(percents(hold_pct, top_pct)),
         "hold": f"{hold_pct}%",
         "cap": f"{cap_pct}%",
@@ -223,7 +224,11 @@ def targets(draw: st.DrawFn, mat: Mat) -> list[str]:
     for zone in draw(st.lists(st.sampled_from(mat.zones), min_size=1, unique=True)):
         sides = sorted({motor.side for motor in zone.motors})
         halves = [f"{zone.name}.{side}" for side in sides]
-        chosen += draw(st.sampled_from([[zone.name], [zone.name.replace("_", "-")], halves]))
+        rows = sorted({(motor.row, motor.side) for motor in zone.motors if motor.row})
+        row_names = [f"{zone.name}.{row}" for row in dict(rows)]
+        row_sides = [f"{zone.name}.{row}.{side}" for row, side in rows]
+        ways = [[zone.name], [zone.name.replace("_", "-")], halves, row_names, row_sides]
+        chosen += draw(st.sampled_from([way for way in ways if way]))
     return chosen
 
 

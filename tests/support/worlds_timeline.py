@@ -57,7 +57,12 @@ def make_mat(rise_pct_s: int = AT_ONCE, absent: str = "", button: bool = False) 
         return Motor(f"{zone}_{pin}", zone, side, pin, 50, 30, 80, 0, 100, 150)
 
     neck = (motor("neck", "left", 16), motor("neck", "right", 17))
-    back = tuple(motor("back", side, 18 + i) for i, side in enumerate(("left", "right") * 2))
+    back = tuple(
+        motor("back", side, 18 + i)._replace(row=row)
+        for i, (row, side) in enumerate(
+            (row, side) for row in ("upper", "lower") for side in ("left", "right")
+        )
+    )
     return Mat(
         name="test mat",
         zones=(Zone("neck", absent != "neck", 100, neck), Zone("back", True, 100, back)),  # type: ignore[arg-type]
@@ -128,6 +133,7 @@ def unrepeated(rows: Sequence[tuple[int, Row]]) -> list[tuple[int, Row]]:
 
 _TARGET_SETS: Sequence[Sequence[str]] = (
     ("all",), ("neck", "back"), ("neck.left", "back"), ("back.left", "back.right"),
+    ("back.upper", "back.lower.left"),
 )  # fmt: skip
 
 

@@ -117,6 +117,8 @@ phases:
         ("hips: 0%", Play("hips", "steady", Level(0, 0))),
         ("hips.left: 5%", Play("hips.left", "steady", Level(5, 5))),
         ("lower-back.right: 5%", Play("lower_back.right", "steady", Level(5, 5))),
+        ("lower-back.upper: 5%", Play("lower_back.upper", "steady", Level(5, 5))),
+        ("lower_back.lower.left: 5%", Play("lower_back.lower.left", "steady", Level(5, 5))),
         (
             "hips: {level: '7%', rest: 1s, taps: 3, pattern: tap, after: 0.5s}",
             Play(
@@ -245,7 +247,7 @@ def test_read_play_bare_numbers_are_seconds_and_percent(
     [
         (
             ("hipz", "steady", "90", {}),
-            "target: the mat has no zone or side hipz; did you mean hips?",
+            "target: the mat has no zone, row or side hipz; did you mean hips?",
         ),
         (
             ("hips", "steady", "90", {}),

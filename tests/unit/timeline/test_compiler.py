@@ -56,7 +56,8 @@ def neck_left(rows: Changes) -> list[tuple[int, int]]:
         ("back", [2, 3, 4, 5]),
         ("back.left", [2, 4]),
         ("back.right", [3, 5]),
-        ("all.left", [0, 2, 4]),
+        ("back.lower", [4, 5]),
+        ("back.upper.right", [3]),
     ],
 )
 def test_motors_of_a_target_are_those_in_present_zones(target: str, motors: list[int]) -> None:
