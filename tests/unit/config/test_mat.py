@@ -318,7 +318,7 @@ def test_read_mat_zone_name_with_hyphen_is_read_with_underscore() -> None:
             "      - {",
             "      - 3\n      - {",
             [
-                "8:9: motors: a motor belongs here; write its keys: name, side, pin, start, hold, cap, kick, run_ma, start_ma"
+                "8:9: motors: a motor belongs here; write its keys: name, side, row, pin, start, hold, cap, kick, run_ma, start_ma"
             ],
         ),
     ],

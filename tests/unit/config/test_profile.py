@@ -172,12 +172,18 @@ def test_read_profile_phase_by_alias_is_read_twice() -> None:
     assert phases == (phases[0], phases[0])
 
 
-def test_read_profile_reads_the_example_in_the_readme() -> None:
-    (text,) = re.findall(
+def test_read_profile_reads_the_examples_in_the_document() -> None:
+    texts = re.findall(
         r"^```yaml\n(.*?)^```", (ROOT / "docs/profiles.md").read_text(encoding="utf-8"), re.M | re.S
     )
-    profile = read_profile(text.encode(), "mine.yaml", MAT)
-    assert (profile.needs, profile.length_ms) == (("lower_back",), 465_000)
+    profiles = [
+        read_profile((text if "title:" in text else f"title: t\n{text}").encode(), "p.yaml", MAT)
+        for text in texts
+    ]
+    assert [(profile.needs, profile.length_ms) for profile in profiles] == [
+        (("lower_back",), 465_000),
+        ((), 270_000),
+    ]
 
 
 def test_read_profile_invalid_file_name_is_reported() -> None:

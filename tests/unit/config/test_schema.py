@@ -101,7 +101,7 @@ def test_schema_accepts_rests_and_groups() -> None:
         {"phases": [{"name": "a", "for": "9s", "repeat": 101, "cue": "KI3"}]},
         {"phases": [{"name": "a", "for": "9s", "play": {}}]},
         {"phases": [{"name": "a", "for": "9s", "play": {"hips": "30"}}]},
-        {"phases": [{"name": "a", "for": "9s", "play": {"hips.top": "30%"}}]},
+        {"phases": [{"name": "a", "for": "9s", "play": {"hips.upper.top": "30%"}}]},
         {"phases": [{"name": "a", "for": "9s", "play": {"hips": {"level": "3%"}}}]},
         {"phases": [{"name": "a", "for": "9s", "play": {"hips": {"pattern": "wave"}}}]},
         {"phases": [{"name": "a", "for": "9s", "points": ["KI3"], "cue": "KI3"}]},
