@@ -130,9 +130,9 @@ def pattern_keys() -> str:
 
 
 def _key(key: Key) -> str:
-    if key.is_count:
+    if key.is_count and key.default is None:
         return f"`{key.name}` ({key.least} to {key.most})"
-    return f"`{key.name}`" + ("" if key.default is None else f" ({in_units(key.default)})")
+    return f"`{key.name}`" + ("" if key.default is None else f" ({_amount(key, key.default)})")
 
 
 def _amount(key: Key, value: int) -> str:

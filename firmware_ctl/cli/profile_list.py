@@ -220,7 +220,7 @@ def _phase_lines(profile: Profile) -> Iterator[str]:
         passes = phase.group_passes
         if phase.is_first:
             for depth, group_pass in groups_begun(before, passes):
-                yield f"{'':11}{'  ' * depth}{group_pass.count} times:"
+                yield f"{'':11}{'  ' * depth}{group_pass.total} times:"
             yield _line(phase)
         before = passes
 

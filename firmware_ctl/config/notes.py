@@ -11,6 +11,7 @@ from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.patterns import PATTERNS
 from firmware_ctl.config.points import POINTS
 from firmware_ctl.config.profile import Phase, Play, Profile
+from firmware_ctl.config.profile_fields import targets_of
 from firmware_ctl.config.quantities import in_units
 from firmware_ctl.config.yaml_syntax import LINE_END
 
@@ -37,6 +38,7 @@ def notes(profile: Profile, mat: Mat) -> list[Note]:
                 sentence = play_rule(phase, play)
                 if sentence:
                     found.append(Note(phase.place[0], f"{phase.name}: {play.target}: {sentence}"))
+            found += _long_turn(phase, play, mat)
         found += [*_silent(phase, mat), *_points(phase, mat)]
     return sorted(found)
 
@@ -106,6 +108,8 @@ def _cycle_ms(play: Play) -> int:
     keys = dict(play.keys)
     if kind.name == "tap":
         return keys["tap_for"] * (2 * keys["taps"] - 1) + keys["rest"]
+    if "period" in keys:
+        return keys["period"]
     return sum(keys[key.name] for key in kind.keys if not key.is_count)
 
 
@@ -164,6 +168,22 @@ def _one_side(phase: Phase, play: Play) -> str:
     other = "right" if side == "left" else "left"
     found = f"is silent in the half of each period that belongs to the {other} side"
     return f"{found}; name {zone} for both sides, or write `pulse`"
+
+
+def _long_turn(phase: Phase, play: Play, mat: Mat) -> Iterator[Note]:
+    if play.pattern != "shuffle":
+        return
+    names = targets_of(mat)[play.target].motors
+    present = [zone for zone in mat.zones if zone.present]
+    count = sum(motor.name in names for zone in present for motor in zone.motors)
+    keys = dict(play.keys)
+    if count and keys["on_for"] > keys["period"] // count:
+        most = in_units(keys["period"] // count)
+        found = (
+            f"`on_for` is {in_units(keys['on_for'])}, and a motor's share of the period is {most}"
+        )
+        advice = "each plays only that long; shorten `on_for`, or lengthen `period`"
+        yield Note(phase.place[0], f"{phase.name}: {play.target}: {found}; {advice}")
 
 
 def _points(phase: Phase, mat: Mat) -> Iterator[Note]:

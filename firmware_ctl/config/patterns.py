@@ -8,6 +8,8 @@ use this table. This module knows neither zones nor files.
 from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple
 
+from firmware_ctl.config.shuffle import turns
+
 Side = Literal["left", "right"]
 
 SHORTEST_MS: Final = 10
@@ -107,6 +109,19 @@ def _travel(keys: Mapping[str, int], position: Position) -> tuple[Piece, ...]:
     return (_off(begin_ms), _on(end_ms - begin_ms), _off(period_ms - end_ms))
 
 
+def _shuffle(keys: Mapping[str, int], position: Position) -> tuple[Piece, ...]:
+    period_ms, count = keys["period"], position.motor_count
+    pieces = []
+    silent_ms = 0
+    for turns_of_period in turns(keys["seed"], count):
+        turn = turns_of_period[position.motor_index]
+        begin_ms = period_ms * turn // count
+        on_ms = min(keys["on_for"], period_ms * (turn + 1) // count - begin_ms)
+        pieces += [_off(silent_ms + begin_ms), _on(on_ms)]
+        silent_ms = period_ms - begin_ms - on_ms
+    return (*pieces, _off(silent_ms))
+
+
 def _tap(keys: Mapping[str, int], position: Position) -> tuple[Piece, ...]:
     beat = (_on(keys["tap_for"]), _off(keys["tap_for"]))
     return (*beat * (keys["taps"] - 1), beat[0], _off(keys["rest"]))
@@ -140,6 +155,16 @@ PATTERNS: Final[Mapping[str, PatternKind]] = {
             "motor after motor in the order of the mat file; with `all`, across zones",
             (_PERIOD,),
             _travel,
+        ),
+        PatternKind(
+            "shuffle",
+            "in each period every motor once, one after another, in an order that changes",
+            (
+                _PERIOD,
+                Key("on_for", "length of a motor's turn; at most its share of the period"),
+                Key("seed", "another number gives other orders", 1, 0, 999_999, is_count=True),
+            ),
+            _shuffle,
         ),
         PatternKind(
             "tap",

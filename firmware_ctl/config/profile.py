@@ -59,10 +59,10 @@ class Play(NamedTuple):
 
 
 class GroupPass(NamedTuple):
-    """One playing of a group: `number` 2 of `count` 3 is the second of three."""
+    """One playing of a group: `number` 2 of `total` 3 is the second of three."""
 
     number: int
-    count: int
+    total: int
 
 
 GroupPasses = tuple[GroupPass, ...]

@@ -26,6 +26,18 @@ COURSES: list[tuple[str, dict[str, int], Position, list[tuple[int, int]], int]] 
     ("travel", {"period": 200}, Position(0, 3, "left"), [(0, 4), (66, 0)], 200),
     ("travel", {"period": 200}, Position(1, 3, "left"), [(0, 0), (66, 4), (133, 0)], 200),
     ("travel", {"period": 200}, Position(2, 3, "left"), [(0, 0), (133, 4)], 200),
+    (
+        "shuffle",
+        {"period": 200, "on_for": 50, "seed": 1},
+        Position(0, 2, "left"),
+        [
+            (at_ms, level)
+            for period, turn in enumerate((0, 0, 0, 1, 1, 0, 0, 0, 1, 0, 1, 0, 1, 0, 1, 1))
+            for begin_ms in (200 * period + 100 * turn,)
+            for at_ms, level in ((begin_ms, 4), (begin_ms + 50, 0))
+        ],
+        3_200,
+    ),
     ("tap", {"taps": 1, "tap_for": 150, "rest": 50}, LEFT, [(0, 4), (150, 0)], 200),
     (
         "tap",
@@ -73,6 +85,7 @@ def test_patterns_have_these_keys_and_defaults() -> None:
         "wave": {"period": None},
         "alternate": {"period": None},
         "travel": {"period": None},
+        "shuffle": {"period": None, "on_for": None, "seed": 1},
         "tap": {"taps": None, "tap_for": 150, "rest": None},
         "breathe": {"in": None, "hold": 0, "out": None, "rest": 0},
         "keyframes": {},

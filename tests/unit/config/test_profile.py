@@ -237,6 +237,15 @@ def test_read_profile_longer_than_the_daily_limit_is_reported() -> None:
             ),
         ),
         (
+            ("lower-back.upper", "shuffle", "4", {"period": "4", "on_for": "1s", "seed": "12"}),
+            Play(
+                "lower_back.upper",
+                "shuffle",
+                Level(4, 4),
+                (("period", 4_000), ("on_for", 1_000), ("seed", 12)),
+            ),
+        ),
+        (
             ("hips.left", "tap", "4", {"taps": "2", "rest": "1"}),
             Play("hips.left", "tap", Level(4, 4), (("taps", 2), ("tap_for", 150), ("rest", 1_000))),
         ),

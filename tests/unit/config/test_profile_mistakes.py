@@ -130,7 +130,7 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
             phase("play: {hips: {pattern: wav, level: 10%}, neck: {level: 10%}}"),
             [
                 "3:49: pattern: unknown pattern wav; did you mean wave?",
-                "3:73: pattern: is missing; known: steady, pulse, wave, alternate, travel, tap, breathe, keyframes",
+                "3:73: pattern: is missing; known: steady, pulse, wave, alternate, travel, shuffle, tap, breathe, keyframes",
             ],
         ),
         (
@@ -138,7 +138,7 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
             [
                 "3:49: pattern: unknown pattern wav; did you mean wave?",
                 "3:61: level: 99% is above the hips zone's cap of 70%; write 70% or less",
-                "3:73: pattern: is missing; known: steady, pulse, wave, alternate, travel, tap, breathe, keyframes",
+                "3:73: pattern: is missing; known: steady, pulse, wave, alternate, travel, shuffle, tap, breathe, keyframes",
                 "3:96: to: 77% is above the neck zone's cap of 60%; write 60% or less",
             ],
         ),
