@@ -10,7 +10,13 @@ from typing import Any, Final, NamedTuple
 from firmware_ctl import limits
 from firmware_ctl.config.fields import Block
 from firmware_ctl.config.mat import Mat
-from firmware_ctl.config.patterns import LONGEST_MS, PATTERNS, SHORTEST_MS
+from firmware_ctl.config.patterns import (
+    LONGEST_MS,
+    MOST_CHANGING,
+    PATTERNS,
+    SHORTEST_MS,
+    changing_periods,
+)
 from firmware_ctl.config.phase_items import Items, is_group, is_rest
 from firmware_ctl.config.profile_fields import (
     ANY_PLAY,
@@ -56,6 +62,8 @@ class Play(NamedTuple):
     all other patterns."""
     after_ms: int = 0
     """Length of the silence at the beginning of each pass."""
+    period_to_ms: int | None = None
+    """The period at the end of a pass, if it changes from the one in `keys`. None: it stays."""
 
 
 class GroupPass(NamedTuple):
@@ -351,6 +359,7 @@ def _read_line(target: str, block: Block | None, for_ms: int | None, report: Rep
     if not block.is_valid or None in (block.get("frames") or ()):
         return None
     pattern = PATTERNS[block["pattern"]]
+    period_to_ms = _changed_period(block, for_ms or LONGEST_MS, report)
     if "frames" in block:
         highest_pct = max(level_pct for _, level_pct in block["frames"])
         level = Level(highest_pct, highest_pct)
@@ -362,10 +371,33 @@ def _read_line(target: str, block: Block | None, for_ms: int | None, report: Rep
         target=target,
         pattern=pattern.name,
         level=level,
-        keys=tuple((key.name, block[key.name]) for key in pattern.keys),
+        keys=tuple((key.name, _at_begin(block[key.name])) for key in pattern.keys),
         frames=block.get("frames", ()),
         after_ms=block["after"],
+        period_to_ms=period_to_ms,
     )
+
+
+def _at_begin(value: "int | Block") -> int:
+    begin: int = value["from"] if isinstance(value, Block) else value
+    return begin
+
+
+def _changed_period(block: Block, pass_ms: int, report: Report) -> int | None:
+    """The period at the end of a pass. None if the period stays, or has too many in a pass."""
+    period = block.get("period")
+    if not isinstance(period, Block) or period["from"] == period["to"]:
+        return None
+    from_ms: int | None = period["from"]
+    to_ms: int | None = period["to"]
+    if from_ms is None or to_ms is None:
+        return None
+    if len(changing_periods(from_ms, to_ms, block["after"], pass_ms)) > MOST_CHANGING:
+        sentence = f"one pass would have more than {MOST_CHANGING} periods that change"
+        way_out = "lengthen the period, or shorten the pass and use `repeat`"
+        report.add(block.at("period"), f"period: {sentence}; {way_out}")
+        return None
+    return to_ms
 
 
 def _check_frames(block: Block, room_ms: int, report: Report) -> None:

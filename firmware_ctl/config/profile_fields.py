@@ -28,7 +28,7 @@ from firmware_ctl.config.fields import (
     table,
 )
 from firmware_ctl.config.mat import Mat, Motor, zone_name
-from firmware_ctl.config.patterns import AFTER, LONGEST_MS, PATTERNS, SHORTEST_MS
+from firmware_ctl.config.patterns import AFTER, LONGEST_MS, PATTERNS, SHORTEST_MS, Key
 from firmware_ctl.config.phase_items import REPEAT, items_kind
 from firmware_ctl.config.points import POINTS
 from firmware_ctl.config.quantities import duration, integer
@@ -172,11 +172,27 @@ def _pattern_block(pattern: str, cap_pct: int, cap_of: str) -> Kind[Block]:
         *(
             Field(
                 key.name,
-                (integer if key.is_count else duration)(key.least, key.most),
+                _kind_of(key),
                 key.about,
                 REQUIRED if key.default is None else key.default,
             )
             for key in (*pattern_kind.keys, AFTER)
+        ),
+    )
+
+
+def _kind_of(key: Key) -> Kind[Any]:
+    if key.is_count:
+        return integer(key.least, key.most)
+    constant = duration(key.least, key.most)
+    if not key.may_change:
+        return constant
+    return scalar_or_block(
+        constant,
+        table(
+            "a period that changes",
+            Field("from", constant, "its length when the phase begins"),
+            Field("to", constant, "its length when the phase ends"),
         ),
     )
 

@@ -59,6 +59,7 @@ def _level_pct(course: MotorCourse, segment: Segment, at_ms: int) -> int:
     if pass_ms < course.after_ms:
         return 0
     asked_pct = course.ramp.level_pct[bisect_right(course.ramp.at_ms, pass_ms) - 1]
-    steps = course.cycle(asked_pct)
-    in_cycle_ms = (pass_ms - course.after_ms) % steps.cycle_ms
+    begin_ms, pieces, _ = course.cycle_at(pass_ms)
+    steps = course.cycle(asked_pct, pieces)
+    in_cycle_ms = (pass_ms - begin_ms) % steps.cycle_ms
     return steps.level_pct[bisect_right(steps.at_ms, in_cycle_ms) - 1]

@@ -206,6 +206,10 @@ def plays(draw: st.DrawFn, cap_pct: int, for_ms: int) -> str | Document:
     for key in kind.keys:
         if key.default is None or draw(st.booleans()):
             play[key.name] = draw(values_of(key))
+    if "period" in play and draw(st.booleans()):
+        from_ms = max(500, for_ms // 300)
+        period = durations(from_ms, from_ms + 5_000)
+        play["period"] = {"from": draw(period), "to": draw(period)}
     return play
 
 

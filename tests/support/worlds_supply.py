@@ -10,6 +10,7 @@ from firmware_ctl.timeline.supply import DryRun, PeakCurrent, Work
 from tests.support.worlds_timeline import (
     Frame,
     FramePlayback,
+    changed,
     keyframes,
     phase,
     play,
@@ -80,7 +81,8 @@ def _plays(draw: st.DrawFn, target: str, for_ms: int) -> Play:
         for key in kind.keys
     }
     level = draw(st.one_of(percents, percents, st.tuples(percents, percents)))
-    return play(target, kind.name, level, after=after_ms, **keys)
+    line = play(target, kind.name, level, after=after_ms, **keys)
+    return changed(draw, line, for_ms, st.integers(10, 75).map(lambda n: 20 * n))
 
 
 @st.composite

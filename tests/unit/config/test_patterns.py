@@ -3,8 +3,18 @@
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from firmware_ctl.config.patterns import LONGEST_MS, PATTERNS, Piece, Position, Side
+from firmware_ctl.config.patterns import (
+    LONGEST_MS,
+    MOST_CHANGING,
+    PATTERNS,
+    Piece,
+    Position,
+    Side,
+    changing_periods,
+)
 from firmware_ctl.timeline.steps import draw
 
 LEFT = Position(0, 1, "left")
@@ -104,6 +114,22 @@ def test_travel_plays_exactly_one_motor_at_any_time(count: int, period_ms: int) 
     for t_ms in range(period_ms):
         levels = sorted(steps.at(t_ms)[0] for steps in drawn)
         assert levels == [0] * (count - 1) + [9]
+
+
+@given(st.integers(200, 9_000), st.integers(200, 9_000), st.integers(0, 9_000), st.integers(0, 99))
+def test_changing_periods_follow_each_other_and_have_the_length_of_their_begin(
+    from_ms: int, to_ms: int, after_ms: int, more_s: int
+) -> None:
+    pass_ms = after_ms + 10 + more_s * 1_000
+    periods = changing_periods(from_ms, to_ms, after_ms, pass_ms)
+    begin_ms = after_ms
+    for at_ms, length_ms in periods:
+        assert at_ms == begin_ms < pass_ms
+        assert min(from_ms, to_ms) <= length_ms <= max(from_ms, to_ms)
+        asked_ms = from_ms + (to_ms - from_ms) * at_ms / pass_ms
+        assert abs(length_ms - asked_ms) < 1
+        begin_ms += length_ms
+    assert begin_ms >= pass_ms or len(periods) == MOST_CHANGING + 1
 
 
 @pytest.mark.parametrize("side", ["left", "right"])

@@ -139,6 +139,14 @@ phases:
             ),
         ),
         (
+            "hips: {pattern: alternate, level: 5%, period: {from: 2s, to: 500ms}}",
+            Play("hips", "alternate", Level(5, 5), (("period", 2_000),), period_to_ms=500),
+        ),
+        (
+            "hips: {pattern: wave, level: 5%, period: {from: 2s, to: 2s}}",
+            Play("hips", "wave", Level(5, 5), (("period", 2_000),)),
+        ),
+        (
             "hips: {pattern: keyframes, frames: [[5s, 10%], [5010ms, 60%], [1min, 0%]]}",
             Play(
                 "hips",

@@ -8,7 +8,9 @@ from hypothesis import example, given
 
 from firmware_ctl.config import shipped
 from firmware_ctl.config.mat import Mat
+from firmware_ctl.config.patterns import changing_periods
 from firmware_ctl.config.profile import GroupPass, Phase, Profile
+from firmware_ctl.config.shuffle import ORDERS, turns
 from firmware_ctl.config.yaml_tree import BYTES_MAX
 from firmware_ctl.errors import AuthorError
 from firmware_ctl.timeline.catalogue import BadEntry, Entry, GoodEntry, read_entry
@@ -189,6 +191,38 @@ def test_changes_of_one_motor_are_those_of_its_pattern(
 
 
 # --- haptic cues ---
+
+
+def test_period_that_changes_has_cycles_of_their_own_length_in_each_pass() -> None:
+    line = play("neck", "alternate", 30, period=400, period_to=1_200, after=100)
+    rows = neck_left(level_changes(compiled(phase(2_000, line, repeat=2))))
+    # Cycles of 400 + 800 * begin / 2000 ms, to the millisecond below.
+    cycles = [(100, 440), (540, 616), (1_156, 862)]
+    expected = [(0, 0)]
+    for pass_ms in (0, 2_000):
+        for begin_ms, length_ms in cycles:
+            at_ms = pass_ms + begin_ms
+            expected += [(at_ms, 30), (at_ms + length_ms // 2, 0)]
+    assert [row for row in rows if row[0] < 3_900] == [row for row in expected if row[0] < 3_900]
+
+
+def test_shuffle_with_a_changing_period_takes_one_order_after_the_other() -> None:
+    line = play("all", "shuffle", 30, period=600, period_to=1_200, on_for=100, seed=1)
+    timeline = compiled(phase(20_000, line))
+    course_of, courses = timeline.segments[0].course_of, timeline.segments[0].courses
+    for period, (begin_ms, length_ms) in enumerate(changing_periods(600, 1_200, 0, 20_000)):
+        order = turns(1, 6)[period % ORDERS]
+        for motor, turn in enumerate(order):
+            at_ms, pieces, _ = courses[course_of[motor]].cycle_at(begin_ms)
+            assert (at_ms, pieces[0].length_ms) == (begin_ms, length_ms * turn // 6)
+
+
+def test_hash_depends_on_how_the_period_changes() -> None:
+    certs = {
+        compiled(phase(20_000, play("neck", "wave", 30, period=900, **keys))).cert
+        for keys in ({}, {"period_to": 800}, {"period_to": 700})
+    }
+    assert len(certs) == 3
 
 
 def test_rest_silences_every_motor_and_the_next_phase_starts_softly() -> None:
