@@ -49,6 +49,9 @@ TITLE_MOST: Final = 60
 STRIP_CHARACTERS: Final = 130
 """How many characters fit into the whole strip of points and cues."""
 
+CLEAR_COLUMNS: Final = 4
+"""How many columns of the picture a pulse needs, so that its level is drawn as it is."""
+
 LEVEL: Final = "#c8551b"
 HIGHEST: Final = "#8fb3d3"
 MEAN: Final = "#35638f"
@@ -122,7 +125,9 @@ def _asked_steps(played: Played, motor: int) -> Iterator[tuple[int, float]]:
             continue
         course = segment.courses[index]
         ramp, cycle = course.ramp, course.cycle(course.ramp.level_pct[0])
-        if len(ramp.level_pct) == 1 and cycle.cycle_ms >= segment.pass_ms:
+        starts = sum(level > 0 and not cycle.level_pct[i - 1] for i, level in enumerate(cycle[1]))
+        is_clear = cycle.cycle_ms >= starts * CLEAR_COLUMNS * played.timeline.end_ms / COLUMNS
+        if len(ramp.level_pct) == 1 and cycle.cycle_ms >= segment.pass_ms and is_clear:
             steps = [(course.after_ms + at, n) for at, n in zip(*cycle[:2], strict=True)]
         else:
             highs = [max(course.cycle(n).level_pct) for n in ramp.level_pct]
