@@ -18,6 +18,10 @@ MATS = st.builds(make_mat, st.sampled_from((50, AT_ONCE)), st.sampled_from(("", 
 """The envelope is up soon, because the cache keeps nothing before."""
 
 
+PERIODIC = profile(phase(60_000, play("all", "pulse", 30, on_for=100, off_for=100)))
+"""Random profiles often have no period that repeats."""
+
+
 class CountingCache(PeriodCache):
     """Counts its hits."""
 
@@ -32,7 +36,7 @@ class CountingCache(PeriodCache):
 
 
 @must_reach(hits=1_000)
-@given(PROFILES, MATS, st.data())
+@given(st.one_of(PROFILES, st.just(PERIODIC)), MATS, st.data())
 def test_levels_with_and_without_the_cache_are_the_same(
     asked: Profile, mat: Mat, data: st.DataObject
 ) -> None:
@@ -78,6 +82,16 @@ def test_levels_of_a_period_with_many_changes_are_the_same_when_the_cache_is_ful
         t_ms = playback.until_ms
     assert cache.hits > 1_000
     assert len(cache._at_ms) == MOST_ENTRIES
+
+
+def test_levels_that_a_gap_cuts_off_hold_to_their_end_in_later_periods() -> None:
+    off = play("all", "alternate", 0, period=307)
+    timeline = compile_profile(profile(phase(306_720, off)), make_mat())
+    gap_ms = timeline.haptic_cues[0].begin_ms
+    playback, slow = Playback(timeline), Playback(timeline, cache=PeriodCache(0))
+    for t_ms in (gap_ms - 1, gap_ms + 16 * 307 + 1, gap_ms + 17 * 307 - 1):
+        assert playback.levels(t_ms) == slow.levels(t_ms)
+        assert playback.until_ms == slow.until_ms
 
 
 def test_levels_of_a_course_of_one_slope_are_the_same_with_the_cache() -> None:
