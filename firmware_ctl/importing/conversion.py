@@ -8,6 +8,7 @@ from firmware_ctl.config.patterns import SHORTEST_MS
 from firmware_ctl.config.profile_fields import PROFILE_NAME, target_kind, targets_of
 from firmware_ctl.config.quantities import clock
 from firmware_ctl.config.yaml_tree import Report, ScalarNode
+from firmware_ctl.errors import CallerError
 from firmware_ctl.importing.curve import Curve, Point, cut
 from firmware_ctl.importing.formats import Format, format_of
 from firmware_ctl.importing.json_values import ForeignFileError, parse
@@ -45,7 +46,8 @@ class Imported(NamedTuple):
 def import_file(data: bytes, name: str, target: str, mat: Mat) -> Imported:
     """Converts the bytes of a file. `name`: of the profile. `target`: a target of the mat.
 
-    Raises `ForeignFileError` with one sentence and its place.
+    Raises `ForeignFileError` with one sentence and its place, and `CallerError` for a wrong name or
+    target.
     """
     target = _checked(name, target, mat)
     root = parse(data)
@@ -73,7 +75,7 @@ def _checked(name: str, target: str, mat: Mat) -> str:
     PROFILE_NAME.read(ScalarNode(1, 1, name), "name", report)
     known = target_kind(targets_of(mat)).read(ScalarNode(1, 1, target), "target", report)
     if report.mistakes or known is None:
-        raise ForeignFileError(report.mistakes[0].sentence)
+        raise CallerError("bad-argument", min(report.mistakes).sentence)
     return known
 
 

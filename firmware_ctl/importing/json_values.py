@@ -58,9 +58,9 @@ class JsonValue(NamedTuple):
         value = self.value
         # In Python, True is a number as well.
         if isinstance(value, bool) or not isinstance(value, int | float):
-            self.fail(f"{shown(value)} is no number; write {least:g} to {most:g}")
+            self.fail(f"{shown(value)} is no number; write {least:.9g} to {most:.9g}")
         if not (isfinite(value) and least <= value <= most):
-            self.fail(f"{shown(value)} is not a number from {least:g} to {most:g}")
+            self.fail(f"{shown(value)} is not a number from {least:.9g} to {most:.9g}")
         return float(value)
 
     def text(self) -> str:
@@ -74,7 +74,7 @@ def shown(value: object) -> str:
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
     try:
-        text = printable(str(value))
+        text = printable(f'"{value}"' if isinstance(value, str) else str(value))
     except ValueError:  # Python prints no int of thousands of digits
         text = "a number of thousands of digits"
     return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}…"
