@@ -35,6 +35,7 @@ OF_COMMAND: Final[Mapping[str, Mapping[int, str]]] = {
         2: "a file cannot be read or written",
     },
     "new": {0: "written", 2: "not written: the file exists, or the name is not valid"},
+    "edit": {2: "the file cannot be read or watched", 130: "ended by Ctrl-C, as it always ends"},
     "import": {0: "written", 2: "not written: FILE cannot be imported, or the file exists"},
     "wiring": {0: "every motor is as it should be", 1: "one is not", 2: "could not run"},
     "setup": {

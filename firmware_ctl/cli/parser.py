@@ -256,6 +256,8 @@ COMMANDS: Final = {
         "simulate mine.yaml --plot mine.svg"),
     "new": _command("write a profile to start from", _A.add_new,
         "new mine"),
+    "edit": _command("watch a profile while you write it, and show its picture", _A.add_edit,
+        "edit mine.yaml"),
     "import": _command("write a profile from a funscript, AHAP or .haptic file", _A.add_import,
         "import heartbeat.ahap --target lower_back"),
     "wiring": _command("test the motors one by one", _wiring,

@@ -140,6 +140,22 @@ def add_import(parser: ArgumentParser) -> Run:
     return run
 
 
+def add_edit(parser: ArgumentParser) -> Run:
+    parser.description = (
+        "Watch a profile, and after each save show its picture, or its mistakes by line. It opens "
+        "no editor: keep yours open beside it. Ctrl-C ends it."
+    )
+    parser.add_argument("profile", metavar="PROFILE", help="a name or a file")
+    add_mat(parser)
+
+    def run(args: Namespace) -> int:
+        from firmware_ctl.cli import edit
+
+        return edit.edit(args)
+
+    return run
+
+
 def add_schema(parser: ArgumentParser) -> Run:
     parser.add_argument("kind", choices=("profile", "mat"))
 

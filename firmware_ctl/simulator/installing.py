@@ -15,7 +15,7 @@ from firmware_ctl.errors import DeviceError
 
 
 class Extra(NamedTuple):
-    """An extra of `pyproject.toml`: one library, which one kind of file needs."""
+    """An extra of `pyproject.toml`: one library, which one kind of file or one command needs."""
 
     needs: str
     """The beginning of the sentence: what needs the library."""
@@ -26,6 +26,7 @@ class Extra(NamedTuple):
 
 
 EXTRAS: Final = {
+    "edit": Extra("edit needs watchdog", "watchdog>=2.2", "sudo apt install python3-watchdog"),
     "plot": Extra(
         "pictures need matplotlib", "matplotlib>=3.6", "sudo apt install python3-matplotlib"
     ),
