@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from firmware_ctl.cli import mistakes
 from firmware_ctl.cli.authoring import certificate_lines
@@ -15,6 +15,9 @@ from firmware_ctl.config.profile import profile_stem
 from firmware_ctl.errors import AuthorError, DeviceError, printable
 from firmware_ctl.timeline.catalogue import BadEntry, GoodEntry, read_entry
 from firmware_ctl.timeline.folder import find_profile, load_mat, read_file, unreadable
+
+if TYPE_CHECKING:
+    from firmware_ctl.cli.file_watch import FileWatch
 
 MISTAKES_SHOWN: Final = 5
 """The most mistakes that are shown: more would hide the first one above the terminal's edge."""
@@ -34,28 +37,37 @@ class Screen(NamedTuple):
 
 
 def edit(args: argparse.Namespace) -> int:
-    """Shows the profile after each save, until Ctrl-C. Raises `DeviceError` if it cannot be read or
-    watched."""
+    """Shows the profile after each save. Ctrl-C ends it, with exit code 0.
+
+    Raises `DeviceError` if the file cannot be read or watched.
+    """
     path = find_profile(args.profile)
     mat = load_mat(args.mat)
     data = _read(path)
     from firmware_ctl.cli.file_watch import FileWatch
 
-    last_good: GoodEntry | None = None
     with FileWatch(path) as watch:
-        while True:
-            screen = _screen()
-            entry = None if data is None else read_entry(profile_stem(path), data, path, mat)
-            lines = version_lines(path, entry, last_good, mat, screen)
-            if screen.is_terminal:
-                print(end=_CLEAR)
-            print("\n".join(lines), flush=True)
-            if isinstance(entry, GoodEntry):
-                last_good = entry
-            before = data
-            while data == before:
-                watch.wait()
-                data = _read_again(path)
+        try:
+            _show_saves(path, data, mat, watch)
+        except KeyboardInterrupt:
+            return 0
+
+
+def _show_saves(path: str, data: bytes | None, mat: Mat, watch: "FileWatch") -> NoReturn:
+    last_good: GoodEntry | None = None
+    while True:
+        screen = _screen()
+        entry = None if data is None else read_entry(profile_stem(path), data, path, mat)
+        lines = version_lines(path, entry, last_good, mat, screen)
+        if screen.is_terminal:
+            print(end=_CLEAR)
+        print("\n".join(lines), flush=True)
+        if isinstance(entry, GoodEntry):
+            last_good = entry
+        before = data
+        while data == before:
+            watch.wait()
+            data = _read_again(path)
 
 
 def _read(path: str) -> bytes:

@@ -25,7 +25,7 @@ _LEAST_COLUMNS: Final = 20
 def picture_lines(
     entry: GoodEntry, mat: Mat, width: int, ascii_only: bool = False
 ) -> Iterator[str]:
-    """Two lines for each zone that plays, one if `ascii_only`, and the phases below.
+    """A line or two for each zone that plays, one if `ascii_only`, and the phases below.
 
     A column shows the highest level of any motor of the zone in its time, after all limits.
     """
@@ -40,7 +40,7 @@ def picture_lines(
         if not ascii_only:
             rows = [_line(row, 50, 100, BLOCKS), _line(row, 0, 50, BLOCKS)]
         *upper, lowest = rows
-        yield from (f"{'':{margin}}{line}".rstrip() for line in upper)
+        yield from (f"{'':{margin}}{line}".rstrip() for line in upper if line.strip())
         yield f"{zone:{margin}}{lowest} {max(row):>3}%"
     yield f"{'':{margin}}{_ruler(entry.timeline, count)}".rstrip()
 

@@ -99,6 +99,12 @@ def _fitting(
                 notes += _left_out(curve, len(thinned), len(frames), coarseness)
                 if strength_pct < 100:
                     notes.append("levels were lowered, so that the surface does not get too warm")
+                rise_pct_s = mat.limits.rise_pct_s
+                if any(pct * 1_000 > rise_pct_s * at_ms for at_ms, pct in frames):
+                    notes.append(
+                        f"the soft start keeps the first levels lower: they climb by {rise_pct_s}% "
+                        "a second"
+                    )
                 notes.append(f"the strongest level is {high_pct}%; {target} allows {cap_pct}%")
                 return Imported(text, entry, tuple(notes))
             refused = refused or entry.error.mistakes[0].sentence

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from firmware_ctl.config.patterns import SHORTEST_MS
-from firmware_ctl.config.quantities import clock, in_units
+from firmware_ctl.config.quantities import in_units
 
 PHASE_MS: Final = 60_000
 """The longest phase: a minute is easy to find in a file and in a picture."""
@@ -36,11 +36,10 @@ def profile_text(title: str, about: str, target: str, frames: Sequence[Frame]) -
         f"about: {json.dumps(about)}",
         "phases:",
     ]
-    for begin_ms, phase in _phases(frames):
-        length_ms = phase[-1].at_ms
+    for number, phase in enumerate(_phases(frames), 1):
         lines += [
-            f'  - name: "{clock(begin_ms)} to {clock(begin_ms + length_ms)}"',
-            f"    for: {in_units(length_ms)}",
+            f"  - name: part {number}",
+            f"    for: {in_units(phase[-1].at_ms)}",
             "    play:",
             f"      {target}:",
             "        pattern: keyframes",
@@ -57,8 +56,8 @@ def _frame_lines(frames: Sequence[Frame]) -> Iterator[str]:
         yield f"          {', '.join(cells)},"
 
 
-def _phases(frames: Sequence[Frame]) -> Iterator[tuple[int, list[Frame]]]:
-    """The frames of each phase, with times from its begin, and when it begins in the session.
+def _phases(frames: Sequence[Frame]) -> Iterator[list[Frame]]:
+    """The frames of each phase, with times from its begin.
 
     A phase begins with the level with which the one before it ends.
     """
@@ -68,12 +67,12 @@ def _phases(frames: Sequence[Frame]) -> Iterator[tuple[int, list[Frame]]]:
         steps_more = 1 + abs(frame.level_pct - before.level_pct)
         is_full = before.at_ms - begin_ms >= PHASE_MS or steps + steps_more > STEPS_MAX
         if is_full and before.at_ms > begin_ms:
-            yield begin_ms, phase
+            yield phase
             begin_ms, steps = before.at_ms, 1
             phase = [Frame(0, before.level_pct)]
         steps += steps_more
         phase.append(Frame(frame.at_ms - begin_ms, frame.level_pct))
-    yield begin_ms, phase
+    yield phase
 
 
 def _with_minutes(frames: Sequence[Frame]) -> Iterator[Frame]:

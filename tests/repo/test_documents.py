@@ -98,8 +98,8 @@ def test_report_begins_with_a_summary(path: Path) -> None:
 
 PLAIN = """
 absent answer author bad block builder button cache caller calls check clock close collector
-columns context core daemon device disk dropped edit end erm error explanation extra failed factory faulty field figures files firmware
-flaw folder formatter frame good gpio hardware header hello host hot idle injector job kept kernel key keyboard kind
+columns context core daemon device disk dropped edit end erm error explanation extra failed factory faulty field figures file files firmware
+flaw folder foreign format formatter frame good gpio hardware header hello host hot idle injector job kept kernel key keyboard kind
 late led limits list listener long loop machine mapping measured menu model moment no node note off outcome past
 parser pi picture pin pins port ports progress pty reader ready reason received refused reload report resolved
 resume row running save saved scalar screen select sequence serial service setup signals simulated

@@ -29,6 +29,7 @@ def test_import_writes_a_profile_that_check_accepts(capsys: pytest.CaptureFixtur
     )
     assert err == (
         "firmware-ctl: note: 4 points became 4 frames\n"
+        "firmware-ctl: note: the soft start keeps the first levels lower: they climb by 25% a second\n"
         "firmware-ctl: note: the strongest level is 60%; all allows 60%\n"
     )
     assert Path("profile.schema.json").is_file()
