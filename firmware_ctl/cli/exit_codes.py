@@ -60,8 +60,8 @@ OF_COMMAND: Final[Mapping[str, Mapping[int, str]]] = {
     "send": _CLIENT,
     "completion": {0: "done"},
 }
-"""For each command its own codes. Wrong arguments give 2 with any command, and Ctrl-C gives 130 with
-any but `edit`."""
+"""For each command its own codes. Wrong arguments give 2 with any command, and Ctrl-C gives 130
+with any but `edit`."""
 
 
 def lines(codes: Mapping[int, str]) -> str:

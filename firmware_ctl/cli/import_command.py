@@ -10,7 +10,8 @@ from firmware_ctl.cli.authoring import write_schema_beside
 from firmware_ctl.config.profile import profile_stem
 from firmware_ctl.config.quantities import clock
 from firmware_ctl.errors import DeviceError, printable
-from firmware_ctl.importing import BYTES_MAX, ForeignFileError, import_file
+from firmware_ctl.importing.conversion import import_file
+from firmware_ctl.importing.json_values import BYTES_MAX, ForeignFileError
 from firmware_ctl.timeline.folder import load_mat, read_file, write_new
 
 STANDARD_OUTPUT: Final = "-"

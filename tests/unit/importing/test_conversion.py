@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from firmware_ctl.config import shipped
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.errors import CallerError
-from firmware_ctl.importing import ForeignFileError, Imported, import_file
+from firmware_ctl.importing.conversion import Imported, import_file
+from firmware_ctl.importing.json_values import ForeignFileError
 from firmware_ctl.timeline.catalogue import GoodEntry, read_entry
 from firmware_ctl.timeline.folder import load_mat
 from tests.unit.importing.examples import ahap, control, event, funscript, haptic
