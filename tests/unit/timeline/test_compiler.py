@@ -382,7 +382,8 @@ def test_compile_profile_with_too_many_parts_is_refused_at_the_phase_that_is_one
         compile_profile(profile(*phases), make_mat(), "p.yaml")
     assert str(error.value) == (
         f"p.yaml:{fits + 1}:3: from this phase on the profile is too large: its phases play too "
-        "much; write fewer of them with `repeat`, or fewer targets, taps or frames"
+        "much; write fewer of them with `repeat`, or fewer targets, taps, frames, changing periods or "
+        "passes of groups"
     )
 
 
