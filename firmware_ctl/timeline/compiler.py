@@ -30,9 +30,10 @@ MOST_PARTS: Final = 30_000
 """Most parts of a compiled profile, so that compiling it takes at most half a second on a Pi.
 
 A phase counts as 10 parts, and one for each motor of the mat. Each of its courses adds 5, and 2 for
-each of its pieces. A part takes about 1 us on an x86 processor that is assumed to be 10 to 15 times
-as fast as a Pi Zero 2, so the most parts take 30 to 40 ms there. The limit leaves room for 800
-phases of one pattern on all motors, or for 450 phases with six targets of a pattern each.
+each of its pieces; if its period changes, each cycle counts as a course. A part takes about 1 us on
+an x86 processor that is assumed to be 10 to 15 times as fast as a Pi Zero 2, so the most parts take
+30 to 40 ms there. The limit leaves room for 800 phases of one pattern on all motors, or for 450
+phases with six targets of a pattern each.
 """
 
 MOST_STEPS: Final = 4_000
