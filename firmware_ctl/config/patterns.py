@@ -132,9 +132,7 @@ def _breathe(keys: Mapping[str, int], position: Position) -> tuple[Piece, ...]:
     return (_swell(keys["in"]), _on(keys["hold"]), _fade(keys["out"]), _off(keys["rest"]))
 
 
-_PERIOD = Key(
-    "period", "length of one cycle, or {from, to} over one pass", least=200, may_change=True
-)
+_PERIOD = Key("period", "length of one cycle", least=200, may_change=True)
 
 MOST_CHANGING: Final = 400
 """Most periods in one pass if their length changes: each of them is a cycle of its own."""
