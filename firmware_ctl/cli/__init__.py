@@ -13,6 +13,7 @@ __all__ = [
     "explanation",
     "feed",
     "guarded",
+    "journal",
     "live_view",
     "log",
     "main",

@@ -107,6 +107,10 @@ def test_unit_paths_and_restart_settings_match_the_program() -> None:
         "/opt/firmware-ctl/bin/python3 -I -S /opt/firmware-ctl/off.py "
         f"{paths.SERVICE_STATE} {paths.SERVICE_SOCKET}"
     )
+    assert values["ExecReload"] == (
+        "/usr/bin/chrt --other 0 /opt/firmware-ctl/bin/python3 -I -m firmware_ctl "
+        f"send --socket {paths.SERVICE_SOCKET} reload"
+    )
     assert f"/var/lib/{values['StateDirectory']}" == paths.SERVICE_STATE
     assert f"/run/{values['RuntimeDirectory']}" == os.path.dirname(paths.SERVICE_SOCKET)
     life = ["Type", "WatchdogSec", "WatchdogSignal", "Restart", "RestartPreventExitStatus"]
@@ -239,7 +243,7 @@ def test_uninstall_keeps_mat_file_and_state(pi: Pi, capsys: pytest.CaptureFixtur
 
 @pytest.fixture
 def packaged(pi: Pi) -> Pi:
-    """A machine with the Debian package, which has brought the unit and the mat file."""
+    """A machine with the Debian package, which has brought the unit, and with a mat file."""
     for path in (PACKAGED_UNIT, paths.SERVICE_MAT):
         file = pi.root / path[1:]
         file.parent.mkdir(parents=True)
