@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from firmware_ctl import limits
 from firmware_ctl.config import paths, shipped
 from firmware_ctl.config.mat import Mat, MatLimits
-from firmware_ctl.doctor import host, pins, ports
+from firmware_ctl.doctor import host, installations, pins, ports
 from firmware_ctl.doctor.finding import Edit, Finding, Findings, bad, listed, note, ok
 from firmware_ctl.doctor.machine import Machine
 from firmware_ctl.errors import AuthorError, DeviceError, printable
@@ -97,6 +97,7 @@ CHECKS: Final = (
     Check("pins", pins.boot_levels, needs_mat=True),
     Check("ports", ports.serial_ports, needs_mat=True),
     Check("service", host.service),
+    Check("service", installations.which),
     Check("service", host.deadman),
     Check("watchdog", host.watchdog),
     Check("state", host.state),

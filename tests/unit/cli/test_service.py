@@ -12,7 +12,6 @@ import pytest
 
 from firmware_ctl.cli.service import (
     FILES,
-    PACKAGED_AT,
     PACKAGED_UNIT,
     ServiceError,
     ServiceHost,
@@ -248,7 +247,7 @@ def packaged(pi: Pi) -> Pi:
         file = pi.root / path[1:]
         file.parent.mkdir(parents=True)
         file.touch()
-    pi.host = pi.host._replace(python="/usr/bin/python3", package=PACKAGED_AT)
+    pi.host = pi.host._replace(python="/usr/bin/python3", package=paths.PACKAGED_AT)
     return pi
 
 
