@@ -114,7 +114,7 @@ class Image(NamedTuple):
 
 
 def missing_tools() -> list[str]:
-    return [tool for tool in TOOLS if shutil.which(tool) is None]
+    return package.missing(TOOLS)
 
 
 def sources(suites: Sequence[tuple[str, str]]) -> list[str]:

@@ -1,7 +1,9 @@
 """Builds the Debian package from a checkout, and the same package again with another version."""
 
+import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +11,10 @@ from tests.support.process import ROOT
 
 TOOLS: Final = ("dpkg-buildpackage", "dh")
 DEBIANS_PATH: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def missing(tools: Sequence[str]) -> list[str]:
+    return [tool for tool in tools if shutil.which(tool) is None]
 
 
 def build_package(folder: Path, checkout: Path = ROOT) -> Path:
@@ -29,20 +35,25 @@ def build_package(folder: Path, checkout: Path = ROOT) -> Path:
 
 def with_version(package: Path, version: str, conffile: tuple[str, str] | None = None) -> Path:
     """The package again with another version, and with a file that dpkg guards: its path and text."""
-    folder = package.with_name(version)
+    return with_field(package, "Version", version, conffile)
+
+
+def with_field(
+    package: Path, field: str, value: str, conffile: tuple[str, str] | None = None
+) -> Path:
+    """The package again with another value of one field of its control file."""
+    folder = package.with_name(value)
     run("dpkg-deb", "-R", str(package), str(folder))
     control = folder / "DEBIAN/control"
-    lines = control.read_text().splitlines(keepends=True)
-    control.write_text(
-        "".join(f"Version: {version}\n" if line.startswith("Version:") else line for line in lines)
-    )
+    text = re.sub(f"^{field}: .*", f"{field}: {value}", control.read_text(), flags=re.MULTILINE)
+    control.write_text(text)
     if conffile:
         name, text = conffile
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
         with (folder / "DEBIAN/conffiles").open("a") as conffiles:
             conffiles.write(f"/{name}\n")
-    built = package.with_name(f"firmware-ctl_{version}_all.deb")
+    built = package.with_name(f"firmware-ctl_{value}.deb")
     run("dpkg-deb", "--root-owner-group", "-b", str(folder), str(built))
     return built
 

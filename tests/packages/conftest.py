@@ -22,7 +22,7 @@ ExecStartPost=/bin/sh -c 'until [ -S /run/firmware-ctl/control.sock ]; do sleep 
 
 @pytest.fixture(scope="session")
 def changes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    missing = debian.missing_tools()
+    missing = build.missing(debian.TOOLS)
     if missing:
         end = pytest.fail if os.environ.get("CI") else pytest.skip
         end(f"the Debian package needs {', '.join(missing)}; .ci/run installs them")

@@ -4,7 +4,6 @@ Root is needed, or `sudo` without a password. The root is in the cache of the em
 """
 
 import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from tests.packages.build import TOOLS as BUILD_TOOLS
 
 TOOLS: Final = (*BUILD_TOOLS, "lintian", "mmdebstrap", "systemd-nspawn")
 PACKAGES: Final = (
-    "apt,dbus,python3,python3-rich,python3-serial,python3-yaml,systemd,systemd-sysv,udev,"
+    "apt,dbus,python3,python3-rich,python3-serial,python3-venv,python3-yaml,systemd,systemd-sysv,udev,"
     "python3-gpiozero/sid"
 )
 """Debian 13 has gpiozero 1.6.2. Its successor has 2.0.1, as Raspberry Pi OS has."""
@@ -30,10 +29,6 @@ APT_OPTIONS: Final = (
 )
 BOOT_S: Final = 120
 COMMAND_S: Final = 120
-
-
-def missing_tools() -> list[str]:
-    return [tool for tool in TOOLS if shutil.which(tool) is None]
 
 
 class Container:
@@ -54,16 +49,16 @@ class Container:
             *("env", "-i", f"PATH={DEBIANS_PATH}", "DEBIAN_FRONTEND=noninteractive", "sh", "-c"),
         ]
         self._root = root
-        self._log_since = ""
+        self.log_since = ""
 
     def begin_log(self) -> None:
         """Leaves out of `log` what the service has said before."""
-        self._log_since = self.run("date +@%s.%6N").strip()
+        self.log_since = self.run("date +@%s.%6N").strip()
 
     def log(self) -> str:
         """The service's journal. A line begins with its time, in seconds since 1970."""
         unit = "--boot --unit=firmware-ctl --no-pager --output=short-unix"
-        return self.run(f"journalctl {unit} --since={self._log_since}")
+        return self.run(f"journalctl {unit} --since={self.log_since}")
 
     def run(self, command: str, exit_code: int = 0) -> str:
         """The command's output and errors. It must end with this exit code."""

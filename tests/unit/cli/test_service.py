@@ -311,8 +311,8 @@ def test_expected_errors_are_sentences(pi: Pi, monkeypatch: pytest.MonkeyPatch) 
 # --- the document ---
 
 
-def test_off_command_of_the_readme_works_after_an_upgrade_of_python(tmp_path: Path) -> None:
-    text = (ROOT / "systemd" / "README.md").read_text(encoding="utf-8")
+def test_off_command_of_the_document_works_after_an_upgrade_of_python(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
     (line,) = re.findall(r"^sudo (sh -c '.*off\.py.*')$", text, re.MULTILINE)
     opt = tmp_path / "opt"
     base = Path(sys._base_executable)  # type: ignore[attr-defined]
