@@ -116,10 +116,24 @@ def test_service_install_again_changes_nothing(pi: Pi) -> None:
     assert output.splitlines()[-1] == "the service is in place and runs; nothing to change"
 
 
+def test_reload_of_the_service_passes_its_sandbox_and_disturbs_no_session(pi: Pi) -> None:
+    with pi.client() as client:
+        print(play_at_full_duty(pi, client))
+        pid = pi.pid()
+        pi.run("cp /etc/firmware-ctl/profiles/full.yaml /etc/firmware-ctl/profiles/mine.yaml")
+        pi.run("systemctl reload firmware-ctl")
+        assert pi.pid() == pid
+        assert client.status()["state"] == "running"
+        assert client.ask("select mine")[-1] == "ok profile=mine"
+
+
 def test_doctor_finds_what_this_pi_lacks(pi: Pi) -> None:
+    # An environment from before the package was installed.
+    pi.run("mkdir -p /opt/firmware-ctl/bin")
     code, output = pi.shell("firmware-ctl doctor </dev/null")
     assert code == 1, output
     assert sum(" BAD  " in line for line in output.splitlines()) == 2, output
     assert "a killed daemon leaves its motors as they were" in output
     assert "the Pi's watchdog is off" in output
     assert "held by the running service" in output
+    assert "two installations: the unit runs the Debian package" in " ".join(output.split())
