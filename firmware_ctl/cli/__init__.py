@@ -23,6 +23,7 @@ __all__ = [
     "parser_authors",
     "parser_clients",
     "profile_list",
+    "reload",
     "run",
     "service",
     "session_lines",

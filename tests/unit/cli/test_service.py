@@ -107,8 +107,8 @@ def test_unit_paths_and_restart_settings_match_the_program() -> None:
         f"{paths.SERVICE_STATE} {paths.SERVICE_SOCKET}"
     )
     assert values["ExecReload"] == (
-        "/usr/bin/chrt --other 0 /opt/firmware-ctl/bin/python3 -I -m firmware_ctl "
-        f"send --socket {paths.SERVICE_SOCKET} reload"
+        "/opt/firmware-ctl/bin/python3 -I -m firmware_ctl.cli.reload "
+        f"--socket {paths.SERVICE_SOCKET}"
     )
     assert f"/var/lib/{values['StateDirectory']}" == paths.SERVICE_STATE
     assert f"/run/{values['RuntimeDirectory']}" == os.path.dirname(paths.SERVICE_SOCKET)
