@@ -133,7 +133,7 @@ def _read_mat(machine: Machine, path: str | None) -> tuple[Mat | None, list[Find
     if path or has_own:
         return mat, [ok(f"{mat.name}, {path or paths.SERVICE_MAT}")]
     sentence = f"no mat file of your own: doctor checks the wiring of the shipped one ({mat.name})"
-    return mat, [note(sentence, f"copy {file} to {paths.SERVICE_MAT} and change it")]
+    return mat, [note(sentence, "the first step of `sudo firmware-ctl setup` makes it")]
 
 
 # ---- printing
