@@ -33,26 +33,28 @@ def build_package(folder: Path, checkout: Path = ROOT) -> Path:
     return changes
 
 
-def with_version(package: Path, version: str, conffile: tuple[str, str] | None = None) -> Path:
-    """The package again with another version, and with a file that dpkg guards: its path and text."""
-    return with_field(package, "Version", version, conffile)
+def with_version(package: Path, version: str, file: tuple[str, str] | None = None) -> Path:
+    """The package again with another version, and with one more file: its path and text.
+
+    dpkg guards changes of a file below /etc.
+    """
+    return with_field(package, "Version", version, file)
 
 
-def with_field(
-    package: Path, field: str, value: str, conffile: tuple[str, str] | None = None
-) -> Path:
+def with_field(package: Path, field: str, value: str, file: tuple[str, str] | None = None) -> Path:
     """The package again with another value of one field of its control file."""
     folder = package.with_name(value)
     run("dpkg-deb", "-R", str(package), str(folder))
     control = folder / "DEBIAN/control"
     text = re.sub(f"^{field}: .*", f"{field}: {value}", control.read_text(), flags=re.MULTILINE)
     control.write_text(text)
-    if conffile:
-        name, text = conffile
+    if file:
+        name, text = file
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-        with (folder / "DEBIAN/conffiles").open("a") as conffiles:
-            conffiles.write(f"/{name}\n")
+        if name.startswith("etc/"):
+            with (folder / "DEBIAN/conffiles").open("a") as conffiles:
+                conffiles.write(f"/{name}\n")
     built = package.with_name(f"firmware-ctl_{value}.deb")
     run("dpkg-deb", "--root-owner-group", "-b", str(folder), str(built))
     return built

@@ -72,7 +72,7 @@ def test_upgrade_of_a_package_that_had_the_mat_file_keeps_the_changed_one(
 ) -> None:
     """0.1.0 had it as a file about which dpkg asks."""
     installed.run("dpkg --purge firmware-ctl")
-    old = with_version(package, "0.1.0", conffile=(MAT[1:], "shipped\n"))
+    old = with_version(package, "0.1.0", (MAT[1:], "shipped\n"))
     installed.run(f"apt-get install -qq -y {installed.put(old)} && sed -i 1i#mine {MAT}")
     installed.run(f"apt-get install -qq -y {installed.put(package)}")
     assert installed.run(f"head -1 {MAT}; ls {MAT}*") == f"#mine\n{MAT}\n"

@@ -18,19 +18,21 @@ PAGE = (ROOT / "docs/troubleshooting.md").read_text("utf-8")
 def test_upgrade_on_a_full_disk_keeps_the_old_version_and_its_service(
     playing: Container, package: Path
 ) -> None:
-    path = playing.put(with_version(package, "9"))
-    used_kib = playing.run(f"du --summarize --apparent-size {PROGRAM}").split()[0]
-    # In this folder is room for the program, and not for its next version beside it.
+    larger = with_version(package, "13", (f"{PROGRAM[1:]}/more", "x" * 5_000_000))
+    path = playing.put(larger)
+    used_kib = playing.run(f"du --summarize {PROGRAM}").split()[0]
+    # In this folder is room for the program that is there, and not for the next version.
     playing.run(
-        f"cp -a {PROGRAM} /srv/program && mount -t tmpfs -o mode=755,size={int(used_kib) + 600}k none "
-        f"{PROGRAM} && cp -a /srv/program/. {PROGRAM}"
+        f"cp -a {PROGRAM} /srv/program && "
+        f"mount -t tmpfs -o mode=755,size={int(used_kib) + 1000}k none {PROGRAM} && "
+        f"cp -a /srv/program/. {PROGRAM}"
     )
     try:
         output = playing.run(f"dpkg --install {path}", exit_code=1)
         assert "No space left on device" in output
         assert playing.run("systemctl is-active firmware-ctl") == "active\n"
         assert "state=idle" in playing.run("firmware-ctl status --raw")
-        assert "Version: 9" not in playing.run("dpkg --status firmware-ctl")
+        assert "Version: 13" not in playing.run("dpkg --status firmware-ctl")
     finally:
         playing.run(f"systemctl stop firmware-ctl; umount {PROGRAM}; rm -r /srv/program")
     playing.run(f"apt-get install -qq -y {path}")
