@@ -56,7 +56,7 @@ def environment(installed: Container, tmp_path: Path) -> Container:
         sys.executable, "-m", "pip", "--quiet", "wheel", "--no-deps", "-w", str(tmp_path), str(ROOT)
     )
     [wheel] = tmp_path.glob("*.whl")
-    installed.run(f"cd /srv && rm -f *.whl; cp {installed.put(wheel)} /root/{wheel.name}")
+    installed.run(f"rm -f /root/*.whl; cp {installed.put(wheel)} /root")
     installed.run(f"cd /root && {OPT}/bin/pip install --quiet --no-index ./{wheel.name}")
     installed.run(f"mv {OPT}/lib/python3.* {OPT}/lib/python3.11")
     return installed
