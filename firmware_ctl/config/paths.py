@@ -15,6 +15,8 @@ SERVICE_MAT: Final = "/etc/firmware-ctl/mat.yaml"
 SERVICE_PROFILES: Final = "/etc/firmware-ctl/profiles"
 SERVICE_STATE: Final = "/var/lib/firmware-ctl"
 SERVICE_SOCKET: Final = "/run/firmware-ctl/control.sock"
+PACKAGED_AT: Final = "/usr/lib/python3/dist-packages/firmware_ctl"
+"""Where the Debian package has this program."""
 SHARED_MEMORY: Final = "/dev/shm"
 """A file system in memory, so that a write never waits for a disk."""
 

@@ -14,6 +14,7 @@ from firmware_ctl import PROTOCOL, __version__
 from firmware_ctl.daemon.interfaces import Link, Log, ReadProfiles
 from firmware_ctl.daemon.loop import Loop
 from firmware_ctl.daemon.requests import Requests
+from firmware_ctl.errors import ErrorLine
 from firmware_ctl.protocol import commands
 from firmware_ctl.protocol.connection import Connection, Dropped, event
 from firmware_ctl.protocol.framing import (
@@ -183,7 +184,7 @@ class Clients:
             self.log(line.removeprefix("* "))
             fault = self.session.fault
             if notice.kind == "fault" and fault is not None:
-                self.log(f"{fault.code}: {fault.message}")
+                self.log(ErrorLine(f"{fault.code}: {fault.message}"))
             for link in self.links:
                 if link.connection.events:
                     link.connection.answer([line])
