@@ -3,7 +3,7 @@
 The same bytes are read twice, for two purposes:
 
 * `Framing.feed` runs at once on all bytes that have arrived. It is fast. It finds the stop bytes,
-  `?`, and the lines that end in a stop word, even with noise between their letters.
+  `?`, and the lines that may mean stop, even with noise between their letters.
 * `text_of` runs later, line by line, when the daemon has time to answer. It is strict: it returns
   a request of printable ASCII, or the reason why the line is not a request.
 
@@ -14,6 +14,8 @@ which commands exist.
 import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
+
+from firmware_ctl.protocol.stop_words import slips
 
 LONGEST_LINE: Final = 96
 """Most characters in a request."""
@@ -49,6 +51,8 @@ _STOP_WORD: Final = re.compile(rb"stop|off|halt|abort", re.IGNORECASE)
 _HTTP: Final = re.compile(rb" HTTP/\d(?:\.\d)?\Z")
 _ENDS_WITH_STOP: Final = re.compile(rb"(?:stop|off|halt|abort)[^0-9A-Za-z]*\Z", re.IGNORECASE)
 _BEGINS_WITH_STOP: Final = re.compile(rb"[^0-9A-Za-z]*stop(?![0-9A-Za-z])", re.IGNORECASE)
+_FIRST_WORD: Final = re.compile(rb"^[^0-9a-z\n]*+([0-9a-z]+)", re.MULTILINE)
+_SLIPS: Final = frozenset(slip.encode() for slip in slips())
 
 NOT_TEXT: Final = "not-text"
 TOO_LONG: Final = "too-long"
@@ -73,7 +77,7 @@ class Received(NamedTuple):
     asks_status: bool
     """True if a `?` arrived, anywhere."""
     suspects: Sequence[Line]
-    """Lines that begin or end with a stop word. They stop, unless they are valid requests."""
+    """Lines that may mean stop: they begin or end with a stop word, or begin with a slip of one."""
     lines: Sequence[Line]
     """All complete lines that are not empty."""
     has_empty_line: bool
@@ -189,14 +193,14 @@ def _suspects(lines: Sequence[Line]) -> list[Line]:
     """The lines that may mean stop, as a frightened person or a disturbed wire may write it."""
     # One search through all lines comes first, because almost always no line has a stop word. In a
     # flood, a search for each line takes longer than a stop may wait.
-    if not any(map(_STOP_WORD.search, _readings(b"\n".join([line.raw for line in lines])))):
+    readings = _readings(b"\n".join([line.raw for line in lines]))
+    if not any(_STOP_WORD.search(text) or _begins_with_slip(text) for text in readings):
         return []
     # Equal lines are checked once: a flood mostly repeats one line.
     return [
         line
         for line in {line.raw: line for line in lines}.values()
-        if _STOP_WORD.search(line.raw) or not _PLAIN.fullmatch(line.raw)
-        if has_stop_word(line.raw)
+        if has_stop_word(line.raw) or has_slip(line.raw)
     ]
 
 
@@ -204,6 +208,16 @@ def has_stop_word(raw: bytes) -> bool:
     """Whether a line begins or ends with a stop word, in any of its readings."""
     readings = _readings(raw)
     return any(_ENDS_WITH_STOP.search(text) or _BEGINS_WITH_STOP.match(text) for text in readings)
+
+
+def has_slip(raw: bytes) -> bool:
+    """Whether a line begins with a stop word, or with a slip of one, in any of its readings."""
+    return any(map(_begins_with_slip, _readings(raw)))
+
+
+def _begins_with_slip(text: bytes) -> bool:
+    """Whether a line of a text begins with a stop word or a slip of one."""
+    return not _SLIPS.isdisjoint(_FIRST_WORD.findall(text.lower()))
 
 
 def _readings(raw: bytes) -> set[bytes]:

@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_ctl.config.mat import Mat
-from firmware_ctl.protocol import commands
-from firmware_ctl.protocol.commands import CommandContext, answer
+from firmware_ctl.protocol import answers, commands
+from firmware_ctl.protocol.answers import answer
+from firmware_ctl.protocol.commands import CommandContext
 from firmware_ctl.protocol.connection import Connection
+from firmware_ctl.protocol.framing import Flaw, Line
 from firmware_ctl.protocol.try_line import try_timeline
 from firmware_ctl.session.button import Contact, spells_of
 from firmware_ctl.session.events import Contacts
@@ -89,15 +91,15 @@ def play(
         return try_timeline(words, mat)
 
     def answer_and_note(
-        context: CommandContext, connection: Connection, line: str, arrived_at_ms: int
+        context: CommandContext, connection: Connection, text: str | Flaw, line: Line
     ) -> list[str] | None:
         nonlocal compile_ms
         compile_ms = tries[len(arrivals_ms)][1]
-        arrivals_ms.append(arrived_at_ms)
-        return answer(context, connection, line, arrived_at_ms)
+        arrivals_ms.append(line.arrived_at_ms)
+        return answer(context, connection, text, line)
 
     monkeypatch.setattr(commands, "try_timeline", compile_slowly)
-    monkeypatch.setattr(commands, "answer", answer_and_note)
+    monkeypatch.setattr(answers, "answer", answer_and_note)
     for at_ms, _ in tries:
         bench.send(at_ms, TRY)
     bench.run(20_000)

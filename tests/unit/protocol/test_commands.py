@@ -10,7 +10,8 @@ from firmware_ctl import limits
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.profile import Phase
 from firmware_ctl.protocol import commands
-from firmware_ctl.protocol.commands import COMMANDS, Request, is_request
+from firmware_ctl.protocol.answers import is_request
+from firmware_ctl.protocol.commands import COMMANDS, Request
 from firmware_ctl.protocol.connection import (
     END_REASONS,
     ERROR_CODES,
