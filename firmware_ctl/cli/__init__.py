@@ -18,6 +18,7 @@ __all__ = [
     "main",
     "mistakes",
     "mock",
+    "off",
     "parser",
     "parser_authors",
     "parser_clients",

@@ -95,6 +95,9 @@ def follow_session(client: Client, terminal: Terminal, is_mock: bool) -> tuple[O
         if key == "q":
             return Outcome.NOT_DONE, "No session was started."
         if key in (" ", "p") if is_mock else key == " ":
+            # A key that is held down since before the question must not start a motor.
+            if terminal.is_held(key):
+                continue
             last_line = client.ask("start" if key == " " else "press")[-1]
             if last_line.startswith("err"):
                 terminal.show((last_line.split(" ", 2)[2],), "")

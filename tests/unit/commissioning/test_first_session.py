@@ -24,6 +24,7 @@ class Scripted:
         self.shown: list[str] = []
         self._script = deque(script)
         self._key = ""
+        self.is_key_held = False
 
     def ask(self, line: str) -> list[str]:
         if line != "status":
@@ -39,6 +40,10 @@ class Scripted:
     def wait_for_key(self, prompt: str, wait_s: float | None = None) -> str:
         self.shown.append(prompt)
         return self._key
+
+    def is_held(self, key: str) -> bool:
+        assert key == self._key
+        return self.is_key_held
 
 
 def follow(*script: tuple[str, str, str]) -> tuple[Any, Scripted]:
@@ -88,3 +93,12 @@ def test_wrong_key_or_refused_start_waits_on() -> None:
 def test_wrong_key_that_is_held_is_refused_once() -> None:
     _, scripted = follow(*[("", IDLE, "s")] * 5, ("", IDLE, "q"))
     assert [line for line in scripted.shown if "selected" not in line] == ["Unknown key."]
+
+
+@pytest.mark.parametrize("key", [" ", "p"])
+def test_key_that_is_held_starts_no_session(key: str) -> None:
+    scripted = Scripted(("", IDLE, key), ("", IDLE, key), ("", IDLE, "q"))
+    scripted.is_key_held = True
+    outcome, _ = follow_session(scripted, scripted, is_mock=True)  # type: ignore[arg-type]
+    assert outcome is Outcome.NOT_DONE
+    assert scripted.sent == []
