@@ -14,7 +14,7 @@ from firmware_ctl import PROTOCOL, __version__
 from firmware_ctl.daemon.interfaces import Link, Log, ReadProfiles
 from firmware_ctl.daemon.loop import Loop
 from firmware_ctl.daemon.requests import Requests
-from firmware_ctl.protocol import answers, commands
+from firmware_ctl.protocol import commands, meaning
 from firmware_ctl.protocol.connection import Connection, Dropped, event
 from firmware_ctl.protocol.framing import (
     Flaw,
@@ -210,7 +210,7 @@ class Clients:
         data = link.read()
         if not data:
             tail = connection.suspect_tail(self.now_ms()) if link.ended else ()
-            if any(answers.stops(line, self.session) for line in tail):
+            if any(meaning.stops(line, self.session) for line in tail):
                 self._player.step(Stop(connection.origin))
             return False
         self._received_at_ms = self.now_ms()
@@ -242,9 +242,9 @@ class Clients:
             self._player.step(Stop(connection.origin))
             return
         for line in received.suspects:
-            if answers.stops(line, self.session):
+            if meaning.stops(line, self.session):
                 self._player.step(Stop(connection.origin))
-                if not answers.is_request(line, self.session):
+                if not meaning.is_request(line, self.session):
                     # The line is not a request. Its own answer, an error, comes in its turn.
                     connection.answer_stopped(1, self.now_ms())
                 return
@@ -290,10 +290,10 @@ class Clients:
         text = text_of(line)
         if not isinstance(text, Flaw) and (not text.strip() or is_answer(text)):
             return
-        answer = answers.answer(self._requests, connection, text, line)
+        answer = meaning.answer(self._requests, connection, text, line)
         if answer is not None:
             connection.answer(answer)
-        if answer is None or answer[-1].startswith("ok") or answers.is_request(line, self.session):
+        if answer is None or answer[-1].startswith("ok") or meaning.is_request(line, self.session):
             connection.renewed_at_ms = max(connection.renewed_at_ms, line.arrived_at_ms)
 
     def _send(self) -> None:

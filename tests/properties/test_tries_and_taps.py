@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_ctl.config.mat import Mat
-from firmware_ctl.protocol import answers, commands
-from firmware_ctl.protocol.answers import answer
+from firmware_ctl.protocol import commands, meaning
 from firmware_ctl.protocol.commands import CommandContext
 from firmware_ctl.protocol.connection import Connection
 from firmware_ctl.protocol.framing import Flaw, Line
+from firmware_ctl.protocol.meaning import answer
 from firmware_ctl.protocol.try_line import try_timeline
 from firmware_ctl.session.button import Contact, spells_of
 from firmware_ctl.session.events import Contacts
@@ -99,7 +99,7 @@ def play(
         return answer(context, connection, text, line)
 
     monkeypatch.setattr(commands, "try_timeline", compile_slowly)
-    monkeypatch.setattr(answers, "answer", answer_and_note)
+    monkeypatch.setattr(meaning, "answer", answer_and_note)
     for at_ms, _ in tries:
         bench.send(at_ms, TRY)
     bench.run(20_000)
