@@ -17,6 +17,8 @@ from firmware_ctl.config import paths, shipped
 from firmware_ctl.protocol.connection import parse_fields
 
 FIRST_PROFILE: Final = "first-time"
+LEASE_S: Final = 5
+"""`follow_session` asks every half second, so this never ends a session that is watched."""
 MOCK_SPEED: Final = "20"
 """A mock plays the four minutes of the first session in twelve seconds."""
 
@@ -51,6 +53,8 @@ def play_first_session(commands: Commands, context: Context) -> Outcome:
         # Only now: nobody should lie down for a session that cannot be played.
         terminal.show(_instructions(context.is_mock), "")
         client.ask("events on")
+        # If setup is killed, its session must not play on without anybody who watches it.
+        client.ask(f"lease {LEASE_S}")
         outcome, line = follow_session(client, terminal, context.is_mock)
         terminal.show((line,), "")
     return outcome

@@ -209,9 +209,8 @@ class Clients:
         connection = link.connection
         data = link.read()
         if not data:
-            tail = connection.suspect_tail(self.now_ms()) if link.ended else ()
-            if any(meaning.stops(line, self.session) for line in tail):
-                self._player.step(Stop(connection.origin))
+            if link.ended:
+                self._stop_if_tail_asks(connection)
             return False
         self._received_at_ms = self.now_ms()
         received = connection.receive(data, self._received_at_ms)
@@ -232,6 +231,7 @@ class Clients:
             self._stop_if_asked(connection, connection.receive(data, self.now_ms()))
             connection.forget()
             return
+        self._stop_if_tail_asks(connection)
         del self._leaving[link]
         connection.answer(["err overflow too many clients are connected; connect again"])
         _flush(link)
@@ -248,6 +248,12 @@ class Clients:
                     # The line is not a request. Its own answer, an error, comes in its turn.
                     connection.answer_stopped(1, self.now_ms())
                 return
+
+    def _stop_if_tail_asks(self, connection: Connection) -> None:
+        """Stops if the incomplete line of a client means stop: it will not end any more."""
+        tail = connection.suspect_tail(self.now_ms())
+        if any(meaning.stops(line, self.session) for line in tail):
+            self._player.step(Stop(connection.origin))
 
     # --- answering ---
 

@@ -23,6 +23,9 @@ LONGEST_LINE: Final = 96
 LONGEST_TAIL: Final = 1024
 """Most bytes kept of a line that has not ended. Editing keys make a line longer than its text."""
 
+KEPT_OF_BEGIN: Final = 128
+"""Bytes at the begin of a longer line that are kept: enough for a stop word behind some noise."""
+
 STOP_BYTES: Final = b"!\x18\x03"
 """`!`, Ctrl-X and Ctrl-C."""
 # Each pattern matches only from the beginning of a line. Otherwise the search through a long line
@@ -66,7 +69,7 @@ class Line(NamedTuple):
     arrived_at_ms: int
     """When the loop read the last byte of the line."""
     is_cut: bool = False
-    """True if the line was longer than `LONGEST_TAIL`, so that only its end was kept."""
+    """True if the line was longer than `LONGEST_TAIL`, so that its middle was not kept."""
 
 
 class Received(NamedTuple):
@@ -96,8 +99,8 @@ class Framing:
 
     def __init__(self) -> None:
         self.tail = b""
-        """The current incomplete line. Of a line longer than `LONGEST_TAIL` only the end is kept,
-        because a stop word may stand there."""
+        """The current incomplete line. Of a line longer than `LONGEST_TAIL` only the begin and the
+        end are kept, because a stop word may stand there."""
         self._is_cut = False
         self._after_cr = False
 
@@ -139,7 +142,7 @@ class Framing:
 
     def _keep_tail(self, is_cut: bool) -> None:
         if len(self.tail) > LONGEST_TAIL:
-            self.tail, is_cut = self.tail[-LONGEST_TAIL // 2 :], True
+            self.tail, is_cut = self.tail[:KEPT_OF_BEGIN] + self.tail[-LONGEST_TAIL // 2 :], True
         self._is_cut = is_cut
 
 

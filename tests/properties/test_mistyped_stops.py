@@ -27,6 +27,18 @@ MISTYPED: Final = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("size", [1, 100, 10_000])
+def test_mistyped_stop_at_the_begin_of_an_endless_line_acts_at_its_end(size: int) -> None:
+    """However the line is cut, and although the daemon keeps a bounded part of it."""
+    line = b" stpo " + b"x" * 3_000
+    bench = bench_with_session()
+    bench.send(3_000, *[line[n : n + size] for n in range(0, len(line), size)])
+    bench.send(4_000, b"\r")
+    bench.run(9_000)
+
+    assert off_at_ms(bench) == [4_000]
+
+
 def bench_with_session() -> Bench:
     """The second client has started a session. The first client waits for a reload from 2 s on."""
     bench = Bench()

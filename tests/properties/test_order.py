@@ -517,7 +517,7 @@ def test_client_above_the_limit_is_accepted_although_all_others_have_a_lease(lea
     assert [at_ms for at_ms, duties in bench.pins.written if not any(duties)].count(9_010) == 1
 
 
-@pytest.mark.parametrize("last_bytes", [b"!", b"stop\n", b"\0sto\x08op;\r"])
+@pytest.mark.parametrize("last_bytes", [b"!", b"stop\n", b"\0sto\x08op;\r", b"stop", b"stpo"])
 def test_evicted_client_is_read_for_stops_and_gets_an_error(last_bytes: bytes) -> None:
     bench = Bench()
     clients = fill_with_clients(bench, b"ping\n")
