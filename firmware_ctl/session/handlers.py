@@ -72,6 +72,7 @@ def _end_try(core: Core, event: EndTry, now_ms: int) -> None:
     arrived_at_ms = now_ms if event.arrived_at_ms is None else event.arrived_at_ms
     # Without a running `try` as well: a line that has to be refused must not be compiled first.
     core.arrivals.refuse_early(arrived_at_ms)
+    core.end_haptic()
     if core.running is not None:
         core.end(now_ms, Reason.STOP, event.by, arrived_at_ms)
 

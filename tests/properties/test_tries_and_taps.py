@@ -22,7 +22,7 @@ from firmware_ctl.session.button import Contact, spells_of
 from firmware_ctl.session.events import Contacts
 from firmware_ctl.timeline.model import Timeline
 from tests.support.reached import must_reach, reached
-from tests.support.worlds import Bench, WirePoller
+from tests.support.worlds import SILENCE, Bench, WirePoller
 
 TRY: Final = b"try all steady 30\r"
 RESTART_MS: Final = 100
@@ -156,6 +156,17 @@ def test_press_of_an_idle_mat_while_the_first_try_is_compiled_starts_the_profile
     assert answers[0].startswith(answer)
     assert bench.session.status.started == 1
     assert moved_between(bench, 1_150, 2_000)
+
+
+def test_no_haptic_plays_while_a_try_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop reads no stop meanwhile. A hold of 0.8 s selected the next profile, and the haptic
+    tells its number."""
+    hold, at_ms = Tap(1_000, 850), 1_950
+    bench, _, _ = play(monkeypatch, [(at_ms, 150)], [hold])
+
+    assert moved_between(bench, hold.at_ms + 800, at_ms)
+    before = [duties for written_ms, duties in bench.pins.written if written_ms <= at_ms]
+    assert before[-1] == SILENCE
 
 
 @pytest.mark.parametrize("bounces_ms", [(), (3, 6), (3, 5, 8, 12)])
