@@ -21,6 +21,7 @@ __all__ = [
     "main",
     "mistakes",
     "mock",
+    "off",
     "parser",
     "parser_authors",
     "parser_clients",

@@ -90,9 +90,11 @@ def mock_link(socket_path: str) -> str:
 
 
 def linked_mock_sockets() -> list[str]:
-    """The sockets that the links of `mock_link` lead to. Empty without a folder to trust.
+    """The sockets that the links of `mock_link` lead to, also those of mocks that have ended. Empty
+    without a folder to trust.
 
-    A link's own path may be too long for a socket, which has at most 107 bytes.
+    A link's own path may be too long for a socket, which has at most 107 bytes. No socket is looked
+    at here: its file system may hang, and the caller has other daemons to stop.
     """
     try:
         stem = mock_socket().removesuffix(".sock") + "-"
@@ -105,7 +107,7 @@ def linked_mock_sockets() -> list[str]:
         if link.startswith(stem):
             with suppress(OSError):  # of a mock that has just ended
                 targets.append(os.readlink(link))
-    return sorted(filter(os.path.exists, targets))
+    return sorted(targets)
 
 
 def daemon_may_run() -> bool:

@@ -15,7 +15,7 @@ from firmware_ctl.daemon.interfaces import Link, Log, ReadProfiles
 from firmware_ctl.daemon.loop import Loop
 from firmware_ctl.daemon.requests import Requests
 from firmware_ctl.errors import ErrorLine
-from firmware_ctl.protocol import commands
+from firmware_ctl.protocol import commands, meaning
 from firmware_ctl.protocol.connection import Connection, Dropped, event
 from firmware_ctl.protocol.framing import (
     Flaw,
@@ -26,7 +26,7 @@ from firmware_ctl.protocol.framing import (
     is_answer,
     text_of,
 )
-from firmware_ctl.protocol.people import flaw_answer, greeting
+from firmware_ctl.protocol.people import greeting
 from firmware_ctl.session.events import Notice, Ready, Reason, Step, Stop
 from firmware_ctl.session.session import Session
 
@@ -210,9 +210,8 @@ class Clients:
         connection = link.connection
         data = link.read()
         if not data:
-            tail = connection.suspect_tail(self.now_ms()) if link.ended else ()
-            if any(commands.stops(line, self.session) for line in tail):
-                self._player.step(Stop(connection.origin))
+            if link.ended:
+                self._stop_if_tail_asks(connection)
             return False
         self._received_at_ms = self.now_ms()
         received = connection.receive(data, self._received_at_ms)
@@ -233,6 +232,7 @@ class Clients:
             self._stop_if_asked(connection, connection.receive(data, self.now_ms()))
             connection.forget()
             return
+        self._stop_if_tail_asks(connection)
         del self._leaving[link]
         connection.answer(["err overflow too many clients are connected; connect again"])
         _flush(link)
@@ -243,12 +243,18 @@ class Clients:
             self._player.step(Stop(connection.origin))
             return
         for line in received.suspects:
-            if commands.stops(line, self.session):
+            if meaning.stops(line, self.session):
                 self._player.step(Stop(connection.origin))
-                if not commands.is_request(line, self.session):
+                if not meaning.is_request(line, self.session):
                     # The line is not a request. Its own answer, an error, comes in its turn.
                     connection.answer_stopped(1, self.now_ms())
                 return
+
+    def _stop_if_tail_asks(self, connection: Connection) -> None:
+        """Stops if the incomplete line of a client means stop: it will not end any more."""
+        tail = connection.suspect_tail(self.now_ms())
+        if any(meaning.stops(line, self.session) for line in tail):
+            self._player.step(Stop(connection.origin))
 
     # --- answering ---
 
@@ -289,15 +295,12 @@ class Clients:
         if asks_status(line):
             return
         text = text_of(line)
-        if isinstance(text, Flaw):
-            connection.answer([flaw_answer(text, line)])
+        if not isinstance(text, Flaw) and (not text.strip() or is_answer(text)):
             return
-        if not text.strip() or is_answer(text):
-            return
-        lines = commands.answer(self._requests, connection, text, line.arrived_at_ms)
-        if lines is not None:
-            connection.answer(lines)
-        if lines is None or lines[-1].startswith("ok") or commands.is_request(line, self.session):
+        answer = meaning.answer(self._requests, connection, text, line)
+        if answer is not None:
+            connection.answer(answer)
+        if answer is None or answer[-1].startswith("ok") or meaning.is_request(line, self.session):
             connection.renewed_at_ms = max(connection.renewed_at_ms, line.arrived_at_ms)
 
     def _send(self) -> None:

@@ -216,7 +216,7 @@ def test_line_deleted_by_backspaces_does_nothing(last: bytes, behind: bytes) -> 
         b"stop;\n", b"stop?\n", b"ping\r\0stop\r\0", b"stpo\x7f\x7fop\n", b"stpo\x08\x08op\n",
         b"\x1b[Astop\n", b"stop\x1b[D\n", b"\x1bOAstop\n", b"\xef\xbb\xbfstop\n", b"stastop\n", b"off\n",
         b"halt\n", b"Abort!\n", b"lease off\n", b"start stop\n", b"st\xc3\xb6\x08op\n", b"s\0t\0o\0p\0\n",
-        b"sto\0\x7fp\n", b"stopx\0\x7f\n", b"x" * 5_000 + b"stop\n", b"x" * 90 + b"stop-\n", b"\x15stop\n", b"sto\x1bp\n",
+        b"sto\0\x7fp\n", b"stopx\0\x7f\n", b"x" * 5_000 + b"stop\n", b" stop " + b"x" * 3_000 + b"\n", b"x" * 90 + b"stop-\n", b"\x15stop\n", b"sto\x1bp\n",
         b"try all steady off\n", b"help halt\n", b"'stop'\r", b"emergency off\n", b"ok stop\n",
     ],
 )  # fmt: skip
