@@ -262,6 +262,26 @@ def test_lines_that_may_mean_stop_are_answered_ten_times_a_second() -> None:
     assert wire.answers.count(f"err not-text {stopped}") == 30
 
 
+def test_line_that_is_taken_as_a_stop_is_answered_once() -> None:
+    world = World()
+    wire = lease_script(world, [(700, b"\0stop\n")])
+    world.run(1_000)
+    assert wire.answers.count("* stopped") == 1
+
+
+def test_client_that_left_is_closed_as_soon_as_it_has_taken_its_last_answer() -> None:
+    """No other client and no tick is needed for that."""
+    world = World()
+    wire = lease_script(world, [(700, b"ping\n"), (800, b"")])
+    closed_at_ms: list[int] = []
+    wire.takes = 0
+    wire.close = lambda: closed_at_ms.append(world.poller.now_ms())  # type: ignore[method-assign]
+    world.at(910, lambda _: setattr(wire, "takes", 1 << 20))
+    world.run(2_000)
+    assert wire.answers == [READY, "ok"]
+    assert closed_at_ms == [910]
+
+
 def test_client_that_cannot_be_written_to_hides_the_end_of_the_daemon_from_nobody() -> None:
     world = World()
     broken, other = Wire(world.daemon), Wire(world.daemon)
@@ -355,6 +375,15 @@ def test_requests_that_came_together_are_answered_together() -> None:
     wire.receive(b"ping\n" * 3)
     world.daemon.clients.serve()
     assert wire.answers == ["ok"] * 3
+
+
+def test_requests_beyond_one_round_are_answered_without_waiting_for_a_tick() -> None:
+    world = World()
+    wire = lease_script(world, [(700, b"ping\n" * (3 * clients.REQUESTS_A_ROUND))])
+    answered: list[int] = []
+    world.at(701, lambda _: answered.append(wire.answers.count("ok")))
+    world.run(2_000)
+    assert answered == [3 * clients.REQUESTS_A_ROUND]
 
 
 def test_client_that_was_answered_may_write_like_a_browser() -> None:
