@@ -261,11 +261,12 @@ COMMANDS: Final = {
 }  # fmt: skip
 
 
-def make_parser(width: int | None = None) -> ArgumentParser:
-    """Makes the parser of the whole command line. `width`: columns of help; None: the terminal's.
+def make_parser(width: int | None = None, only: str | None = None) -> ArgumentParser:
+    """Makes the parser of the command line.
 
-    A fixed width saves time: to find the width of the terminal argparse imports `shutil`, which
-    loads three compressors, even if it prints no help.
+    `width`: columns of help; None: the terminal's. A fixed width saves time: to find the width of
+    the terminal argparse imports `shutil`, which loads three compressors, even if it prints no
+    help. `only`: the command to accept; None: all of them, which takes ten times as long.
     """
     formatter = partial(RawDescriptionHelpFormatter, width=width)
     parser = Parser(
@@ -276,7 +277,8 @@ def make_parser(width: int | None = None) -> ArgumentParser:
     subparsers = parser.add_subparsers(
         prog="firmware-ctl", title="commands", metavar="COMMAND", required=True
     )
-    for name, (about, add_arguments, example) in COMMANDS.items():
+    for name in COMMANDS if only is None else (only,):
+        about, add_arguments, example = COMMANDS[name]
         command = subparsers.add_parser(
             name,
             help=about,
