@@ -296,6 +296,17 @@ def test_client_that_cannot_be_written_to_hides_the_end_of_the_daemon_from_nobod
     assert other.answers == ["last words"]
 
 
+def test_log_has_the_message_of_a_fault_once_and_next_to_its_event() -> None:
+    world = World()
+    lease_script(world, [(700, b"start beta\n")])
+    world.at(1_500, lambda daemon: daemon.step(Fault("internal", "a mistake")))
+    world.run(2_000)
+    assert world.log.count("internal: a mistake") == 1
+    message = world.log.index("internal: a mistake")
+    assert world.log[message - 1].startswith("event=fault ")
+    assert [line for line in world.log if line.startswith("event=state")][1:] != []
+
+
 def test_notice_that_cannot_be_published_keeps_no_answer_from_being_sent() -> None:
     world = World()
     wire = Wire(world.daemon)
