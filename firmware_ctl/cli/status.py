@@ -2,16 +2,12 @@
 
 import argparse
 import json
-from collections.abc import Iterable
 from contextlib import suppress
-from typing import Final
 
 from firmware_ctl.cli.client import Client, NoDaemonError, find, refuse
 from firmware_ctl.errors import printable
+from firmware_ctl.protocol.answers import SECONDS, status_values
 from firmware_ctl.protocol.connection import FAULT_CODES, parse_fields
-
-SECONDS: Final = ("t", "left")
-PERCENT: Final = ("trim",)
 
 
 def status(args: argparse.Namespace) -> int:
@@ -45,7 +41,7 @@ def _show(client: Client, args: argparse.Namespace, before: str) -> str:
     refuse(final)
     line = final.removeprefix("ok ")
     if args.json:
-        line = json.dumps(as_json(parse_fields(line)))
+        line = json.dumps(status_values(parse_fields(line)))
     elif not args.raw:
         line = for_people(parse_fields(line))
         if line == before:
@@ -73,34 +69,6 @@ def for_people(fields: dict[str, str]) -> str:
         parts.append(f"fault {fault}: {FAULT_CODES.get(fault, 'see the log')}")
     # JSON strings of the protocol may hold any character, a terminal's escape as well.
     return printable("  ".join(parts))
-
-
-def as_json(fields: dict[str, str]) -> dict[str, object]:
-    """The fields with numbers as numbers, and the zones as one object. An empty field is null."""
-    values: dict[str, object] = {}
-    zones = set(_zones(fields))
-    for key, text in fields.items():
-        if key not in zones:
-            values[key] = _value(key, text)
-        elif "zones" not in values:
-            values["zones"] = {zone: int(fields[zone]) for zone in fields if zone in zones}
-    return values
-
-
-def _zones(fields: Iterable[str]) -> list[str]:
-    """The names of the zones: the protocol puts their levels between `trim` and `signal`."""
-    keys = list(fields)
-    if "trim" not in keys or "signal" not in keys:
-        return []
-    return keys[keys.index("trim") + 1 : keys.index("signal")]
-
-
-def _value(key: str, text: str) -> object:
-    if not text:
-        return None
-    if key in SECONDS:
-        return float(text)
-    return int(text) if key in PERCENT else text
 
 
 def _clock(seconds: int) -> str:

@@ -2,11 +2,13 @@
 
 `framing` splits bytes into lines and finds stops. `connection` holds one client's waiting requests
 and unsent answers. `commands` has the table of commands, `people` answers what only a person at a
-terminal sends, `stop_words` recognises a mistyped stop, and `try_line` compiles the line of a
-`try`. This package never knows the port of the bytes, and never reads a clock.
+terminal sends, `stop_words` recognises a mistyped stop, `try_line` compiles the line of a `try`,
+and `answers` reads what a daemon answered. This package never knows the port of the bytes, and
+never reads a clock.
 """
 
 __all__ = [
+    "answers",
     "commands",
     "connection",
     "framing",

@@ -23,6 +23,7 @@ from firmware_ctl.session.events import (
     Clear,
     EndTry,
     Input,
+    Origin,
     Pause,
     Resume,
     Select,
@@ -197,8 +198,26 @@ def _help(context: CommandContext, request: Request[Iterable[Command]]) -> Itera
     yield "ok"
 
 
-def _hello(context: CommandContext, request: Request[object]) -> Iterable[str]:
-    request.connection.reset_settings()
+BRIDGES: Final = {origin.value: origin for origin in (Origin.WEB, Origin.MQTT)}
+
+
+def _read_bridge(words: Sequence[str], _: Session) -> Origin | None:
+    """The bridge that a client says it is. None: it says nothing."""
+    if not words:
+        return None
+    if (bridge := BRIDGES.get(words[0].lower())) is None:
+        raise CallerError("bad-argument", f"{words[0]} is neither {' nor '.join(BRIDGES)}")
+    return bridge
+
+
+def _hello(context: CommandContext, request: Request[Origin | None]) -> Iterable[str]:
+    connection = request.connection
+    connection.reset_settings()
+    if request.value is not None:
+        # What a serial port publishes as `by` must name the cable, whoever sits at its other end.
+        if connection.origin is not Origin.SOCKET:
+            raise CallerError("not-here", "only a client of the control socket may be a bridge")
+        connection.origin = request.value
     mat = context.session.mat
     zones = ",".join(zone.name for zone in mat.zones if zone.present)
     gate = "yes" if mat.gate else "none"
@@ -413,7 +432,8 @@ COMMANDS: Final[Mapping[str, Command]] = {
     for command in (
         Command("help", "[VERB]", "list commands, or explain one", _help, most=1,
              read=_read_command),
-        Command("hello", "", "show version, protocol, mat and zones", _hello),
+        Command("hello", "[web|mqtt]", "show version, protocol, mat and zones; a bridge says"
+             " what it is, and events name it", _hello, most=1, read=_read_bridge),
         Command("caps", "", "commands, zones, codes and limits as one line of JSON", _caps),
         Command("profiles", "", "the profiles that can be selected", _profiles),
         Command("select", "NAME", "choose a profile by name or number for the next start", _select,

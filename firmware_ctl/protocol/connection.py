@@ -77,8 +77,9 @@ class Connection:
     """The lines, settings and bounded buffers of one client."""
 
     def __init__(self, origin: Origin = Origin.SOCKET) -> None:
+        self._port_origin = origin
         self.origin = origin
-        """The kind of port, which state events publish as `by`."""
+        """The kind of port, or the bridge at its other end. State events publish it as `by`."""
         self.echo = False
         self.events = False
         self.lease_s = 0
@@ -170,13 +171,14 @@ class Connection:
         self._waiting_bytes = 0
 
     def reset_settings(self) -> None:
-        """Drops echo, events and lease.
+        """Drops echo, events, lease, and the bridge that the client before said it was.
 
         A serial port outlives its clients. A new client begins with `hello`, and must not inherit
         the settings of the client before.
         """
         self.echo = self.events = False
         self.lease_s = 0
+        self.origin = self._port_origin
 
     def _echo(self, received: Received) -> None:
         """Echoes the effect of the bytes on the visible line, and each line end."""

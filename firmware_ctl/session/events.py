@@ -38,6 +38,8 @@ class Origin(StrEnum):
     BUTTON = "button"
     SERIAL = "serial"
     SOCKET = "socket"
+    WEB = "web"
+    MQTT = "mqtt"
 
 
 class Reason(StrEnum):

@@ -8,7 +8,7 @@ import pytest
 from firmware_ctl.cli import status as command
 from firmware_ctl.cli.client import Client
 from firmware_ctl.cli.main import main
-from firmware_ctl.cli.status import as_json, for_people
+from firmware_ctl.cli.status import for_people
 from firmware_ctl.protocol.connection import parse_fields
 
 LINE = (
@@ -88,26 +88,6 @@ def _run(*words: str) -> int:
 )
 def test_status_for_people_is_one_line(line: str, shown: str) -> None:
     assert for_people(parse_fields(line)) == shown
-
-
-def test_status_as_json_has_numbers_an_object_of_zones_and_null() -> None:
-    assert as_json(parse_fields(LINE)) == {
-        "state": "running",
-        "profile": "lower-back",
-        "cert": "6941712ae862",
-        "phase": "arrive",
-        "t": 2.9,
-        "left": 717.1,
-        "trim": 80,
-        "zones": {"neck": 0, "lower_back": 40, "hips": 20},
-        "signal": None,
-        "fault": None,
-    }
-
-
-def test_status_as_json_keeps_fields_of_a_newer_daemon() -> None:
-    values = as_json(parse_fields(f"{LINE} by=serial"))
-    assert (values["by"], values["fault"], len(values)) == ("serial", None, 11)
 
 
 def test_status_raw_prints_the_line_of_the_protocol(

@@ -68,7 +68,7 @@ def test_handler_of_a_command_takes_what_its_reader_returns(name: str) -> None:
 def test_codes_equal_the_contract() -> None:
     assert (set(ERROR_CODES), set(FAULT_CODES)) == (ERRORS, FAULTS)
     assert set(END_REASONS) == REASONS
-    assert set(Origin) == {"button", "serial", "socket"}
+    assert set(Origin) == {"button", "serial", "socket", "web", "mqtt"}
 
 
 @pytest.mark.parametrize("line", ["select stop", "start calm-off", "explain halt"])
@@ -140,6 +140,28 @@ def test_press_of_a_real_button_is_refused() -> None:
     assert answers(b"press", bench=bench) == [
         "err not-here the start button of this mat is a real one"
     ]
+
+
+def test_hello_of_a_bridge_names_it_in_events_until_the_next_hello() -> None:
+    bench = Bench()
+    bench.send(100, b"events on\r")
+    bench.send(200, b"hello WEB\rstart calm\r", wire=1)
+    bench.send(1_000, b"stop\r", wire=1)
+    bench.send(2_000, b"hello\rstart calm\r", wire=1)
+    bench.run(3_000)
+
+    events = [line for line in bench.wires[0].lines() if "by=" in line]
+    assert [line.rpartition("by=")[2] for line in events] == ["web", "web", "socket"]
+
+
+def test_hello_of_a_bridge_is_refused_on_a_serial_port() -> None:
+    bench = Bench()
+    bench.send(100, b"events on\rhello mqtt\revents on\rstart calm\r")
+    bench.run(1_000)
+
+    lines = bench.wires[0].lines()
+    assert "err not-here only a client of the control socket may be a bridge" in lines
+    assert [line.rpartition("by=")[2] for line in lines if "by=" in line] == ["serial"]
 
 
 def test_reload_answers_later_and_keeps_the_order_of_answers() -> None:

@@ -1,0 +1,35 @@
+"""The values in the answers of a daemon, for programs that talk to it."""
+
+from collections.abc import Iterable
+from typing import Final
+
+SECONDS: Final = ("t", "left")
+PERCENT: Final = ("trim",)
+
+
+def status_values(fields: dict[str, str]) -> dict[str, object]:
+    """The fields with numbers as numbers, and the zones as one object. An empty field is null."""
+    values: dict[str, object] = {}
+    zones = set(_zones(fields))
+    for key, text in fields.items():
+        if key not in zones:
+            values[key] = _value(key, text)
+        elif "zones" not in values:
+            values["zones"] = {zone: int(fields[zone]) for zone in fields if zone in zones}
+    return values
+
+
+def _zones(fields: Iterable[str]) -> list[str]:
+    """The names of the zones: the protocol puts their levels between `trim` and `signal`."""
+    keys = list(fields)
+    if "trim" not in keys or "signal" not in keys:
+        return []
+    return keys[keys.index("trim") + 1 : keys.index("signal")]
+
+
+def _value(key: str, text: str) -> object:
+    if not text:
+        return None
+    if key in SECONDS:
+        return float(text)
+    return int(text) if key in PERCENT else text
