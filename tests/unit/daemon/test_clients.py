@@ -180,6 +180,7 @@ def test_client_that_reads_slowly_gets_every_answer() -> None:
     assert wire.answers[0] == READY
     assert wire.answers[-2] == "ok"
     assert wire.answers[-1].startswith("ok firmware-ctl ")
+    assert waited_for[0] == []
     assert [wire] in waited_for  # the loop wakes when the client takes bytes again
     assert waited_for[-1] == []
 
