@@ -283,6 +283,26 @@ def test_client_that_left_is_closed_as_soon_as_it_has_taken_its_last_answer() ->
     assert closed_at_ms == [910]
 
 
+@pytest.mark.parametrize("requests", [b"ping\n" * 40, b"ping\n" * 39 + b"reload\n"])
+def test_client_that_closes_its_side_at_once_gets_all_its_answers(requests: bytes) -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    world.at(700, lambda _: (wire.receive(requests), wire.receive(b"")))
+    world.at(900, lambda _: [reader.done(world.session.catalogue) for reader in world.readers])
+    world.run(2_000)
+    assert len([line for line in wire.answers if line.startswith("ok")]) == 40
+    assert wire.closed == 1
+
+
+def test_events_of_two_requests_that_came_together_are_all_sent() -> None:
+    world = World()
+    eager = lease_script(world, [(600, b"events on\n")])
+    lease_script(world, [(700, b"start beta\npause\n")])
+    world.run(1_000)
+    states = [line.split()[2] for line in eager.answers if "event=state" in line]
+    assert states[:2] == ["state=running", "state=paused"]
+
+
 def test_client_that_cannot_be_written_to_hides_the_end_of_the_daemon_from_nobody() -> None:
     world = World()
     broken, other = Wire(world.daemon), Wire(world.daemon)
