@@ -1,12 +1,13 @@
 """The loop on virtual time: what the pins get, when it wakes, and what ends it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
 
 from firmware_ctl.daemon.clients import READY
-from firmware_ctl.limits import SAMPLE_MS
+from firmware_ctl.daemon.interfaces import Link, Source
+from firmware_ctl.limits import SAMPLE_MS, TICK_MS
 from firmware_ctl.session.button import Contact
 from firmware_ctl.session.events import (
     Clear,
@@ -15,11 +16,32 @@ from firmware_ctl.session.events import (
     State,
     Suspended,
 )
+from tests.support.clock import VirtualPoller
 from tests.support.daemon import Daemon
 from tests.support.worlds_timeline import (
     make_mat,
 )
 from tests.unit.daemon.loop_world import OFF, Wire, World
+
+
+class LinkPoller(VirtualPoller):
+    """Reports a wire as readable while it has bytes."""
+
+    def wait(
+        self, until_ms: int, readers: Collection[Link | Source], writers: Collection[Link]
+    ) -> Collection[Link | Source]:
+        readable = super().wait(until_ms, readers, writers)
+        return [*readable, *(one for one in readers if isinstance(one, Wire) and one._received)]
+
+
+def test_link_that_is_readable_is_read_in_that_round_and_its_stop_acts() -> None:
+    world = World(poller=LinkPoller())
+    wire = Wire(world.daemon)
+    world.at(700, lambda daemon: daemon.act(Start("beta")))
+    world.at(1_510, lambda _: setattr(wire, "_received", b"!"))
+    world.run(3_000)
+    (off_at_ms,) = world.offs_at_ms()
+    assert 1_510 <= off_at_ms <= 1_510 + TICK_MS
 
 
 def test_loop_while_running_writes_only_changes() -> None:
