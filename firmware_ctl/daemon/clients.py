@@ -76,8 +76,6 @@ class Clients:
         """True if a link was read since the last call of `serve`."""
         self._is_behind = False
         """True if the last round left something to do."""
-        self._has_unserved = False
-        """True if a request waits, perhaps for an answer that comes later."""
         self._received_at_ms = -1
         """When bytes last arrived, from any client."""
         self._notices: list[Notice] = []
@@ -108,7 +106,8 @@ class Clients:
             self._end_lease(owner, Reason.LEASE)
 
     def serve(self) -> None:
-        is_busy = self._has_received or self._is_behind or self._has_unserved or self._notices
+        # A request that waits behind a late answer is served with it: the late answer is unsent.
+        is_busy = self._has_received or self._is_behind or self._notices
         if not is_busy and not any(link.connection.has_unsent for link in self.links):
             return  # only time has passed
         self._has_received = False
@@ -305,7 +304,7 @@ class Clients:
 
     def _send(self) -> None:
         """Sends what the clients take, and notes what is left to do."""
-        self.writers, self._is_behind, self._has_unserved = [], False, False
+        self.writers, self._is_behind = [], False
         for link in self.links:
             connection = link.connection
             if connection.has_unsent:
@@ -314,10 +313,8 @@ class Clients:
                     self.writers.append(link)
                 elif link.ended:
                     self._is_behind = True  # the next round removes the link
-            if not connection.is_served:
-                self._has_unserved = True
-                if connection not in self._deferred:
-                    self._is_behind = True
+            if not connection.is_served and connection not in self._deferred:
+                self._is_behind = True
 
     # --- leaving ---
 
