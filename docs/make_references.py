@@ -144,9 +144,9 @@ def pattern_keys() -> str:
 
 
 def _key(key: Key) -> str:
-    if key.is_count:
+    if key.is_count and key.default is None:
         return f"`{key.name}` ({key.least} to {key.most})"
-    return f"`{key.name}`" + ("" if key.default is None else f" ({in_units(key.default)})")
+    return f"`{key.name}`" + ("" if key.default is None else f" ({_amount(key, key.default)})")
 
 
 def _amount(key: Key, value: int) -> str:
@@ -225,6 +225,7 @@ def blocks(node: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if "title" in node:
         yield node["title"], node
     children = [
+        *node.get("definitions", {}).values(),
         *node.get("properties", {}).values(),
         *node.get("oneOf", ()),
         *(node[key] for key in ("items", "additionalProperties") if node.get(key)),
@@ -319,6 +320,8 @@ def tables() -> dict[tuple[str, str], str]:
         ("profiles.md", "shipped profiles"): shipped_profiles(),
         ("profiles.md", "file"): fields(in_profile["a profile"]),
         ("profiles.md", "phase"): fields(in_profile["a phase"]),
+        ("profiles.md", "rest"): fields(in_profile["a rest"]),
+        ("profiles.md", "group"): fields(in_profile["a group"]),
         ("profiles.md", "patterns"): patterns(),
         ("profiles.md", "pattern keys"): pattern_keys(),
         ("profiles.md", "points"): points(),

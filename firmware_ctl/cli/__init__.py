@@ -35,6 +35,7 @@ __all__ = [
     "simulation",
     "status",
     "stop_line",
+    "templates",
     "try_command",
     "view_feed",
     "view_help",

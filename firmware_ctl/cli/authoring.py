@@ -8,9 +8,8 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Final
 
-from firmware_ctl.cli import session_lines
+from firmware_ctl.cli import session_lines, templates
 from firmware_ctl.cli.mistakes import print_mistakes
 from firmware_ctl.config import paths, shipped
 from firmware_ctl.config.mat import Mat
@@ -81,9 +80,6 @@ def check(args: argparse.Namespace) -> int:
     return 1 if empty or bad else 0
 
 
-SCHEMA_FILE: Final = "profile.schema.json"
-
-
 def new(args: argparse.Namespace) -> int:
     """Writes a new profile from a template, and beside it the schema that its first line names.
 
@@ -97,17 +93,21 @@ def new(args: argparse.Namespace) -> int:
     if name.startswith("-"):
         raise DeviceError(f"{name} begins with '-', as an option does; choose another name")
     path = os.path.join(args.profiles or "", f"{name}.yaml")
-    entry = read_entry(name, TEMPLATE.encode(), path, load_mat(args.mat))
+    mat = load_mat(args.mat)
+    text = templates.example(mat) if args.example else templates.SHORT
+    entry = read_entry(name, text.encode(), path, mat)
     if isinstance(entry, BadEntry):
-        # The template is valid on every mat that has a zone, so the mistake is in the name.
+        # The templates suit every mat, unless its caps are very low or its sessions very short.
         raise DeviceError(entry.error.mistakes[0].sentence)
     served: dict[str, str] = {}
     with suppress(DeviceError):  # a folder that cannot be read has no profile to take for this one
         served = profile_files(paths.profile_folders())
-    write_new(path, TEMPLATE)
-    schema_path = os.path.join(args.profiles or "", SCHEMA_FILE)
+    write_new(path, text)
+    schema_path = os.path.join(args.profiles or "", templates.SCHEMA_FILE)
     if not os.path.lexists(schema_path):
-        with open(os.path.join(shipped.profiles_dir(), SCHEMA_FILE), encoding="utf-8") as file:
+        with open(
+            os.path.join(shipped.profiles_dir(), templates.SCHEMA_FILE), encoding="utf-8"
+        ) as file:
             write_new(schema_path, file.read())
     print(printable(f"{path} is written; edit it, then: firmware-ctl check {path}"))
     if name in served:
@@ -127,27 +127,6 @@ def schema(args: argparse.Namespace) -> int:
 
     print(json.dumps(make(args.kind), indent=2))
     return 0
-
-
-TEMPLATE: Final = f"""\
-# yaml-language-server: $schema=./{SCHEMA_FILE}
-title: A profile of my own
-about: What it is like, in a sentence or two.
-phases:
-  - name: warm up
-    for: 1min
-    play:
-      all: {{pattern: wave, level: 25%, period: 6s}}
-  - name: main part
-    for: 2min
-    repeat: 2
-    play:
-      all: {{pattern: alternate, level: 40%, period: 4s}}
-  - name: cool down
-    for: 1min
-    play:
-      all: {{pattern: steady, level: {{from: 25%, to: 0%}}}}
-"""
 
 
 def _files(arguments: list[str], errors: list[str]) -> Iterator[tuple[str, str]]:

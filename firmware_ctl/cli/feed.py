@@ -21,6 +21,7 @@ def _report(status: SessionStatus, now_ms: int) -> dict[str, object]:
         "cert": status.cert,
         "phase": status.phase,
         "repeat": status.repeat(now_ms),
+        "group": status.group,
         "cue": status.cue,
         "trim": status.trim_pct,
         "signal": status.haptic,

@@ -102,6 +102,9 @@ def add_new(parser: ArgumentParser) -> Run:
     parser.add_argument("name", metavar="NAME", help="a-z, 0-9 and '-'; the file is NAME.yaml")
     add_mat(parser)
     parser.add_argument("--profiles", metavar="DIR", help="folder to write to (default: here)")
+    parser.add_argument(
+        "--example", action="store_true", help="write a profile that has every form once"
+    )
 
     def run(args: Namespace) -> int:
         from firmware_ctl.cli import authoring

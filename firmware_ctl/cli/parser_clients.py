@@ -55,6 +55,7 @@ patterns and their keys, with the default in parentheses:
   wave       period
   alternate  period
   travel     period
+  shuffle    period on_for seed (1)
   tap        taps tap_for (150ms) rest
   breathe    in hold (0s) out rest (0s)
 every pattern takes after (0s), too"""
@@ -63,7 +64,9 @@ every pattern takes after (0s), too"""
 
 def add_try(parser: ArgumentParser) -> Run:
     parser.epilog = f"{PATTERNS_HELP}\n\n{parser.epilog}"
-    parser.add_argument("target", metavar="TARGET", help="a zone, a side (`hips.left`) or `all`")
+    parser.add_argument(
+        "target", metavar="TARGET", help="a zone, a side or a row of it (`hips.left`), or `all`"
+    )
     parser.add_argument("pattern", metavar="PATTERN", help="as in a profile, for example `wave`")
     parser.add_argument("level", metavar="LEVEL", help="a level, for example 40%%")
     # Without a default argparse would list an optional argument among the missing ones.

@@ -19,7 +19,7 @@ from firmware_ctl.cli.session_lines import minutes
 from firmware_ctl.config import paths
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.points import POINTS
-from firmware_ctl.config.profile import Phase
+from firmware_ctl.config.profile import GroupPasses, Phase, Profile, groups_begun
 from firmware_ctl.errors import FirmwareError, printable
 from firmware_ctl.timeline.catalogue import BadEntry, GoodEntry
 from firmware_ctl.timeline.folder import (
@@ -220,8 +220,7 @@ def _description(path: str, entry: GoodEntry, mat: Mat) -> Iterator[str]:
         by_whom = "you press it yourself" if point.by_hand else "the mat presses it"
         yield from _part("point", f"{point.name}, {point.title}: {point.where}; {by_whom}")
     yield "  phases"
-    for phase in profile.phases:
-        yield printable(f"    {_line(phase)}")
+    yield from (printable(f"    {line}") for line in _phase_lines(profile))
     for point in points:
         if point.caution:
             yield from _part("warning", f"{point.name}: {point.caution}")
@@ -236,9 +235,22 @@ def _part(label: str, text: str) -> Iterator[str]:
         label = ""
 
 
+def _phase_lines(profile: Profile) -> Iterator[str]:
+    """Each phase once, below a line for each group that it is in, and indented by its groups."""
+    before: GroupPasses = ()
+    for phase in profile.phases:
+        passes = phase.group_passes
+        if phase.is_first:
+            for depth, group_pass in groups_begun(before, passes):
+                yield f"{'':11}{'  ' * depth}{group_pass.total} times:"
+            yield _line(phase)
+        before = passes
+
+
 def _line(phase: Phase) -> str:
     """A phase in a line: its length, its name, its points or its cue, and the targets that play."""
-    text = f"{minutes(phase.for_ms * phase.repeat):>9}  {phase.name}"
+    indent = "  " * len(phase.group_passes)
+    text = f"{minutes(phase.for_ms * phase.repeat):>9}  {indent}{phase.name}"
     if phase.repeat > 1:
         text += f", {phase.repeat} times"
     if phase.points:

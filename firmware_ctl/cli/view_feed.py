@@ -54,6 +54,8 @@ class Status(NamedTuple):
     phase: str = ""
     repeat: str = ""
     """`2/4` in the second of four passes through the phase."""
+    group: str = ""
+    """The same of each group around the phase, outermost first: `1/2 2/3`."""
     cue: str = ""
     signal: str = ""
     fault: str = ""
@@ -75,10 +77,17 @@ class Status(NamedTuple):
 
     @property
     def phase_label(self) -> str:
-        """The phase and the pass through it; empty outside a session."""
-        number, _, passes = self.repeat.partition("/")
-        pass_label = f", {number} of {passes}" if passes not in ("", "1") else ""
-        return f"{self.phase}{pass_label}" if self.phase else ""
+        """The phase, the pass through it and through its groups; empty outside a session."""
+        if not self.phase:
+            return ""
+        groups = [f"group {_of(group)}" for group in self.group.split()]
+        return ", ".join(filter(None, (self.phase, _of(self.repeat), *groups)))
+
+
+def _of(part: str) -> str:
+    """`2 of 4` for `2/4`. Empty if there is only one."""
+    number, _, count = part.partition("/")
+    return f"{number} of {count}" if count not in ("", "1") else ""
 
 
 def read_hello(fields: Json) -> Hello:
@@ -113,6 +122,7 @@ def read_status(fields: Json) -> Status:
         profile=printable(fields["profile"]),
         phase=printable(fields["phase"]),
         repeat=printable(fields["repeat"]),
+        group=printable(fields["group"]),
         cue=printable(fields["cue"]),
         signal=printable(fields["signal"]),
         fault=printable(fields["fault"]),

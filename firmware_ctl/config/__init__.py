@@ -6,9 +6,10 @@ motors do.
 
 `yaml_tree` reads nodes, and `yaml_syntax` explains why a text has none. `fields` and `quantities`
 read typed values from nodes, and `slips` knows what a wrong word probably means. `mat` reads a mat
-file, and `profile` reads a profile by the tables in `profile_fields`, `patterns` and `points`.
-`notes` names what is valid and probably not meant. `mat_edit` changes the text of a mat file,
-`schema` describes both kinds of file to editors, and `paths` and `shipped` give the paths.
+file, and `profile` reads a profile by the tables in `profile_fields`, `phase_items`, `patterns` and
+`points`; `shuffle` has the orders of one pattern. `notes` names what is valid and probably not
+meant. `mat_edit` changes the text of a mat file, `schema` describes both kinds of file to editors,
+and `paths` and `shipped` give the paths.
 """
 
 __all__ = [
@@ -18,12 +19,14 @@ __all__ = [
     "notes",
     "paths",
     "patterns",
+    "phase_items",
     "points",
     "profile",
     "profile_fields",
     "quantities",
     "schema",
     "shipped",
+    "shuffle",
     "slips",
     "yaml_syntax",
     "yaml_tree",

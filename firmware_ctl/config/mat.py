@@ -51,6 +51,8 @@ class Motor(NamedTuple):
     """Current of the turning motor at its cap."""
     start_ma: int
     """Current of the motor at its cap while it starts from rest."""
+    row: str = ""
+    """The row of the zone that the motor belongs to. Empty: the zone has no rows, or none here."""
 
 
 class Zone(NamedTuple):
@@ -162,7 +164,16 @@ def _pin(least: int, why_not_lower: str) -> Kind[int]:
     return Kind(read, schema | {"description": description})
 
 
+def _read_row(node: Node, key: str, report: Report) -> str | None:
+    text = _NAME.read(node, key, report)
+    if text in ("left", "right"):
+        report.add(node, f"{key}: {text} is a side; name the row otherwise, such as upper")
+        return None
+    return text and zone_name(text)
+
+
 _NAME: Final = identifier("a-z0-9_-", "a-z, 0-9, '_' and '-'")
+_ROW: Final = Kind(_read_row, _NAME.schema | {"not": {"enum": ["left", "right"]}})
 _ANY_PIN: Final = _pin(0, "")
 _MOTOR_PIN: Final = _pin(9, "GPIO {} is pulled up at boot, the motor would run; use 9 to 27")
 
@@ -170,6 +181,7 @@ _MOTOR: Final = table(
     "a motor",
     Field("name", _NAME, "what the motor is called in traces and by the wiring test"),
     Field("side", choice(("left", "right"), "side"), "the side of the person it lies on"),
+    Field("row", _ROW, "a row of the zone, such as upper, which profiles may name", default=""),
     Field("pin", _MOTOR_PIN, "the pin that switches it"),
     Field("start", integer(1, 100, "%"), "duty that sets it turning from rest"),
     Field("hold", integer(1, 100, "%"), "duty that just keeps it turning; level 1 becomes this"),
@@ -318,6 +330,7 @@ def _motor(block: Block, zone: str, duty_pct: int) -> Motor:
         kick_ms=block["kick"],
         run_ma=block["run_ma"],
         start_ma=block["start_ma"],
+        row=block["row"],
     )
 
 

@@ -11,6 +11,7 @@ from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.patterns import PATTERNS
 from firmware_ctl.config.points import POINTS
 from firmware_ctl.config.profile import Phase, Play, Profile
+from firmware_ctl.config.profile_fields import targets_of
 from firmware_ctl.config.quantities import in_units
 from firmware_ctl.config.yaml_syntax import LINE_END
 
@@ -31,12 +32,13 @@ def notes(profile: Profile, mat: Mat) -> list[Note]:
     found: list[Note] = []
     for rule in _PROFILE_RULES:
         found += rule(profile)
-    for phase in profile.phases:
+    for phase in profile.written:
         for play in phase.play:
             for play_rule in _PLAY_RULES:
                 sentence = play_rule(phase, play)
                 if sentence:
                     found.append(Note(play.place[0], f"{phase.name}: {play.target}: {sentence}"))
+            found += _long_turn(phase, play, mat)
         found += [*_silent(phase, mat), *_points(phase, mat)]
     return sorted(found)
 
@@ -62,11 +64,20 @@ def cut_texts(source: bytes) -> list[Note]:
 
 def _same_names(profile: Profile) -> Iterator[Note]:
     first: dict[str, int] = {}
-    for phase in profile.phases:
+    for phase in profile.written:
+        if phase.is_rest:
+            continue
         if phase.name in first:
             sentence = f"{phase.name}: the phase in line {first[phase.name]} has the same name"
             yield Note(phase.place[0], f"{sentence}; status and log cannot tell them apart")
         first.setdefault(phase.name, phase.place[0])
+
+
+def _last_rest(profile: Profile) -> Iterator[Note]:
+    last = profile.phases[-1]
+    if last.is_rest:
+        sentence = "the session ends with a rest, in which nothing is felt; leave it out"
+        yield Note(last.place[0], f"{last.name}: {sentence}")
 
 
 def _end(profile: Profile) -> Iterator[Note]:
@@ -100,6 +111,8 @@ def _cycle_ms(play: Play) -> int:
     keys = dict(play.keys)
     if kind.name == "tap":
         return keys["tap_for"] * (2 * keys["taps"] - 1) + keys["rest"]
+    if "period" in keys:
+        return keys["period"]
     return sum(keys[key.name] for key in kind.keys if not key.is_count)
 
 
@@ -152,12 +165,28 @@ def _repeated_silence(phase: Phase, play: Play) -> str:
 
 
 def _one_side(phase: Phase, play: Play) -> str:
-    zone, _, side = play.target.partition(".")
-    if play.pattern != "alternate" or not side:
+    zone, _, side = play.target.rpartition(".")
+    if play.pattern != "alternate" or side not in ("left", "right"):
         return ""
     other = "right" if side == "left" else "left"
     found = f"is silent in the half of each period that belongs to the {other} side"
     return f"{found}; name {zone} for both sides, or write `pulse`"
+
+
+def _long_turn(phase: Phase, play: Play, mat: Mat) -> Iterator[Note]:
+    if play.pattern != "shuffle":
+        return
+    names = targets_of(mat)[play.target].motors
+    present = [zone for zone in mat.zones if zone.present]
+    count = sum(motor.name in names for zone in present for motor in zone.motors)
+    keys = dict(play.keys)
+    if count and keys["on_for"] > keys["period"] // count:
+        most = in_units(keys["period"] // count)
+        found = (
+            f"`on_for` is {in_units(keys['on_for'])}, and a motor's share of the period is {most}"
+        )
+        advice = "each plays only that long; shorten `on_for`, or lengthen `period`"
+        yield Note(play.place[0], f"{phase.name}: {play.target}: {found}; {advice}")
 
 
 def _points(phase: Phase, mat: Mat) -> Iterator[Note]:
@@ -182,7 +211,11 @@ def _silent(phase: Phase, mat: Mat) -> Iterator[Note]:
         yield Note(phase.place[0], sentence)
 
 
-_PROFILE_RULES: Final[tuple[Callable[[Profile], Iterator[Note]], ...]] = (_same_names, _end)
+_PROFILE_RULES: Final[tuple[Callable[[Profile], Iterator[Note]], ...]] = (
+    _same_names,
+    _last_rest,
+    _end,
+)
 _PLAY_RULES: Final[tuple[Callable[[Phase, Play], str], ...]] = (
     _long_cycle,
     _strong,

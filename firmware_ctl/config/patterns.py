@@ -8,6 +8,8 @@ use this table. This module knows neither zones nor files.
 from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple
 
+from firmware_ctl.config.shuffle import ORDERS, turns
+
 Side = Literal["left", "right"]
 
 SHORTEST_MS: Final = 10
@@ -38,6 +40,8 @@ class Key(NamedTuple):
     least: int = SHORTEST_MS
     most: int = LONGEST_MS
     is_count: bool = False
+    may_change: bool = False
+    """Whether `{from, to}` may change it over one pass of a phase."""
 
 
 class Position(NamedTuple):
@@ -48,6 +52,8 @@ class Position(NamedTuple):
     motor_count: int
     """How many motors the target has."""
     side: Side
+    period: int = 0
+    """Which period of the cycle, from 0, in a pattern whose periods differ."""
 
 
 CourseFunction = Callable[[Mapping[str, int], Position], tuple[Piece, ...]]
@@ -59,8 +65,10 @@ class PatternKind(NamedTuple):
     about: str
     keys: tuple[Key, ...]
     course: CourseFunction | None
-    """Makes the course. None for keyframes: the profile's frames are the course, and play once in
-    each pass."""
+    """Makes the course, or one period of it. None for keyframes: the profile's frames are the
+    course, and play once in each pass."""
+    periods: int = 1
+    """How many periods one cycle has. Each has a course of its own."""
 
 
 def _on(length_ms: int) -> Piece:
@@ -107,6 +115,14 @@ def _travel(keys: Mapping[str, int], position: Position) -> tuple[Piece, ...]:
     return (_off(begin_ms), _on(end_ms - begin_ms), _off(period_ms - end_ms))
 
 
+def _shuffle(keys: Mapping[str, int], position: Position) -> tuple[Piece, ...]:
+    period_ms, count = keys["period"], position.motor_count
+    turn = turns(keys["seed"], count)[position.period][position.motor_index]
+    begin_ms = period_ms * turn // count
+    on_ms = min(keys["on_for"], period_ms * (turn + 1) // count - begin_ms)
+    return (_off(begin_ms), _on(on_ms), _off(period_ms - begin_ms - on_ms))
+
+
 def _tap(keys: Mapping[str, int], position: Position) -> tuple[Piece, ...]:
     beat = (_on(keys["tap_for"]), _off(keys["tap_for"]))
     return (*beat * (keys["taps"] - 1), beat[0], _off(keys["rest"]))
@@ -116,7 +132,28 @@ def _breathe(keys: Mapping[str, int], position: Position) -> tuple[Piece, ...]:
     return (_swell(keys["in"]), _on(keys["hold"]), _fade(keys["out"]), _off(keys["rest"]))
 
 
-_PERIOD = Key("period", "length of one cycle", least=200)
+_PERIOD = Key("period", "length of one cycle", least=200, may_change=True)
+
+MOST_CHANGING: Final = 400
+"""Most periods in one pass if their length changes: each of them is a cycle of its own."""
+
+
+def changing_periods(
+    from_ms: int, to_ms: int, after_ms: int, pass_ms: int
+) -> list[tuple[int, int]]:
+    """Begin and length in ms of each period in a pass of `pass_ms`, from `after_ms` on.
+
+    The length goes from `from_ms` at the begin of the pass to `to_ms` at its end. Each period has
+    the length of the time at which it begins. There is one more than `MOST_CHANGING` at most.
+    """
+    periods: list[tuple[int, int]] = []
+    begin_ms = after_ms
+    while begin_ms < pass_ms and len(periods) <= MOST_CHANGING:
+        length_ms = from_ms + (to_ms - from_ms) * begin_ms // pass_ms
+        periods.append((begin_ms, length_ms))
+        begin_ms += length_ms
+    return periods
+
 
 PATTERNS: Final[Mapping[str, PatternKind]] = {
     kind.name: kind
@@ -140,6 +177,17 @@ PATTERNS: Final[Mapping[str, PatternKind]] = {
             "motor after motor in the order of the mat file; with `all`, across zones",
             (_PERIOD,),
             _travel,
+        ),
+        PatternKind(
+            "shuffle",
+            "in each period every motor once, one after another, in an order that changes",
+            (
+                _PERIOD,
+                Key("on_for", "length of a motor's turn; at most its share of the period"),
+                Key("seed", "another number gives other orders", 1, 0, 999_999, is_count=True),
+            ),
+            _shuffle,
+            ORDERS,
         ),
         PatternKind(
             "tap",

@@ -4,14 +4,20 @@ Every mistake is reported with its line and column. This module knows the mat's 
 never its pins.
 """
 
-from collections.abc import Iterable, Mapping
-from itertools import accumulate
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from firmware_ctl import limits
 from firmware_ctl.config.fields import Block
 from firmware_ctl.config.mat import Mat
-from firmware_ctl.config.patterns import LONGEST_MS, PATTERNS, SHORTEST_MS
+from firmware_ctl.config.patterns import (
+    LONGEST_MS,
+    MOST_CHANGING,
+    PATTERNS,
+    SHORTEST_MS,
+    changing_periods,
+)
+from firmware_ctl.config.phase_items import Items, is_group, is_rest
 from firmware_ctl.config.profile_fields import (
     ANY_PLAY,
     PROFILE_NAME,
@@ -45,7 +51,7 @@ class Play(NamedTuple):
     """One line of `play`: what a target does in a phase."""
 
     target: str
-    """A zone, a side of a zone, or every zone: `hips`, `hips.left`, `all`."""
+    """A zone, a side or a row of it, a side of a row, or every zone: `hips`, `hips.left`, `all`."""
     pattern: str
     level: Level
     """For keyframes, `from_pct` and `to_pct` are both the highest level of any frame."""
@@ -56,8 +62,33 @@ class Play(NamedTuple):
     all other patterns."""
     after_ms: int = 0
     """Length of the silence at the beginning of each pass."""
+    period_to_ms: int | None = None
+    """The period at the end of a pass, if it changes from the one in `keys`. None: it stays."""
     place: tuple[int, int] = (1, 1)
     """Line and column of the target in the file, from 1, for notes."""
+
+
+class GroupPass(NamedTuple):
+    """One playing of a group: `number` 2 of `total` 3 is the second of three."""
+
+    number: int
+    total: int
+
+
+GroupPasses = tuple[GroupPass, ...]
+"""The pass of each group that a phase is in, from the outermost group inwards."""
+
+
+def groups_begun(before: GroupPasses, now: GroupPasses) -> Iterator[tuple[int, GroupPass]]:
+    """The groups that begin between two phases that play one after the other, each with its depth
+    from 0."""
+    for depth, group_pass in enumerate(now):
+        if len(before) <= depth or before[depth].number > group_pass.number:
+            yield depth, group_pass
+
+
+REST: Final = "rest"
+"""The name under which a rest plays."""
 
 
 class Phase(NamedTuple):
@@ -72,6 +103,17 @@ class Phase(NamedTuple):
     """The names of the points that the mat presses in this phase."""
     place: tuple[int, int] = (1, 1)
     """Line and column in the file, from 1, for mistakes that are found later."""
+    group_passes: GroupPasses = ()
+    """Empty outside of groups. A group that plays once does not count."""
+
+    @property
+    def is_rest(self) -> bool:
+        return not self.play and self.cue is None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no pass of a group has played the phase before."""
+        return all(group_pass.number == 1 for group_pass in self.group_passes)
 
 
 class Profile(NamedTuple):
@@ -83,6 +125,12 @@ class Profile(NamedTuple):
     strict: bool
     """True: too much current is a mistake. False: starts, kicks and levels are changed to fit."""
     phases: tuple[Phase, ...]
+    """The phases as they play. A group's phases stand here once for each of its passes."""
+
+    @property
+    def written(self) -> Iterator[Phase]:
+        """The phases as the author wrote them, each once."""
+        return (phase for phase in self.phases if phase.is_first)
 
     @property
     def length_ms(self) -> int:
@@ -109,13 +157,8 @@ def read_profile(data: bytes, path: str, mat: Mat) -> Profile:
     stem = profile_stem(path)
     _check_name(block, stem, report)
     _check_needs(block, mat, report)
-    targets = targets_of(mat)
-    phases = [
-        _read_phase(phase, targets, report)
-        for _, phase in _items(block, "phases")
-        if phase is not None
-    ]
-    _check_length(block, mat, report)
+    phases = _read_items(block["phases"], targets_of(mat), report)
+    _check_size(block["phases"], mat, report)
     if report.mistakes:
         raise report.error()
     return Profile(
@@ -124,7 +167,7 @@ def read_profile(data: bytes, path: str, mat: Mat) -> Profile:
         about=block["about"],
         needs=block["needs"],
         strict=block["strict"],
-        phases=tuple(phase for phase in phases if phase is not None),
+        phases=tuple(_unrolled(phases)),
     )
 
 
@@ -167,17 +210,95 @@ def _check_needs(block: Block, mat: Mat, report: Report) -> None:
             report.add(node, f"needs: the {zone} zone is not there (present: false); remove it")
 
 
-def _check_length(block: Block, mat: Mat, report: Report) -> None:
-    """Reports a session that is too long, at the phase that exceeds the limit."""
+# ---- the list of phases
+
+
+class _Group(NamedTuple):
+    """A group as it was read. `items` has what is valid in its list."""
+
+    repeat: int
+    items: "Sequence[Phase | _Group]"
+
+
+def _read_items(
+    items: Items | None, targets: Mapping[str, Target], report: Report
+) -> list[Phase | _Group]:
+    read: list[Phase | _Group] = []
+    for item in items or ():
+        if item is None:
+            continue
+        if is_group(item):
+            read.append(_Group(item["repeat"], _read_items(item["phases"], targets, report)))
+        elif is_rest(item):
+            read.append(Phase(REST, item["rest"], 1, (), place=(item.node.line, item.node.column)))
+        elif phase := _read_phase(item, targets, report):
+            read.append(phase)
+    return read
+
+
+def _unrolled(items: Sequence[Phase | _Group], passes: GroupPasses = ()) -> Iterator[Phase]:
+    """The phases as they play, each with its passes of groups."""
+    for item in items:
+        if isinstance(item, Phase):
+            yield item._replace(group_passes=passes) if passes else item
+        elif item.repeat == 1:
+            yield from _unrolled(item.items, passes)
+        else:
+            for number in range(1, item.repeat + 1):
+                yield from _unrolled(item.items, (*passes, GroupPass(number, item.repeat)))
+
+
+MOST_PHASES: Final = 2_000
+"""Most phases that a session may play, to bound the work for groups. A file without groups has
+fewer: each phase takes 40 bytes or more, and a file has at most 64 KiB."""
+
+
+def _check_size(items: Items | None, mat: Mat, report: Report) -> None:
+    """Reports a session that is too long or has too many phases, at the item that exceeds."""
     most_ms = min(mat.limits.session_ms, mat.limits.daily_ms)
-    phases = [phase for _, phase in _items(block, "phases") if phase and phase["for"]]
-    ends_ms = list(accumulate(phase["for"] * (phase["repeat"] or 1) for phase in phases))
-    for phase, end_ms in zip(phases, ends_ms, strict=True):
-        if end_ms > most_ms:
-            length, most = clock(ends_ms[-1]), clock(most_ms)
-            sentence = f"the session is {length} min long; this mat allows {most} min"
-            report.add(phase.at("for"), f"for: {sentence} (exceeded in this phase)")
-            break
+    if over := _over(items, _length_ms, most_ms):
+        length, most = clock(sum(map(_length_ms, _valid(items)))), clock(most_ms)
+        what = "group" if is_group(over) else "phase"
+        key = "repeat" if is_group(over) else "rest" if is_rest(over) else "for"
+        sentence = f"the session is {length} min long; this mat allows {most} min"
+        report.add(over.at(key), f"{key}: {sentence} (exceeded in this {what})")
+    elif over := _over(items, _phase_count, MOST_PHASES):
+        count = sum(map(_phase_count, _valid(items)))
+        sentence = f"the session would have {count} phases; at most {MOST_PHASES}"
+        way_out = "repeat the group less often, or let a phase repeat by its own `repeat`"
+        report.add(over.at("repeat"), f"repeat: {sentence}: {way_out}")
+
+
+def _valid(items: Items | None) -> Iterator[Block]:
+    return (item for item in items or () if item is not None)
+
+
+def _over(items: Items | None, size_of: Callable[[Block], int], most: int) -> Block | None:
+    """The innermost item with which the sum of the sizes exceeds `most`. None: it never does."""
+    for item in _valid(items):
+        size = size_of(item)
+        if size > most:
+            return (is_group(item) and _over(item["phases"], size_of, most)) or item
+        most -= size
+    return None
+
+
+def _length_ms(item: Block) -> int:
+    """The length of an item. What has a mistake counts as nothing."""
+    if is_group(item):
+        return sum(map(_length_ms, _valid(item["phases"]))) * (item["repeat"] or 1)
+    if is_rest(item):
+        return item["rest"] or 0
+    return (item["for"] or 0) * (item["repeat"] or 1)
+
+
+def _phase_count(item: Block) -> int:
+    if is_group(item):
+        return sum(map(_phase_count, _valid(item["phases"]))) * (item["repeat"] or 1)
+    return 1
+
+
+# ---- a phase
 
 
 def _read_phase(block: Block, targets: Mapping[str, Target], report: Report) -> Phase | None:
@@ -215,11 +336,17 @@ def _check_overlaps(
         motors = targets[name].motors
         others = sorted({owners[motor] for motor in motors if motor in owners})
         if others:
-            # Of two targets that share motors, one always includes the other.
-            includes = motors > targets[others[0]].motors
-            outer, inner = (name, others) if includes else (others[0], [name])
-            sentence = f"`{outer}` already includes {' and '.join(inner)}; remove one of them"
-            report.add(node, f"{shown(node.value)}: {sentence}")
+            included = [other for other in others if motors > targets[other].motors]
+            way_out = "remove one of them"
+            if included:
+                sentence = f"`{name}` already includes {' and '.join(included)}"
+            elif motors <= targets[others[0]].motors:
+                sentence = f"`{others[0]}` already includes {name}"
+            else:  # a row and a side
+                shared = ", ".join(sorted(motors & targets[others[0]].motors))
+                sentence = f"`{name}` and {others[0]} share {shared}"
+                way_out = "name a side of the row, or remove one of them"
+            report.add(node, f"{shown(node.value)}: {sentence}; {way_out}")
         owners.update(dict.fromkeys(motors, name))
 
 
@@ -243,6 +370,7 @@ def _read_line(
     if not block.is_valid or None in (block.get("frames") or ()):
         return None
     pattern = PATTERNS[block["pattern"]]
+    period_to_ms = _changed_period(block, for_ms or LONGEST_MS, report)
     if "frames" in block:
         highest_pct = max(level_pct for _, level_pct in block["frames"])
         level = Level(highest_pct, highest_pct)
@@ -254,11 +382,34 @@ def _read_line(
         target=target,
         pattern=pattern.name,
         level=level,
-        keys=tuple((key.name, block[key.name]) for key in pattern.keys),
+        keys=tuple((key.name, _at_begin(block[key.name])) for key in pattern.keys),
         frames=block.get("frames", ()),
         after_ms=block["after"],
+        period_to_ms=period_to_ms,
         place=place,
     )
+
+
+def _at_begin(value: "int | Block") -> int:
+    begin: int = value["from"] if isinstance(value, Block) else value
+    return begin
+
+
+def _changed_period(block: Block, pass_ms: int, report: Report) -> int | None:
+    """The period at the end of a pass. None if the period stays, or has too many in a pass."""
+    period = block.get("period")
+    if not isinstance(period, Block) or period["from"] == period["to"]:
+        return None
+    from_ms: int | None = period["from"]
+    to_ms: int | None = period["to"]
+    if from_ms is None or to_ms is None:
+        return None
+    if len(changing_periods(from_ms, to_ms, block["after"], pass_ms)) > MOST_CHANGING:
+        sentence = f"one pass would have more than {MOST_CHANGING} periods that change"
+        way_out = "lengthen the period, or shorten the pass and use `repeat`"
+        report.add(block.at("period"), f"period: {sentence}; {way_out}")
+        return None
+    return to_ms
 
 
 def _check_frames(block: Block, room_ms: int, report: Report) -> None:

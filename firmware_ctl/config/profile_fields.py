@@ -3,12 +3,12 @@
 `profile` has the rules between keys.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from firmware_ctl.config import slips
+from firmware_ctl.config import phase_items, slips
 from firmware_ctl.config.fields import (
     REQUIRED,
     VERSION,
@@ -27,8 +27,9 @@ from firmware_ctl.config.fields import (
     scalar_text,
     table,
 )
-from firmware_ctl.config.mat import Mat, zone_name
-from firmware_ctl.config.patterns import AFTER, LONGEST_MS, PATTERNS, SHORTEST_MS
+from firmware_ctl.config.mat import Mat, Motor, zone_name
+from firmware_ctl.config.patterns import AFTER, LONGEST_MS, PATTERNS, SHORTEST_MS, Key
+from firmware_ctl.config.phase_items import REPEAT, items_kind
 from firmware_ctl.config.points import POINTS
 from firmware_ctl.config.quantities import duration, integer
 from firmware_ctl.config.yaml_tree import (
@@ -42,13 +43,21 @@ from firmware_ctl.config.yaml_tree import (
 
 
 class Target(NamedTuple):
-    """What a line of `play` may name: a zone, a side of a zone, or `all`."""
+    """What a line of `play` may name: a zone, a side or a row of it, a side of a row, or `all`."""
 
     motors: frozenset[str]
     cap_pct: int
     """The highest level that a profile may ask of the target."""
     cap_of: str
     """Where the cap comes from, as a mistake words it: "the neck zone's cap of"."""
+
+
+_PARTS: Final[tuple[Callable[[Motor], str], ...]] = (
+    lambda motor: motor.side,
+    lambda motor: motor.row,
+    lambda motor: motor.row and f"{motor.row}.{motor.side}",
+)
+"""The parts of its zone that a motor belongs to, as a target names them. Empty: there is none."""
 
 
 @lru_cache(maxsize=4)
@@ -63,12 +72,14 @@ def targets_of(mat: Mat) -> Mapping[str, Target]:
     targets = {"all": Target(every, lowest.cap_pct, f"the {lowest.name} zone's cap of")}
     for zone in mat.zones:
         parts = {zone.name: zone.motors}
-        for motor in zone.motors:
-            side = f"{zone.name}.{motor.side}"
-            parts[side] = (*parts.get(side, ()), motor)
+        for part_of in _PARTS:
+            for motor in zone.motors:
+                if part := part_of(motor):
+                    name = f"{zone.name}.{part}"
+                    parts[name] = (*parts.get(name, ()), motor)
         for name, motors in parts.items():
-            names = frozenset(motor.name for motor in motors)
-            targets[name] = Target(names, zone.cap_pct, f"the {zone.name} zone's cap of")
+            members = frozenset(motor.name for motor in motors)
+            targets[name] = Target(members, zone.cap_pct, f"the {zone.name} zone's cap of")
     return targets
 
 
@@ -161,11 +172,27 @@ def _pattern_block(pattern: str, cap_pct: int, cap_of: str) -> Kind[Block]:
         *(
             Field(
                 key.name,
-                (integer if key.is_count else duration)(key.least, key.most),
+                _kind_of(key),
                 key.about,
                 REQUIRED if key.default is None else key.default,
             )
             for key in (*pattern_kind.keys, AFTER)
+        ),
+    )
+
+
+def _kind_of(key: Key) -> Kind[Any]:
+    if key.is_count:
+        return integer(key.least, key.most)
+    constant = duration(key.least, key.most)
+    if not key.may_change:
+        return constant
+    return scalar_or_block(
+        constant,
+        table(
+            "a period that changes",
+            Field("from", constant, "its length when the phase begins"),
+            Field("to", constant, "its length when the phase ends"),
         ),
     )
 
@@ -273,7 +300,7 @@ ANY_PLAY: Final = play_kind(100, _MOST)
 """Reads the line of a target that the mat does not have, to find the other mistakes in the line."""
 
 
-def play_schema() -> Json:
+def _play_schema() -> Json:
     """The schema that `#/definitions/play` refers to."""
     level = integer(0, 100, "%").schema | {"description": "a level, short for steady"}
     patterns = [_pattern_block(name, 100, _MOST).schema for name in PATTERNS]
@@ -287,7 +314,12 @@ _BY_HAND: Final = [point.name for point in POINTS.values() if point.by_hand]
 _BY_MAT: Final = choice([point.name for point in POINTS.values() if not point.by_hand], "point")
 
 
-def _known_on_mat(known: Iterable[str], noun: str, pattern: str) -> Kind[str]:
+def _known_on_mat(
+    known: Iterable[str],
+    noun: str,
+    pattern: str,
+    hint: Callable[[str, Sequence[str]], str] = slips.suggestion,
+) -> Kind[str]:
     """A name that the mat knows. The author may write '-' for '_'; the value has '_'."""
     names = tuple(known)
 
@@ -295,18 +327,33 @@ def _known_on_mat(known: Iterable[str], noun: str, pattern: str) -> Kind[str]:
         text = scalar_text(node, key, report)
         if text is None or zone_name(text) in names:
             return text and zone_name(text)
-        hint = slips.suggestion(zone_name(text), names)
-        side = text.removeprefix("all.")
-        if of_side := [name for name in names if name.endswith(f".{side}")]:
-            hint = f"name its zone: {', '.join(of_side)}"
-        report.add(node, f"{key}: the mat has no {noun} {shown(text)}; {hint}")
+        instead = hint(zone_name(text), names)
+        report.add(node, f"{key}: the mat has no {noun} {shown(text)}; {instead}")
         return None
 
     return Kind(read, {"type": "string", "pattern": pattern})
 
 
 def target_kind(targets: Iterable[str]) -> Kind[str]:
-    return _known_on_mat(targets, "zone or side", rf"^{_ZONE_PATTERN}(\.(left|right))?$")
+    pattern = rf"^{_ZONE_PATTERN}(\.{_ZONE_PATTERN})?(\.(left|right))?$"
+    return _known_on_mat(targets, "zone, row or side", pattern, _target_meant)
+
+
+def _target_meant(text: str, names: Sequence[str]) -> str:
+    """What to write instead of a target that the mat does not have."""
+    part = text.removeprefix("all.")
+    if of_part := [name for name in names if name.partition(".")[2] == part]:
+        return f"name its zone: {', '.join(of_part)}"
+    zone, dot, part = text.partition(".")
+    if dot and zone in names and zone != "all":
+        parts = [name.partition(".")[2] for name in names if name.startswith(f"{zone}.")]
+        turned = ".".join(reversed(part.split(".")))
+        meant = turned if turned in parts else slips.probable(part, parts)
+        known = ", ".join(f"{zone}.{name}" for name in parts)
+        return f"did you mean {zone}.{meant}?" if meant else f"known: {known}"
+    meant = slips.probable(text, names)
+    zones = ", ".join(name for name in names if "." not in name)
+    return f"did you mean {meant}?" if meant else f"known: {zones}"
 
 
 def _read_cue(node: Node, key: str, report: Report) -> str | None:
@@ -338,10 +385,9 @@ _POINTS: Final = list_of(Kind(_read_point, _BY_MAT.schema), unique=True)
 
 
 @lru_cache(maxsize=4)
-def file_kind(mat: Mat) -> Kind[Block]:
-    """The table of a profile file on this mat."""
+def phase_kind(mat: Mat) -> Kind[Block]:
+    """The table of a phase on this mat."""
     targets = targets_of(mat)
-    zones = [zone.name for zone in mat.zones]
     plays = named_blocks(
         "zones",
         "hips: 20%",
@@ -353,15 +399,21 @@ def file_kind(mat: Mat) -> Kind[Block]:
     play = plays._replace(
         schema=plays.schema | {"properties": dict.fromkeys(targets, ANY_PLAY.schema)}
     )
-    phase = table(
+    return table(
         "a phase",
         Field("name", plain_text(60), "what the phase is called while it plays"),
         Field("for", duration(SHORTEST_MS, LONGEST_MS), "length of one pass"),
-        Field("repeat", integer(1, 100), "how often it plays", default=1),
+        Field("repeat", REPEAT, "how often it plays", default=1),
         Field("play", play, "what zones and sides do, or `all` of them", default=None),
         Field("cue", _CUE, "a point pressed by hand, or a text in quotes", default=None),
         Field("points", _POINTS, "the points that the mat presses in this phase", default=()),
     )
+
+
+@lru_cache(maxsize=4)
+def file_kind(mat: Mat) -> Kind[Block]:
+    """The table of a profile file on this mat."""
+    zones = [zone.name for zone in mat.zones]
     needs = list_of(_known_on_mat(zones, "zone", f"^{_ZONE_PATTERN}$"), unique=True)
     return table(
         "a profile",
@@ -371,5 +423,10 @@ def file_kind(mat: Mat) -> Kind[Block]:
         Field("about", plain_text(1_000), "what it is, and what to know first", default=""),
         Field("needs", needs, "zones without which it does not start", default=()),
         Field("strict", boolean(), "treat too much current as an error", default=False),
-        Field("phases", list_of(phase, least=1), "what happens, one after another"),
+        Field("phases", items_kind(phase_kind(mat)), "what happens, one after another"),
     )
+
+
+def definitions(mat: Mat) -> Json:
+    """The schemas to which the schema of a profile file refers by their names."""
+    return {"play": _play_schema(), **phase_items.definitions(phase_kind(mat))}

@@ -7,7 +7,7 @@ in the reader.
 from firmware_ctl.config import shipped
 from firmware_ctl.config.fields import Json
 from firmware_ctl.config.mat import FILE, read_mat
-from firmware_ctl.config.profile_fields import file_kind, play_schema
+from firmware_ctl.config.profile_fields import definitions, file_kind
 
 
 def schema(file_type: str) -> Json:
@@ -20,6 +20,6 @@ def schema(file_type: str) -> Json:
     else:
         path = shipped.mat_file()
         with open(path, "rb") as file:
-            made = file_kind(read_mat(file.read(), path)).schema
-        made = made | {"definitions": {"play": play_schema()}}
+            mat = read_mat(file.read(), path)
+        made = file_kind(mat).schema | {"definitions": definitions(mat)}
     return {"$schema": "http://json-schema.org/draft-07/schema#", **made}

@@ -27,6 +27,7 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "points": ("point",),
     "repeat": ("times", "count", "loop", "loops", "repetitions"),
     "rest": ("pause", "silence", "wait"),
+    "shuffle": ("random", "randomized", "scatter"),
     "steady": ("constant", "on", "hold", "ramp", "fade"),
     "title": ("label", "heading"),
     "to": ("end", "until", "max"),

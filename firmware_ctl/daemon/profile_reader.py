@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from itertools import pairwise
 from threading import Lock, Thread
 from types import UnionType
 from typing import IO, Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
@@ -278,12 +279,16 @@ def _check(timeline: Timeline, mat: Mat) -> None:
         _require(all(-1 <= index < len(courses) for index in segment.course_of))
         _require(_are_pct(segment.high_pct))
         for course in courses:
-            ramp, pieces = course.ramp, course.pieces
+            ramp = course.ramp
             _require(len(ramp.at_ms) == len(ramp.level_pct) > 0 and ramp.cycle_ms > 0)
             _require(ramp.at_ms[0] == 0 and list(ramp.at_ms) == sorted(ramp.at_ms))
             _require(_are_pct((*ramp.level_pct, course.cap_pct, course.budget_pct)))
-            _require(sum(piece.length_ms for piece in pieces) > 0)
-            _require(all(0 <= share <= 1 for piece in pieces for share in (piece.begin, piece.end)))
+            begins_ms = [course.after_ms, *(begin_ms for begin_ms, _ in course.later)]
+            _require(all(begin_ms < end_ms for begin_ms, end_ms in pairwise(begins_ms)))
+            for pieces in course.piece_lists:
+                shares = [share for piece in pieces for share in (piece.begin, piece.end)]
+                _require(sum(piece.length_ms for piece in pieces) > 0)
+                _require(all(0 <= share <= 1 for share in shares))
     _require(0 < begin_ms <= mat.limits.session_ms)
     _require(all(gap.begin_ms < gap.end_ms for cue in timeline.haptic_cues for gap in cue.gaps))
     _require(all(cue.gaps for cue in timeline.haptic_cues))

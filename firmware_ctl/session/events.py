@@ -328,6 +328,12 @@ class SessionStatus(NamedTuple):
         passes = (self.clock.played_ms(now_ms) - segment.begin_ms) // segment.pass_ms
         return f"{passes + 1}/{segment.repeat}"
 
+    @property
+    def group(self) -> str:
+        """The present pass of each group around the phase, outermost first, as in `1/2 2/3`."""
+        passes = self.segment.group_passes if self.segment else ()
+        return " ".join(f"{number}/{count}" for number, count in passes)
+
 
 class Step(NamedTuple):
     """The answer to an input: what motors should do now, and when to call the session again."""

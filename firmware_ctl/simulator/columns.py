@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from firmware_ctl.simulator.erm import Erm
 from firmware_ctl.simulator.motors import moments
 from firmware_ctl.simulator.offline import Played, peak_times_ms
-from firmware_ctl.timeline.model import Timeline
+from firmware_ctl.timeline.model import Timeline, cycle_ms
 
 COLUMNS: Final = 360
 """Columns of a picture. A pattern changes faster than they can show, so each column shows the
@@ -79,12 +79,12 @@ def _shown_ms(timeline: Timeline, motors: Sequence[int], column: int) -> Span:
     begin_ms, middle_ms = column * own_ms, (column + 0.5) * own_ms
     segment = next(s for s in timeline.segments if middle_ms < s.end_ms)
     courses = [segment.courses[segment.course_of[i]] for i in motors if segment.course_of[i] >= 0]
-    cycles_ms = [sum(piece.length_ms for piece in course.pieces) for course in courses]
+    cycles_ms = [max(map(cycle_ms, course.piece_lists)) for course in courses]
     short_ms = [ms for ms in (min(c, segment.pass_ms) for c in cycles_ms) if ms < 4 * own_ms]
     if not short_ms or segment.end_ms - segment.begin_ms < 2 * max(short_ms):
         return round(begin_ms), round(begin_ms + own_ms)
-    cycle_ms = max(short_ms)
-    length_ms = cycle_ms * ceil(own_ms / cycle_ms)
+    longest_ms = max(short_ms)
+    length_ms = longest_ms * ceil(own_ms / longest_ms)
     first_ms = max(middle_ms - length_ms / 2, segment.begin_ms)
     last_ms = min(first_ms + length_ms, segment.end_ms)
     return round(max(last_ms - length_ms, segment.begin_ms)), round(last_ms)

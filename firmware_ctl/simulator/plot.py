@@ -13,12 +13,15 @@ from textwrap import shorten
 from typing import Any, Final
 
 from firmware_ctl.config.mat import Mat
+from firmware_ctl.config.patterns import Side
 from firmware_ctl.config.points import POINTS
+from firmware_ctl.config.profile import GroupPasses, groups_begun
 from firmware_ctl.config.quantities import clock
 from firmware_ctl.simulator.columns import COLUMNS, MotorColumns, columns_of
 from firmware_ctl.simulator.offline import Played
 from firmware_ctl.timeline.haptics import FIVE_MINUTES_LEFT, HapticCue
 from firmware_ctl.timeline.marks import is_felt
+from firmware_ctl.timeline.model import Segment
 
 try:
     import matplotlib as mpl
@@ -45,6 +48,9 @@ NAME_MOST: Final = 26
 TITLE_MOST: Final = 60
 STRIP_CHARACTERS: Final = 130
 """How many characters fit into the whole strip of points and cues."""
+
+CLEAR_COLUMNS: Final = 4
+"""How many columns of the picture a pulse needs, so that its level is drawn as it is."""
 
 LEVEL: Final = "#c8551b"
 HIGHEST: Final = "#8fb3d3"
@@ -119,7 +125,9 @@ def _asked_steps(played: Played, motor: int) -> Iterator[tuple[int, float]]:
             continue
         course = segment.courses[index]
         ramp, cycle = course.ramp, course.cycle(course.ramp.level_pct[0])
-        if len(ramp.level_pct) == 1 and cycle.cycle_ms >= segment.pass_ms:
+        starts = sum(level > 0 and not cycle.level_pct[i - 1] for i, level in enumerate(cycle[1]))
+        is_clear = cycle.cycle_ms >= starts * CLEAR_COLUMNS * played.timeline.end_ms / COLUMNS
+        if len(ramp.level_pct) == 1 and cycle.cycle_ms >= segment.pass_ms and is_clear:
             steps = [(course.after_ms + at, n) for at, n in zip(*cycle[:2], strict=True)]
         else:
             highs = [max(course.cycle(n).level_pct) for n in ramp.level_pct]
@@ -136,11 +144,12 @@ def _pairs(played: Played) -> Iterator[tuple[int | None, int | None]]:
 
     None: there is no motor on that side.
     """
-    for zone in played.mat.zones:
-        sides: dict[str, list[int]] = {"left": [], "right": []}
-        for i, motor in enumerate(played.mat.motors):
-            if motor.zone == zone.name and played.changes[i]:
-                sides[motor.side].append(i)
+    rows: dict[tuple[str, str], dict[Side, list[int]]] = {}
+    for i, motor in enumerate(played.mat.motors):
+        sides = rows.setdefault((motor.zone, motor.row), {"left": [], "right": []})
+        if played.changes[i]:
+            sides[motor.side].append(i)
+    for sides in rows.values():
         yield from zip_longest(sides["left"], sides["right"])
 
 
@@ -231,14 +240,23 @@ def _draw_legend(figure: Figure, played: Played) -> None:
 
 
 def _labels(played: Played) -> list[tuple[str, float]]:
-    """The label of each phase, and the share of the session at which it stands."""
+    """The label of each phase, and the share of the session at which it stands.
+
+    In a group only the first pass has labels.
+    """
     labels: list[tuple[str, float]] = []
     share = -1.0
+    before: GroupPasses = ()
     for segment in played.timeline.segments:
+        passes, before = before, segment.group_passes
+        if any(group_pass.number > 1 for group_pass in segment.group_passes):
+            continue
+        groups = "".join(f"{n}× " for _, (_, n) in groups_begun(passes, before))  # noqa: RUF001
         times = f" {segment.repeat}×" if segment.repeat > 1 else ""  # noqa: RUF001, the sign
         # The name of a short phase moves to the right, so that it covers no other name.
         share = max(segment.begin_ms / played.timeline.end_ms, share + 1 / 38)
-        labels.append((shorten(segment.phase, NAME_MOST, placeholder="…") + times, share))
+        name = shorten(segment.phase, NAME_MOST, placeholder="…")
+        labels.append((groups + name + times, share))
     return labels
 
 
@@ -256,7 +274,6 @@ def _draw_phases(strip: Axes, panels: Sequence[Axes], played: Played) -> None:
     strip.set_ylim(0, 1)
     strip.set_yticks([])
     strip.set_ylabel("points", rotation=0, ha="right", va="center", color=MUTED)
-    labels = _labels(played)
     end_min = played.timeline.end_ms / 60_000
     for i, segment in enumerate(played.timeline.segments):
         begin, end = segment.begin_ms / 60_000, segment.end_ms / 60_000
@@ -269,7 +286,7 @@ def _draw_phases(strip: Axes, panels: Sequence[Axes], played: Played) -> None:
         if segment.cue not in POINTS and len(text) > room:
             text = f"{text[: room - 1].rstrip()}…" if room > 1 else ""
         strip.text((begin + end) / 2, 0.46, text, ha="center", va="center", size=7)
-        label, share = labels[i]
+    for label, share in _labels(played):
         strip.annotate(
             label,
             (share * end_min, 1),
@@ -279,6 +296,22 @@ def _draw_phases(strip: Axes, panels: Sequence[Axes], played: Played) -> None:
             rotation_mode="anchor",
             size=7.5,
         )
+    for begin_ms, end_ms in _group_spans(played.timeline.segments):
+        span_min = (begin_ms / 60_000, end_ms / 60_000)
+        strip.plot(span_min, (1, 1), color=TOTAL, lw=2.5, solid_capstyle="butt", clip_on=False)
+
+
+def _group_spans(segments: Sequence[Segment]) -> list[tuple[int, int]]:
+    """From when to when each outermost group plays, in ms."""
+    spans: list[tuple[int, int]] = []
+    before: GroupPasses = ()
+    for segment in segments:
+        if any(depth == 0 for depth, _ in groups_begun(before, segment.group_passes)):
+            spans.append((segment.begin_ms, segment.end_ms))
+        elif segment.group_passes:
+            spans[-1] = (spans[-1][0], segment.end_ms)
+        before = segment.group_passes
+    return spans
 
 
 def _felt_haptics(played: Played) -> list[HapticCue]:
@@ -329,7 +362,7 @@ def _draw_pair(
             transform=panel.transAxes, ha="right", va="top" if sign > 0 else "bottom", zorder=6,
             bbox=PAPER,
         )  # fmt: skip
-        name = motor.zone.replace("_", " ")
+        name = "\n".join(filter(None, (motor.zone, motor.row))).replace("_", " ")
     panel.axhline(0, color="white", lw=0.8, zorder=4)
     panel.set_ylim(-115, 115)
     percents = ["100%", "50%", "0", "50%", "100%"]

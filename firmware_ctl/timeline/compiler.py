@@ -7,8 +7,9 @@ from itertools import pairwise
 from typing import Final
 
 from firmware_ctl.config.mat import Mat
-from firmware_ctl.config.patterns import PATTERNS, Piece, Position
+from firmware_ctl.config.patterns import PATTERNS, Piece, Position, changing_periods
 from firmware_ctl.config.profile import Level, Phase, Play, Profile
+from firmware_ctl.config.profile_fields import targets_of
 from firmware_ctl.errors import AuthorError, Mistake
 from firmware_ctl.timeline.haptics import (
     FIVE_MINUTES_LEFT,
@@ -29,9 +30,10 @@ MOST_PARTS: Final = 30_000
 """Most parts of a compiled profile, so that compiling it takes at most half a second on a Pi.
 
 A phase counts as 10 parts, and one for each motor of the mat. Each of its courses adds 5, and 2 for
-each of its pieces. A part takes about 1 us on an x86 processor that is assumed to be 10 to 15 times
-as fast as a Pi Zero 2, so the most parts take 30 to 40 ms there. The limit leaves room for 800
-phases of one pattern on all motors, or for 450 phases with six targets of a pattern each.
+each of its pieces; if its period changes, each cycle counts as a course. A part takes about 1 us on
+an x86 processor that is assumed to be 10 to 15 times as fast as a Pi Zero 2, so the most parts take
+30 to 40 ms there. The limit leaves room for 800 phases of one pattern on all motors, or for 450
+phases with six targets of a pattern each.
 """
 
 MOST_STEPS: Final = 4_000
@@ -57,11 +59,13 @@ def compile_profile(profile: Profile, mat: Mat, path: str = "") -> Timeline:
         segment = _segment(phase, begin_ms, mat, path)
         segments.append(segment)
         begin_ms = segment.end_ms
-        parts += 10 + len(segment.course_of) + sum(5 + 2 * len(c.pieces) for c in segment.courses)
+        cycles = [pieces for course in segment.courses for pieces in course.piece_lists]
+        parts += 10 + len(segment.course_of) + sum(5 + 2 * len(pieces) for pieces in cycles)
         if parts > MOST_PARTS:
             sentence = (
                 "from this phase on the profile is too large: its phases play too much; write "
-                "fewer of them with `repeat`, or fewer targets, taps or frames"
+                "fewer of them with `repeat`, or fewer targets, taps, frames, changing periods or "
+                "passes of groups"
             )
             raise AuthorError([Mistake(path, *phase.place, sentence)])
     cues = _haptic_cues(segments)
@@ -88,12 +92,10 @@ def scaled(timeline: Timeline, budget_pct: int, kicks: bool) -> Timeline:
 
 def motors_of(target: str, mat: Mat) -> list[int]:
     """The indices of the target's motors, in the order of the mat file. Absent zones have none."""
-    zone, _, side = target.partition(".")
-    present = {z.name for z in mat.zones if z.present}
+    names = targets_of(mat)[target].motors
+    present = {zone.name for zone in mat.zones if zone.present}
     return [
-        i
-        for i, motor in enumerate(mat.motors)
-        if motor.zone in present and zone in ("all", motor.zone) and side in ("", motor.side)
+        i for i, motor in enumerate(mat.motors) if motor.name in names and motor.zone in present
     ]
 
 
@@ -121,8 +123,9 @@ def _segment(phase: Phase, begin_ms: int, mat: Mat, path: str) -> Segment:
         ramp = ramp_of(Level(100, 100) if play.frames else play.level, phase.for_ms)
         for index, motor in enumerate(targets):
             position = Position(index, len(targets), motors[motor].side)
-            pieces = frames or _pieces(play, position)
-            course = MotorCourse(play.after_ms, ramp, pieces, caps[motors[motor].zone], 100)
+            pieces, later = (frames, ()) if frames else _cycles(play, position, phase.for_ms)
+            cap_pct = caps[motors[motor].zone]
+            course = MotorCourse(play.after_ms, ramp, pieces, cap_pct, 100, later)
             course_of[motor] = courses.setdefault(course, len(courses))
     drawings = {(course.pieces, max(course.ramp.level_pct)) for course in courses}
     steps = sum(steps_to_draw(pieces, high_pct) for pieces, high_pct in drawings)
@@ -142,6 +145,7 @@ def _segment(phase: Phase, begin_ms: int, mat: Mat, path: str) -> Segment:
         tuple(courses),
         tuple(course_of),
         _highs(courses, course_of),
+        phase.group_passes,
     )
 
 
@@ -151,10 +155,24 @@ def _highs(courses: Iterable[MotorCourse], course_of: Sequence[int]) -> Levels:
     return tuple(highs[index] for index in course_of)
 
 
-def _pieces(play: Play, position: Position) -> tuple[Piece, ...]:
-    course = PATTERNS[play.pattern].course
-    assert course is not None
-    return course(dict(play.keys), position)
+Cycles = tuple[tuple[Piece, ...], tuple[tuple[int, tuple[Piece, ...]], ...]]
+"""The pieces of the first cycle, and begin in the pass and pieces of each later one. There are
+later ones only if the cycles have different lengths."""
+
+
+def _cycles(play: Play, position: Position, pass_ms: int) -> Cycles:
+    kind, keys = PATTERNS[play.pattern], dict(play.keys)
+    assert kind.course is not None
+    positions = [position._replace(period=period) for period in range(kind.periods)]
+    if play.period_to_ms is None:
+        courses = (kind.course(keys, one) for one in positions)
+        return tuple(piece for course in courses for piece in course), ()
+    cycles = []
+    periods = changing_periods(keys["period"], play.period_to_ms, play.after_ms, pass_ms)
+    for index, (begin_ms, length_ms) in enumerate(periods):
+        changed = keys | {"period": length_ms}
+        cycles.append((begin_ms, kind.course(changed, positions[index % kind.periods])))
+    return cycles[0][1], tuple(cycles[1:])
 
 
 def _keyframes(frames: Sequence[tuple[int, int]], pass_ms: int) -> tuple[Piece, ...]:
@@ -219,8 +237,13 @@ def sealed(timeline: Timeline) -> Timeline:
 
 
 def _segment_text(segment: Segment) -> str:
-    courses = _tuple_text(_COURSE_TEXT % course for course in segment.courses)
-    return _SEGMENT_TEXT % (*segment[:6], courses, *segment[7:])
+    courses = _tuple_text(_course_text(course) for course in segment.courses)
+    return _SEGMENT_TEXT % (*segment[:6], courses, *segment[7:9])
+
+
+def _course_text(course: MotorCourse) -> str:
+    text = _COURSE_TEXT % course[:5]
+    return f"{text} + {course.later!r}" if course.later else text
 
 
 @lru_cache(maxsize=4)

@@ -14,7 +14,7 @@ from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.profile import Profile
 from firmware_ctl.errors import AuthorError, Mistake
 from firmware_ctl.limits import INRUSH_MS
-from firmware_ctl.timeline.model import MotorCourse, Timeline
+from firmware_ctl.timeline.model import MotorCourse, Timeline, cycle_ms
 from firmware_ctl.timeline.motor_drive import MotorCurve
 
 SUPPLY_V: Final = 5.0
@@ -192,12 +192,16 @@ def most_k(path: HeatPath, course: PowerCourse, for_ms: int) -> float:
 
 @lru_cache(maxsize=64)
 def _mean_ma(course: MotorCourse, curve: MotorCurve) -> tuple[float, float]:
-    """Mean currents in mA over one cycle at the highest level: of running, and of the starts."""
-    at_ms, levels, cycle_ms = course.cycle(max(course.ramp.level_pct))
-    ends_ms = (*at_ms[1:], cycle_ms)
+    """Mean currents in mA over one cycle at the highest level: of running, and of the starts.
+
+    If the cycles have different lengths, the shortest counts, which has most starts in its time.
+    """
+    shortest = min(course.piece_lists, key=cycle_ms)
+    at_ms, levels, length_ms = course.cycle(max(course.ramp.level_pct), shortest)
+    ends_ms = (*at_ms[1:], length_ms)
     total = sum(
         curve.ma_at[curve.duty_pct[level]] * (end_ms - begin_ms)
         for begin_ms, end_ms, level in zip(at_ms, ends_ms, levels, strict=True)
     )
     starts = sum(1 for i, level in enumerate(levels) if level and not levels[i - 1])
-    return total / cycle_ms, starts * INRUSH_MS * curve.start_ma / cycle_ms
+    return total / length_ms, starts * INRUSH_MS * curve.start_ma / length_ms

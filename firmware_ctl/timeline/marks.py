@@ -25,7 +25,7 @@ def mark_notes(profile: Profile, timeline: Timeline) -> list[Note]:
 
     A cue without `play` has its own note in `config.notes`.
     """
-    found = []
+    found: dict[Note, None] = {}  # a phase of a group has a segment for each pass of the group
     for phase, segment in zip(profile.phases, timeline.segments, strict=True):
         lost = {
             _MARKS[haptic.name]
@@ -39,8 +39,9 @@ def mark_notes(profile: Profile, timeline: Timeline) -> list[Note]:
             sentence = f"{phase.name}: nothing plays at its {words}, so it cannot be felt"
             if len(lost) > 1:
                 sentence = f"{phase.name}: nothing plays at its {words}, so they cannot be felt"
-            found.append(Note(phase.place[0], f"{sentence}; let a zone play at a steady level"))
-    return found
+            note = Note(phase.place[0], f"{sentence}; let a zone play at a steady level")
+            found[note] = None
+    return list(found)
 
 
 def _plays(timeline: Timeline, at_ms: int) -> bool:
@@ -58,6 +59,7 @@ def _level_pct(course: MotorCourse, segment: Segment, at_ms: int) -> int:
     if pass_ms < course.after_ms:
         return 0
     asked_pct = course.ramp.level_pct[bisect_right(course.ramp.at_ms, pass_ms) - 1]
-    steps = course.cycle(asked_pct)
-    in_cycle_ms = (pass_ms - course.after_ms) % steps.cycle_ms
+    begin_ms, pieces, _ = course.cycle_at(pass_ms)
+    steps = course.cycle(asked_pct, pieces)
+    in_cycle_ms = (pass_ms - begin_ms) % steps.cycle_ms
     return steps.level_pct[bisect_right(steps.at_ms, in_cycle_ms) - 1]

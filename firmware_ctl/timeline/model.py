@@ -4,14 +4,32 @@ A segment describes one cycle of each course and not each instant, so its size d
 the length of the session. `compiler` makes these values, and `playback` plays them.
 """
 
+from bisect import bisect_right
 from math import lcm
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Final, NamedTuple
 
 from firmware_ctl.config.patterns import Piece
+from firmware_ctl.config.profile import GroupPasses
 from firmware_ctl.limits import resolve
 from firmware_ctl.timeline.haptics import HapticCue
 from firmware_ctl.timeline.motor_drive import DriveTable, Levels
 from firmware_ctl.timeline.steps import Steps, draw_cached
+
+_NO_END: Final = 1 << 60
+"""An end in a pass that no pass reaches."""
+
+
+class Cycle(NamedTuple):
+    """Pieces that repeat from `begin_ms` up to `end_ms` of a pass."""
+
+    begin_ms: int
+    pieces: tuple[Piece, ...]
+    end_ms: int
+
+
+def cycle_ms(pieces: tuple[Piece, ...]) -> int:
+    return sum(piece.length_ms for piece in pieces)
 
 
 class MotorCourse(NamedTuple):
@@ -30,6 +48,23 @@ class MotorCourse(NamedTuple):
     """Highest level of the zone."""
     budget_pct: int
     """The factor on all levels with which the supply bears the session. 100: nothing is scaled."""
+    later: tuple[tuple[int, tuple[Piece, ...]], ...] = ()
+    """If the cycles have different lengths: when in the pass each cycle after the first begins, and
+    its pieces. Each is drawn when it begins, because together they would take too long."""
+
+    def cycle_at(self, in_pass_ms: int) -> "Cycle":
+        """The pieces that play at this time of a pass, not before `after_ms`."""
+        if not self.later:
+            return Cycle(self.after_ms, self.pieces, _NO_END)
+        index = bisect_right(self.later, in_pass_ms, key=itemgetter(0))
+        begin_ms, pieces = self.later[index - 1] if index else (self.after_ms, self.pieces)
+        end_ms = self.later[index][0] if index < len(self.later) else _NO_END
+        return Cycle(begin_ms, pieces, end_ms)
+
+    @property
+    def piece_lists(self) -> list[tuple[Piece, ...]]:
+        """The pieces of each cycle. One if all cycles are equal."""
+        return [self.pieces, *(pieces for _, pieces in self.later)]
 
     @property
     def high_pct(self) -> int:
@@ -41,9 +76,12 @@ class MotorCourse(NamedTuple):
         """The steps of one cycle for each level of the ramp."""
         return [self.cycle(level) for level in self.ramp.level_pct]
 
-    def cycle(self, asked_pct: int) -> Steps:
-        """The steps of one cycle at one level of the ramp, within cap and budget."""
-        asked = draw_cached(self.pieces, asked_pct)
+    def cycle(self, asked_pct: int, pieces: tuple[Piece, ...] | None = None) -> Steps:
+        """The steps of one cycle at one level of the ramp, within cap and budget.
+
+        `pieces` None: those of the first cycle. All cycles reach the same highest level.
+        """
+        asked = draw_cached(pieces or self.pieces, asked_pct)
         high = max(asked.level_pct)
         if self._resolved(high) == high:  # then no limit lowers a lower level either
             return asked
@@ -68,6 +106,7 @@ class Segment(NamedTuple):
     """For each motor the index of its course in `courses`. -1: the motor is silent."""
     high_pct: Levels
     """For each motor the highest level of its course. The motor's envelope climbs to this level."""
+    group_passes: GroupPasses = ()
 
     @property
     def end_ms(self) -> int:
@@ -79,12 +118,12 @@ class Segment(NamedTuple):
 
         1 if no course changes.
         """
-        changing = [
-            course.pieces
+        periods_ms = [
+            self.pass_ms if course.later else cycle_ms(course.pieces)
             for course in self.courses
             if len(course.pieces) > 1 or course.pieces[0].begin != course.pieces[0].end
         ]
-        return lcm(*(sum(piece.length_ms for piece in pieces) for pieces in changing))
+        return lcm(*periods_ms)
 
 
 class Timeline(NamedTuple):

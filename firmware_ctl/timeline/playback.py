@@ -9,7 +9,7 @@ from typing import Final
 
 from firmware_ctl.limits import GRID_MS
 from firmware_ctl.timeline.haptics import Gap
-from firmware_ctl.timeline.model import MotorCourse, Segment, Timeline
+from firmware_ctl.timeline.model import Cycle, MotorCourse, Segment, Timeline
 from firmware_ctl.timeline.motor_drive import Levels
 from firmware_ctl.timeline.period_cache import PeriodCache
 from firmware_ctl.timeline.steps import Steps, draw_switches_cached
@@ -92,7 +92,8 @@ class Playback:
             return levels, min(until_ms, t_ms - t_ms % GRID_MS + GRID_MS)
         self._cache.validate(t_ms, playhead.pass_begin_ms, steady_until_ms)
         if asked_until_ms < playhead.pass_end_ms:
-            self._cache.store(t_ms, levels, until_ms)
+            # Without the next gap: it cuts the levels off in this period only.
+            self._cache.store(t_ms, levels, asked_until_ms)
         return levels, until_ms
 
     def next_switch_ms(self, t_ms: int) -> int:
@@ -245,8 +246,9 @@ class _PlayingCourse:
 
     def __init__(self, course: MotorCourse) -> None:
         self._course = course
+        self._cycle = Cycle(0, (), 0)
         self._cycles: dict[int, Steps] = {}
-        """Level that the ramp asks for → the steps of the course at that level."""
+        """Level that the ramp asks for → the steps of the present cycle at that level."""
         self._switches: dict[int, Steps] = {}
         """Level that the ramp asks for → those steps at which the motors start or stop."""
         self.level_pct = 0
@@ -258,20 +260,29 @@ class _PlayingCourse:
         if in_pass_ms < after_ms:
             self.level_pct, self.until_ms = 0, pass_begin_ms + after_ms
             return
+        begin_ms, pieces, end_ms = self._cycle_at(in_pass_ms)
         asked_pct, ramp_next_ms = self._course.ramp.at(in_pass_ms)
         cycle = self._cycles.get(asked_pct)
         if cycle is None:
-            cycle = self._cycles[asked_pct] = self._course.cycle(asked_pct)
-        self.level_pct, next_ms = cycle.at(in_pass_ms - after_ms)
-        self.until_ms = pass_begin_ms + min(next_ms + after_ms, ramp_next_ms)
+            cycle = self._cycles[asked_pct] = self._course.cycle(asked_pct, pieces)
+        self.level_pct, next_ms = cycle.at(in_pass_ms - begin_ms)
+        self.until_ms = pass_begin_ms + min(next_ms + begin_ms, ramp_next_ms, end_ms)
+
+    def _cycle_at(self, in_pass_ms: int) -> Cycle:
+        if not self._cycle.begin_ms <= in_pass_ms < self._cycle.end_ms:
+            self._cycle = self._course.cycle_at(in_pass_ms)
+            self._cycles.clear()
+            self._switches.clear()
+        return self._cycle
 
     def next_switch_ms(self, t_ms: int, pass_begin_ms: int) -> int:
         in_pass_ms = t_ms - pass_begin_ms
         after_ms = self._course.after_ms
         if in_pass_ms < after_ms:
             return pass_begin_ms + after_ms
+        begin_ms, pieces, end_ms = self._cycle_at(in_pass_ms)
         asked_pct, ramp_next_ms = self._course.ramp.at(in_pass_ms)
         if asked_pct not in self._switches:
-            self._switches[asked_pct] = draw_switches_cached(self._course.pieces, asked_pct)
-        _, next_ms = self._switches[asked_pct].at(in_pass_ms - after_ms)
-        return pass_begin_ms + min(next_ms + after_ms, ramp_next_ms)
+            self._switches[asked_pct] = draw_switches_cached(pieces, asked_pct)
+        _, next_ms = self._switches[asked_pct].at(in_pass_ms - begin_ms)
+        return pass_begin_ms + min(next_ms + begin_ms, ramp_next_ms, end_ms)

@@ -151,7 +151,7 @@ def explain(profile: Profile, budget: Budget, mat: Mat, trim_pct: int = 100) -> 
     """
     reached: dict[str, list[_Reach]] = {}
     known: dict[tuple[str, int], Row] = {}
-    for phase in profile.phases:
+    for phase in profile.written:
         for play in phase.play:
             asked_pct = play.level.from_pct
             if play.level.to_pct != asked_pct:

@@ -27,6 +27,7 @@ from firmware_ctl.timeline.haptics import FIVE_MINUTES_LEFT
 from firmware_ctl.timeline.model import Segment, Timeline
 from firmware_ctl.timeline.motor_drive import Levels, MotorDrive
 from firmware_ctl.timeline.playback import Playback
+from firmware_ctl.timeline.steps import steps_to_draw
 
 STEPS: Final = 40_000
 """Most steps to compute what a session would draw, and as many again to make the session fit.
@@ -313,6 +314,9 @@ class DryRun:
     def _take_for_drawings(self, segment: Segment) -> None:
         """Counts the steps to draw the segment's courses. A drawing in the cache costs few."""
         for course in segment.courses:
+            for later in course.piece_lists[1:]:
+                high_pct = max(course.ramp.level_pct)
+                self._work.take(self._index, 10 + len(later) + steps_to_draw(later, high_pct))
             slopes = sum(abs(piece.end - piece.begin) for piece in course.pieces)
             for level_pct in course.ramp.level_pct:
                 drawing = course.pieces, level_pct

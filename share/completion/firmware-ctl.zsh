@@ -127,6 +127,7 @@ _shtab_firmware_ctl_new_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--mat[mat file (default\: \/etc\/firmware-ctl\/mat.yaml, or the built-in one)]:FILE:_files"
   "--profiles[folder to write to (default\: here)]:DIR:_files -/"
+  "--example[write a profile that has every form once]"
   ":a-z, 0-9 and \'-\'\; the file is NAME.yaml:"
 )
 
@@ -312,8 +313,8 @@ _shtab_firmware_ctl_try_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--socket[control socket]:PATH:_files"
   "--port[use a serial port (any pyserial URL) instead of the socket]:DEV:_files"
-  ":a zone, a side (\`hips.left\`) or \`all\`:"
-  ":as in a profile, for example \`wave\`:(steady pulse wave alternate travel tap breathe keyframes)"
+  ":a zone, a side or a row of it (\`hips.left\`), or \`all\`:"
+  ":as in a profile, for example \`wave\`:(steady pulse wave alternate travel shuffle tap breathe keyframes)"
   ":a level, for example 40\%:"
   "(*)::for example period\=4s:"
 )

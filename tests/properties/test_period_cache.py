@@ -10,10 +10,14 @@ from firmware_ctl.timeline.motor_drive import Levels
 from firmware_ctl.timeline.period_cache import PeriodCache
 from firmware_ctl.timeline.playback import Playback
 from tests.support.reached import must_reach, reached
-from tests.support.worlds_timeline import AT_ONCE, PROFILES, make_mat
+from tests.support.worlds_timeline import AT_ONCE, PROFILES, make_mat, phase, play, profile
 
 MATS = st.builds(make_mat, st.sampled_from((50, AT_ONCE)), st.sampled_from(("", "neck")))
 """The envelope is up soon, because the cache keeps nothing before."""
+
+
+PERIODIC = profile(phase(60_000, play("all", "pulse", 30, on_for=100, off_for=100)))
+"""Random profiles often have no period that repeats."""
 
 
 class CountingCache(PeriodCache):
@@ -30,7 +34,7 @@ class CountingCache(PeriodCache):
 
 
 @must_reach(hits=1_000)
-@given(PROFILES, MATS, st.data())
+@given(st.one_of(PROFILES, st.just(PERIODIC)), MATS, st.data())
 def test_levels_with_and_without_the_cache_are_the_same(
     asked: Profile, mat: Mat, data: st.DataObject
 ) -> None:

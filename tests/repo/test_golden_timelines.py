@@ -8,11 +8,14 @@ from hashlib import sha256
 
 import pytest
 
+from firmware_ctl.cli.authoring import certificate_lines, facts
 from firmware_ctl.config import shipped
 from firmware_ctl.config.mat import Mat
+from firmware_ctl.timeline.catalogue import GoodEntry, read_entry
 from firmware_ctl.timeline.folder import load_mat, read_catalogue
-from firmware_ctl.timeline.model import MotorCourse, Segment, Timeline
+from firmware_ctl.timeline.model import MotorCourse, Segment, Timeline, cycle_ms
 from firmware_ctl.timeline.steps import Steps
+from tests.support.process import ROOT
 from tests.support.worlds_timeline import frames, unrepeated
 
 MAT = load_mat(shipped.mat_file())
@@ -27,7 +30,11 @@ def clock(t_ms: int) -> str:
 def steps_lines(steps: Steps, indent: str) -> list[str]:
     """`ms:level`, ten a line."""
     pairs = [f"{t}:{p}" for t, p in zip(steps.at_ms, steps.level_pct, strict=True)]
-    return [indent + " ".join(pairs[i : i + 10]) for i in range(0, len(pairs), 10)]
+    return chunks(pairs, indent)
+
+
+def chunks(texts: list[str], indent: str) -> list[str]:
+    return [indent + " ".join(texts[i : i + 10]) for i in range(0, len(texts), 10)]
 
 
 def course_lines(course: MotorCourse, motors: str) -> list[str]:
@@ -36,14 +43,21 @@ def course_lines(course: MotorCourse, motors: str) -> list[str]:
         lines += ["    asked level over a pass", *steps_lines(course.ramp, "      ")]
     cycle = course.cycles[0]
     lines.append(f"    each {cycle.cycle_ms} ms")
-    return lines + steps_lines(cycle, "      ")
+    lines += steps_lines(cycle, "      ")
+    if course.later:
+        later = [f"{begin_ms}:{cycle_ms(pieces)}" for begin_ms, pieces in course.later]
+        lines += ["    later cycles, ms:length", *chunks(later, "      ")]
+    return lines
 
 
 def segment_lines(segment: Segment, mat: Mat) -> list[str]:
+    passes = "".join(f" {number}/{total}" for number, total in segment.group_passes)
+    if any(number > 1 for number, _ in segment.group_passes):
+        return [f"{clock(segment.begin_ms)} {segment.phase}{passes}: as in the first pass"]
     points = f", points {' '.join(segment.points)}" if segment.points else ""
     cue = f", cue {segment.cue}" if segment.cue else ""
-    passes = f"{segment.repeat} x {segment.pass_ms} ms"
-    lines = [f"{clock(segment.begin_ms)} {segment.phase}: {passes}{points}{cue}"]
+    length = f"{segment.repeat} x {segment.pass_ms} ms"
+    lines = [f"{clock(segment.begin_ms)} {segment.phase}{passes}: {length}{points}{cue}"]
     for index, course in enumerate(segment.courses):
         names = [m.name for m, i in zip(mat.motors, segment.course_of, strict=True) if i == index]
         lines += course_lines(course, ", ".join(names))
@@ -75,6 +89,26 @@ def timeline_lines(timeline: Timeline, mat: Mat) -> list[str]:
     for cue in timeline.haptic_cues:
         lines.append(f"{clock(cue.begin_ms)} {cue.name}: {len(cue.gaps)} gaps")
     return [*lines, "", *played_lines(timeline)]
+
+
+EXAMPLES = ROOT / "examples" / "profiles"
+
+
+@pytest.mark.parametrize("name", ["raindrops", "spine-walk"])
+def test_timeline_and_certificate_of_an_example_are_the_golden_ones(
+    name: str, golden: Callable[[str, list[str]], None]
+) -> None:
+    entry = read_entry(name, (EXAMPLES / f"{name}.yaml").read_bytes(), f"{name}.yaml", MAT)
+    assert isinstance(entry, GoodEntry)
+    assert [*facts(entry, MAT)] == []
+    assert entry.profile.about
+    golden(f"timeline-{name}.txt", timeline_lines(entry.timeline, MAT))
+    lines = certificate_lines(f"{name}.yaml", entry, MAT, is_verbose=True)
+    golden(f"certificate-{name}.txt", list(lines))
+
+
+def test_examples_are_all_compared() -> None:
+    assert sorted(path.stem for path in EXAMPLES.iterdir()) == ["raindrops", "spine-walk"]
 
 
 def test_shipped_profiles_are_all_compared() -> None:

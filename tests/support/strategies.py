@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from firmware_ctl import limits
 from firmware_ctl.config.mat import Mat, read_mat
 from firmware_ctl.config.patterns import PATTERNS, Key
+from firmware_ctl.config.phase_items import DEEPEST
 from firmware_ctl.config.points import POINTS
 from firmware_ctl.config.profile import Profile, read_profile
 from firmware_ctl.config.profile_fields import targets_of
@@ -68,6 +69,7 @@ INVALID_VALUES: tuple[Any, ...] = (
         "hips.left",
     ),
     *("KI3", "BL23", "9" * 50, "a" * 2_000, "\x07", "\u202e", "ü", [], {}, [[]], ["x"], {"a": 1}),
+    *({"rest": "5s"}, {"repeat": 3, "phases": [{"rest": "5s"}]}, {"rest": "5"}, {"phases": 3}),
     *({"from": "3%"}, {"pattern": "wave"}, [["0s", "1%"], ["0s", "1%"]], [[None]], {"all": "1%"}),
 )
 
@@ -93,6 +95,7 @@ def damaged(draw: st.DrawFn, document: Document) -> bytes:
                 del node[key]
             elif isinstance(node, dict):
                 known_keys = ["name", "level", "play", "after", "cue", "pin", "cap", "gate", "x"]
+                known_keys += ["rest", "phases", "repeat"]
                 node[draw(st.sampled_from(known_keys))] = copy.deepcopy(
                     draw(st.sampled_from(INVALID_VALUES))
                 )
@@ -115,6 +118,7 @@ def motors(draw: st.DrawFn, name: str, pin: int, duty_pct: int, supply_ma: int) 
         "name": name,
         "side": draw(st.sampled_from(["left", "right"])),
         "pin": pin,
+        **draw(st.sampled_from([{}, {"row": "upper"}, {"row": "lower-2"}])),
         "start": draw(percents(hold_pct, top_pct)),
         "hold": f"{hold_pct}%",
         "cap": f"{cap_pct}%",
@@ -202,6 +206,10 @@ def plays(draw: st.DrawFn, cap_pct: int, for_ms: int) -> str | Document:
     for key in kind.keys:
         if key.default is None or draw(st.booleans()):
             play[key.name] = draw(values_of(key))
+    if "period" in play and draw(st.booleans()):
+        from_ms = max(500, for_ms // 300)
+        period = durations(from_ms, from_ms + 5_000)
+        play["period"] = {"from": draw(period), "to": draw(period)}
     return play
 
 
@@ -220,36 +228,65 @@ def targets(draw: st.DrawFn, mat: Mat) -> list[str]:
     for zone in draw(st.lists(st.sampled_from(mat.zones), min_size=1, unique=True)):
         sides = sorted({motor.side for motor in zone.motors})
         halves = [f"{zone.name}.{side}" for side in sides]
-        chosen += draw(st.sampled_from([[zone.name], [zone.name.replace("_", "-")], halves]))
+        rows = sorted({(motor.row, motor.side) for motor in zone.motors if motor.row})
+        row_names = [f"{zone.name}.{row}" for row in dict(rows)]
+        row_sides = [f"{zone.name}.{row}.{side}" for row, side in rows]
+        ways = [[zone.name], [zone.name.replace("_", "-")], halves, row_names, row_sides]
+        chosen += draw(st.sampled_from([way for way in ways if way]))
     return chosen
 
 
 @st.composite
-def profile_documents(draw: st.DrawFn, mat: Mat) -> Document:
-    known_targets = targets_of(mat)
-    remaining_ms = min(mat.limits.session_ms, mat.limits.daily_ms)
-    phases: list[Document] = []
-    for _ in range(draw(st.integers(1, 5))):
+def items(
+    draw: st.DrawFn, mat: Mat, remaining_ms: int, may_hold: int
+) -> tuple[list[Document], int]:
+    """A list of phases, rests and groups within the remaining time, and its length in ms."""
+    found: list[Document] = []
+    begin_ms = remaining_ms
+    for _ in range(draw(st.integers(1, 5 if may_hold == DEEPEST else 2))):
+        kind = draw(st.sampled_from(["phase", "phase", "phase", "rest", "group"]))
         repeat = draw(st.sampled_from([1, 1, 2, 3, 7]))
         most_ms = min(remaining_ms // repeat, 180_000)
         if most_ms < 10:
             break
+        if kind == "group" and may_hold:
+            inner, length_ms = draw(items(mat, most_ms, may_hold - 1))
+            found.append({"repeat": repeat, "phases": inner})
+            remaining_ms -= length_ms * repeat
+            continue
         for_ms = draw(st.integers(10, most_ms))
+        if kind == "rest":
+            found.append({"rest": f"{for_ms}ms"})
+            remaining_ms -= for_ms
+            continue
         remaining_ms -= for_ms * repeat
-        phase: Document = {"name": draw(titles(60)), "for": f"{for_ms}ms"}
-        if repeat > 1:
-            phase["repeat"] = repeat
-        if for_ms >= CUE_MS and draw(st.booleans()):
-            by_hand = sorted(point.name for point in POINTS.values() if point.by_hand)
-            phase["cue"] = draw(st.sampled_from(by_hand))
-        if "cue" not in phase or draw(st.booleans()):
-            phase["play"] = {
-                target: draw(plays(known_targets[target.replace("-", "_")].cap_pct, for_ms))
-                for target in draw(targets(mat))
-            }
-        if draw(st.booleans()):
-            phase["points"] = draw(st.lists(st.sampled_from(["BL23", "GB30"]), unique=True))
-        phases.append(phase)
+        found.append(draw(phases(mat, for_ms, repeat)))
+    return found, begin_ms - remaining_ms
+
+
+@st.composite
+def phases(draw: st.DrawFn, mat: Mat, for_ms: int, repeat: int) -> Document:
+    known_targets = targets_of(mat)
+    phase: Document = {"name": draw(titles(60)), "for": f"{for_ms}ms"}
+    if repeat > 1:
+        phase["repeat"] = repeat
+    if for_ms >= CUE_MS and draw(st.booleans()):
+        by_hand = sorted(point.name for point in POINTS.values() if point.by_hand)
+        phase["cue"] = draw(st.sampled_from(by_hand))
+    if "cue" not in phase or draw(st.booleans()):
+        phase["play"] = {
+            target: draw(plays(known_targets[target.replace("-", "_")].cap_pct, for_ms))
+            for target in draw(targets(mat))
+        }
+    if draw(st.booleans()):
+        phase["points"] = draw(st.lists(st.sampled_from(["BL23", "GB30"]), unique=True))
+    return phase
+
+
+@st.composite
+def profile_documents(draw: st.DrawFn, mat: Mat) -> Document:
+    remaining_ms = min(mat.limits.session_ms, mat.limits.daily_ms)
+    phases, _ = draw(items(mat, remaining_ms, DEEPEST))
     document: Document = {"title": draw(titles(80)), "phases": phases}
     if draw(st.booleans()):
         document["about"] = draw(titles(200))

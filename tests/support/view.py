@@ -51,7 +51,7 @@ def hello(
 
 
 def status(state: str = "idle", **changed: object) -> str:
-    words = dict.fromkeys(("cert", "phase", "signal", "fault", "cue", "repeat"), "")
+    words = dict.fromkeys(("cert", "phase", "signal", "fault", "cue", "repeat", "group"), "")
     figures = {"t": 0.0, "left": 0.0, "trim": 100, "locked_until_ms": 0}
     ends = {"by_itself": False, "has_reason": False}
     fields = {"state": state, "profile": "guided-points", **words, **figures, **ends, **changed}

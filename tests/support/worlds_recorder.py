@@ -53,13 +53,14 @@ zones:
   hips:
     cap: 90%
     motors:
-      - {name: l, side: left, pin: 22, start: 40%, hold: 20%, cap: 80%, kick: 70ms, run_ma: 80, start_ma: 200}
+      - {name: l, side: left, row: upper, pin: 22, start: 40%, hold: 20%, cap: 80%, kick: 70ms, run_ma: 80, start_ma: 200}
       - {name: r, side: right, pin: 23, start: 30%, hold: 30%, cap: 70%, run_ma: 60, start_ma: 120}
 """,
     "mat.yaml",
 )
 FILES = {
     "alternates": b"title: A\nphases: [{name: a, for: 20s, repeat: 3, play: {hips: {pattern: alternate, level: 60%, period: 700ms}}}]",
+    "groups": b"title: G\nphases: [{repeat: 2, phases: [{name: g, for: 5s, play: {all: {pattern: shuffle, level: 40%, period: {from: 2s, to: 900ms}, on_for: 400ms}}}, rest: 700ms]}, {name: row, for: 2s, play: {hips.upper: 50%}}]",
     "taps": b"title: T\nphases: [{name: t, for: 4s, play: {hips: {pattern: tap, level: 50%, taps: 3, rest: 300ms}, neck: {pattern: steady, level: 30%, after: 1130ms}}}, {name: end, for: 3s, cue: KI3, play: {neck: 20%}}]",
     "waves": b"title: W\nphases: [{name: w, for: 2min, play: {neck: {pattern: wave, level: {from: 10%, to: 60%}, period: 3s}}}]",
 }

@@ -10,10 +10,12 @@ from firmware_ctl.timeline.supply import DryRun, PeakCurrent, Work
 from tests.support.worlds_timeline import (
     Frame,
     FramePlayback,
+    changed,
     keyframes,
     phase,
     play,
     profile,
+    rest,
 )
 
 SIDES: tuple[Side, ...] = ("left", "right")
@@ -79,11 +81,14 @@ def _plays(draw: st.DrawFn, target: str, for_ms: int) -> Play:
         for key in kind.keys
     }
     level = draw(st.one_of(percents, percents, st.tuples(percents, percents)))
-    return play(target, kind.name, level, after=after_ms, **keys)
+    line = play(target, kind.name, level, after=after_ms, **keys)
+    return changed(draw, line, for_ms, st.integers(10, 75).map(lambda n: 20 * n))
 
 
 @st.composite
 def _phases(draw: st.DrawFn, zones: list[str]) -> Phase:
+    if draw(st.sampled_from((False,) * 7 + (True,))):
+        return rest(draw(st.integers(10, 3_000)))
     targets = ["all"]
     if draw(st.integers(0, 3)):
         targets = [f"{zone}.{side}" for zone in zones for side in SIDES if draw(st.integers(0, 3))]

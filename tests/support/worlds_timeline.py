@@ -11,8 +11,8 @@ from typing import NamedTuple, TypeVar
 from hypothesis import strategies as st
 
 from firmware_ctl.config.mat import ButtonPins, Mat, MatLimits, Motor, Zone
-from firmware_ctl.config.patterns import PATTERNS, Side
-from firmware_ctl.config.profile import Level, Phase, Play, Profile
+from firmware_ctl.config.patterns import PATTERNS, Side, changing_periods
+from firmware_ctl.config.profile import REST, Level, Phase, Play, Profile
 from firmware_ctl.timeline.compiler import motors_of
 from firmware_ctl.timeline.model import Timeline
 from firmware_ctl.timeline.motor_drive import Levels, MotorDrive
@@ -57,7 +57,12 @@ def make_mat(rise_pct_s: int = AT_ONCE, absent: str = "", button: bool = False) 
         return Motor(f"{zone}_{pin}", zone, side, pin, 50, 30, 80, 0, 100, 150)
 
     neck = (motor("neck", "left", 16), motor("neck", "right", 17))
-    back = tuple(motor("back", side, 18 + i) for i, side in enumerate(("left", "right") * 2))
+    back = tuple(
+        motor("back", side, 18 + i)._replace(row=row)
+        for i, (row, side) in enumerate(
+            (row, side) for row in ("upper", "lower") for side in ("left", "right")
+        )
+    )
     return Mat(
         name="test mat",
         zones=(Zone("neck", absent != "neck", 100, neck), Zone("back", True, 100, back)),  # type: ignore[arg-type]
@@ -72,10 +77,24 @@ def make_mat(rise_pct_s: int = AT_ONCE, absent: str = "", button: bool = False) 
 
 
 def play(target: str, pattern: str, level: int | tuple[int, int] = 0, **keys: int) -> Play:
-    """A line of `play`. `level` is a pair if the level changes during the pass."""
+    """A line of `play`. `level` is a pair if the level changes during the pass. `period_to`: the
+    period at the end of the pass, if it changes."""
     begin, end = (level, level) if isinstance(level, int) else level
-    after_ms = keys.pop("after", 0)
-    return Play(target, pattern, Level(begin, end), tuple(keys.items()), after_ms=after_ms)
+    after_ms, to_ms = keys.pop("after", 0), keys.pop("period_to", None)
+    given = tuple(keys.items())
+    return Play(target, pattern, Level(begin, end), given, after_ms=after_ms, period_to_ms=to_ms)
+
+
+def changed(draw: st.DrawFn, line: Play, for_ms: int, to_ms: st.SearchStrategy[int]) -> Play:
+    """The line, with a period that changes if its pattern has one and it is not too short."""
+    keys = dict(line.keys)
+    if "period" not in keys or not draw(st.sampled_from((False, False, True))):
+        return line
+    changed_line = line._replace(period_to_ms=draw(to_ms))
+    periods = changing_periods(
+        keys["period"], changed_line.period_to_ms or 0, line.after_ms, for_ms
+    )
+    return changed_line if len(periods) <= 200 else line
 
 
 def keyframes(target: str, *frames: tuple[int, int], after_ms: int = 0) -> Play:
@@ -85,6 +104,10 @@ def keyframes(target: str, *frames: tuple[int, int], after_ms: int = 0) -> Play:
 
 def phase(for_ms: int, *plays: Play, repeat: int = 1, cue: str | None = None) -> Phase:
     return Phase(f"{for_ms} ms", for_ms, repeat, plays, cue)
+
+
+def rest(for_ms: int) -> Phase:
+    return Phase(REST, for_ms, 1, ())
 
 
 def profile(*phases: Phase) -> Profile:
@@ -124,6 +147,7 @@ def unrepeated(rows: Sequence[tuple[int, Row]]) -> list[tuple[int, Row]]:
 
 _TARGET_SETS: Sequence[Sequence[str]] = (
     ("all",), ("neck", "back"), ("neck.left", "back"), ("back.left", "back.right"),
+    ("back.upper", "back.lower.left"),
 )  # fmt: skip
 
 
@@ -144,12 +168,15 @@ def plays(draw: st.DrawFn, target: str, for_ms: int) -> Play:
         for key in kind.keys
     }  # fmt: skip
     level = draw(st.one_of(percents, st.tuples(percents, percents)))
-    return play(target, kind.name, level, after=after_ms, **keys)
+    line = play(target, kind.name, level, after=after_ms, **keys)
+    return changed(draw, line, for_ms, st.integers(200, 3_000))
 
 
 @st.composite
 def phases(draw: st.DrawFn) -> Phase:
     for_ms = draw(st.one_of(st.integers(10, 3_000), st.integers(10, 200_000)))
+    if draw(st.sampled_from((False,) * 5 + (True,))):
+        return rest(for_ms)
     targets = draw(st.sampled_from(_TARGET_SETS))
     cue = draw(st.sampled_from((None, None, "KI3"))) if for_ms >= 5_000 else None
     lines = tuple(draw(plays(target, for_ms)) for target in targets)

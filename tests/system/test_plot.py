@@ -161,6 +161,18 @@ def test_columns_longer_than_a_cycle_show_its_whole_range() -> None:
             assert min(settled) > 0.75 * max(settled) > 0
 
 
+def test_group_is_labelled_in_its_first_pass_and_has_a_line_over_all() -> None:
+    hips = "{name: hips, for: 20s, play: {hips: 20%}}"
+    text = f"title: T\nphases: [rest: 40s, {{repeat: 3, phases: [{hips}, rest: 10s]}}, rest: 1s]\n"
+    entry = read_entry("t", text.encode(), "t.yaml", MAT)
+    assert isinstance(entry, GoodEntry)
+    strip = plot._figure(play(entry, MAT)).axes[0]
+    labels = [text.get_text() for text in strip.texts if text.get_text()]
+    assert labels == ["rest", "3× hips", "rest", "rest"]  # noqa: RUF001
+    (line,) = strip.lines
+    assert [round(60 * minute) for minute in line.get_xdata()] == [40, 130]
+
+
 def test_label_of_the_last_of_many_phases_is_inside_the_picture() -> None:
     phases = "".join(
         f"- {{name: a phase of a long name {i}, for: 30s, play: {{hips: 20%}}}}\n"

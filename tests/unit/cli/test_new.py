@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from firmware_ctl.cli.main import main
+from firmware_ctl.cli.templates import example
 from firmware_ctl.config import shipped
+from firmware_ctl.timeline.catalogue import GoodEntry, read_entry
+from firmware_ctl.timeline.folder import load_mat
 
 
 def run(*words: str) -> object:
@@ -28,6 +31,37 @@ def test_new_takes_the_name_or_the_file(word: str, capsys: pytest.CaptureFixture
         "",
     )
     assert run("check", "mine.yaml") == 0
+
+
+def test_new_example_is_valid_without_a_note_and_has_every_form(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("new", "every", "--example") == 0
+    assert run("check", "every.yaml") == 0
+    assert "note" not in capsys.readouterr().out
+    text = (folder / "every.yaml").read_text()
+    forms = ["- rest: 5s", "- repeat: 2", "      - repeat: 3", "lower_back.upper", "shuffle"]
+    assert [form for form in [*forms, "period: {from: 4s, to: 8s}"] if form not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "targets"),
+    [(" row: upper,", "lower_back.upper"), ("no rows", "neck.left"), ("one motor", "a")],
+)
+def test_example_suits_a_mat_with_and_without_rows_and_sides(change: str, targets: str) -> None:
+    mat = load_mat(None)
+    if change == "no rows":
+        zones = [
+            zone._replace(motors=tuple(motor._replace(row="") for motor in zone.motors))
+            for zone in mat.zones
+        ]
+        mat = mat._replace(zones=tuple(zones))
+    if change == "one motor":
+        motor = mat.motors[0]._replace(zone="a", row="")
+        mat = mat._replace(zones=(mat.zones[0]._replace(name="a", motors=(motor,)),))
+    text = example(mat)
+    assert f"play: {{{targets}: {{pattern: breathe" in text
+    assert isinstance(read_entry("x", text.encode(), "x.yaml", mat), GoodEntry)
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,30 @@ phases:
 """
 
 
+def test_description_shows_each_phase_once_below_the_groups_that_repeat_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.yaml"
+    inner = "{repeat: 2, phases: [{name: b, for: 2s, play: {hips: 20%}}]}"
+    path.write_text(
+        "title: T\nphases:\n- {name: a, for: 9s, play: {hips: 20%}}\n"
+        f"- {{repeat: 3, phases: [rest: 1s, {inner}]}}\n"
+        f"- {inner}\n"
+    )
+    assert _run("profiles", str(path)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    at = lines.index("  phases")
+    assert lines[at + 1 : at + 8] == [
+        "     0:09 min  a: hips steady 20%",
+        "               3 times:",
+        "     0:01 min    rest",
+        "                 2 times:",
+        "     0:02 min      b: hips steady 20%",
+        "               2 times:",
+        "     0:02 min    b: hips steady 20%",
+    ]
+
+
 def test_description_has_title_about_points_phases_and_warnings(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

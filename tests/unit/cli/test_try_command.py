@@ -74,7 +74,7 @@ def test_try_without_units_is_refused_in_the_words_of_check(
     assert sent == []
 
 
-HIPS = "target: the mat has no zone or side hisp; did you mean hips?"
+HIPS = "target: the mat has no zone, row or side hisp; did you mean hips?"
 PULSE = "pattern: unknown pattern pulze; did you mean pulse?"
 LEVEL = "level: 30 has no unit; write 30%"
 

@@ -187,6 +187,21 @@ def test_footer_fits_and_has_help_and_quit(state: str) -> None:
         assert "q quit" in " ".join(lines)
 
 
+@pytest.mark.parametrize(
+    ("repeat", "group", "label"),
+    [
+        ("", "", "knead"),
+        ("2/4", "", "knead, 2 of 4"),
+        ("", "2/3", "knead, group 2 of 3"),
+        ("1/4", "1/2 2/3", "knead, 1 of 4, group 1 of 2, group 2 of 3"),
+    ],
+)
+def test_phase_has_its_pass_and_those_of_its_groups(repeat: str, group: str, label: str) -> None:
+    shown = view_feed.Status(phase="knead", repeat=repeat, group=group)
+    assert shown.phase_label == label
+    assert shown._replace(phase="").phase_label == ""
+
+
 def test_every_fault_has_a_remedy() -> None:
     assert set(FAULTS) == set(FAULT_CODES)
     assert all(remedy.endswith(".") for remedy in FAULTS.values())
@@ -214,7 +229,9 @@ def test_escape_in_a_text_of_the_hello_does_not_reach_the_terminal(field: str) -
     assert "]0;x" in "".join(texts)
 
 
-@pytest.mark.parametrize("field", ["state", "profile", "phase", "repeat", "cue", "signal", "fault"])
+@pytest.mark.parametrize(
+    "field", ["state", "profile", "phase", "repeat", "group", "cue", "signal", "fault"]
+)
 def test_escape_in_a_text_of_the_status_does_not_reach_the_terminal(field: str) -> None:
     fields = json.loads(status())["status"]
     shown = getattr(view_feed.read_status({**fields, field: f"a{ESCAPE}"}), field)

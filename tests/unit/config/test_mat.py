@@ -61,6 +61,11 @@ def test_read_mat_with_the_required_keys_has_the_defaults() -> None:
     assert read_mat(GOOD.encode(), "m.yaml") == MAT._replace(source=GOOD.encode())
 
 
+def test_read_mat_row_of_a_motor_is_spelt_as_a_zone_is() -> None:
+    text = GOOD.replace("side: left", "side: left, row: upper-back")
+    assert read_mat(text.encode(), "m.yaml").motors == (MAT.motors[0]._replace(row="upper_back"),)
+
+
 def test_read_mat_with_every_key_has_all_values() -> None:
     more = """\
 button: {pressed: 5, released: 6}
@@ -206,6 +211,16 @@ def test_read_mat_zone_name_with_hyphen_is_read_with_underscore() -> None:
         ),
         ("side: left", "side: middle", ["8:25: side: unknown side middle; known: left, right"]),
         (
+            "side: left",
+            "side: left, row: right",
+            ["8:36: row: right is a side; name the row otherwise, such as upper"],
+        ),
+        (
+            "side: left",
+            "side: left, row: Upper",
+            ["8:36: row: Upper is not a valid name; use lower case: upper"],
+        ),
+        (
             "name: a",
             "name: A b",
             ["8:16: name: 'A b' is not a valid name; write a-b"],
@@ -303,7 +318,7 @@ def test_read_mat_zone_name_with_hyphen_is_read_with_underscore() -> None:
             "      - {",
             "      - 3\n      - {",
             [
-                "8:9: motors: a motor belongs here; write its keys: name, side, pin, start, hold, cap, kick, run_ma, start_ma"
+                "8:9: motors: a motor belongs here; write its keys: name, side, row, pin, start, hold, cap, kick, run_ma, start_ma"
             ],
         ),
     ],

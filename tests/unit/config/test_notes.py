@@ -69,6 +69,13 @@ def test_second_phase_of_a_name_is_noted_at_its_line() -> None:
     assert notes_of(text) == ["4: a: the phase in line 3 has the same name"]
 
 
+def test_rests_and_passes_of_a_group_are_no_phases_of_one_name() -> None:
+    group = "{repeat: 2, phases: [{name: a, for: 1s, play: {hips: 0%}}, rest: 1s, rest: 2s]}"
+    assert notes_of(f"{HEAD}  - {group}\n  - {{name: b, for: 1s, play: {{hips: 1%}}}}\n") == [
+        "3: a: hips: plays at 0%, so nothing is felt"
+    ]
+
+
 def test_phase_on_absent_zones_alone_is_noted() -> None:
     text = phase("play: {neck: 10%}")
     assert notes_of(text) == []

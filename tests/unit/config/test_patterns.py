@@ -3,8 +3,18 @@
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from firmware_ctl.config.patterns import LONGEST_MS, PATTERNS, Piece, Position, Side
+from firmware_ctl.config.patterns import (
+    LONGEST_MS,
+    MOST_CHANGING,
+    PATTERNS,
+    Piece,
+    Position,
+    Side,
+    changing_periods,
+)
 from firmware_ctl.timeline.steps import draw
 
 LEFT = Position(0, 1, "left")
@@ -26,6 +36,27 @@ COURSES: list[tuple[str, dict[str, int], Position, list[tuple[int, int]], int]] 
     ("travel", {"period": 200}, Position(0, 3, "left"), [(0, 4), (66, 0)], 200),
     ("travel", {"period": 200}, Position(1, 3, "left"), [(0, 0), (66, 4), (133, 0)], 200),
     ("travel", {"period": 200}, Position(2, 3, "left"), [(0, 0), (133, 4)], 200),
+    (
+        "shuffle",
+        {"period": 200, "on_for": 50, "seed": 1},
+        Position(0, 2, "left"),
+        [(0, 4), (50, 0)],
+        200,
+    ),
+    (
+        "shuffle",
+        {"period": 200, "on_for": 50, "seed": 1},
+        Position(0, 2, "left", 3),
+        [(0, 0), (100, 4), (150, 0)],
+        200,
+    ),
+    (
+        "shuffle",
+        {"period": 200, "on_for": 150, "seed": 1},
+        Position(0, 2, "left", 3),
+        [(0, 0), (100, 4)],
+        200,
+    ),
     ("tap", {"taps": 1, "tap_for": 150, "rest": 50}, LEFT, [(0, 4), (150, 0)], 200),
     (
         "tap",
@@ -73,6 +104,7 @@ def test_patterns_have_these_keys_and_defaults() -> None:
         "wave": {"period": None},
         "alternate": {"period": None},
         "travel": {"period": None},
+        "shuffle": {"period": None, "on_for": None, "seed": 1},
         "tap": {"taps": None, "tap_for": 150, "rest": None},
         "breathe": {"in": None, "hold": 0, "out": None, "rest": 0},
         "keyframes": {},
@@ -91,6 +123,22 @@ def test_travel_plays_exactly_one_motor_at_any_time(count: int, period_ms: int) 
     for t_ms in range(period_ms):
         levels = sorted(steps.at(t_ms)[0] for steps in drawn)
         assert levels == [0] * (count - 1) + [9]
+
+
+@given(st.integers(200, 9_000), st.integers(200, 9_000), st.integers(0, 9_000), st.integers(0, 99))
+def test_changing_periods_follow_each_other_and_have_the_length_of_their_begin(
+    from_ms: int, to_ms: int, after_ms: int, more_s: int
+) -> None:
+    pass_ms = after_ms + 10 + more_s * 1_000
+    periods = changing_periods(from_ms, to_ms, after_ms, pass_ms)
+    begin_ms = after_ms
+    for at_ms, length_ms in periods:
+        assert at_ms == begin_ms < pass_ms
+        assert min(from_ms, to_ms) <= length_ms <= max(from_ms, to_ms)
+        asked_ms = from_ms + (to_ms - from_ms) * at_ms / pass_ms
+        assert abs(length_ms - asked_ms) < 1
+        begin_ms += length_ms
+    assert begin_ms >= pass_ms or len(periods) == MOST_CHANGING + 1
 
 
 @pytest.mark.parametrize("side", ["left", "right"])

@@ -121,6 +121,8 @@ phases:
         ("hips: 0%", Play("hips", "steady", Level(0, 0))),
         ("hips.left: 5%", Play("hips.left", "steady", Level(5, 5))),
         ("lower-back.right: 5%", Play("lower_back.right", "steady", Level(5, 5))),
+        ("lower-back.upper: 5%", Play("lower_back.upper", "steady", Level(5, 5))),
+        ("lower_back.lower.left: 5%", Play("lower_back.lower.left", "steady", Level(5, 5))),
         (
             "hips: {level: '7%', rest: 1s, taps: 3, pattern: tap, after: 0.5s}",
             Play(
@@ -139,6 +141,14 @@ phases:
                 Level(5, 9),
                 (("in", 2_000), ("hold", 0), ("out", 3_000), ("rest", 0)),
             ),
+        ),
+        (
+            "hips: {pattern: alternate, level: 5%, period: {from: 2s, to: 500ms}}",
+            Play("hips", "alternate", Level(5, 5), (("period", 2_000),), period_to_ms=500),
+        ),
+        (
+            "hips: {pattern: wave, level: 5%, period: {from: 2s, to: 2s}}",
+            Play("hips", "wave", Level(5, 5), (("period", 2_000),)),
         ),
         (
             "hips: {pattern: keyframes, frames: [[5s, 10%], [5010ms, 60%], [1min, 0%]]}",
@@ -174,12 +184,18 @@ def test_read_profile_phase_by_alias_is_read_twice() -> None:
     assert phases == (phases[0], phases[0])
 
 
-def test_read_profile_reads_the_example_in_the_readme() -> None:
-    (text,) = re.findall(
+def test_read_profile_reads_the_examples_in_the_document() -> None:
+    texts = re.findall(
         r"^```yaml\n(.*?)^```", (ROOT / "docs/profiles.md").read_text(encoding="utf-8"), re.M | re.S
     )
-    profile = read_profile(text.encode(), "mine.yaml", MAT)
-    assert (profile.needs, profile.length_ms) == (("lower_back",), 465_000)
+    profiles = [
+        read_profile((text if "title:" in text else f"title: t\n{text}").encode(), "p.yaml", MAT)
+        for text in texts
+    ]
+    assert [(profile.needs, profile.length_ms) for profile in profiles] == [
+        (("lower_back",), 465_000),
+        ((), 270_000),
+    ]
 
 
 def test_read_profile_invalid_file_name_is_reported() -> None:
@@ -233,6 +249,15 @@ def test_read_profile_longer_than_the_daily_limit_is_reported() -> None:
             ),
         ),
         (
+            ("lower-back.upper", "shuffle", "4", {"period": "4", "on_for": "1s", "seed": "12"}),
+            Play(
+                "lower_back.upper",
+                "shuffle",
+                Level(4, 4),
+                (("period", 4_000), ("on_for", 1_000), ("seed", 12)),
+            ),
+        ),
+        (
             ("hips.left", "tap", "4", {"taps": "2", "rest": "1"}),
             Play("hips.left", "tap", Level(4, 4), (("taps", 2), ("tap_for", 150), ("rest", 1_000))),
         ),
@@ -249,7 +274,7 @@ def test_read_play_bare_numbers_are_seconds_and_percent(
     [
         (
             ("hipz", "steady", "90", {}),
-            "target: the mat has no zone or side hipz; did you mean hips?",
+            "target: the mat has no zone, row or side hipz; did you mean hips?",
         ),
         (
             ("hips", "steady", "90", {}),

@@ -88,12 +88,12 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
                 "play: {hipps: 10%, lower-bak: 10%, hips.lft: 10%, all.left: 10%, feet: 10%, HIPS: 10%}"
             ),
             [
-                "3:33: play: the mat has no zone or side hipps; did you mean hips?",
-                "3:45: play: the mat has no zone or side lower-bak; did you mean lower_back?",
-                "3:61: play: the mat has no zone or side hips.lft; did you mean hips.left?",
-                "3:76: play: the mat has no zone or side all.left; name its zone: neck.left, lower_back.left, hips.left",
-                "3:91: play: the mat has no zone or side feet; known: all, neck, neck.left, neck.right, lower_back, lower_back.left, lower_back.right, hips, hips.left, hips.right",
-                "3:102: play: the mat has no zone or side HIPS; did you mean hips?",
+                "3:33: play: the mat has no zone, row or side hipps; did you mean hips?",
+                "3:45: play: the mat has no zone, row or side lower-bak; did you mean lower_back?",
+                "3:61: play: the mat has no zone, row or side hips.lft; did you mean hips.left?",
+                "3:76: play: the mat has no zone, row or side all.left; name its zone: neck.left, lower_back.left, hips.left",
+                "3:91: play: the mat has no zone, row or side feet; known: all, neck, lower_back, hips",
+                "3:102: play: the mat has no zone, row or side HIPS; did you mean hips?",
             ],
         ),
         (
@@ -130,7 +130,7 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
             phase("play: {hips: {pattern: wav, level: 10%}, neck: {level: 10%}}"),
             [
                 "3:49: pattern: unknown pattern wav; did you mean wave?",
-                "3:73: pattern: is missing; known: steady, pulse, wave, alternate, travel, tap, breathe, keyframes",
+                "3:73: pattern: is missing; known: steady, pulse, wave, alternate, travel, shuffle, tap, breathe, keyframes",
             ],
         ),
         (
@@ -138,7 +138,7 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
             [
                 "3:49: pattern: unknown pattern wav; did you mean wave?",
                 "3:61: level: 99% is above the hips zone's cap of 70%; write 70% or less",
-                "3:73: pattern: is missing; known: steady, pulse, wave, alternate, travel, tap, breathe, keyframes",
+                "3:73: pattern: is missing; known: steady, pulse, wave, alternate, travel, shuffle, tap, breathe, keyframes",
                 "3:96: to: 77% is above the neck zone's cap of 60%; write 60% or less",
             ],
         ),

@@ -49,7 +49,7 @@ def test_schema_every_key_has_a_description(file_type: str) -> None:
 
 def test_schema_offers_zones_sides_patterns_and_points() -> None:
     made = schema("profile")
-    phase = made["properties"]["phases"]["items"]["properties"]
+    phase = made["definitions"]["phase"]["properties"]
     assert list(phase["play"]["properties"]) == [
         "all",
         "neck",
@@ -58,6 +58,12 @@ def test_schema_offers_zones_sides_patterns_and_points() -> None:
         "lower_back",
         "lower_back.left",
         "lower_back.right",
+        "lower_back.upper",
+        "lower_back.lower",
+        "lower_back.upper.left",
+        "lower_back.upper.right",
+        "lower_back.lower.left",
+        "lower_back.lower.right",
         "hips",
         "hips.left",
         "hips.right",
@@ -66,6 +72,23 @@ def test_schema_offers_zones_sides_patterns_and_points() -> None:
     assert [part["properties"]["pattern"]["enum"] for part in patterns] == [[p] for p in PATTERNS]
     assert phase["points"]["items"]["enum"] == ["BL23", "GB30"]
     assert phase["cue"]["examples"] == ["KI3", "LI4"]
+
+
+def three_deep(item: Document) -> Document:
+    for _ in range(3):
+        item = {"repeat": 2, "phases": [item]}
+    return item
+
+
+def test_schema_accepts_rests_and_groups() -> None:
+    inner = {"repeat": 2, "phases": [{"rest": "1s"}]}
+    group = {
+        "repeat": 2,
+        "phases": [{"rest": "1s"}, inner, {"name": "a", "for": "9s", "cue": "KI3"}],
+    }
+    document = {"title": "t", "phases": [group, {"rest": "2s"}]}
+    jsonschema.validate(document, schema("profile"))
+    read_profile(to_yaml(document), "p.yaml", MAT)
 
 
 @pytest.mark.parametrize(
@@ -78,10 +101,15 @@ def test_schema_offers_zones_sides_patterns_and_points() -> None:
         {"phases": [{"name": "a", "for": "9s", "repeat": 101, "cue": "KI3"}]},
         {"phases": [{"name": "a", "for": "9s", "play": {}}]},
         {"phases": [{"name": "a", "for": "9s", "play": {"hips": "30"}}]},
-        {"phases": [{"name": "a", "for": "9s", "play": {"hips.top": "30%"}}]},
+        {"phases": [{"name": "a", "for": "9s", "play": {"hips.upper.top": "30%"}}]},
         {"phases": [{"name": "a", "for": "9s", "play": {"hips": {"level": "3%"}}}]},
         {"phases": [{"name": "a", "for": "9s", "play": {"hips": {"pattern": "wave"}}}]},
         {"phases": [{"name": "a", "for": "9s", "points": ["KI3"], "cue": "KI3"}]},
+        {"phases": [{"rest": "9"}]},
+        {"phases": [{"rest": "9s", "name": "a"}]},
+        {"phases": [{"repeat": 2, "phases": []}]},
+        {"phases": [{"phases": [{"rest": "9s"}]}]},
+        {"phases": [three_deep({"rest": "9s"})]},
         {"strict": "yes"},
         {"schema": 2},
     ],

@@ -7,7 +7,9 @@ import pytest
 
 from firmware_ctl.config import shipped
 from firmware_ctl.config.mat import Mat
-from firmware_ctl.config.profile import Phase, Profile
+from firmware_ctl.config.patterns import changing_periods
+from firmware_ctl.config.profile import GroupPass, Phase, Profile
+from firmware_ctl.config.shuffle import ORDERS, turns
 from firmware_ctl.config.yaml_tree import BYTES_MAX
 from firmware_ctl.errors import AuthorError
 from firmware_ctl.timeline.catalogue import BadEntry, Entry, GoodEntry, read_entry
@@ -23,6 +25,7 @@ from tests.support.worlds_timeline import (
     phase,
     play,
     profile,
+    rest,
     unrepeated,
 )
 
@@ -51,7 +54,8 @@ def neck_left(rows: Changes) -> list[tuple[int, int]]:
         ("back", [2, 3, 4, 5]),
         ("back.left", [2, 4]),
         ("back.right", [3, 5]),
-        ("all.left", [0, 2, 4]),
+        ("back.lower", [4, 5]),
+        ("back.upper.right", [3]),
     ],
 )
 def test_motors_of_a_target_are_those_in_present_zones(target: str, motors: list[int]) -> None:
@@ -185,6 +189,69 @@ def test_changes_of_one_motor_are_those_of_its_pattern(
 # --- haptic cues ---
 
 
+def test_period_that_changes_has_cycles_of_their_own_length_in_each_pass() -> None:
+    line = play("neck", "alternate", 30, period=400, period_to=1_200, after=100)
+    rows = neck_left(level_changes(compiled(phase(2_000, line, repeat=2))))
+    # Cycles of 400 + 800 * begin / 2000 ms, to the millisecond below.
+    cycles = [(100, 440), (540, 616), (1_156, 862)]
+    expected = [(0, 0)]
+    for pass_ms in (0, 2_000):
+        for begin_ms, length_ms in cycles:
+            at_ms = pass_ms + begin_ms
+            expected += [(at_ms, 30), (at_ms + length_ms // 2, 0)]
+    assert [row for row in rows if row[0] < 3_900] == [row for row in expected if row[0] < 3_900]
+
+
+def test_shuffle_with_a_changing_period_takes_one_order_after_the_other() -> None:
+    line = play("all", "shuffle", 30, period=600, period_to=1_200, on_for=100, seed=1)
+    timeline = compiled(phase(20_000, line))
+    course_of, courses = timeline.segments[0].course_of, timeline.segments[0].courses
+    for period, (begin_ms, length_ms) in enumerate(changing_periods(600, 1_200, 0, 20_000)):
+        order = turns(1, 6)[period % ORDERS]
+        for motor, turn in enumerate(order):
+            at_ms, pieces, _ = courses[course_of[motor]].cycle_at(begin_ms)
+            assert (at_ms, pieces[0].length_ms) == (begin_ms, length_ms * turn // 6)
+
+
+def test_hash_depends_on_how_the_period_changes() -> None:
+    certs = {
+        compiled(phase(20_000, play("neck", "wave", 30, period=900, **keys))).cert
+        for keys in ({}, {"period_to": 800}, {"period_to": 700})
+    }
+    assert len(certs) == 3
+
+
+def test_rest_silences_every_motor_and_the_next_phase_starts_softly() -> None:
+    steady = play("all", "steady", 40)
+    rows = level_changes(
+        compile_profile(
+            profile(phase(10_000, steady), rest(2_000), phase(10_000, steady)), make_mat(25)
+        )
+    )
+    assert [row for row in rows if 9_000 <= row[0] <= 12_040] == [
+        (10_000, (0,) * 6),
+        (12_040, (1,) * 6),
+    ]
+    assert max(max(levels) for t_ms, levels in rows if 12_000 <= t_ms < 13_000) == 24
+
+
+def test_passes_of_a_group_are_segments_with_the_same_courses_and_hash_as_if_written_out() -> None:
+    line = play("all", "alternate", 40, period=1_000)
+    written = [phase(4_000, line), rest(500)]
+    grouped = [
+        one._replace(group_passes=(GroupPass(number, 2),)) for number in (1, 2) for one in written
+    ]
+    mat = make_mat()
+    timeline, expected = (
+        compile_profile(profile(*phases), mat) for phases in (grouped, written * 2)
+    )
+    assert timeline.cert == expected.cert
+    assert timeline.segments[0].courses == timeline.segments[2].courses
+    assert [segment.group_passes for segment in timeline.segments] == [((1, 2),)] * 2 + [
+        ((2, 2),)
+    ] * 2
+
+
 def test_haptic_cues_of_a_session_are_gaps() -> None:
     timeline = compiled(
         phase(3_000, play("neck", "steady", 5)),
@@ -294,7 +361,8 @@ def test_compile_profile_with_too_many_parts_is_refused_at_the_phase_that_is_one
         compile_profile(profile(*phases), make_mat(), "p.yaml")
     assert str(error.value) == (
         f"p.yaml:{fits + 1}:3: from this phase on the profile is too large: its phases play too "
-        "much; write fewer of them with `repeat`, or fewer targets, taps or frames"
+        "much; write fewer of them with `repeat`, or fewer targets, taps, frames, changing periods or "
+        "passes of groups"
     )
 
 

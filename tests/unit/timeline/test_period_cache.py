@@ -40,6 +40,16 @@ def test_levels_of_a_period_with_many_changes_are_the_same_when_the_cache_is_ful
     assert len(cache._at_ms) == MOST_ENTRIES
 
 
+def test_levels_that_a_gap_cuts_off_hold_to_their_end_in_later_periods() -> None:
+    off = play("all", "alternate", 0, period=307)
+    timeline = compile_profile(profile(phase(306_720, off)), make_mat())
+    gap_ms = timeline.haptic_cues[0].begin_ms
+    playback, slow = Playback(timeline), Playback(timeline, cache=PeriodCache(0))
+    for t_ms in (gap_ms - 1, gap_ms + 16 * 307 + 1, gap_ms + 17 * 307 - 1):
+        assert playback.levels(t_ms) == slow.levels(t_ms)
+        assert playback.until_ms == slow.until_ms
+
+
 def test_levels_of_a_course_of_one_slope_are_the_same_with_the_cache() -> None:
     timeline = compile_profile(
         profile(phase(60_000, play("all", "wave", 30, period=2_000))), make_mat()

@@ -9,6 +9,7 @@ import pytest
 from firmware_ctl.cli.authoring import certificate_lines
 from firmware_ctl.cli.main import main
 from firmware_ctl.config import shipped
+from firmware_ctl.config.profile import read_profile
 from firmware_ctl.limits import resolve
 from firmware_ctl.timeline import report
 from firmware_ctl.timeline.catalogue import GoodEntry, read_entry
@@ -16,7 +17,7 @@ from firmware_ctl.timeline.folder import load_mat, read_catalogue
 from firmware_ctl.timeline.model import MotorCourse
 from firmware_ctl.timeline.report import ZoneProof, certify, explain
 from firmware_ctl.timeline.steps import Steps
-from firmware_ctl.timeline.supply import PeakCurrent
+from firmware_ctl.timeline.supply import Budget, PeakCurrent
 from tests.support.worlds_timeline import highest_duties
 
 MAT = load_mat(shipped.mat_file())
@@ -64,6 +65,16 @@ def test_explain_of_a_shipped_profile_gives_the_compiled_duties(name: str) -> No
     rows = explain(entry.profile, entry.budget, MAT)
     explained = [(row.phase, row.zone, row.duty_pct) for row in rows]
     assert explained == highest_duties(entry.profile, entry.timeline, MAT)
+
+
+def test_explain_shows_a_phase_of_a_group_once() -> None:
+    text = (
+        "title: T\nphases: [{repeat: 3, phases: [{name: a, for: 9s, play: {hips: 20%}}, rest: 1s]}]"
+    )
+    given_profile = read_profile(text.encode(), "p.yaml", MAT)
+    assert [(row.phase, row.zone) for row in explain(given_profile, Budget(), MAT)] == [
+        ("a", "hips")
+    ]
 
 
 def test_certify_of_a_session_with_many_cycles_draws_one_a_course(
