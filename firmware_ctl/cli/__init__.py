@@ -18,6 +18,7 @@ __all__ = [
     "main",
     "mistakes",
     "mock",
+    "mock_page",
     "parser",
     "parser_authors",
     "parser_clients",

@@ -3,6 +3,9 @@
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 
+HERE = ("127.0.0.1", 8043)
+"""Where `mock --web` serves the page, unless the person names another address."""
+
 Run = Callable[[Namespace], int]
 """Runs a command with its parsed arguments. Returns the exit code."""
 

@@ -35,6 +35,9 @@ EXTRAS: Final = {
         "Debian has no package of pyvcd, so choose .csv or .jsonl, or install firmware-ctl in a "
         "virtual environment",
     ),
+    "web": Extra(
+        "the page for phones needs tornado", "tornado>=6.2", "sudo apt install python3-tornado"
+    ),
 }
 
 
