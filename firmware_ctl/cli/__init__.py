@@ -22,6 +22,7 @@ __all__ = [
     "parser",
     "parser_authors",
     "parser_clients",
+    "parser_web",
     "profile_list",
     "run",
     "service",
@@ -36,4 +37,6 @@ __all__ = [
     "view_lines",
     "view_picture",
     "view_terminal",
+    "web",
+    "web_service",
 ]

@@ -3,7 +3,8 @@
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 
-HERE = ("127.0.0.1", 8043)
+WEB_PORT = 8043
+HERE = ("127.0.0.1", WEB_PORT)
 """Where `mock --web` serves the page, unless the person names another address."""
 
 Run = Callable[[Namespace], int]

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from firmware_ctl import __version__
-from firmware_ctl.cli import parser_authors, parser_clients
+from firmware_ctl.cli import parser_authors, parser_clients, parser_web
 from firmware_ctl.cli.arguments import (
     HERE,
     Run,
@@ -265,6 +265,8 @@ COMMANDS: Final = {
         "sudo off"),
     "service": _command("install or remove the systemd service", _service,
         "sudo service install"),
+    "web": _command("serve the page for phones, and pair phones with it", parser_web.add_web,
+        "sudo web enable"),
     "send": _command("send one line of the serial protocol", _C.add_send,
         "send select neck"),
 }  # fmt: skip
