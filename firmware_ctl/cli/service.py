@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 import firmware_ctl
 from firmware_ctl.config import paths, shipped
 from firmware_ctl.errors import FirmwareError
+from firmware_ctl.storage.files import atomic_write
 
 UNIT: Final = "firmware-ctl.service"
 UNIT_PATH: Final = f"/etc/systemd/system/{UNIT}"
