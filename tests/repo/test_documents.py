@@ -97,15 +97,15 @@ def test_report_begins_with_a_summary(path: Path) -> None:
 
 
 PLAIN = """
-absent answer author bad block bounded builder button cache caller calls check clock close collector columns
-context control core daemon device devices disk dropped edit end erm error explanation extra factory facts
-failed faulty field figures file files firmware flaw folder frame gone good gpio handler hardware header hello
-host hot idle injector job kept kernel key keyboard kind late led limits listener long loop machine mapping
-measured menu metrics model moment no node note nothing off options outcome pair parser pi picture pictures
-pin ping pins port ports progress pty rate reader ready reason received refused reload remote report resolved
-resume row running save saved scalar screen select sequence serial server service setup signals simulated
-socket stage stop stopper storage stream suspended synchronised systemd terminal told too under unknown
-voltage waker work
+absent answer author bad block builder button cache caller calls check clock close collector
+columns context core daemon device disk dropped edit end erm error explanation extra failed factory faulty field figures files firmware
+flaw folder formatter frame good gpio hardware header hello host hot idle injector job kept kernel key keyboard kind
+late led limits list listener long loop machine mapping measured menu model moment no node note off outcome past
+parser pi picture pin pins port ports progress pty reader ready reason received refused reload report resolved
+resume row running save saved scalar screen select sequence serial service setup signals simulated
+socket stage stop storage stream suspended synchronised systemd terminal too under unknown voltage waker
+work
+bounded control devices facts file gone handler metrics nothing options pair pictures ping rate remote server stopper told
 """
 """Words of class names that mean what they mean everywhere, and stand in no glossary."""
 
