@@ -24,7 +24,7 @@ from firmware_ctl.daemon import links
 from firmware_ctl.daemon.daemon import Daemon, make_daemon
 from firmware_ctl.daemon.interfaces import Log, Watcher
 from firmware_ctl.daemon.poller import SelectPoller, Waker
-from firmware_ctl.errors import CallerError, DeviceError
+from firmware_ctl.errors import CallerError, DeviceError, ErrorLine
 from firmware_ctl.limits import SLICE_WAIT_MS
 from firmware_ctl.protocol.connection import Connection, event
 from firmware_ctl.session.events import Close, Notice, Select, Start, Wake
@@ -212,7 +212,7 @@ def _run(
         hardware, board, factory = simulated(mat, poller.now_ms, waker)
         switch, inhibited = assembly.verify_deadman(trial, log)
         if inhibited:
-            log(inhibited)
+            log(ErrorLine(inhibited))
         session = Session(mat, profiles.catalogue, args.speed, storage.ledger.spent, inhibited)
         path = args.socket or paths.mock_socket(make=True)
         watchers: list[Watcher] = []

@@ -30,8 +30,6 @@ FILES: Final = {
 """Path of each installed file, and its name in the shipped folder `systemd`."""
 
 PACKAGED_UNIT: Final = "/lib/systemd/system/firmware-ctl.service"
-PACKAGED_AT: Final = "/usr/lib/python3/dist-packages/firmware_ctl"
-"""Where the Debian package has the unit and this program."""
 
 UDEV: Final = (
     ("udevadm", "control", "--reload"),
@@ -82,7 +80,7 @@ class ServiceHost(NamedTuple):
     @property
     def is_packaged(self) -> bool:
         """Whether this program and its unit come from the Debian package."""
-        return self.package == PACKAGED_AT and os.path.exists(self.path(PACKAGED_UNIT))
+        return self.package == paths.PACKAGED_AT and os.path.exists(self.path(PACKAGED_UNIT))
 
     def files(self) -> dict[str, str]:
         """Path and text of each file to install."""

@@ -17,6 +17,8 @@ SERVICE_STATE: Final = "/var/lib/firmware-ctl"
 SERVICE_WEB_STATE: Final = "/var/lib/firmware-ctl-web"
 """The folder of the devices that are paired with the page for phones."""
 SERVICE_SOCKET: Final = "/run/firmware-ctl/control.sock"
+PACKAGED_AT: Final = "/usr/lib/python3/dist-packages/firmware_ctl"
+"""Where the Debian package has this program."""
 SHARED_MEMORY: Final = "/dev/shm"
 """A file system in memory, so that a write never waits for a disk."""
 
@@ -96,9 +98,11 @@ def mock_link(socket_path: str) -> str:
 
 
 def linked_mock_sockets() -> list[str]:
-    """The sockets that the links of `mock_link` lead to. Empty without a folder to trust.
+    """The sockets that the links of `mock_link` lead to, also those of mocks that have ended. Empty
+    without a folder to trust.
 
-    A link's own path may be too long for a socket, which has at most 107 bytes.
+    A link's own path may be too long for a socket, which has at most 107 bytes. No socket is looked
+    at here: its file system may hang, and the caller has other daemons to stop.
     """
     try:
         stem = mock_socket().removesuffix(".sock") + "-"
@@ -111,7 +115,7 @@ def linked_mock_sockets() -> list[str]:
         if link.startswith(stem):
             with suppress(OSError):  # of a mock that has just ended
                 targets.append(os.readlink(link))
-    return sorted(filter(os.path.exists, targets))
+    return sorted(targets)
 
 
 def daemon_may_run() -> bool:

@@ -104,7 +104,7 @@ late led limits list listener long loop machine mapping measured menu model mome
 parser pi picture pin pins port ports progress pty reader ready reason received refused reload report resolved
 resume row running save saved scalar screen select sequence serial service setup signals simulated
 socket stage stop storage stream suspended synchronised systemd terminal too under unknown voltage waker
-work
+warning work
 bounded control devices facts file gone handler metrics nothing options pair pictures ping rate remote server stopper told
 """
 """Words of class names that mean what they mean everywhere, and stand in no glossary."""
