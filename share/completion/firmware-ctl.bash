@@ -1,10 +1,10 @@
 # Made by docs/make_completion.py with shtab, https://github.com/tqdm/shtab
 
-_shtab_firmware_ctl_subparsers=(run mock play check profiles explain simulate new wiring setup doctor schema start stop pause resume select trim try status limits history off service send completion)
+_shtab_firmware_ctl_subparsers=(run mock play check profiles explain simulate new wiring setup doctor schema start stop pause resume select trim try status limits history off service web send completion)
 
 _shtab_firmware_ctl_run_option_strings=(-h --help --mat --profiles --state --socket --port --trace)
-_shtab_firmware_ctl_mock_option_strings=(-h --help --mat --profiles --state --socket --port --trace --link --listen --speed --no-view --inject)
-_shtab_firmware_ctl_play_option_strings=(-h --help --mat --profiles --state --socket --port --trace --link --listen --speed --no-view --inject)
+_shtab_firmware_ctl_mock_option_strings=(-h --help --mat --profiles --state --socket --port --trace --link --listen --web --speed --no-view --inject)
+_shtab_firmware_ctl_play_option_strings=(-h --help --mat --profiles --state --socket --port --trace --link --listen --web --speed --no-view --inject)
 _shtab_firmware_ctl_check_option_strings=(-h --help --mat --json -v --verbose)
 _shtab_firmware_ctl_profiles_option_strings=(-h --help --mat --profiles --json --socket --port)
 _shtab_firmware_ctl_explain_option_strings=(-h --help --mat --profiles --json --socket --port)
@@ -26,6 +26,7 @@ _shtab_firmware_ctl_limits_option_strings=(-h --help --json --socket --port)
 _shtab_firmware_ctl_history_option_strings=(-h --help --last --state --json)
 _shtab_firmware_ctl_off_option_strings=(-h --help --mat --state --socket)
 _shtab_firmware_ctl_service_option_strings=(-h --help)
+_shtab_firmware_ctl_web_option_strings=(-h --help --socket --listen --name --mat --profiles --state)
 _shtab_firmware_ctl_send_option_strings=(-h --help --socket --port)
 _shtab_firmware_ctl_completion_option_strings=(-h --help)
 _shtab_firmware_ctl_option_strings=(-h --help --version)
@@ -100,6 +101,11 @@ _shtab_firmware_ctl_history___state_COMPGEN=_shtab_compgen_dirs
 _shtab_firmware_ctl_off___mat_COMPGEN=_shtab_compgen_files
 _shtab_firmware_ctl_off___state_COMPGEN=_shtab_compgen_dirs
 _shtab_firmware_ctl_off___socket_COMPGEN=_shtab_compgen_files
+_shtab_firmware_ctl_web___socket_COMPGEN=_shtab_compgen_files
+_shtab_firmware_ctl_web___name_COMPGEN=_firmware_ctl_names
+_shtab_firmware_ctl_web___mat_COMPGEN=_shtab_compgen_files
+_shtab_firmware_ctl_web___profiles_COMPGEN=_shtab_compgen_dirs
+_shtab_firmware_ctl_web___state_COMPGEN=_shtab_compgen_dirs
 _shtab_firmware_ctl_send___socket_COMPGEN=_shtab_compgen_files
 _shtab_firmware_ctl_send___port_COMPGEN=_shtab_compgen_files
 
@@ -108,18 +114,21 @@ _shtab_firmware_ctl_play___inject_choices=(hang gil error late pin rail rail-stu
 _shtab_firmware_ctl_schema_pos_0_choices=(profile mat)
 _shtab_firmware_ctl_try_pos_1_choices=(steady pulse wave alternate travel shuffle tap breathe keyframes)
 _shtab_firmware_ctl_service_pos_0_choices=(install uninstall)
+_shtab_firmware_ctl_web_pos_0_choices=(enable disable pair devices revoke)
 _shtab_firmware_ctl_completion_pos_0_choices=(bash zsh fish)
-_shtab_firmware_ctl_pos_0_choices=(run mock play check profiles explain simulate new wiring setup doctor schema start stop pause resume select trim try status limits history off service send completion)
+_shtab_firmware_ctl_pos_0_choices=(run mock play check profiles explain simulate new wiring setup doctor schema start stop pause resume select trim try status limits history off service web send completion)
 
 _shtab_firmware_ctl_run__h_nargs=0
 _shtab_firmware_ctl_run___help_nargs=0
 _shtab_firmware_ctl_mock_pos_0_nargs='*'
 _shtab_firmware_ctl_mock__h_nargs=0
 _shtab_firmware_ctl_mock___help_nargs=0
+_shtab_firmware_ctl_mock___web_nargs='?'
 _shtab_firmware_ctl_mock___no_view_nargs=0
 _shtab_firmware_ctl_play_pos_0_nargs=1
 _shtab_firmware_ctl_play__h_nargs=0
 _shtab_firmware_ctl_play___help_nargs=0
+_shtab_firmware_ctl_play___web_nargs='?'
 _shtab_firmware_ctl_play___no_view_nargs=0
 _shtab_firmware_ctl_check_pos_0_nargs='*'
 _shtab_firmware_ctl_check__h_nargs=0
@@ -182,6 +191,8 @@ _shtab_firmware_ctl_off__h_nargs=0
 _shtab_firmware_ctl_off___help_nargs=0
 _shtab_firmware_ctl_service__h_nargs=0
 _shtab_firmware_ctl_service___help_nargs=0
+_shtab_firmware_ctl_web__h_nargs=0
+_shtab_firmware_ctl_web___help_nargs=0
 _shtab_firmware_ctl_send_pos_0_nargs=+
 _shtab_firmware_ctl_send__h_nargs=0
 _shtab_firmware_ctl_send___help_nargs=0

@@ -30,6 +30,7 @@ _shtab_firmware_ctl_commands() {
     stop:'turn all motors off, on the service and on every mock of yours'
     trim:'scale every level, 10 to 100 percent'
     try:'play one line for 10 s, before you write it into a profile'
+    web:'serve the page for phones, and pair phones with it'
     wiring:'test the motors one by one'
   )
   _describe 'firmware-ctl commands' _commands
@@ -114,6 +115,7 @@ _shtab_firmware_ctl_mock_options=(
   "--trace[log motor changes, one per line]:FILE.jsonl:_files"
   "--link[symbolic link to the serial port]:PATH:_files"
   "--listen[serve the protocol over TCP as well]:HOST:PORT:"
+  "--web[serve the page for phones as well (default\: 127.0.0.1\:8043, or a free port)]:HOST:PORT:"
   "--speed[run sessions X times as fast]:X:"
   "--no-view[print plain log lines instead of the live view]"
   "--inject[for tests only\: simulate a fault one second into the first session\: hang, gil, error, late, pin, rail, rail-stuck, disk or disk-full]:FAULT:(hang gil error late pin rail rail-stuck disk disk-full)"
@@ -163,6 +165,7 @@ _shtab_firmware_ctl_play_options=(
   "--trace[log motor changes, one per line]:FILE.jsonl:_files"
   "--link[symbolic link to the serial port]:PATH:_files"
   "--listen[serve the protocol over TCP as well]:HOST:PORT:"
+  "--web[serve the page for phones as well (default\: 127.0.0.1\:8043, or a free port)]:HOST:PORT:"
   "--speed[run sessions X times as fast]:X:"
   "--no-view[print plain log lines instead of the live view]"
   "--inject[for tests only\: simulate a fault one second into the first session\: hang, gil, error, late, pin, rail, rail-stuck, disk or disk-full]:FAULT:(hang gil error late pin rail rail-stuck disk disk-full)"
@@ -322,6 +325,21 @@ _shtab_firmware_ctl_try_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_firmware_ctl_try_defaults_added=0
 
+_shtab_firmware_ctl_web_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--socket[control socket]:PATH:_files"
+  "--listen[where to serve the page (default\: port 8043 of every address)]:HOST:PORT:"
+  "*--name[a host name by which browsers may ask for the page, beside addresses, localhost and names in .local\; repeatable]:NAME:_firmware_ctl_names"
+  "--mat[mat file (default\: \/etc\/firmware-ctl\/mat.yaml, or the built-in one)]:FILE:_files"
+  "--profiles[read profiles from this folder only]:DIR:_files -/"
+  "--state[folder of the paired devices]:DIR:_files -/"
+  ":enable, disable, pair, devices, revoke:(enable disable pair devices revoke)"
+  ":for revoke\: a device of \`devices\`, or \`all\`:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_firmware_ctl_web_defaults_added=0
+
 _shtab_firmware_ctl_wiring_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--calibrate[measure the start and hold duty of each motor of the zone and save them in the mat file]:ZONE:"
@@ -377,6 +395,7 @@ _shtab_firmware_ctl() {
         stop) _arguments -C -s $_shtab_firmware_ctl_stop_options ;;
         trim) _arguments -C -s $_shtab_firmware_ctl_trim_options ;;
         try) _arguments -C -s $_shtab_firmware_ctl_try_options ;;
+        web) _arguments -C -s $_shtab_firmware_ctl_web_options ;;
         wiring) _arguments -C -s $_shtab_firmware_ctl_wiring_options ;;
       esac
   esac

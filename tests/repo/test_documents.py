@@ -105,6 +105,7 @@ parser pi picture pin pins port ports progress pty reader ready reason received 
 resume row running save saved scalar screen select sequence serial service setup signals simulated
 socket stage stop storage stream suspended synchronised systemd terminal too under unknown voltage waker
 warning work
+bounded control devices facts file gone handler metrics nothing options pair pictures ping rate remote server stopper told
 """
 """Words of class names that mean what they mean everywhere, and stand in no glossary."""
 
