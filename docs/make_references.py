@@ -33,6 +33,7 @@ from firmware_ctl.config.quantities import in_units
 from firmware_ctl.config.schema import schema
 from firmware_ctl.protocol.commands import COMMANDS
 from firmware_ctl.protocol.connection import END_REASONS, ERROR_CODES, FAULT_CODES
+from firmware_ctl.remote.web.paths import PATHS
 from firmware_ctl.timeline.folder import load_mat, read_catalogue
 from firmware_ctl.timeline.haptics import GAPS
 
@@ -332,7 +333,13 @@ def tables() -> dict[tuple[str, str], str]:
         ("commands.md", "options"): options(),
         ("json.md", "shapes"): shapes(),
         ("safety.md", "numbers"): numbers(),
+        ("web.md", "paths"): web_paths(),
     }
+
+
+def web_paths() -> str:
+    rows = ((f"`{path.method} {path.path}`", path.who, path.about) for path in PATHS)
+    return table(("request", "who may", "answer"), rows)
 
 
 def filled(text: str, name: str, content: str) -> str:

@@ -1,4 +1,5 @@
-"""The error types, by their cause: the author of a file, the caller, or a device.
+"""The error types, by their cause: the author of a file, the caller, or a device; and what the log
+marks.
 
 Every message is a sentence on which a person can act. This module never knows where it is shown.
 """
@@ -18,6 +19,18 @@ def printable(text: str) -> str:
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
+
+
+class WarningLine(str):
+    """A line of the log about something that a person should look after."""
+
+    __slots__ = ()
+
+
+class ErrorLine(str):
+    """A line of the log that says why no session can play, or why one has ended."""
+
+    __slots__ = ()
 
 
 class FirmwareError(Exception):

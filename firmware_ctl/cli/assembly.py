@@ -21,6 +21,7 @@ from firmware_ctl.daemon.daemon import Daemon
 from firmware_ctl.daemon.interfaces import Deadman, Job, Log, Watcher
 from firmware_ctl.daemon.latch import NoDeadman
 from firmware_ctl.daemon.poller import Signals, Waker
+from firmware_ctl.errors import WarningLine
 from firmware_ctl.hardware import deadman
 from firmware_ctl.session.events import ClockSynchronised, Close
 from firmware_ctl.storage.flight_recorder import FlightRecorder
@@ -61,7 +62,7 @@ class Profiles:
         self.own = [profile_name(file) for file in files]
         self.catalogue = read_catalogue(self._sources, mat)
         for entry in self.catalogue.bad:
-            log(entry.error.summary())
+            log(WarningLine(entry.error.summary()))
 
     def read(self, done: Callable[[Catalogue | str], None]) -> Job:
         from firmware_ctl.daemon.profile_reader import Reader
@@ -83,7 +84,7 @@ def verify_deadman(trial: deadman.DeadmanTrial | None, log: Log) -> tuple[Deadma
     Returns the dead-man, and why no session may start. The reason is empty if sessions may start.
     """
     if trial is None:
-        log("there is no dead-man on this system: a daemon that hangs is not ended")
+        log(WarningLine("there is no dead-man on this system: a daemon that hangs is not ended"))
         return NoDeadman(), ""
     if reason := trial.verify():
         return NoDeadman(), f"the dead-man could not be tested: {reason}; no session can start"

@@ -6,7 +6,7 @@ import socket
 import stat
 import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from errno import ENOTTY
 from functools import partial
@@ -311,10 +311,37 @@ def _refuse_another(client: Client, final: str) -> None:
             raise RefusedError(f"{running} is running already; stop it first to start {name}")
 
 
-def stop(args: argparse.Namespace) -> int:
-    """Stops every daemon that is found, each in a thread, so that one that hangs delays no other.
+STOP_WITHIN_S: Final = 12.0
+"""How long `stop` waits for its daemons: enough to wait for a place in a queue, then for an answer.
+A file system that hangs would hold up a connection for ever."""
 
-    A daemon for which no thread can be started is stopped by this one: a stop needs nothing.
+
+def run_side_by_side(calls: Iterable[Callable[[], object]], within_s: float) -> int:
+    """Makes each call in a thread, and returns how many have not ended in time.
+
+    A call for which no thread can be started is made by this one: a stop needs nothing.
+    """
+    threads, without_thread = [], []
+    for call in calls:
+        # A daemon thread, because the program must be able to end while a call hangs.
+        thread = Thread(target=call, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            without_thread.append(call)
+        else:
+            threads.append(thread)
+    for call in without_thread:
+        call()
+    until_s = monotonic() + within_s
+    for thread in threads:
+        thread.join(max(0, until_s - monotonic()))
+    return sum(thread.is_alive() for thread in threads)
+
+
+def stop(args: argparse.Namespace) -> int:
+    """Stops every daemon that is found, side by side, so that one that hangs delays no other.
+
     Exit code 0: every daemon that runs has stopped. 3: none runs, or one gave no answer.
     """
     openers = _openers(args)
@@ -336,19 +363,9 @@ def stop(args: argparse.Namespace) -> int:
         except Exception as error:  # reported below, after every daemon was asked to stop
             failures.append(error)
 
-    threads, without_thread = [], []
-    for connect in openers:
-        thread = Thread(target=stop_one, args=(connect,))
-        try:
-            thread.start()
-        except RuntimeError:
-            without_thread.append(connect)
-        else:
-            threads.append(thread)
-    for connect in without_thread:
-        stop_one(connect)
-    for thread in threads:
-        thread.join()
+    late = run_side_by_side([partial(stop_one, connect) for connect in openers], STOP_WITHIN_S)
+    if late:
+        failures.append(NoDaemonError(f"a daemon did not answer within {STOP_WITHIN_S:.0f} s"))
     if stopped:
         print("\n".join(f"{where}: all motors are off" for where in stopped))
     if failures:
@@ -357,64 +374,6 @@ def stop(args: argparse.Namespace) -> int:
     if not stopped:
         raise absent[0] if len(openers) == 1 else NoDaemonError(NOTHING_TO_STOP)
     return 0
-
-
-def all_low(args: argparse.Namespace) -> int:
-    """`off`: stops the daemon or kills it, then drives every motor pin low.
-
-    Exit code 0: all pins are low, or there are none because a mock runs on a machine without pins.
-    1: it names each pin that it could not drive.
-    """
-    from firmware_ctl.hardware import emergency_off
-
-    first = args.socket or paths.SERVICE_SOCKET
-    idle, sentence, is_known = emergency_off.stop_daemon(first)
-    has_socket = os.path.exists(first)
-    lines = [f"the daemon (process {idle}) is stopped; all motors are off" if idle else sentence]
-    stopped = [idle] if idle else []
-    for path in [] if args.socket else _mock_sockets():
-        has_socket = True
-        mock, sentence, is_mock_known = emergency_off.stop_daemon(path)
-        is_known &= is_mock_known
-        lines.append(
-            f"the mock (process {mock}) is stopped; all motors are off" if mock else sentence
-        )
-        stopped += [mock] if mock else []
-    if stopped:
-        lines = [line for line in lines if not line.startswith(emergency_off.ABSENT)]
-    # Loading this takes long, so the daemon is stopped first.
-    from firmware_ctl.timeline.folder import load_mat
-
-    chip, pins = "", list[int]()
-    try:
-        chip, pins = emergency_off.read_lines(args.state or paths.SERVICE_STATE)
-    except (OSError, ValueError) as error:
-        lines.append(str(error))
-    try:
-        pins += load_mat(args.mat).power_pins
-    except FirmwareError as error:
-        lines.append(str(error))
-    chip = chip or emergency_off.find_chip()
-    if chip:
-        failed, more = emergency_off.drive_low(chip, pins, idle)
-        lines += [*more, *emergency_off.describe(pins, failed)]
-    else:
-        why = "no GPIO chip of a Pi can be opened here"
-        failed = {} if has_socket else dict.fromkeys(pins, why)
-        lines += emergency_off.describe([], failed)
-        if not (failed or stopped):
-            lines.append(f"{why}, so there are no pins to drive")
-    for line in lines:
-        print(printable(f"firmware-ctl: {line}"))
-    return 1 if failed or not pins or not is_known else 0
-
-
-def _mock_sockets() -> list[str]:
-    """The sockets of the user's mocks."""
-    with suppress(DeviceError):  # another user owns the folder, so no mock of this user is there
-        if os.path.exists(paths.mock_socket()):
-            return [paths.mock_socket(), *paths.linked_mock_sockets()]
-    return paths.linked_mock_sockets()
 
 
 def send(args: argparse.Namespace) -> int:

@@ -57,6 +57,12 @@ OF_COMMAND: Final[Mapping[str, Mapping[int, str]]] = {
     "history": {0: "done", 2: "the state folder cannot be read"},
     "off": {0: "every pin is low, or there is none", 1: "a pin could not be driven low"},
     "service": {0: "done", 1: "a step has failed"},
+    "web": {
+        0: "done, or ended by a signal",
+        1: "a step of `enable` or `disable` has failed",
+        2: "could not run: no tornado, a busy port",
+        3: "no page runs, or this user may not manage it",
+    },
     "send": _CLIENT,
     "completion": {0: "done"},
 }

@@ -56,7 +56,7 @@ def explain(args: argparse.Namespace) -> int:
 
 def _explain_by_daemon(args: argparse.Namespace) -> Explanation:
     from firmware_ctl.cli.client import find, refuse, sendable
-    from firmware_ctl.protocol.connection import parse_fields
+    from firmware_ctl.protocol.answers import parse_fields
 
     with find(args) as client:
         *data, final = client.ask(sendable(f"explain {args.profile}"))

@@ -4,7 +4,8 @@ import sys
 from collections.abc import Callable
 from errno import EAGAIN, EMFILE, ENFILE, ENOMEM
 
-from firmware_ctl.errors import AuthorError, FirmwareError
+from firmware_ctl.cli.journal import is_journal, prefix
+from firmware_ctl.errors import AuthorError, ErrorLine, FirmwareError
 
 
 def guarded(command: Callable[[], int]) -> int:
@@ -16,7 +17,7 @@ def guarded(command: Callable[[], int]) -> int:
 
         print_mistakes([error], checked=1)
     except FirmwareError as error:
-        print(f"firmware-ctl: {error}", file=sys.stderr)
+        _report(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -24,8 +25,13 @@ def guarded(command: Callable[[], int]) -> int:
         sentence = _exhausted(error)
         if not sentence:
             raise
-        print(f"firmware-ctl: {sentence}", file=sys.stderr)
+        _report(sentence)
     return 2
+
+
+def _report(sentence: str) -> None:
+    line = ErrorLine(f"firmware-ctl: {sentence}")
+    print(f"{prefix(line) if is_journal(2) else ''}{line}", file=sys.stderr)
 
 
 def _exhausted(error: Exception) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from firmware_ctl.cli.journal import is_journal, prefix
 from firmware_ctl.errors import printable
 
 _BYTES_MAX: Final = 4000
@@ -23,10 +24,11 @@ _BYTES_MAX: Final = 4000
 def open_log() -> Callable[[str], None]:
     """Opens the log. Call it once, at the start: later no descriptor may be free."""
     write = _writer()
+    has_priorities = is_journal(1)
 
     def log(line: str) -> None:
         with suppress(OSError):
-            write(as_bytes(line))
+            write((prefix(line).encode() if has_priorities else b"") + as_bytes(line))
 
     return log
 

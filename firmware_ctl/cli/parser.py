@@ -10,8 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from firmware_ctl import __version__
-from firmware_ctl.cli import exit_codes, parser_authors, parser_clients
+from firmware_ctl.cli import exit_codes, parser_authors, parser_clients, parser_web
 from firmware_ctl.cli.arguments import (
+    HERE,
     Run,
     add_daemon,
     add_json,
@@ -78,6 +79,14 @@ def _add_mock(parser: ArgumentParser) -> Run:
     parser.add_argument("--link", metavar="PATH", help="symbolic link to the serial port")
     parser.add_argument(
         "--listen", metavar="HOST:PORT", type=host_port, help="serve the protocol over TCP as well"
+    )
+    parser.add_argument(
+        "--web",
+        metavar="HOST:PORT",
+        nargs="?",
+        type=host_port,
+        const=HERE,
+        help="serve the page for phones as well (default: 127.0.0.1:8043, or a free port)",
     )
     parser.add_argument(
         "--speed", metavar="X", type=speed, default=1.0, help="run sessions X times as fast"
@@ -292,6 +301,8 @@ COMMANDS: Final = {
         "sudo off"),
     "service": _command("install or remove the systemd service", _service,
         "sudo service install"),
+    "web": _command("serve the page for phones, and pair phones with it", parser_web.add_web,
+        "sudo web enable"),
     "send": _command("send one line of the serial protocol", _C.add_send,
         "send select neck"),
     "completion": _command("print the shell's completion of this command", _completion,
@@ -300,12 +311,12 @@ COMMANDS: Final = {
 
 
 def make_parser(width: int | None = None, only: str | None = None) -> ArgumentParser:
-    """Makes the parser of the whole command line.
+    """Makes the parser of the command line.
 
     `width`: columns of help; None: the terminal's. A fixed width saves time: to find the width of
     the terminal argparse imports `shutil`, which loads three compressors, even if it prints no
-    help. `only`: the one command that gets its arguments, or another word for none, which saves
-    half of the time. None: every command gets its arguments.
+    help. `only`: the one command to accept, which takes a tenth of the time of all of them, or
+    another word for all names without their arguments. None: all commands.
     """
     formatter = partial(RawDescriptionHelpFormatter, width=width)
     parser = Parser(
@@ -319,7 +330,8 @@ def make_parser(width: int | None = None, only: str | None = None) -> ArgumentPa
     subparsers = parser.add_subparsers(
         prog="firmware-ctl", title="commands", metavar="COMMAND", required=True
     )
-    for name, (about, add_arguments, example) in COMMANDS.items():
+    for name in (only,) if only in COMMANDS else COMMANDS:
+        about, add_arguments, example = COMMANDS[name]
         if only not in (None, name):
             subparsers.add_parser(name, help=about, add_help=False)
             continue

@@ -142,8 +142,8 @@ def add_import(parser: ArgumentParser) -> Run:
 
 def add_edit(parser: ArgumentParser) -> Run:
     parser.description = (
-        "Watch a profile, and after each save show its picture, or its mistakes by line. It opens "
-        "no editor: keep yours open beside it. Ctrl-C ends it."
+        "watch a profile, and after each save show its picture, or its mistakes by line; it opens "
+        "no editor: keep yours open beside it, and end this by Ctrl-C"
     )
     parser.add_argument("profile", metavar="PROFILE", help="a name or a file")
     add_mat(parser)

@@ -176,8 +176,8 @@ def add_off(parser: ArgumentParser) -> Run:
     add_socket(parser)
 
     def run(args: Namespace) -> int:
-        from firmware_ctl.cli import client
+        from firmware_ctl.cli import off
 
-        return client.all_low(args)
+        return off.all_low(args)
 
     return run

@@ -15,6 +15,7 @@ from firmware_ctl.config import paths
 from firmware_ctl.daemon.daemon import make_daemon
 from firmware_ctl.daemon.links import try_serial
 from firmware_ctl.daemon.poller import SelectPoller, Waker
+from firmware_ctl.errors import ErrorLine
 from firmware_ctl.hardware import deadman, pin_guard
 from firmware_ctl.hardware.pi import Pi
 from firmware_ctl.hardware.systemd import Systemd
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         switch, inhibited = assembly.verify_deadman(trial, log)
         inhibited = inhibited or systemd.start_inhibited_because
         if inhibited:
-            log(inhibited)
+            log(ErrorLine(inhibited))
         session = Session(mat, profiles.catalogue, 1.0, storage.ledger.spent, inhibited)
         recorder = storage.record(session)
         daemon = make_daemon(

@@ -4,7 +4,7 @@ import argparse
 
 from firmware_ctl.cli.client import find, refuse
 from firmware_ctl.config.quantities import clock
-from firmware_ctl.protocol.connection import parse_fields
+from firmware_ctl.protocol.answers import parse_fields
 
 
 def limits(args: argparse.Namespace) -> int:

@@ -21,10 +21,14 @@ from firmware_ctl.commissioning.progress import (
     DONE,
     FAILED,
     OPEN,
+    SAFETY,
     SKIPPED,
+    STOPS,
     UNFINISHED,
+    WIRING,
     Progress,
     only_setup,
+    progress_file,
 )
 from firmware_ctl.commissioning.runner import BuilderError, Context, Outcome
 from firmware_ctl.commissioning.terminal import DOWN, UP, ask_key, print_lines, wait_for_enter
@@ -44,12 +48,7 @@ from firmware_ctl.timeline.folder import load_mat
 
 MAT_FILE: Final = "mat file"
 DOCTOR: Final = "doctor"
-WIRING: Final = "wiring"
 FIRST_SESSION: Final = "first session"
-STOPS: Final = ("stop switch", "start button")
-"""The steps that check what stops the mat."""
-SAFETY: Final = (*STOPS, WIRING)
-"""The checks that must have a result before someone lies down, or be skipped on purpose."""
 DIGITS: Final = "1234567890"
 """The keys that go to a step: 0 goes to the tenth."""
 
@@ -88,7 +87,7 @@ def _open_progress(context: Context, stack: ExitStack) -> Progress:
     try:
         os.makedirs(folder, exist_ok=True)
         stack.enter_context(only_setup(folder))
-        return Progress(os.path.join(folder, "setup"))
+        return Progress(progress_file(folder))
     except OSError as error:
         is_forbidden = isinstance(error, PermissionError) and not context.is_mock
         hint = "try it with sudo, or name" if is_forbidden else "name"

@@ -14,9 +14,11 @@ from typing import Final, NamedTuple, Protocol
 from firmware_ctl.commissioning.runner import BuilderError, Context, Outcome
 from firmware_ctl.commissioning.terminal import Terminal
 from firmware_ctl.config import paths, shipped
-from firmware_ctl.protocol.connection import parse_fields
+from firmware_ctl.protocol.answers import parse_fields
 
 FIRST_PROFILE: Final = "first-time"
+LEASE_S: Final = 5
+"""`follow_session` asks every half second, so this never ends a session that is watched."""
 MOCK_SPEED: Final = "20"
 """A mock plays the four minutes of the first session in twelve seconds."""
 
@@ -51,6 +53,8 @@ def play_first_session(commands: Commands, context: Context) -> Outcome:
         # Only now: nobody should lie down for a session that cannot be played.
         terminal.show(_instructions(context.is_mock), "")
         client.ask("events on")
+        # If setup is killed, its session must not play on without anybody who watches it.
+        client.ask(f"lease {LEASE_S}")
         outcome, line = follow_session(client, terminal, context.is_mock)
         terminal.show((line,), "")
     return outcome
@@ -95,6 +99,9 @@ def follow_session(client: Client, terminal: Terminal, is_mock: bool) -> tuple[O
         if key == "q":
             return Outcome.NOT_DONE, "No session was started."
         if key in (" ", "p") if is_mock else key == " ":
+            # A key that is held down since before the question must not start a motor.
+            if terminal.is_held(key):
+                continue
             last_line = client.ask("start" if key == " " else "press")[-1]
             if last_line.startswith("err"):
                 terminal.show((last_line.split(" ", 2)[2],), "")

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from itertools import count
 from typing import Final
 
 from firmware_ctl.commissioning.calibration import KeptDuties, MeasuredDuties
@@ -32,6 +33,8 @@ class KeptValues:
         self.path = f"{os.path.realpath(mat_file)}.{ending}"
         self.motors: dict[str, KeptDuties] = {}
         """Name of a motor → its values."""
+        self._is_unreadable = False
+        """The file holds something else, which is moved aside before the next write."""
         with suppress(FileNotFoundError):
             try:
                 with open(open_regular(self.path, os.O_RDONLY), "rb") as file:
@@ -39,6 +42,7 @@ class KeptValues:
             except _UNREADABLE as error:
                 if isinstance(error, FileNotFoundError):
                     raise
+                self._is_unreadable = True
                 print_lines(f"{self.path} cannot be read; the values in it are not offered.")
 
     def keep(self, mat: Mat, measured: Mapping[str, MeasuredDuties], now: str) -> None:
@@ -81,11 +85,25 @@ class KeptValues:
             with suppress(FileNotFoundError):
                 os.unlink(self.path)
             return
+        if self._is_unreadable:
+            self._move_aside()
         fields = {
             name: {**kept.duties._asdict(), "pin": kept.pin, "measured_at": kept.measured_at}
             for name, kept in motors.items()
         }
         atomic_write(self.path, f"{json.dumps(fields, indent=2)}\n".encode())
+
+    def _move_aside(self) -> None:
+        """Gives the unreadable file another name: a person may still find its values in it."""
+        aside = next(
+            path
+            for path in (f"{self.path}.unreadable{number or ''}" for number in count())
+            if not os.path.lexists(path)
+        )
+        with suppress(FileNotFoundError):  # somebody has removed it meanwhile
+            os.rename(self.path, aside)
+            print_lines(f"What could not be read is kept in {aside}.")
+        self._is_unreadable = False
 
 
 def _read(data: bytes) -> dict[str, KeptDuties]:

@@ -5,7 +5,7 @@ It knows words, names and the pins that a step has checked. It never knows how a
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -20,6 +20,12 @@ UNFINISHED: Final = "unfinished"
 """A check was begun and left without a result: what the person has seen until then is not known."""
 OPEN: Final = ""
 """The step was never done, or it has checked other pins than those of today's mat file."""
+
+WIRING: Final = "wiring"
+STOPS: Final = ("stop switch", "start button")
+"""The steps that check what stops the mat."""
+SAFETY: Final = (*STOPS, WIRING)
+"""The checks that must have a result before someone lies down, or be skipped on purpose."""
 
 
 @contextmanager
@@ -56,17 +62,8 @@ class Progress:
         """Raises OSError if the file cannot be read, or cannot be written: a check that fails
         would be forgotten."""
         self._path = path
-        self._endings: dict[str, tuple[str, str]] = {}
+        self._endings = _read(path)
         """Name of a step → its word, and what was checked."""
-        with suppress(FileNotFoundError):
-            fd = open_regular(path, os.O_RDONLY)
-            with open(fd, encoding="utf-8", errors="replace") as file:
-                lines = file.read().splitlines()
-            for line in lines:
-                word, _, rest = line.partition(" ")
-                name, _, checked = rest.partition(": ")
-                if word in (DONE, SKIPPED, FAILED, UNFINISHED):
-                    self._endings[name] = word, checked
         self._write()
 
     def word(self, name: str, checks: str = "") -> str:
@@ -91,3 +88,40 @@ class Progress:
             for name, (word, checked) in self._endings.items()
         ]
         atomic_write(self._path, "".join(lines).encode())
+
+
+def progress_file(state_folder: str) -> str:
+    return os.path.join(state_folder, "setup")
+
+
+def require_no_failed_check(state_folder: str, names: Collection[str]) -> None:
+    """Raises BuilderError if a check of a setup in this folder has failed, or was left without a
+    result. A check that was never begun is no reason: whoever runs no setup has checks of their
+    own."""
+    path = progress_file(state_folder)
+    try:
+        endings = _read(path)
+    except OSError as error:
+        raise BuilderError(f"{path} cannot be read: {error.strerror}") from None
+    bad = [name for name in names if endings.get(name, ("", ""))[0] in (FAILED, UNFINISHED)]
+    if bad:
+        raise BuilderError(
+            f"nobody may lie on the mat: {' and '.join(bad)} failed in `setup`, or has no result. "
+            "Fix the cause, and do that step of `setup` again first"
+        )
+
+
+def _read(path: str) -> dict[str, tuple[str, str]]:
+    """Name of a step → its word, and what was checked. Raises OSError if the file cannot be read;
+    a missing file is an empty one."""
+    endings: dict[str, tuple[str, str]] = {}
+    with suppress(FileNotFoundError):
+        fd = open_regular(path, os.O_RDONLY)
+        with open(fd, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+        for line in lines:
+            word, _, rest = line.partition(" ")
+            name, _, checked = rest.partition(": ")
+            if word in (DONE, SKIPPED, FAILED, UNFINISHED):
+                endings[name] = word, checked
+    return endings

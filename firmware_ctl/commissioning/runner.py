@@ -8,14 +8,18 @@ low if the child is killed. The module knows pins and processes. It never knows 
 import os
 import signal
 import sys
-import termios
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from enum import IntEnum
 from typing import Final, NamedTuple
 
 from firmware_ctl.commissioning.procedure import Key, Procedure, Questions, Result
-from firmware_ctl.commissioning.terminal import Terminal, print_lines
+from firmware_ctl.commissioning.terminal import (
+    Terminal,
+    mode_of_terminal,
+    print_lines,
+    restore_terminal,
+)
 from firmware_ctl.config import paths
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.daemon.interfaces import Deadman, Hardware
@@ -237,7 +241,7 @@ def run_in_child(context: Context, step: Callable[[], Outcome]) -> Outcome:
     if context.is_mock:
         return step()
     sys.stdout.flush()
-    original_mode = termios.tcgetattr(0)
+    original_mode = mode_of_terminal()
     child = os.fork()
     if child == 0:
         code = context.guarded(step)
@@ -256,8 +260,7 @@ def run_in_child(context: Context, step: Callable[[], Outcome]) -> Outcome:
         return Outcome(code) if code in set(Outcome) else Outcome.NOT_DONE
     # The pins come first: the terminal may be slow, or gone.
     lines = _drive_pins_low(context.state_folder)
-    with suppress(termios.error):
-        termios.tcsetattr(0, termios.TCSANOW, original_mode)
+    restore_terminal(original_mode)
     name = signal.Signals(os.WTERMSIG(status)).name
     print_lines("", f"The process was killed ({name}). The mat file is unchanged.", *lines)
     return Outcome.NOT_DONE

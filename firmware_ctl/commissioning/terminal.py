@@ -10,7 +10,7 @@ import termios
 import textwrap
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from firmware_ctl.commissioning.procedure import LEAVE_KEYS
 
@@ -23,6 +23,9 @@ PARTS_APART: Final = " " * 3
 
 UP: Final = "up"
 DOWN: Final = "down"
+HELD_S: Final = 0.2
+"""A key that comes again within this time is held down. Terminals repeat it each 30 to 100 ms."""
+
 _ARROWS: Final = {b"\x1b[A": UP, b"\x1bOA": UP, b"\x1b[B": DOWN, b"\x1bOB": DOWN}
 """What a terminal sends for an arrow key, in its two modes."""
 
@@ -64,6 +67,21 @@ def _wrapped_status(status: str) -> list[str]:
     return [line[: _width()] for line in lines]
 
 
+def mode_of_terminal() -> list[Any] | None:
+    """The terminal's mode. None: the terminal is gone."""
+    try:
+        return termios.tcgetattr(0)
+    except termios.error:
+        return None
+
+
+def restore_terminal(mode: list[Any] | None) -> None:
+    """Sets a mode of `mode_of_terminal`, unless the terminal is gone."""
+    if mode is not None:
+        with suppress(termios.error):
+            termios.tcsetattr(0, termios.TCSANOW, mode)
+
+
 def _words(status: str) -> str:
     return re.sub(r"\d+", "", status)
 
@@ -76,7 +94,7 @@ class Terminal:
     """
 
     def __init__(self) -> None:
-        self._original_mode = termios.tcgetattr(0)
+        self._original_mode = mode_of_terminal()
         self._unsent = b""
         self._status = ""
         self._status_lines = 1
@@ -85,20 +103,22 @@ class Terminal:
         """The terminal cannot move its cursor, so each status gets lines of its own."""
 
     def __enter__(self) -> "Terminal":
-        mode = termios.tcgetattr(0)
+        mode = mode_of_terminal()
+        if mode is None:
+            return self  # `read_keys` returns [""].
         # Ctrl-Z would suspend the process and Ctrl-S would stop the screen while a motor runs.
         mode[0] &= ~(termios.IXON | termios.ICRNL)
         mode[3] &= ~(termios.ICANON | termios.ECHO | termios.ISIG | termios.IEXTEN)
         # TCSAFLUSH discards keys that were typed before the question: they must not start a motor.
-        termios.tcsetattr(0, termios.TCSAFLUSH, mode)
+        with suppress(termios.error):
+            termios.tcsetattr(0, termios.TCSAFLUSH, mode)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.show((), "")
         with suppress(OSError):
             os.write(1, self._unsent)  # This may block, because no motor runs any more.
-        with suppress(termios.error):
-            termios.tcsetattr(0, termios.TCSANOW, self._original_mode)
+        restore_terminal(self._original_mode)
 
     def show(self, lines: tuple[str, ...], status: str) -> None:
         """Writes lines, and the status if it changed. Never waits.
@@ -146,12 +166,25 @@ class Terminal:
         key = self.read_keys()[0]
         return "q" if key in LEAVE_KEYS else key
 
+    def is_held(self, key: str) -> bool:
+        """Whether a key that was just read is held down. If so, waits until it is released."""
+        was_held = False
+        while self.wait_for_key(self._status, HELD_S) == key:
+            was_held = True
+        return was_held
+
 
 def ask_key(prompt: str, keys: Sequence[str]) -> str:
-    """Asks until one of the keys, or q, is pressed. Each of `LEAVE_KEYS` counts as q."""
+    """Asks until one of the keys, or q, is pressed. Each of `LEAVE_KEYS` counts as q.
+
+    A key that is held down since an earlier question is no answer: nobody has read this one yet.
+    """
     with Terminal() as terminal:
-        while (key := terminal.wait_for_key(prompt)) not in (*keys, "q"):
-            terminal.show(("Unknown key.",), prompt)
+        while (key := terminal.wait_for_key(prompt)) != "q":
+            if key not in keys:
+                terminal.show(("Unknown key.",), prompt)
+            elif not terminal.is_held(key):
+                break
     return key
 
 

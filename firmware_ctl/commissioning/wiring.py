@@ -13,6 +13,7 @@ from typing import Final
 from firmware_ctl.commissioning.calibration import MeasuredDuties, calibrate
 from firmware_ctl.commissioning.kept_values import KeptValues
 from firmware_ctl.commissioning.procedure import Questions
+from firmware_ctl.commissioning.progress import SAFETY, STOPS, require_no_failed_check
 from firmware_ctl.commissioning.questions import (
     check_motors,
     check_start_button,
@@ -58,9 +59,12 @@ def wiring(args: argparse.Namespace, guarded: Callable[[Callable[[], int]], int]
                 mat_file = own_mat_file
                 create_mat_file(own_mat_file)
         context = Context(os.path.abspath(mat_file), state_folder, args.mock, guarded)
+        # The same checks that `setup` asks for: in both procedures someone may lie on the mat.
         if args.calibrate is None:
+            require_no_failed_check(state_folder, STOPS)
             outcome = run_motor_check(context)
         else:
+            require_no_failed_check(state_folder, SAFETY)
             outcome = run_calibration(context, args.calibrate)
     except AuthorError as error:
         print_lines("Fix the mat file first:", *map(str, error.mistakes))
@@ -81,8 +85,13 @@ def require_terminal(is_mock: bool) -> None:
 def create_mat_file(path: str) -> None:
     """Creates a mat file: a copy of the service's if there is one, else of the shipped one."""
     source = paths.mat_file()
-    with open(source, encoding="utf-8") as file:
-        text = file.read()
+    try:
+        with open(source, encoding="utf-8") as file:
+            text = file.read()
+    except OSError as error:
+        raise DeviceError(f"{source} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise DeviceError(f"{source} is not text in UTF-8; save it as UTF-8, then go on") from None
     # The shipped file names its schema by a relative path, which a copy elsewhere cannot use.
     text = text.replace("$schema=.", f"$schema={os.path.dirname(source)}")
     try:

@@ -17,7 +17,7 @@ from firmware_ctl.config.yaml_syntax import LINE_END
 
 
 class Note(NamedTuple):
-    """`line` is the line of the phase in the file, from 1."""
+    """`line` is the line of the target, or of the phase, in the file, from 1."""
 
     line: int
     sentence: str
@@ -37,7 +37,7 @@ def notes(profile: Profile, mat: Mat) -> list[Note]:
             for play_rule in _PLAY_RULES:
                 sentence = play_rule(phase, play)
                 if sentence:
-                    found.append(Note(phase.place[0], f"{phase.name}: {play.target}: {sentence}"))
+                    found.append(Note(play.place[0], f"{phase.name}: {play.target}: {sentence}"))
             found += _long_turn(phase, play, mat)
         found += [*_silent(phase, mat), *_points(phase, mat)]
     return sorted(found)
@@ -82,13 +82,16 @@ def _last_rest(profile: Profile) -> Iterator[Note]:
 
 def _end(profile: Profile) -> Iterator[Note]:
     last = profile.phases[-1]
-    highest_pct = max((_last_pct(play) for play in last.play), default=0)
+    if not last.play:
+        return
+    highest = max(last.play, key=_last_pct)
+    highest_pct = _last_pct(highest)
     rises = any(play.level.to_pct > play.level.from_pct for play in last.play)
     if rises or highest_pct >= _ABRUPT_PCT:
         sentence = f"{last.name}: the last phase ends at {highest_pct}%"
         ramp = f"{{from: {highest_pct}%, to: 0%}}"
         advice = f"the mat fades out by itself; for a slow end write level: {ramp}"
-        yield Note(last.place[0], f"{sentence}; {advice}")
+        yield Note(highest.place[0], f"{sentence}; {advice}")
 
 
 _ABRUPT_PCT: Final = 50
@@ -183,7 +186,7 @@ def _long_turn(phase: Phase, play: Play, mat: Mat) -> Iterator[Note]:
             f"`on_for` is {in_units(keys['on_for'])}, and a motor's share of the period is {most}"
         )
         advice = "each plays only that long; shorten `on_for`, or lengthen `period`"
-        yield Note(phase.place[0], f"{phase.name}: {play.target}: {found}; {advice}")
+        yield Note(play.place[0], f"{phase.name}: {play.target}: {found}; {advice}")
 
 
 def _points(phase: Phase, mat: Mat) -> Iterator[Note]:

@@ -14,7 +14,11 @@ from firmware_ctl.errors import DeviceError
 SERVICE_MAT: Final = "/etc/firmware-ctl/mat.yaml"
 SERVICE_PROFILES: Final = "/etc/firmware-ctl/profiles"
 SERVICE_STATE: Final = "/var/lib/firmware-ctl"
+SERVICE_WEB_STATE: Final = "/var/lib/firmware-ctl-web"
+"""The folder of the devices that are paired with the page for phones."""
 SERVICE_SOCKET: Final = "/run/firmware-ctl/control.sock"
+PACKAGED_AT: Final = "/usr/lib/python3/dist-packages/firmware_ctl"
+"""Where the Debian package has this program."""
 SHARED_MEMORY: Final = "/dev/shm"
 """A file system in memory, so that a write never waits for a disk."""
 
@@ -35,6 +39,12 @@ def mock_state() -> str:
     """The folder in which `setup --mock` and `wiring --mock` keep the user's mat file."""
     home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     return os.path.join(home, "firmware-ctl-mock")
+
+
+def web_state() -> str:
+    """The folder of the devices that are paired with the user's own page for phones."""
+    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(home, "firmware-ctl-web")
 
 
 def ring_file(state: str) -> str:
@@ -88,9 +98,11 @@ def mock_link(socket_path: str) -> str:
 
 
 def linked_mock_sockets() -> list[str]:
-    """The sockets that the links of `mock_link` lead to. Empty without a folder to trust.
+    """The sockets that the links of `mock_link` lead to, also those of mocks that have ended. Empty
+    without a folder to trust.
 
-    A link's own path may be too long for a socket, which has at most 107 bytes.
+    A link's own path may be too long for a socket, which has at most 107 bytes. No socket is looked
+    at here: its file system may hang, and the caller has other daemons to stop.
     """
     try:
         stem = mock_socket().removesuffix(".sock") + "-"
@@ -103,7 +115,7 @@ def linked_mock_sockets() -> list[str]:
         if link.startswith(stem):
             with suppress(OSError):  # of a mock that has just ended
                 targets.append(os.readlink(link))
-    return sorted(filter(os.path.exists, targets))
+    return sorted(targets)
 
 
 def daemon_may_run() -> bool:

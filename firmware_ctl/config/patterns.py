@@ -52,6 +52,8 @@ class Position(NamedTuple):
     motor_count: int
     """How many motors the target has."""
     side: Side
+    period: int = 0
+    """Which period of the cycle, from 0, in a pattern whose periods differ."""
 
 
 CourseFunction = Callable[[Mapping[str, int], Position], tuple[Piece, ...]]
@@ -63,12 +65,10 @@ class PatternKind(NamedTuple):
     about: str
     keys: tuple[Key, ...]
     course: CourseFunction | None
-    """Makes the course. With `periods` above 1 each period has as many pieces as the others.
-
-    None for keyframes: the profile's frames are the course, and play once in each pass.
-    """
+    """Makes the course, or one period of it. None for keyframes: the profile's frames are the
+    course, and play once in each pass."""
     periods: int = 1
-    """How many periods one cycle has."""
+    """How many periods one cycle has. Each has a course of its own."""
 
 
 def _on(length_ms: int) -> Piece:
@@ -117,13 +117,10 @@ def _travel(keys: Mapping[str, int], position: Position) -> tuple[Piece, ...]:
 
 def _shuffle(keys: Mapping[str, int], position: Position) -> tuple[Piece, ...]:
     period_ms, count = keys["period"], position.motor_count
-    pieces = []
-    for turns_of_period in turns(keys["seed"], count):
-        turn = turns_of_period[position.motor_index]
-        begin_ms = period_ms * turn // count
-        on_ms = min(keys["on_for"], period_ms * (turn + 1) // count - begin_ms)
-        pieces += [_off(begin_ms), _on(on_ms), _off(period_ms - begin_ms - on_ms)]
-    return tuple(pieces)
+    turn = turns(keys["seed"], count)[position.period][position.motor_index]
+    begin_ms = period_ms * turn // count
+    on_ms = min(keys["on_for"], period_ms * (turn + 1) // count - begin_ms)
+    return (_off(begin_ms), _on(on_ms), _off(period_ms - begin_ms - on_ms))
 
 
 def _tap(keys: Mapping[str, int], position: Position) -> tuple[Piece, ...]:
@@ -135,9 +132,7 @@ def _breathe(keys: Mapping[str, int], position: Position) -> tuple[Piece, ...]:
     return (_swell(keys["in"]), _on(keys["hold"]), _fade(keys["out"]), _off(keys["rest"]))
 
 
-_PERIOD = Key(
-    "period", "length of one cycle, or {from, to} over one pass", least=200, may_change=True
-)
+_PERIOD = Key("period", "length of one cycle", least=200, may_change=True)
 
 MOST_CHANGING: Final = 400
 """Most periods in one pass if their length changes: each of them is a cycle of its own."""

@@ -64,6 +64,8 @@ class Play(NamedTuple):
     """Length of the silence at the beginning of each pass."""
     period_to_ms: int | None = None
     """The period at the end of a pass, if it changes from the one in `keys`. None: it stays."""
+    place: tuple[int, int] = (1, 1)
+    """Line and column of the target in the file, from 1, for notes."""
 
 
 class GroupPass(NamedTuple):
@@ -307,7 +309,10 @@ def _read_phase(block: Block, targets: Mapping[str, Target], report: Report) -> 
         sentence = f"a cue takes at least {least}, so that its start and its end can be felt"
         report.add(block.at("for"), f"for: {in_units(block['for'])} is too short; {sentence}")
     plays: dict[str, tuple[ScalarNode, Block | None]] = block["play"] or {}
-    lines = [_read_line(name, play, block["for"], report) for name, (_, play) in plays.items()]
+    lines = [
+        _read_line(name, play, block["for"], report, (node.line, node.column))
+        for name, (node, play) in plays.items()
+    ]
     _check_overlaps({name: node for name, (node, _) in plays.items()}, targets, report)
     if not block.is_valid:
         return None
@@ -345,7 +350,13 @@ def _check_overlaps(
         owners.update(dict.fromkeys(motors, name))
 
 
-def _read_line(target: str, block: Block | None, for_ms: int | None, report: Report) -> Play | None:
+def _read_line(
+    target: str,
+    block: Block | None,
+    for_ms: int | None,
+    report: Report,
+    place: tuple[int, int] = (1, 1),
+) -> Play | None:
     """One line of `play`. `for_ms` is None if the phase's own duration has a mistake."""
     if block is None:
         return None
@@ -375,6 +386,7 @@ def _read_line(target: str, block: Block | None, for_ms: int | None, report: Rep
         frames=block.get("frames", ()),
         after_ms=block["after"],
         period_to_ms=period_to_ms,
+        place=place,
     )
 
 

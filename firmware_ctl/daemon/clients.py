@@ -14,7 +14,8 @@ from firmware_ctl import PROTOCOL, __version__
 from firmware_ctl.daemon.interfaces import Link, Log, ReadProfiles
 from firmware_ctl.daemon.loop import Loop
 from firmware_ctl.daemon.requests import Requests
-from firmware_ctl.protocol import commands
+from firmware_ctl.errors import ErrorLine
+from firmware_ctl.protocol import commands, meaning
 from firmware_ctl.protocol.connection import Connection, Dropped, event
 from firmware_ctl.protocol.framing import (
     Flaw,
@@ -25,7 +26,7 @@ from firmware_ctl.protocol.framing import (
     is_answer,
     text_of,
 )
-from firmware_ctl.protocol.people import flaw_answer, greeting
+from firmware_ctl.protocol.people import greeting
 from firmware_ctl.session.events import Notice, Ready, Reason, Step, Stop
 from firmware_ctl.session.session import Session
 
@@ -75,8 +76,6 @@ class Clients:
         """True if a link was read since the last call of `serve`."""
         self._is_behind = False
         """True if the last round left something to do."""
-        self._has_unserved = False
-        """True if a request waits, perhaps for an answer that comes later."""
         self._received_at_ms = -1
         """When bytes last arrived, from any client."""
         self._notices: list[Notice] = []
@@ -107,7 +106,8 @@ class Clients:
             self._end_lease(owner, Reason.LEASE)
 
     def serve(self) -> None:
-        is_busy = self._has_received or self._is_behind or self._has_unserved or self._notices
+        # A request that waits behind a late answer is served with it: the late answer is unsent.
+        is_busy = self._has_received or self._is_behind or self._notices
         if not is_busy and not any(link.connection.has_unsent for link in self.links):
             return  # only time has passed
         self._has_received = False
@@ -183,7 +183,7 @@ class Clients:
             self.log(line.removeprefix("* "))
             fault = self.session.fault
             if notice.kind == "fault" and fault is not None:
-                self.log(f"{fault.code}: {fault.message}")
+                self.log(ErrorLine(f"{fault.code}: {fault.message}"))
             for link in self.links:
                 if link.connection.events:
                     link.connection.answer([line])
@@ -209,9 +209,8 @@ class Clients:
         connection = link.connection
         data = link.read()
         if not data:
-            tail = connection.suspect_tail(self.now_ms()) if link.ended else ()
-            if any(commands.stops(line, self.session) for line in tail):
-                self._player.step(Stop(connection.origin))
+            if link.ended:
+                self._stop_if_tail_asks(connection)
             return False
         self._received_at_ms = self.now_ms()
         received = connection.receive(data, self._received_at_ms)
@@ -232,6 +231,7 @@ class Clients:
             self._stop_if_asked(connection, connection.receive(data, self.now_ms()))
             connection.forget()
             return
+        self._stop_if_tail_asks(connection)
         del self._leaving[link]
         connection.answer(["err overflow too many clients are connected; connect again"])
         _flush(link)
@@ -242,12 +242,18 @@ class Clients:
             self._player.step(Stop(connection.origin))
             return
         for line in received.suspects:
-            if commands.stops(line, self.session):
+            if meaning.stops(line, self.session):
                 self._player.step(Stop(connection.origin))
-                if not commands.is_request(line, self.session):
+                if not meaning.is_request(line, self.session):
                     # The line is not a request. Its own answer, an error, comes in its turn.
                     connection.answer_stopped(1, self.now_ms())
                 return
+
+    def _stop_if_tail_asks(self, connection: Connection) -> None:
+        """Stops if the incomplete line of a client means stop: it will not end any more."""
+        tail = connection.suspect_tail(self.now_ms())
+        if any(meaning.stops(line, self.session) for line in tail):
+            self._player.step(Stop(connection.origin))
 
     # --- answering ---
 
@@ -288,20 +294,17 @@ class Clients:
         if asks_status(line):
             return
         text = text_of(line)
-        if isinstance(text, Flaw):
-            connection.answer([flaw_answer(text, line)])
+        if not isinstance(text, Flaw) and (not text.strip() or is_answer(text)):
             return
-        if not text.strip() or is_answer(text):
-            return
-        lines = commands.answer(self._requests, connection, text, line.arrived_at_ms)
-        if lines is not None:
-            connection.answer(lines)
-        if lines is None or lines[-1].startswith("ok") or commands.is_request(line, self.session):
+        answer = meaning.answer(self._requests, connection, text, line)
+        if answer is not None:
+            connection.answer(answer)
+        if answer is None or answer[-1].startswith("ok") or meaning.is_request(line, self.session):
             connection.renewed_at_ms = max(connection.renewed_at_ms, line.arrived_at_ms)
 
     def _send(self) -> None:
         """Sends what the clients take, and notes what is left to do."""
-        self.writers, self._is_behind, self._has_unserved = [], False, False
+        self.writers, self._is_behind = [], False
         for link in self.links:
             connection = link.connection
             if connection.has_unsent:
@@ -310,10 +313,8 @@ class Clients:
                     self.writers.append(link)
                 elif link.ended:
                     self._is_behind = True  # the next round removes the link
-            if not connection.is_served:
-                self._has_unserved = True
-                if connection not in self._deferred:
-                    self._is_behind = True
+            if not connection.is_served and connection not in self._deferred:
+                self._is_behind = True
 
     # --- leaving ---
 

@@ -21,7 +21,9 @@ from firmware_ctl.timeline.catalogue import Catalogue
 from firmware_ctl.timeline.motor_drive import Levels
 
 Log = Callable[[str], None]
-"""Writes a line to the log. Never blocks: a blocked log must not delay a stop."""
+"""Writes a line to the log. Never blocks: a blocked log must not delay a stop.
+
+A line is information, unless it is a `WarningLine` or an `ErrorLine` (`errors.py`)."""
 
 # --- for the player ----------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from firmware_ctl.config.mat import SerialPort
 from firmware_ctl.daemon.clients import Clients
 from firmware_ctl.daemon.interfaces import Log
 from firmware_ctl.daemon.loop import Loop
-from firmware_ctl.errors import DeviceError
+from firmware_ctl.errors import DeviceError, WarningLine
 from firmware_ctl.protocol.connection import Connection
 from firmware_ctl.session.events import Origin
 
@@ -170,7 +170,8 @@ class SerialPorts:
         """`tried` is the result of an earlier `try_serial`, if there was one."""
         opened = tried or try_serial(port)
         if isinstance(opened, Exception):
-            self._clients.log(f"{port.device} cannot be opened yet ({opened}); it is tried again")
+            sentence = f"{port.device} cannot be opened yet ({opened}); it is tried again"
+            self._clients.log(WarningLine(sentence))
         self._add(port, opened)
 
     def _add(self, port: SerialPort, opened: "Serial | Exception") -> None:
@@ -178,7 +179,8 @@ class SerialPorts:
             self._add(port, try_serial(port))
 
         def reopen() -> None:
-            self._clients.log(f"{port.device} is gone; it is opened again as soon as it is back")
+            sentence = f"{port.device} is gone; it is opened again as soon as it is back"
+            self._clients.log(WarningLine(sentence))
             self._loop.later(REOPEN_MS, open_again)
 
         if isinstance(opened, Exception):
@@ -329,8 +331,10 @@ def _folder_lock(folder: str, log: Log) -> Iterator[None]:
                 sleep(LOCK_AGAIN_S)
         else:
             log(
-                f"another program has locked {folder} for {LOCK_WAIT_S:g} s (`sudo lslocks` names "
-                "it): end it before you start a second daemon on this control socket"
+                WarningLine(
+                    f"another program has locked {folder} for {LOCK_WAIT_S:g} s (`sudo lslocks` "
+                    "names it): end it before you start a second daemon on this control socket"
+                )
             )
         yield
     finally:

@@ -7,7 +7,7 @@ lease ends.
 
 from collections.abc import Callable
 
-from firmware_ctl.protocol import commands
+from firmware_ctl.protocol import meaning
 from firmware_ctl.protocol.connection import Connection
 from firmware_ctl.protocol.framing import Line
 from firmware_ctl.session.session import Session
@@ -80,7 +80,7 @@ class SessionOwner:
             return False
         for item in reversed(owner.waiting):
             # A request that arrived in time renews the lease, even if it waits for its answer.
-            if isinstance(item, Line) and commands.is_request(item, self._session):
+            if isinstance(item, Line) and meaning.is_request(item, self._session):
                 owner.renewed_at_ms = max(owner.renewed_at_ms, item.arrived_at_ms)
                 break
         return owner.lease_ends_at_ms <= now_ms

@@ -11,7 +11,7 @@ from typing import Final
 from firmware_ctl.daemon.interfaces import Log, ReadProfiles
 from firmware_ctl.daemon.loop import Loop
 from firmware_ctl.daemon.owner import Lines, SessionOwner
-from firmware_ctl.errors import CallerError
+from firmware_ctl.errors import CallerError, WarningLine
 from firmware_ctl.protocol.connection import Connection, text
 from firmware_ctl.session.events import EndTry, Input, Reload, Start, Try, Wake
 from firmware_ctl.session.session import Session
@@ -84,7 +84,7 @@ class Requests:
                 connection.answer([f"err not-ready {result}"])
                 return
             for entry in result.bad:
-                self._log(entry.error.summary())
+                self._log(WarningLine(entry.error.summary()))
             self.act(Reload(result, connection.origin))
             connection.answer(list(_reload_answer(result)))
 

@@ -1,7 +1,7 @@
 """`doctor`: finds what makes the mat unsafe or unable to run on this machine, and names the fixes.
 
 It knows how a Raspberry Pi is set up. It knows no session and no profile. `command` is the command,
-`host`, `pins` and `ports` are its checks, and `machine` reads the facts.
+`host`, `installations`, `pins` and `ports` are its checks, and `machine` reads the facts.
 """
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "finding",
     "fixes",
     "host",
+    "installations",
     "machine",
     "pins",
     "ports",

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from firmware_ctl import limits
 from firmware_ctl.config import paths, shipped
 from firmware_ctl.config.mat import Mat, MatLimits
-from firmware_ctl.doctor import host, pins, ports
+from firmware_ctl.doctor import host, installations, pins, ports
 from firmware_ctl.doctor.finding import Edit, Finding, Findings, bad, listed, note, ok
 from firmware_ctl.doctor.machine import Machine
 from firmware_ctl.errors import AuthorError, DeviceError, printable
@@ -97,6 +97,7 @@ CHECKS: Final = (
     Check("pins", pins.boot_levels, needs_mat=True),
     Check("ports", ports.serial_ports, needs_mat=True),
     Check("service", host.service),
+    Check("service", installations.which),
     Check("service", host.deadman),
     Check("watchdog", host.watchdog),
     Check("state", host.state),
@@ -132,7 +133,7 @@ def _read_mat(machine: Machine, path: str | None) -> tuple[Mat | None, list[Find
     if path or has_own:
         return mat, [ok(f"{mat.name}, {path or paths.SERVICE_MAT}")]
     sentence = f"no mat file of your own: doctor checks the wiring of the shipped one ({mat.name})"
-    return mat, [note(sentence, f"copy {file} to {paths.SERVICE_MAT} and change it")]
+    return mat, [note(sentence, "the first step of `sudo firmware-ctl setup` makes it")]
 
 
 # ---- printing

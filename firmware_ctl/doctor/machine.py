@@ -25,7 +25,7 @@ _LINE_USED: Final = 1
 
 _UNIT: Final = (
     "LoadState,ActiveState,DropInPaths,User,StateDirectory,WatchdogUSec,WatchdogSignal,"
-    "ExecStopPost,CPUSchedulingPolicy"
+    "ExecStart,ExecStopPost,CPUSchedulingPolicy"
 )
 _INCLUDES: Final = 8
 

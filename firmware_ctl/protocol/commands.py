@@ -2,9 +2,8 @@
 
 A command works in two steps. `Command.read` turns the words of a line into a value, and so decides
 whether the line is a valid request. `Command.handler` turns the value into an input of the session,
-or answers from the session's status. The steps are apart because a line that ends in a stop word
-stops the mat unless it is a valid request for something else. This module never knows ports, and
-never writes bytes.
+or answers from the session's status. The steps are apart because `meaning` asks for the first one
+alone. This module never knows ports, and never writes bytes.
 """
 
 import json
@@ -16,8 +15,7 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 from firmware_ctl import PROTOCOL, __version__, limits
 from firmware_ctl.errors import CallerError
 from firmware_ctl.protocol.connection import ERROR_CODES, FAULT_CODES, Connection, fields, text
-from firmware_ctl.protocol.framing import Flaw, Line, asks_status, is_answer, text_of
-from firmware_ctl.protocol.people import is_taken_as_stop, taken_as_stop, unknown_command, usage
+from firmware_ctl.protocol.people import unknown_command, usage
 from firmware_ctl.protocol.try_line import read_try, try_timeline
 from firmware_ctl.session.events import (
     Clear,
@@ -102,25 +100,7 @@ class Command(NamedTuple):
     """Turns the words into a value. Raises `CallerError` for invalid words."""
 
 
-def answer(
-    context: CommandContext, connection: Connection, line: str, arrived_at_ms: int
-) -> list[str] | None:
-    """The lines that answer a request. None: the answer comes later."""
-    try:
-        command, value = _read(line, context.session)
-    except CallerError as error:
-        if not is_taken_as_stop(line, COMMANDS):
-            return [f"err {error.code} {error}"]
-        _stop(context, Request(connection, (), arrived_at_ms))
-        return [f"err {error.code} {taken_as_stop(str(error))}"]
-    try:
-        lines = command.handler(context, Request(connection, value, arrived_at_ms))
-        return None if lines is None else list(lines)
-    except CallerError as error:
-        return [f"err {error.code} {error}"]
-
-
-def _read(line: str, session: Session) -> tuple[Command, object]:
+def read_request(line: str, session: Session) -> tuple[Command, object]:
     """The command of a line, and the value of its words. Raises `CallerError` if it is invalid."""
     name, *words = line.split()
     if (command := COMMANDS.get(name.lower())) is None:
@@ -128,35 +108,6 @@ def _read(line: str, session: Session) -> tuple[Command, object]:
     if not command.least <= len(words) <= command.most:
         raise CallerError("bad-argument", usage(command.name, command.usage, words, session))
     return command, command.read(words, session)
-
-
-def is_request(line: Line, session: Session) -> bool:
-    """Whether a line is a valid request, even if the session would refuse it now."""
-    text = text_of(line)
-    if isinstance(text, Flaw) or not text.strip() or asks_status(line) or is_answer(text):
-        return False
-    try:
-        _read(text, session)
-    except CallerError:
-        return False
-    return True
-
-
-def stops(line: Line, session: Session) -> bool:
-    """Whether a line with a stop word stops the mat. A valid request such as `events off` does not.
-
-    A garbled line does, because a person may have typed it in panic.
-    """
-    text = text_of(line)
-    if isinstance(text, Flaw):
-        return True
-    name = text.lower().split()[:1]
-    # No other command accepts a stop word, and to read a `try` would delay the stop.
-    return name not in ENDS_LIKE_A_STOP or not is_request(line, session)
-
-
-ENDS_LIKE_A_STOP: Final = [["help"], ["select"], ["start"], ["explain"], ["events"], ["echo"]]
-"""Commands of which a valid request may end in a stop word: `events off`, `help stop`."""
 
 
 def status(session: Session, now_ms: int) -> str:

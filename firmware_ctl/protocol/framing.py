@@ -3,7 +3,7 @@
 The same bytes are read twice, for two purposes:
 
 * `Framing.feed` runs at once on all bytes that have arrived. It is fast. It finds the stop bytes,
-  `?`, and the lines that end in a stop word, even with noise between their letters.
+  `?`, and the lines that may mean stop, even with noise between their letters.
 * `text_of` runs later, line by line, when the daemon has time to answer. It is strict: it returns
   a request of printable ASCII, or the reason why the line is not a request.
 
@@ -15,11 +15,16 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from firmware_ctl.protocol.stop_words import slips
+
 LONGEST_LINE: Final = 96
 """Most characters in a request."""
 
 LONGEST_TAIL: Final = 1024
 """Most bytes kept of a line that has not ended. Editing keys make a line longer than its text."""
+
+KEPT_OF_BEGIN: Final = 128
+"""Bytes at the begin of a longer line that are kept: enough for a stop word behind some noise."""
 
 STOP_BYTES: Final = b"!\x18\x03"
 """`!`, Ctrl-X and Ctrl-C."""
@@ -49,6 +54,8 @@ _STOP_WORD: Final = re.compile(rb"stop|off|halt|abort", re.IGNORECASE)
 _HTTP: Final = re.compile(rb" HTTP/\d(?:\.\d)?\Z")
 _ENDS_WITH_STOP: Final = re.compile(rb"(?:stop|off|halt|abort)[^0-9A-Za-z]*\Z", re.IGNORECASE)
 _BEGINS_WITH_STOP: Final = re.compile(rb"[^0-9A-Za-z]*stop(?![0-9A-Za-z])", re.IGNORECASE)
+_FIRST_WORD: Final = re.compile(rb"^[^0-9a-z\n]*+([0-9a-z]+)", re.MULTILINE)
+_SLIPS: Final = frozenset(slip.encode() for slip in slips())
 
 NOT_TEXT: Final = "not-text"
 TOO_LONG: Final = "too-long"
@@ -62,7 +69,7 @@ class Line(NamedTuple):
     arrived_at_ms: int
     """When the loop read the last byte of the line."""
     is_cut: bool = False
-    """True if the line was longer than `LONGEST_TAIL`, so that only its end was kept."""
+    """True if the line was longer than `LONGEST_TAIL`, so that its middle was not kept."""
 
 
 class Received(NamedTuple):
@@ -73,7 +80,7 @@ class Received(NamedTuple):
     asks_status: bool
     """True if a `?` arrived, anywhere."""
     suspects: Sequence[Line]
-    """Lines that begin or end with a stop word. They stop, unless they are valid requests."""
+    """Lines that may mean stop: they begin or end with a stop word, or begin with a slip of one."""
     lines: Sequence[Line]
     """All complete lines that are not empty."""
     has_empty_line: bool
@@ -92,8 +99,8 @@ class Framing:
 
     def __init__(self) -> None:
         self.tail = b""
-        """The current incomplete line. Of a line longer than `LONGEST_TAIL` only the end is kept,
-        because a stop word may stand there."""
+        """The current incomplete line. Of a line longer than `LONGEST_TAIL` only the begin and the
+        end are kept, because a stop word may stand there."""
         self._is_cut = False
         self._after_cr = False
 
@@ -135,7 +142,7 @@ class Framing:
 
     def _keep_tail(self, is_cut: bool) -> None:
         if len(self.tail) > LONGEST_TAIL:
-            self.tail, is_cut = self.tail[-LONGEST_TAIL // 2 :], True
+            self.tail, is_cut = self.tail[:KEPT_OF_BEGIN] + self.tail[-LONGEST_TAIL // 2 :], True
         self._is_cut = is_cut
 
 
@@ -189,14 +196,14 @@ def _suspects(lines: Sequence[Line]) -> list[Line]:
     """The lines that may mean stop, as a frightened person or a disturbed wire may write it."""
     # One search through all lines comes first, because almost always no line has a stop word. In a
     # flood, a search for each line takes longer than a stop may wait.
-    if not any(map(_STOP_WORD.search, _readings(b"\n".join([line.raw for line in lines])))):
+    readings = _readings(b"\n".join([line.raw for line in lines]))
+    if not any(_STOP_WORD.search(text) or _begins_with_slip(text) for text in readings):
         return []
     # Equal lines are checked once: a flood mostly repeats one line.
     return [
         line
         for line in {line.raw: line for line in lines}.values()
-        if _STOP_WORD.search(line.raw) or not _PLAIN.fullmatch(line.raw)
-        if has_stop_word(line.raw)
+        if has_stop_word(line.raw) or has_slip(line.raw)
     ]
 
 
@@ -204,6 +211,16 @@ def has_stop_word(raw: bytes) -> bool:
     """Whether a line begins or ends with a stop word, in any of its readings."""
     readings = _readings(raw)
     return any(_ENDS_WITH_STOP.search(text) or _BEGINS_WITH_STOP.match(text) for text in readings)
+
+
+def has_slip(raw: bytes) -> bool:
+    """Whether a line begins with a stop word, or with a slip of one, in any of its readings."""
+    return any(map(_begins_with_slip, _readings(raw)))
+
+
+def _begins_with_slip(text: bytes) -> bool:
+    """Whether a line of a text begins with a stop word or a slip of one."""
+    return not _SLIPS.isdisjoint(_FIRST_WORD.findall(text.lower()))
 
 
 def _readings(raw: bytes) -> set[bytes]:

@@ -8,7 +8,15 @@ from typing import Final
 
 from firmware_ctl import __version__
 from firmware_ctl.protocol.connection import ERROR_CODES
-from firmware_ctl.protocol.framing import NOT_TEXT, Flaw, Line, edited, has_stop_word
+from firmware_ctl.protocol.framing import (
+    NOT_TEXT,
+    Flaw,
+    Line,
+    edited,
+    has_slip,
+    has_stop_word,
+    text_of,
+)
 from firmware_ctl.protocol.stop_words import means_stop
 from firmware_ctl.session.session import Session
 
@@ -30,26 +38,33 @@ def unknown_command(name: str) -> str:
     return f"unknown command {name}{TRY_HELP}"
 
 
-def is_taken_as_stop(line: str, commands: Collection[str]) -> bool:
-    """Whether a line that is no valid request stops the mat, because somebody meant to stop it."""
-    name = line.split()[0]
-    is_slip = name.lower() not in commands and means_stop(name, commands)
-    return is_slip or has_stop_word(line.encode())
+def is_meant_as_stop(line: Line, commands: Collection[str]) -> bool:
+    """Whether a line stops the mat if it is no valid request: somebody meant to stop the mat."""
+    if has_stop_word(line.raw):
+        return True
+    text = text_of(line)
+    if isinstance(text, Flaw):
+        return has_slip(line.raw)
+    name = text.split()[0] if text.strip() else ""
+    return name.lower() not in commands and means_stop(name, commands)
 
 
-def taken_as_stop(sentence: str) -> str:
-    """The sentence about a line that is no request, and has stopped the mat all the same."""
+def taken_as_stop(sentence: str, session: Session) -> str:
+    """The sentence about a line that is no request, and has stopped the mat when it arrived."""
     wrong = sentence.removesuffix(TRY_HELP).removesuffix(TYPE_AGAIN)
-    return f"{wrong}; taken as stop: all motors are off"
+    status = session.status
+    # The answer may have waited behind a reload, and somebody may have started a session meanwhile.
+    has_started = status.is_moving or status.is_starting
+    now = "a start came after it" if has_started else "all motors are off"
+    return f"{wrong}; taken as stop: {now}"
 
 
-def flaw_answer(flaw: Flaw, line: Line) -> str:
-    """The answer to a line that is not text."""
-    sentence = ERROR_CODES[flaw.code]
-    if flaw.code == NOT_TEXT:
-        byte = next(byte for byte in edited(line.raw) if not 0x20 <= byte <= 0x7E)
-        sentence = f"byte 0x{byte:02X} is not printable ASCII{TYPE_AGAIN}"
-    return f"err {flaw.code} {taken_as_stop(sentence) if has_stop_word(line.raw) else sentence}"
+def flaw_sentence(flaw: Flaw, line: Line) -> str:
+    """The sentence about a line that is not text."""
+    if flaw.code != NOT_TEXT:
+        return ERROR_CODES[flaw.code]
+    byte = next(byte for byte in edited(line.raw) if not 0x20 <= byte <= 0x7E)
+    return f"byte 0x{byte:02X} is not printable ASCII{TYPE_AGAIN}"
 
 
 def usage(command: str, arguments: str, words: Sequence[str], session: Session) -> str:

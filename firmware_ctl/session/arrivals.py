@@ -6,8 +6,12 @@ at which the loop read its last byte, and this module alone decides whether the 
 move a motor.
 """
 
+from typing import Final
+
 from firmware_ctl.errors import CallerError
 from firmware_ctl.limits import RESTART_MS
+
+OVERTAKEN: Final = "a stop overtook this request; send it again"
 
 
 class Arrivals:
@@ -16,7 +20,8 @@ class Arrivals:
         """Requests that arrived up to this time are refused. None: the daemon is not ready, and
         every request is refused."""
         self.stopped_at_ms: int | None = None
-        """When the last stop arrived, whether or not a session ran. None: no stop has arrived."""
+        """When the last stop arrived, whether or not a session ran. A press of the locked button is
+        a stop as well. None: no stop has arrived."""
         self._void_until_ms = 0
         """When the last pause or clear arrived or the last session ended, whichever is later."""
 
@@ -39,11 +44,11 @@ class Arrivals:
         if stopped_at_ms is not None and arrived_at_ms < stopped_at_ms + RESTART_MS:
             if arrived_at_ms > stopped_at_ms:
                 raise CallerError("busy", "stopped just now; try again in a moment")
-            raise CallerError("busy", "a stop overtook this request; send it again")
+            raise CallerError("busy", OVERTAKEN)
         if arrived_at_ms < self._void_until_ms:
             raise CallerError("busy", "a later request overtook this one; send it again")
 
     def refuse_stronger(self, arrived_at_ms: int) -> None:
         """Raises `CallerError` if a stop arrived after a request that would raise levels."""
         if self.stopped_at_ms is not None and arrived_at_ms <= self.stopped_at_ms:
-            raise CallerError("busy", "a stop overtook this request; send it again")
+            raise CallerError("busy", OVERTAKEN)

@@ -170,6 +170,12 @@ class Button:
         return self._contact is Contact.RELEASED
 
     @property
+    def is_press_valid(self) -> bool:
+        """True while a press lasts that may still start, select or clear something. A press of the
+        locked button never may."""
+        return self._is_valid_press
+
+    @property
     def is_noisy(self) -> bool:
         """True from the first noise until the contact has rested on released for 500 ms."""
         return self._is_noisy

@@ -99,6 +99,10 @@ class Core:
         self.accounts = Accounts(self.allowance)
         self.arrivals = Arrivals()
         self.button = Button()
+        self.touches = 0
+        """How often the start button was touched."""
+        self.touches_before_try: int | None = None
+        """`touches` at the last `EndTry`, while its `Try` has not come. None: no `Try` is due."""
         self.silence: Levels = (0,) * len(mat.motors)
         self.levels_pct = self.silence
         self.drive = MotorDrive(drive_table_of(mat), guarded=True)

@@ -95,7 +95,7 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class EndTry:
-    """Ends a running `try`, because the same request will start another one.
+    """Ends a running `try` or haptic, because the same request will start a `try`.
 
     The next line is compiled after this end, so that no motor moves while the loop computes.
     """

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from firmware_ctl.errors import CallerError
+from firmware_ctl.session.arrivals import OVERTAKEN
 from firmware_ctl.session.button import Gesture
 from firmware_ctl.session.core import BROKEN_BUTTON, NOISY_BUTTON, Core
 from firmware_ctl.session.events import (
@@ -56,17 +57,24 @@ def _start(core: Core, event: Start, now_ms: int) -> None:
 
 
 def _try(core: Core, event: Try, now_ms: int) -> None:
+    # The line was compiled since its `EndTry`. A touch meanwhile stops it, as a touch stops a start
+    # that waits.
+    touches, core.touches_before_try = core.touches_before_try, None
+    if touches not in (None, core.touches):
+        raise CallerError("busy", OVERTAKEN)
     core.accept(event.timeline, None, event.arrived_at_ms, now_ms, event.by)
 
 
 def _end_try(core: Core, event: EndTry, now_ms: int) -> None:
-    if core.running is None:
-        return
-    if core.running.timeline.profile != TRY:
+    core.touches_before_try = core.touches
+    if core.running is not None and core.running.timeline.profile != TRY:
         raise CallerError("busy", f"{core.profile} is running; stop it first")
     arrived_at_ms = now_ms if event.arrived_at_ms is None else event.arrived_at_ms
+    # Without a running `try` as well: a line that has to be refused must not be compiled first.
     core.arrivals.refuse_early(arrived_at_ms)
-    core.end(now_ms, Reason.STOP, event.by, arrived_at_ms)
+    core.end_haptic()
+    if core.running is not None:
+        core.end(now_ms, Reason.STOP, event.by, arrived_at_ms)
 
 
 def _stop(core: Core, event: Stop, now_ms: int) -> None:
@@ -222,11 +230,16 @@ def apply_gesture(core: Core, gesture: Gesture, now_ms: int) -> None:
     elif gesture is Gesture.RESTLESS:
         core.fail(Fault("button", NOISY_BUTTON), now_ms)
     elif gesture in (Gesture.TOUCH, Gesture.NOISE):
+        core.touches += 1
         if gesture is Gesture.NOISE:
             core.end_haptic()
         if core.running is not None or core.waiting is not None:
             core.stop(now_ms, Reason.BUTTON, Origin.BUTTON)
     elif gesture is Gesture.PRESS:
+        if not core.button.is_press_valid:
+            # People press a stop button several times. So this press is one more stop, for a
+            # request that has not been answered yet. A release is none, and reports no PRESS.
+            core.arrivals.stopped_at_ms = now_ms
         if core.haptics.now is not None:
             core.end_haptic()
             core.button.suppress_short()

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from firmware_ctl.errors import ErrorLine
+
 MOST_WAITING: Final = 10_000
 """Jobs that may wait for a slow disk. Further ones are dropped. No session begins before its ledger
 is saved, so a dropped save starts nothing."""
@@ -41,5 +43,5 @@ class Disk:
                 job()
             except OSError as error:
                 if not has_complained:
-                    self._log(f"the disk does not take what is written: {error}")
+                    self._log(ErrorLine(f"the disk does not take what is written: {error}"))
                 has_complained = True

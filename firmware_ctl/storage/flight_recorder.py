@@ -18,7 +18,7 @@ from dataclasses import fields
 from typing import Final, get_args
 
 from firmware_ctl import __version__
-from firmware_ctl.errors import FirmwareError
+from firmware_ctl.errors import FirmwareError, WarningLine
 from firmware_ctl.limits import HOUR_MS
 from firmware_ctl.session.button import Contact
 from firmware_ctl.session.events import (
@@ -113,7 +113,7 @@ class Shelf:
         try:
             incident = lines(halves, why)
         except (ValueError, RecursionError):
-            self._log("the record of the last minutes is damaged and is not kept")
+            self._log(WarningLine("the record of the last minutes is damaged and is not kept"))
             return
         if not incident:
             return

@@ -8,6 +8,7 @@ from errno import ENOSPC
 from typing import Final
 
 from firmware_ctl.config.paths import SHARED_MEMORY
+from firmware_ctl.errors import WarningLine
 from firmware_ctl.storage.disk_writer import Disk
 from firmware_ctl.storage.files import create_new, open_regular
 
@@ -92,8 +93,10 @@ class Ring:
             # again. The next daemon finds the lines so far, and leaves out an incomplete last one.
             self._can_write = False
             self._log(
-                f"{self._path} cannot be written: {error.strerror}; what happens from here on is "
-                "lost when the daemon is killed"
+                WarningLine(
+                    f"{self._path} cannot be written: {error.strerror}; what happens from here on "
+                    "is lost when the daemon is killed"
+                )
             )
 
     def _remove(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from firmware_ctl.config import paths
-from firmware_ctl.errors import DeviceError
+from firmware_ctl.errors import DeviceError, WarningLine
 from firmware_ctl.session.allowance import NEW_DAY
 from firmware_ctl.session.session import Session
 from firmware_ctl.storage.disk_writer import Disk
@@ -47,12 +47,16 @@ class Storage:
         self._ring_path = "" if is_temporary else paths.ring_file(state)
         self._shelf = Shelf(state, self._disk, log)
         if folder.killed:
-            log(f"the last run on this state folder was killed (process {folder.killed})")
+            log(
+                WarningLine(
+                    f"the last run on this state folder was killed (process {folder.killed})"
+                )
+            )
             self._shelf.keep("killed", left_behind(self._ring_path, folder.killed))
         self.history = History(state, self._disk, log)
         self.ledger = Ledger(state, self._disk, post, files=files)
         if self.ledger.spent.damage:
-            log(f"{self.ledger.spent.damage}; {NEW_DAY}")
+            log(WarningLine(f"{self.ledger.spent.damage}; {NEW_DAY}"))
 
     def record(self, session: Session) -> FlightRecorder | None:
         """The flight recorder of this session. None: its files cannot be made.
@@ -63,7 +67,8 @@ class Storage:
             ring = Ring(self._ring_path, self._disk, self._log)
         except OSError as error:
             path = self._ring_path
-            self._log(f"no incident can be kept, {path} cannot be made: {error.strerror}")
+            sentence = f"no incident can be kept, {path} cannot be made: {error.strerror}"
+            self._log(WarningLine(sentence))
             return None
         return self._stack.enter_context(FlightRecorder(session, ring, self._shelf))
 

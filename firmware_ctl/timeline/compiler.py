@@ -30,9 +30,10 @@ MOST_PARTS: Final = 30_000
 """Most parts of a compiled profile, so that compiling it takes at most half a second on a Pi.
 
 A phase counts as 10 parts, and one for each motor of the mat. Each of its courses adds 5, and 2 for
-each of its pieces. A part takes about 1 us on an x86 processor that is assumed to be 10 to 15 times
-as fast as a Pi Zero 2, so the most parts take 30 to 40 ms there. The limit leaves room for 800
-phases of one pattern on all motors, or for 450 phases with six targets of a pattern each.
+each of its pieces; if its period changes, each cycle counts as a course. A part takes about 1 us on
+an x86 processor that is assumed to be 10 to 15 times as fast as a Pi Zero 2, so the most parts take
+30 to 40 ms there. The limit leaves room for 800 phases of one pattern on all motors, or for 450
+phases with six targets of a pattern each.
 """
 
 MOST_STEPS: Final = 4_000
@@ -63,7 +64,8 @@ def compile_profile(profile: Profile, mat: Mat, path: str = "") -> Timeline:
         if parts > MOST_PARTS:
             sentence = (
                 "from this phase on the profile is too large: its phases play too much; write "
-                "fewer of them with `repeat`, or fewer targets, taps or frames"
+                "fewer of them with `repeat`, or fewer targets, taps, frames, changing periods or "
+                "passes of groups"
             )
             raise AuthorError([Mistake(path, *phase.place, sentence)])
     cues = _haptic_cues(segments)
@@ -161,15 +163,15 @@ later ones only if the cycles have different lengths."""
 def _cycles(play: Play, position: Position, pass_ms: int) -> Cycles:
     kind, keys = PATTERNS[play.pattern], dict(play.keys)
     assert kind.course is not None
+    positions = [position._replace(period=period) for period in range(kind.periods)]
     if play.period_to_ms is None:
-        return kind.course(keys, position), ()
+        courses = (kind.course(keys, one) for one in positions)
+        return tuple(piece for course in courses for piece in course), ()
     cycles = []
     periods = changing_periods(keys["period"], play.period_to_ms, play.after_ms, pass_ms)
     for index, (begin_ms, length_ms) in enumerate(periods):
-        pieces = kind.course(keys | {"period": length_ms}, position)
-        size = len(pieces) // kind.periods
-        first = index % kind.periods * size
-        cycles.append((begin_ms, pieces[first : first + size]))
+        changed = keys | {"period": length_ms}
+        cycles.append((begin_ms, kind.course(changed, positions[index % kind.periods])))
     return cycles[0][1], tuple(cycles[1:])
 
 

@@ -57,8 +57,8 @@ function _shtab_firmware_ctl_using
   test "$_shtab_firmware_ctl_cmdpath" = "$argv"
 end
 
-set -g _shtab_firmware_ctl_commands run mock play check profiles explain simulate new edit import wiring setup doctor schema start stop pause resume select trim try status limits history off service send completion
-set -g _shtab_firmware_ctl_opts_with_value --calibrate --inject --last --link --listen --mat --name --out --plot --port --profiles --replay --socket --speed --state --target --trace --trim
+set -g _shtab_firmware_ctl_commands run mock play check profiles explain simulate new wiring setup doctor schema start stop pause resume select trim try status limits history off service web send completion
+set -g _shtab_firmware_ctl_opts_with_value --calibrate --inject --last --link --listen --mat --name --plot --port --profiles --replay --socket --speed --state --trace --trim --web
 
 complete -c firmware-ctl -e
 complete -c firmware-ctl -f
@@ -83,6 +83,7 @@ complete -c firmware-ctl -n '_shtab_firmware_ctl_using mock' -l port -xka "(__fi
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using mock' -l trace -xka "(__fish_complete_path (commandline -ct))" -d 'log motor changes, one per line'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using mock' -l link -xka "(__fish_complete_path (commandline -ct))" -d 'symbolic link to the serial port'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using mock' -l listen -x -d 'serve the protocol over TCP as well'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using mock' -l web -x -d 'serve the page for phones as well (default: 127.0.0.1:8043, or a free port)'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using mock' -l speed -x -d 'run sessions X times as fast'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using mock' -l no-view -d 'print plain log lines instead of the live view'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using mock' -l inject -xka "hang gil error late pin rail rail-stuck disk disk-full" -d 'for tests only: simulate a fault one second into the first session: hang, gil, error, late, pin, rail, rail-stuck, disk or disk-full'
@@ -97,6 +98,7 @@ complete -c firmware-ctl -n '_shtab_firmware_ctl_using play' -l port -xka "(__fi
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using play' -l trace -xka "(__fish_complete_path (commandline -ct))" -d 'log motor changes, one per line'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using play' -l link -xka "(__fish_complete_path (commandline -ct))" -d 'symbolic link to the serial port'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using play' -l listen -x -d 'serve the protocol over TCP as well'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using play' -l web -x -d 'serve the page for phones as well (default: 127.0.0.1:8043, or a free port)'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using play' -l speed -x -d 'run sessions X times as fast'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using play' -l no-view -d 'print plain log lines instead of the live view'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using play' -l inject -xka "hang gil error late pin rail rail-stuck disk disk-full" -d 'for tests only: simulate a fault one second into the first session: hang, gil, error, late, pin, rail, rail-stuck, disk or disk-full'
@@ -138,17 +140,6 @@ complete -c firmware-ctl -n '_shtab_firmware_ctl_using new' -s h -l help -d 'sho
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using new' -l mat -xka "(__fish_complete_path (commandline -ct))" -d 'mat file (default: /etc/firmware-ctl/mat.yaml, or the built-in one)'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using new' -l profiles -xka "(__fish_complete_directories)" -d 'folder to write to (default: here)'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using new' -l example -d 'write a profile that has every form once'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using; and test $_shtab_firmware_ctl_npos -eq 0' -a edit -d 'Watch a profile, and after each save show its picture, or its mistakes by line. It opens no editor: keep yours open beside it. Ctrl-C ends it.'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using edit' -s h -l help -d 'show this help message and exit'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using edit' -l mat -xka "(__fish_complete_path (commandline -ct))" -d 'mat file (default: /etc/firmware-ctl/mat.yaml, or the built-in one)'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using edit; and test $_shtab_firmware_ctl_npos -eq 0' -ka "(_firmware_ctl_names_and_files)" -d 'a name or a file'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using; and test $_shtab_firmware_ctl_npos -eq 0' -a import -d 'write a profile from a funscript, AHAP or .haptic file'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using import' -s h -l help -d 'show this help message and exit'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using import' -l name -xka "(_firmware_ctl_names)" -d 'a-z, 0-9 and '"'"'-'"'"'; the file is NAME.yaml (default: from the name of FILE)'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using import' -l target -x -d 'a zone, a row or a side, as in a profile (default: all)'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using import' -l out -xka "(__fish_complete_path (commandline -ct))" -d 'the file to write (default: NAME.yaml here); -: print it'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using import' -l mat -xka "(__fish_complete_path (commandline -ct))" -d 'mat file (default: /etc/firmware-ctl/mat.yaml, or the built-in one)'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using import; and test $_shtab_firmware_ctl_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a funscript, AHAP or .haptic file'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using; and test $_shtab_firmware_ctl_npos -eq 0' -a wiring -d 'test the motors one by one'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using wiring' -s h -l help -d 'show this help message and exit'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using wiring' -l calibrate -x -d 'measure the start and hold duty of each motor of the zone and save them in the mat file'
@@ -223,6 +214,15 @@ complete -c firmware-ctl -n '_shtab_firmware_ctl_using off' -l socket -xka "(__f
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using; and test $_shtab_firmware_ctl_npos -eq 0' -a service -d 'install or remove the systemd service'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using service' -s h -l help -d 'show this help message and exit'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using service; and test $_shtab_firmware_ctl_npos -eq 0' -ka "install uninstall" -d action
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using; and test $_shtab_firmware_ctl_npos -eq 0' -a web -d 'serve the page for phones, and pair phones with it'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using web' -s h -l help -d 'show this help message and exit'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using web' -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'control socket'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using web' -l listen -x -d 'where to serve the page (default: port 8043 of every address)'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using web' -l name -xka "(_firmware_ctl_names)" -d 'a host name by which browsers may ask for the page, beside addresses, localhost and names in .local; repeatable'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using web' -l mat -xka "(__fish_complete_path (commandline -ct))" -d 'mat file (default: /etc/firmware-ctl/mat.yaml, or the built-in one)'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using web' -l profiles -xka "(__fish_complete_directories)" -d 'read profiles from this folder only'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using web' -l state -xka "(__fish_complete_directories)" -d 'folder of the paired devices'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using web; and test $_shtab_firmware_ctl_npos -eq 0' -ka "enable disable pair devices revoke" -d 'enable, disable, pair, devices, revoke'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using; and test $_shtab_firmware_ctl_npos -eq 0' -a send -d 'send one line of the serial protocol'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using send' -s h -l help -d 'show this help message and exit'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using send' -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'control socket'

@@ -8,10 +8,8 @@ _shtab_firmware_ctl_commands() {
     check:'check profiles and list all errors'
     completion:'print the shell'"'"'s completion of this command'
     doctor:'check this machine and suggest fixes'
-    edit:'Watch a profile, and after each save show its picture, or its mistakes by line. It opens no editor: keep yours open beside it. Ctrl-C ends it.'
     explain:'show how levels become motor duty, and what limits them'
     history:'show the last sessions and how they ended'
-    import:'write a profile from a funscript, AHAP or .haptic file'
     limits:'show the running time that is left of today'"'"'s'
     mock:'run the same daemon on simulated pins, with a live view'
     new:'write a profile to start from'
@@ -32,6 +30,7 @@ _shtab_firmware_ctl_commands() {
     stop:'turn all motors off, on the service and on every mock of yours'
     trim:'scale every level, 10 to 100 percent'
     try:'play one line for 10 s, before you write it into a profile'
+    web:'serve the page for phones, and pair phones with it'
     wiring:'test the motors one by one'
   )
   _describe 'firmware-ctl commands' _commands
@@ -73,15 +72,6 @@ _shtab_firmware_ctl_doctor_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_firmware_ctl_doctor_defaults_added=0
 
-_shtab_firmware_ctl_edit_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--mat[mat file (default\: \/etc\/firmware-ctl\/mat.yaml, or the built-in one)]:FILE:_files"
-  ":a name or a file:_firmware_ctl_names_and_files"
-)
-
-# guard to ensure default positional specs are added only once per session
-_shtab_firmware_ctl_edit_defaults_added=0
-
 _shtab_firmware_ctl_explain_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--mat[mat file (default\: \/etc\/firmware-ctl\/mat.yaml, or the built-in one)]:FILE:_files"
@@ -105,18 +95,6 @@ _shtab_firmware_ctl_history_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_firmware_ctl_history_defaults_added=0
 
-_shtab_firmware_ctl_import_options=(
-  "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--name[a-z, 0-9 and \'-\'\; the file is NAME.yaml (default\: from the name of FILE)]:NAME:_firmware_ctl_names"
-  "--target[a zone, a row or a side, as in a profile (default\: all)]:TARGET:"
-  "--out[the file to write (default\: NAME.yaml here)\; -\: print it]:FILE:_files"
-  "--mat[mat file (default\: \/etc\/firmware-ctl\/mat.yaml, or the built-in one)]:FILE:_files"
-  ":a funscript, AHAP or .haptic file:_files"
-)
-
-# guard to ensure default positional specs are added only once per session
-_shtab_firmware_ctl_import_defaults_added=0
-
 _shtab_firmware_ctl_limits_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--json[print JSON]"
@@ -137,6 +115,7 @@ _shtab_firmware_ctl_mock_options=(
   "--trace[log motor changes, one per line]:FILE.jsonl:_files"
   "--link[symbolic link to the serial port]:PATH:_files"
   "--listen[serve the protocol over TCP as well]:HOST:PORT:"
+  "--web[serve the page for phones as well (default\: 127.0.0.1\:8043, or a free port)]:HOST:PORT:"
   "--speed[run sessions X times as fast]:X:"
   "--no-view[print plain log lines instead of the live view]"
   "--inject[for tests only\: simulate a fault one second into the first session\: hang, gil, error, late, pin, rail, rail-stuck, disk or disk-full]:FAULT:(hang gil error late pin rail rail-stuck disk disk-full)"
@@ -186,6 +165,7 @@ _shtab_firmware_ctl_play_options=(
   "--trace[log motor changes, one per line]:FILE.jsonl:_files"
   "--link[symbolic link to the serial port]:PATH:_files"
   "--listen[serve the protocol over TCP as well]:HOST:PORT:"
+  "--web[serve the page for phones as well (default\: 127.0.0.1\:8043, or a free port)]:HOST:PORT:"
   "--speed[run sessions X times as fast]:X:"
   "--no-view[print plain log lines instead of the live view]"
   "--inject[for tests only\: simulate a fault one second into the first session\: hang, gil, error, late, pin, rail, rail-stuck, disk or disk-full]:FAULT:(hang gil error late pin rail rail-stuck disk disk-full)"
@@ -345,6 +325,21 @@ _shtab_firmware_ctl_try_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_firmware_ctl_try_defaults_added=0
 
+_shtab_firmware_ctl_web_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--socket[control socket]:PATH:_files"
+  "--listen[where to serve the page (default\: port 8043 of every address)]:HOST:PORT:"
+  "*--name[a host name by which browsers may ask for the page, beside addresses, localhost and names in .local\; repeatable]:NAME:_firmware_ctl_names"
+  "--mat[mat file (default\: \/etc\/firmware-ctl\/mat.yaml, or the built-in one)]:FILE:_files"
+  "--profiles[read profiles from this folder only]:DIR:_files -/"
+  "--state[folder of the paired devices]:DIR:_files -/"
+  ":enable, disable, pair, devices, revoke:(enable disable pair devices revoke)"
+  ":for revoke\: a device of \`devices\`, or \`all\`:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_firmware_ctl_web_defaults_added=0
+
 _shtab_firmware_ctl_wiring_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--calibrate[measure the start and hold duty of each motor of the zone and save them in the mat file]:ZONE:"
@@ -378,10 +373,8 @@ _shtab_firmware_ctl() {
         check) _arguments -C -s $_shtab_firmware_ctl_check_options ;;
         completion) _arguments -C -s $_shtab_firmware_ctl_completion_options ;;
         doctor) _arguments -C -s $_shtab_firmware_ctl_doctor_options ;;
-        edit) _arguments -C -s $_shtab_firmware_ctl_edit_options ;;
         explain) _arguments -C -s $_shtab_firmware_ctl_explain_options ;;
         history) _arguments -C -s $_shtab_firmware_ctl_history_options ;;
-        import) _arguments -C -s $_shtab_firmware_ctl_import_options ;;
         limits) _arguments -C -s $_shtab_firmware_ctl_limits_options ;;
         mock) _arguments -C -s $_shtab_firmware_ctl_mock_options ;;
         new) _arguments -C -s $_shtab_firmware_ctl_new_options ;;
@@ -402,6 +395,7 @@ _shtab_firmware_ctl() {
         stop) _arguments -C -s $_shtab_firmware_ctl_stop_options ;;
         trim) _arguments -C -s $_shtab_firmware_ctl_trim_options ;;
         try) _arguments -C -s $_shtab_firmware_ctl_try_options ;;
+        web) _arguments -C -s $_shtab_firmware_ctl_web_options ;;
         wiring) _arguments -C -s $_shtab_firmware_ctl_wiring_options ;;
       esac
   esac

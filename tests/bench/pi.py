@@ -45,7 +45,7 @@ OURS: Final = "ours"
 DEFAULT_POLICY: Final = " CPUSchedulingPolicy=other"
 DROP_IN: Final = "etc/systemd/system/firmware-ctl.service.d"
 PROGRAMS: Final = "/usr/local/lib/emulation"
-CONTESTANT: Final = f"/opt/firmware-ctl/bin/python3 -I {PROGRAMS}/contestant.py"
+CONTESTANT: Final = f"/usr/bin/python3 -I {PROGRAMS}/contestant.py"
 TICKS: Final = "/var/lib/firmware-ctl/ticks"
 
 SILENCE_KERNEL: Final = "dmesg -n 1"
@@ -119,7 +119,7 @@ def disk_layer(image: build.Image) -> bytes:
     """The disk of a Pi with the service installed. Reading it over the console is slow."""
     with restore(image) as pi:
         pi.run(SILENCE_KERNEL)
-        return pi.disk_layer()
+        return pi.disk_layer(image)
 
 
 def boot(image: build.Image, pi: Pi, program: str) -> Figures:

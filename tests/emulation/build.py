@@ -1,8 +1,8 @@
 """Builds the files of the emulated Pi from packages of Debian and PyPI, and caches them.
 
 This module knows packages and layers; `machine` runs them. There are two layers, Debian and above it
-the project, so that a change of the project's code rebuilds only the small one. The cache is outside
-the repository.
+the project's own package, so that a change of the project's code rebuilds only the small one. The guest
+installs the package. The cache is outside the repository.
 """
 
 import hashlib
@@ -13,21 +13,39 @@ import subprocess
 import sys
 import tempfile
 import time
-import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tests.packages import build as package
+from tests.packages.build import run
+
 HERE: Final = Path(__file__).parent
 REPOSITORY: Final = HERE.parent.parent
 
-TOOLS: Final = ("qemu-system-aarch64", "mmdebstrap", "fdtput", "lz4", "cpio")
+TOOLS: Final = (*package.TOOLS, "qemu-system-aarch64", "mmdebstrap", "fdtput", "lz4", "cpio")
 
 SIGNED: Final = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
-ROOT_SUITES: Final = (("Debian", "bookworm"), ("Debian-Security", "bookworm-security"))
+ROOT_SUITES: Final = (
+    ("Debian", "bookworm"),
+    ("Debian-Security", "bookworm-security"),
+    ("Debian", "sid"),
+)
 ROOT_PACKAGES: Final = (
-    "base-files,base-passwd,bash,busybox-static,coreutils,dash,grep,kmod,libc-bin,login,mount,passwd,"
-    "procps,python3,sed,systemd,systemd-sysv,udev,util-linux"
+    "base-files,base-passwd,bash,busybox-static,coreutils,dash,diffutils,dpkg,grep,init-system-helpers,"
+    "kmod,libc-bin,login,mount,passwd,perl-base,procps,python3,python3-rich,python3-serial,python3-yaml,"
+    "sed,systemd,systemd-sysv,tar,udev,usr-is-merged,util-linux,python3-gpiozero/sid"
+)
+"""Debian 12 has gpiozero 1.6.2. Its unstable release has 2.0.1, as Raspberry Pi OS has."""
+ROOT_OPTIONS: Final = (
+    '--aptopt=Acquire::Retries "5"',
+    '--aptopt=APT::Default-Release "bookworm"',
+    # A mirror may be frozen at a day.
+    '--aptopt=Acquire::Check-Valid-Until "false"',
+    # mmdebstrap unpacks the packages and does not tell dpkg.
+    """--extract-hook=for deb in "$1"/var/cache/apt/archives/*.deb; do
+        dpkg-deb -f "$deb" | sed "/^Package:/a Status: install ok installed"; echo
+    done > "$1/var/lib/dpkg/status\"""",
 )
 KERNEL_SUITES: Final = ("trixie-backports", "trixie")
 """Tried in this order; the first kernel that boots is used. GPIO lines must be able to persist, as on
@@ -37,8 +55,9 @@ KERNEL_MODULES: Final = re.compile(r"/(configfs|gpio-sim|dev-sync-probe)\.ko")
 
 OMITTED_FILES: Final = re.compile(
     r"usr/share/(doc|man|locale|info|i18n|perl5?|zoneinfo|lintian|bug)/."
-    r"|usr/lib/[^/]+/(perl|gconv)|(usr/)?lib/udev/hwdb|usr/bin/perl"
+    r"|usr/lib/[^/]+/gconv|(usr/)?lib/udev/hwdb"
     r"|usr/lib/python3\.11/(test|idlelib|tkinter|lib2to3|pydoc_data|ensurepip)/."
+    r"|usr/lib/python3/dist-packages/pygments/(lexers|styles)/[a-z]\w+\.py"
 )
 MASKED_UNITS: Final = (
     "getty-static.service",
@@ -54,10 +73,20 @@ MASKED_UNITS: Final = (
 )
 """systemd units that the mat does not need. Without them the guest boots faster."""
 UART: Final = "/soc/serial@7e201000"
-VENV: Final = "opt/firmware-ctl"
-SITE: Final = f"{VENV}/lib/python3.11/site-packages"
-# Raspberry Pi OS has the package python3-lgpio, but plain Debian does not.
+SITE: Final = "usr/lib/python3/dist-packages"
 LGPIO: Final = "lgpio==0.2.2.0"
+LGPIO_PACKAGE: Final = """Package: python3-lgpio
+Status: install ok installed
+Version: 0.2.2
+Architecture: arm64
+Maintainer: none
+Description: stand-in
+ Raspberry Pi OS has this package, but plain Debian does not. Its files are those of PyPI.
+
+"""
+PACKAGE: Final = "root/firmware-ctl.deb"
+NEXT_PACKAGE: Final = "root/firmware-ctl-next.deb"
+"""The same with a higher version."""
 MAT_CHANGES: Final = {
     "pwm_hz: 250": "pwm_hz: 53",
     "rise: 25%/s": "rise: 50%/s",
@@ -80,15 +109,17 @@ class Image(NamedTuple):
     kernel: Path
     device_tree: Path
     layers: tuple[Path, ...]
+    installed: Path | None = None
+    """One more layer, which no machine boots with at first: the files of the installed package."""
 
 
 def missing_tools() -> list[str]:
-    return [tool for tool in TOOLS if shutil.which(tool) is None]
+    return package.missing(TOOLS)
 
 
 def sources(suites: Sequence[tuple[str, str]]) -> list[str]:
     """Lines of a sources.list for (archive, suite) pairs, with the mirrors that this host uses."""
-    targets = _run("apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)").splitlines()
+    targets = run("apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)").splitlines()
     uris = dict(line.split(" ", 1) for line in targets)
     if missing := {archive for archive, _ in suites} - set(uris):
         raise RuntimeError(
@@ -144,32 +175,32 @@ def build_image(boots: Callable[[Image], bool], project_at: Path = REPOSITORY) -
 
     `boots` is called with a kernel and returns whether it boots in QEMU.
     """
-    pyproject = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
-    dependencies = pyproject["project"]["dependencies"]
-    inputs = [Path(__file__).read_bytes(), *(each.encode() for each in dependencies)]
-    base = cached(f"base-{digest(inputs)}", lambda folder: _make_base(folder, dependencies, boots))
+    base = cached(
+        f"base-{digest([Path(__file__).read_bytes()])}", lambda each: _make_base(each, boots)
+    )
     with tempfile.TemporaryDirectory() as folder:
-        _pip("wheel", "--no-deps", "-w", folder, str(project_at))
-        [wheel] = Path(folder).glob("*.whl")
+        package.build_package(Path(folder), project_at)
+        [built] = Path(folder).glob("*.deb")
         files = sorted(path for path in (HERE / "root").rglob("*") if path.is_file())
-        inputs = [base.name.encode(), wheel.read_bytes()]
+        inputs = [base.name.encode(), built.read_bytes()]
         inputs += [part for path in files for part in (str(path).encode(), path.read_bytes())]
         name = f"project-{digest(inputs)}"
-        project = cached(name, lambda folder: _make_project(folder, wheel))
+        project = cached(name, lambda each: _make_project(each, built))
     # The compressed archive is the last: the kernel reads no archive after the padding that follows it.
-    return Image(base / "vmlinuz", base / "pi.dtb", (project / "cpio", base / "cpio.lz4"))
+    layers = (project / "cpio", base / "cpio.lz4")
+    return Image(base / "vmlinuz", base / "pi.dtb", layers, project / "installed.cpio")
 
 
-def _make_base(folder: Path, dependencies: list[str], boots: Callable[[Image], bool]) -> None:
-    """Debian, the Python libraries, the kernel and the device tree."""
+def _make_base(folder: Path, boots: Callable[[Image], bool]) -> None:
+    """Debian with the Python libraries, the kernel and the device tree."""
     root = folder / "root"
     root.mkdir()
-    _run("mmdebstrap", "--quiet", "--arch=arm64", "--variant=extract", "--aptopt=Acquire::Retries \"5\"",
+    run("mmdebstrap", "--quiet", "--arch=arm64", "--variant=extract", *ROOT_OPTIONS,
          f"--include={ROOT_PACKAGES}", "", str(folder / "root.tar"), *sources(ROOT_SUITES))  # fmt: skip
-    _run("tar", "-xf", str(folder / "root.tar"), "-C", str(root), "--exclude=./dev/*")
+    run("tar", "-xf", str(folder / "root.tar"), "-C", str(root), "--exclude=./dev/*")
     (folder / "root.tar").unlink()
-    _pip("install", "--no-deps", "--target", str(root / "usr/lib/python3/dist-packages"), LGPIO)
-    _pip("install", "--target", str(root / SITE), *dependencies)
+    _pip("install", "--no-deps", "--target", str(root / SITE), LGPIO)
+    _register(root / "var/lib/dpkg")
     for path in sorted(root.rglob("*"), reverse=True):
         if OMITTED_FILES.match(str(path.relative_to(root))) and not path.is_dir():
             path.unlink()
@@ -178,40 +209,46 @@ def _make_base(folder: Path, dependencies: list[str], boots: Callable[[Image], b
     (root / "init").symlink_to("lib/systemd/systemd")
     for name in MASKED_UNITS:
         (root / "etc/systemd/system" / name).symlink_to("/dev/null")
-    _make_venv(root / VENV)
-    _compile(root / "usr/lib/python3.11", root / "usr/lib/python3", root / VENV)
+    _compile(root / "usr/lib/python3.11", root / "usr/lib/python3")
     _make_kernel(folder, boots)
     _pack(root, folder / "cpio")
-    _run("lz4", "-q", "-l", "-3", "--rm", str(folder / "cpio"), str(folder / "cpio.lz4"))
+    run("lz4", "-q", "-l", "-3", "--rm", str(folder / "cpio"), str(folder / "cpio.lz4"))
     shutil.rmtree(root)
 
 
-def _make_venv(venv: Path) -> None:
-    """The files that `python3 -m venv --system-site-packages` creates on a Pi."""
-    (venv / "bin").mkdir(parents=True)
-    (venv / "bin/python3").symlink_to("/usr/bin/python3")
-    (venv / "bin/python").symlink_to("python3")
-    (venv / "pyvenv.cfg").write_text(
-        "home = /usr/bin\ninclude-system-site-packages = true\nversion = 3.11.2\n"
-    )
+def _register(dpkg: Path) -> None:
+    """Completes dpkg's records, in which each installed package has a list of files."""
+    with (dpkg / "status").open("a") as status:
+        status.write(LGPIO_PACKAGE)
+    for stanza in (dpkg / "status").read_text().split("\n\n"):
+        fields = dict(re.findall(r"^([\w-]+): (.*)", stanza, re.MULTILINE))
+        if fields:
+            suffix = f":{fields['Architecture']}" if fields.get("Multi-Arch") == "same" else ""
+            (dpkg / f"info/{fields['Package']}{suffix}.list").touch()
 
 
-def _make_project(folder: Path, wheel: Path) -> None:
-    """The wheel in the Pi's venv, as pip installs it, and the programs of `root` for the tests."""
-    root = folder / "root"
+def _make_project(folder: Path, built: Path) -> None:
+    """The package and its next version, the mat file, and the programs of `root` for the tests."""
+    root, installed = folder / "root", folder / "installed"
     shutil.copytree(HERE / "root", root)
-    _pip("install", "--no-deps", "--target", str(root / SITE), str(wheel))
-    shutil.rmtree(root / SITE / "bin")
-    script = root / VENV / "bin/firmware-ctl"
-    script.parent.mkdir()
-    script.write_text(
-        f"#!/{VENV}/bin/python3\nimport sys\nfrom firmware_ctl.cli.main import main\nsys.exit(main())\n"
-    )
-    script.chmod(0o755)
+    (root / "root").mkdir()
+    shutil.copy(built, root / PACKAGE)
+    shutil.copy(package.with_version(built, "99"), root / NEXT_PACKAGE)
     (root / "etc/firmware-ctl/mat.yaml").write_text(mat_file())
     _compile(root / SITE)
+    run("dpkg-deb", "-x", str(built), str(installed))
+    if (installed / "lib").exists():  # In the guest /lib is a link to /usr/lib.
+        shutil.copytree(installed / "lib", installed / "usr/lib", dirs_exist_ok=True)
+        shutil.rmtree(installed / "lib")
+    # The guest's dpkg leaves out what is compiled already, which would take it more than a minute.
+    _compile(installed / SITE, mode="timestamp")
+    for compiled in installed.rglob("__pycache__"):
+        shutil.copytree(compiled, root / compiled.relative_to(installed))
     _pack(root, folder / "cpio")
+    _compile(installed / SITE)
+    _pack(installed, folder / "installed.cpio")
     shutil.rmtree(root)
+    shutil.rmtree(installed)
 
 
 def _make_kernel(folder: Path, boots: Callable[[Image], bool]) -> None:
@@ -235,30 +272,30 @@ def _make_kernel(folder: Path, boots: Callable[[Image], bool]) -> None:
         "Acquire::Retries": "5",
     }
     options = [option for name, value in settings.items() for option in ("-o", f"{name}={value}")]
-    _run("apt-get", "-qq", *options, "update")
+    run("apt-get", "-qq", *options, "update")
     for suite in KERNEL_SUITES:
         unpacked = apt / suite
         unpacked.mkdir()
-        uris = _run("apt-get", "-qq", *options, "-t", suite, "--no-install-recommends",
+        uris = run("apt-get", "-qq", *options, "-t", suite, "--no-install-recommends",
                       "--print-uris", "install", "linux-image-arm64")  # fmt: skip
         names = re.findall(r"^\S+ (linux-(?:image|binary|modules|base)-\d[^_]*)_", uris, re.M)
-        _run("apt-get", "-qq", *options, "-t", suite, "download", *names, cwd=unpacked)
-        for package in unpacked.glob("*.deb"):
-            _run("dpkg-deb", "-x", str(package), str(unpacked))
+        run("apt-get", "-qq", *options, "-t", suite, "download", *names, cwd=unpacked)
+        for kernel_package in unpacked.glob("*.deb"):
+            run("dpkg-deb", "-x", str(kernel_package), str(unpacked))
         [kernel] = [path for path in unpacked.rglob("vmlinuz*") if not path.is_symlink()]
         [dtb] = unpacked.rglob("bcm2837-rpi-3-b.dtb")
         shutil.copy(kernel, folder / "vmlinuz")
         shutil.copy(dtb, folder / "pi.dtb")
         tree = str(folder / "pi.dtb")
         # The shipped device tree gives the UART to Bluetooth.
-        _run("fdtput", "-r", tree, f"{UART}/bluetooth")
+        run("fdtput", "-r", tree, f"{UART}/bluetooth")
         # gpiozero recognises a Pi by its revision.
-        _run("fdtput", "-p", "-t", "x", tree, "/system", "linux,revision", "a02082")
+        run("fdtput", "-p", "-t", "x", tree, "/system", "linux,revision", "a02082")
         # When the UART is closed, its driver stops the UART's clock and waits for the clock's report.
         # The emulated clock manager never reports it, so each close, and thus the end of each killed
         # daemon, would take 0.1 s longer. A fixed clock does not have to be stopped.
-        clock = _run("fdtget", "-t", "u", tree, "/clocks/clk-osc", "phandle").strip()
-        _run("fdtput", "-t", "u", tree, UART, "clocks", clock, clock)
+        clock = run("fdtget", "-t", "u", tree, "/clocks/clk-osc", "phandle").strip()
+        run("fdtput", "-t", "u", tree, UART, "clocks", clock, clock)
         if boots(Image(folder / "vmlinuz", folder / "pi.dtb", (_make_probe(folder),))):
             break
     else:
@@ -284,14 +321,14 @@ def _make_probe(folder: Path) -> Path:
     return folder / "probe.cpio"
 
 
-def _compile(*folders: Path) -> None:
+def _compile(*folders: Path, mode: str = "unchecked-hash") -> None:
     """Compiles Python files to bytecode on the host, where it takes seconds.
 
     Without a Python 3.11 on the host, the guest compiles each module when it first imports it.
     """
     python = sys.executable if sys.version_info[:2] == (3, 11) else shutil.which("python3.11")
     if python:
-        _run(python, "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash",
+        run(python, "-m", "compileall", "-q", "-f", f"--invalidation-mode={mode}",
              *map(str, folders))  # fmt: skip
 
 
@@ -307,12 +344,4 @@ def _pack(root: Path, archive: Path) -> None:
 def _pip(command: str, *words: str) -> None:
     target = PIP_TARGET if "--target" in words else ()
     compiled = ("--no-compile",) if command == "install" else ()
-    _run(sys.executable, "-m", "pip", "--quiet", command, *compiled, *target, *words)
-
-
-def _run(*command: str, cwd: Path | None = None) -> str:
-    """Returns the command's stdout. Raises RuntimeError with its whole output if it fails."""
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command[:6])} … failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
+    run(sys.executable, "-m", "pip", "--quiet", command, *compiled, *target, *words)

@@ -138,6 +138,8 @@ def play_at_full_duty(pi: Pi, client: Client) -> list[str]:
             assert answer == "ok profile=full left=600", answer
             time.sleep(FULL_DUTY_S)
             status = client.status()
+            # A daemon that is started again refuses what arrived before it was ready.
+            assert "state" in status, status
         except AssertionError:
             if pi.pid() == pid:
                 raise

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.emulation import build
-from tests.emulation.kill_rounds import play_at_full_duty
+from tests.emulation.kill_rounds import MACHINE_LATE_S, REMADE_MAX, play_at_full_duty
 from tests.emulation.machine import high_pct
 from tests.emulation.pi import LED_PIN, MAT, MOTOR_PINS, Pi
 from tests.support.process import call
@@ -116,10 +116,32 @@ def test_service_install_again_changes_nothing(pi: Pi) -> None:
     assert output.splitlines()[-1] == "the service is in place and runs; nothing to change"
 
 
+def test_reload_of_the_service_passes_its_sandbox_and_disturbs_no_session(pi: Pi) -> None:
+    pi.run("cp /etc/firmware-ctl/profiles/full.yaml /etc/firmware-ctl/profiles/mine.yaml")
+    with pi.client() as client:
+        for _ in range(REMADE_MAX):
+            print(play_at_full_duty(pi, client))
+            pid, begin_s = pi.pid(), time.monotonic()
+            code, output = pi.shell("systemctl reload firmware-ctl")
+            if code == 0:
+                break
+            # A watchdog has ended the daemon meanwhile, because the machine had held it up.
+            late_s = pi.witness_late_s(begin_s, time.monotonic())
+            assert pi.pid() != pid, output
+            assert late_s >= MACHINE_LATE_S, output
+            pi.wait_until_active()
+        assert pi.pid() == pid
+        assert client.status()["state"] == "running"
+        assert client.ask("select mine")[-1] == "ok profile=mine"
+
+
 def test_doctor_finds_what_this_pi_lacks(pi: Pi) -> None:
+    # An environment from before the package was installed.
+    pi.run("mkdir -p /opt/firmware-ctl/bin")
     code, output = pi.shell("firmware-ctl doctor </dev/null")
     assert code == 1, output
     assert sum(" BAD  " in line for line in output.splitlines()) == 2, output
     assert "a killed daemon leaves its motors as they were" in output
     assert "the Pi's watchdog is off" in output
     assert "held by the running service" in output
+    assert "two installations: the unit runs the Debian package" in " ".join(output.split())

@@ -22,7 +22,7 @@ def test_after_a_power_cut_it_is_idle_and_what_was_used_is_counted(
     # Each start reserves a slice of 60 s on disk. A start whose daemon a busy machine had killed has
     # used up its slice; a start that ended in a fault has given its slice back.
     assert 60_000 <= before["used_ms"] <= 60_000 * starts
-    disk_layer = pi.disk_layer()
+    disk_layer = pi.disk_layer(image)
     pi.qmp("stop")
     with Pi(image, bottom_layer=disk_layer) as rebooted:
         rebooted.wait_for_console()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packages import debian
+from tests.packages import build, debian
 from tests.packages.debian import Container
 
 PLAYS_WITHOUT_PINS = """[Service]
@@ -22,11 +22,11 @@ ExecStartPost=/bin/sh -c 'until [ -S /run/firmware-ctl/control.sock ]; do sleep 
 
 @pytest.fixture(scope="session")
 def changes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    missing = debian.missing_tools()
+    missing = build.missing(debian.TOOLS)
     if missing:
         end = pytest.fail if os.environ.get("CI") else pytest.skip
         end(f"the Debian package needs {', '.join(missing)}; .ci/run installs them")
-    return debian.build_package(tmp_path_factory.mktemp("package"))
+    return build.build_package(tmp_path_factory.mktemp("package"))
 
 
 @pytest.fixture(scope="session")

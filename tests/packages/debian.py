@@ -1,10 +1,9 @@
-"""Builds the Debian package and a root of Debian 13, and boots the root in systemd-nspawn.
+"""Makes a root of Debian 13, and boots it in systemd-nspawn.
 
 Root is needed, or `sudo` without a password. The root is in the cache of the emulated Pi.
 """
 
 import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -13,11 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from tests.emulation.build import cached, digest, sources
-from tests.support.process import ROOT
+from tests.packages.build import DEBIANS_PATH, run
+from tests.packages.build import TOOLS as BUILD_TOOLS
 
-TOOLS: Final = ("dpkg-buildpackage", "dh", "lintian", "mmdebstrap", "systemd-nspawn")
+TOOLS: Final = (*BUILD_TOOLS, "lintian", "mmdebstrap", "systemd-nspawn")
 PACKAGES: Final = (
-    "apt,dbus,python3,python3-rich,python3-serial,python3-yaml,systemd,systemd-sysv,udev,"
+    "apt,dbus,python3,python3-rich,python3-serial,python3-venv,python3-yaml,systemd,systemd-sysv,udev,"
     "python3-gpiozero/sid"
 )
 """Debian 13 has gpiozero 1.6.2. Its successor has 2.0.1, as Raspberry Pi OS has."""
@@ -27,41 +27,8 @@ APT_OPTIONS: Final = (
     'Acquire::Check-Valid-Until "false"',
     'Acquire::Retries "5"',
 )
-DEBIANS_PATH: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
 BOOT_S: Final = 120
 COMMAND_S: Final = 120
-
-
-def missing_tools() -> list[str]:
-    return [tool for tool in TOOLS if shutil.which(tool) is None]
-
-
-def build_package(folder: Path) -> Path:
-    """Builds the package from a copy of the repository below `folder`. Returns its .changes file."""
-    copy = folder / "firmware-ctl"
-    listed = _run("git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard")
-    for name in listed.splitlines():
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, copy / name, follow_symlinks=False)
-    # Another Python may come first in PATH, which has none of the tools of Debian's.
-    build = ("env", f"PATH={DEBIANS_PATH}", "dpkg-buildpackage", "-b", "-us", "-uc")
-    _run(*build, cwd=copy)
-    [changes] = folder.glob("*.changes")
-    return changes
-
-
-def newer(package: Path, version: str, changed_file: str = "") -> Path:
-    """The package again with another version, and with one more line in one of its files."""
-    folder = package.with_name(version)
-    _run("dpkg-deb", "-R", str(package), str(folder))
-    control = folder / "DEBIAN/control"
-    control.write_text(control.read_text().replace("\nVersion: ", f"\nVersion: {version}+"))
-    if changed_file:
-        with open(folder / changed_file, "a", encoding="utf-8") as file:
-            file.write(f"# {version}\n")
-    built = package.with_name(f"firmware-ctl_{version}_all.deb")
-    _run("dpkg-deb", "--root-owner-group", "-b", str(folder), str(built))
-    return built
 
 
 class Container:
@@ -82,16 +49,16 @@ class Container:
             *("env", "-i", f"PATH={DEBIANS_PATH}", "DEBIAN_FRONTEND=noninteractive", "sh", "-c"),
         ]
         self._root = root
-        self._log_since = ""
+        self.log_since = ""
 
     def begin_log(self) -> None:
         """Leaves out of `log` what the service has said before."""
-        self._log_since = self.run("date +@%s.%6N").strip()
+        self.log_since = self.run("date +@%s.%6N").strip()
 
     def log(self) -> str:
         """The service's journal. A line begins with its time, in seconds since 1970."""
         unit = "--boot --unit=firmware-ctl --no-pager --output=short-unix"
-        return self.run(f"journalctl {unit} --since={self._log_since}")
+        return self.run(f"journalctl {unit} --since={self.log_since}")
 
     def run(self, command: str, exit_code: int = 0) -> str:
         """The command's output and errors. It must end with this exit code."""
@@ -110,7 +77,7 @@ class Container:
 
     def put(self, package: Path) -> str:
         """Copies a file into the root. Returns its path there."""
-        _run(*AS_ROOT, "cp", str(package), str(self._root / "srv"))
+        run(*AS_ROOT, "cp", str(package), str(self._root / "srv"))
         return f"/srv/{package.name}"
 
 
@@ -123,7 +90,7 @@ def booted(folder: Path) -> Iterator[Container]:
     root.mkdir()
     # The options were for making the root only.
     left_out = ("--exclude=./dev/*", "--exclude=./etc/apt/apt.conf.d/99mmdebstrap")
-    _run(*AS_ROOT, "tar", "-xf", str(cache / "root.tar"), "-C", str(root), *left_out)
+    run(*AS_ROOT, "tar", "-xf", str(cache / "root.tar"), "-C", str(root), *left_out)
     console = (folder / "console").open("wb")
     with console, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as news:
         news.bind(str(folder / "news"))
@@ -153,24 +120,16 @@ def booted(folder: Path) -> Iterator[Container]:
         yield container
     finally:
         # Nothing in the root is kept, so nothing has to end in order.
-        _run(*AS_ROOT, "kill", "-KILL", told["X_NSPAWN_LEADER_PID"])
+        run(*AS_ROOT, "kill", "-KILL", told["X_NSPAWN_LEADER_PID"])
         nspawn.wait(BOOT_S)
-        _run(*AS_ROOT, "rm", "-rf", "--one-file-system", str(root))
+        run(*AS_ROOT, "rm", "-rf", "--one-file-system", str(root))
 
 
 def _make_root(folder: Path) -> None:
     lines = sources([("Debian", "trixie"), ("Debian", "sid")])
     options = [f"--aptopt={option}" for option in APT_OPTIONS]
-    _run(*AS_ROOT, "mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", *options,
+    run(*AS_ROOT, "mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", *options,
          "", str(folder / "root.tar"), *lines)  # fmt: skip
 
 
 AS_ROOT: Final = () if os.geteuid() == 0 else ("sudo", "-n")
-
-
-def _run(*command: str, cwd: Path | None = None) -> str:
-    """Returns the command's stdout. Raises RuntimeError with its whole output if it fails."""
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command[:6])} … failed:\n{done.stdout}{done.stderr}")
-    return done.stdout

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.packages.debian import Container, newer
+from tests.packages.build import with_version
+from tests.packages.debian import Container
 
 ENABLED = "systemctl is-enabled firmware-ctl"
 ACTIVE = "systemctl is-active firmware-ctl"
+MAT = "/etc/firmware-ctl/mat.yaml"
 PROGRAM = "/usr/lib/python3/dist-packages/firmware_ctl"
 ENDED = "SIGTERM: all motors are off; the daemon ends"
 
@@ -38,7 +40,7 @@ def test_first_install_starts_nothing_and_setup_enables_the_service(installed: C
 def test_upgrade_ends_a_session_before_the_files_change_and_starts_the_daemon_again(
     playing: Container, package: Path
 ) -> None:
-    playing.run(f"apt-get install -qq -y {playing.put(newer(package, '9'))}")
+    playing.run(f"apt-get install -qq -y {playing.put(with_version(package, '9'))}")
     log = playing.log()
     assert log.index("state=running") < log.index(ENDED) < log.rindex("* ready firmware-ctl")
     [stopped] = [line for line in log.splitlines() if "Stopped firmware-ctl" in line]
@@ -55,16 +57,34 @@ def test_upgrade_ends_a_session_before_the_files_change_and_starts_the_daemon_ag
 
 def test_upgrade_starts_no_service_that_is_disabled(playing: Container, package: Path) -> None:
     playing.run("firmware-ctl service uninstall")
-    playing.run(f"apt-get install -qq -y {playing.put(newer(package, '10'))}")
+    playing.run(f"apt-get install -qq -y {playing.put(with_version(package, '10'))}")
     assert playing.run(ACTIVE, exit_code=3) == "inactive\n"
 
 
-def test_upgrade_keeps_the_users_mat_file(installed: Container, package: Path) -> None:
-    mat = "etc/firmware-ctl/mat.yaml"
-    installed.run(f"sed -i 1i#mine /{mat}")
-    path = installed.put(newer(package, "11", changed_file=mat))
-    installed.run(f"apt-get install -qq -y -o Dpkg::Options::=--force-confold {path}")
-    assert installed.run(f"head -1 /{mat}; tail -1 /{mat}.dpkg-dist") == "#mine\n# 11\n"
+def test_upgrade_asks_nothing_about_a_calibrated_mat_file(
+    playing: Container, package: Path
+) -> None:
+    """`service install` has made the file, as `setup` does."""
+    playing.run(f"sed -i 1i#mine {MAT}")
+    assert playing.run(f"dpkg --search {MAT} 2>&1", exit_code=1).startswith("dpkg-query: no path")
+    output = playing.run(f"apt-get install -qq -y {playing.put(with_version(package, '11'))}")
+    assert "conf" not in output.replace("deconf", "")
+    assert playing.run(f"head -1 {MAT}; ls {MAT}*") == f"#mine\n{MAT}\n"
+
+
+def test_upgrade_of_a_package_that_had_the_mat_file_keeps_the_changed_one(
+    installed: Container, package: Path
+) -> None:
+    """0.1.0 had it as a file about which dpkg asks."""
+    installed.run("dpkg --purge firmware-ctl")
+    old = with_version(package, "0.1.0", (MAT[1:], "shipped\n"))
+    installed.run(f"apt-get install -qq -y {installed.put(old)} && sed -i 1i#mine {MAT}")
+    installed.run(f"apt-get install -qq -y {installed.put(package)}")
+    assert installed.run(f"head -1 {MAT}; ls {MAT}*") == f"#mine\n{MAT}\n"
+    # Its next version brings another mat file, and no terminal is there to ask.
+    installed.run(f"apt-get install -qq -y {installed.put(with_version(package, '12'))}")
+    assert installed.run(f"head -1 {MAT}; ls {MAT}*") == f"#mine\n{MAT}\n"
+    installed.run("apt-get purge -qq -y firmware-ctl && test ! -e /etc/firmware-ctl")
 
 
 def test_remove_turns_the_mat_off_and_keeps_what_is_the_users(playing: Container) -> None:
@@ -84,13 +104,16 @@ def test_remove_turns_the_mat_off_and_keeps_what_is_the_users(playing: Container
     [("", ""), ("mine.yaml", "/etc/firmware-ctl\n/etc/firmware-ctl/profiles\n")],
 )
 def test_purge_leaves_profiles_of_ones_own_alone(playing: Container, own: str, left: str) -> None:
+    # A calibration leaves a backup of the mat file.
+    playing.run(f"cp {MAT} {MAT}.before")
     if own:
         playing.run(f"touch /etc/firmware-ctl/profiles/{own}")
     playing.run("apt-get purge -qq -y firmware-ctl")
     found = "find /etc/firmware-ctl /var/lib/firmware-ctl /usr/lib/systemd/system -type d"
     assert playing.run(f"{found} 2>/dev/null | grep firmware; true") == left
     if own:
-        playing.run(f"ls /etc/firmware-ctl/profiles/{own}")
+        files = "find /etc/firmware-ctl -type f"
+        assert playing.run(files) == f"/etc/firmware-ctl/profiles/{own}\n"
 
 
 def test_service_of_another_installation_is_named(installed: Container) -> None:

@@ -185,6 +185,28 @@ class MessageParser:
 
 _IGNORED: Final = Message(Meaning.NOTHING)
 
+_COMMANDS: Final = (*_ANSWERS, "echo", "explain")
+
+
+def _is_slip(text: str) -> bool:
+    """Whether the first word is one slip away from a stop word, and not from a command."""
+    first = re.match(r"\s*[^\s0-9a-z]*([0-9a-z]+)", text.lower())
+    others = [name for name in _COMMANDS if name not in _STOP_WORDS]
+    return (
+        first is not None
+        and text.split()[0].lower() not in _COMMANDS
+        and any(_is_one_edit(first[1], word) for word in _STOP_WORDS)
+        and not any(_is_one_edit(first[1], name) for name in others)
+    )
+
+
+def _is_one_edit(typed: str, meant: str) -> bool:
+    """Whether one letter is added, missing or wrong, or two neighbours are swapped, or none."""
+    n = next((n for n in range(len(meant)) if typed[n : n + 1] != meant[n]), len(meant))
+    rest, due = typed[n:], meant[n:]
+    is_swapped = len(due) > 1 and rest == due[1] + due[0] + due[2:]
+    return is_swapped or rest[1:] in (due, due[1:]) or rest == due[1:]
+
 
 @lru_cache(512)
 def _parse_line(text: str, was_too_long: bool, has_bad_byte: bool, is_unspecified: bool) -> Message:
@@ -195,8 +217,9 @@ def _parse_line(text: str, was_too_long: bool, has_bad_byte: bool, is_unspecifie
     line held a byte that is not text. `is_unspecified`: the contract does not specify the line.
     """
     ends_in_stop_word = text.rstrip(_PUNCTUATION).lower().endswith(_STOP_WORDS)
+    is_slip = _is_slip(text)
     if is_unspecified:
-        meaning = Meaning.MAYBE_STOP if ends_in_stop_word else Meaning.NOTHING
+        meaning = Meaning.MAYBE_STOP if ends_in_stop_word or is_slip else Meaning.NOTHING
         return Message(meaning, renews_lease=True, is_answer_unspecified=True)
     if not text.strip() and not has_bad_byte:
         return _IGNORED
@@ -218,7 +241,7 @@ def _parse_line(text: str, was_too_long: bool, has_bad_byte: bool, is_unspecifie
         )
     if is_clean and _LIKE_AN_ANSWER.match(text):
         return Message(Meaning.MAYBE_STOP) if ends_in_stop_word else _IGNORED
-    if ends_in_stop_word:
+    if ends_in_stop_word or is_slip:
         return Message(
             Meaning.STOP,
             _ANY_FINAL,

@@ -34,7 +34,7 @@ STOP_LINES = (b"stop\r", b"STOP\n", b" Stop \r\n")
 LOOSE_STOPS = (
     b"\0stop\r", b"\xffstop\n", b"stop\t\r", b"stop.\r", b"stop;\r\n", b"ping\r\0stop\r",
     b"stpo\x08\x08op\r", b"\x1b[Astop\r", b"\xef\xbb\xbfstop\n", b"stastop\r", b"off\r",
-    b"Please halt\r", b"abort\n", b"x" * 120 + b" stop\r", b"STOP...\r", b"turn it \x07off\r",
+    b"Please halt\r", b"stpo\r", b"Sotp it\n", b"hlat \r\n", b"abort\n", b"x" * 120 + b" stop\r", b"STOP...\r", b"turn it \x07off\r",
 )  # fmt: skip
 
 

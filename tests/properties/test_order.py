@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from firmware_ctl.daemon.clients import GUESTS_MAX
-from firmware_ctl.protocol import commands
+from firmware_ctl.protocol import meaning
 from firmware_ctl.protocol.connection import MOST_UNSENT, STOPPED_A_SECOND, Connection
 from firmware_ctl.protocol.framing import Line
 from firmware_ctl.session.button import Contact, spells_of
@@ -269,7 +269,7 @@ def test_stop_line_in_a_queue_acts_when_it_arrives() -> None:
 
 
 @pytest.mark.parametrize(
-    ("last_bytes", "is_stop"), [(b"stop", True), (b"sto", False), (b"ping", False)]
+    ("last_bytes", "is_stop"), [(b"stop", True), (b"sto", True), (b"st", False), (b"ping", False)]
 )
 def test_stop_without_a_line_end_acts_when_its_sender_closes(
     last_bytes: bytes, is_stop: bool
@@ -517,7 +517,7 @@ def test_client_above_the_limit_is_accepted_although_all_others_have_a_lease(lea
     assert [at_ms for at_ms, duties in bench.pins.written if not any(duties)].count(9_010) == 1
 
 
-@pytest.mark.parametrize("last_bytes", [b"!", b"stop\n", b"\0sto\x08op;\r"])
+@pytest.mark.parametrize("last_bytes", [b"!", b"stop\n", b"\0sto\x08op;\r", b"stop", b"stpo"])
 def test_evicted_client_is_read_for_stops_and_gets_an_error(last_bytes: bytes) -> None:
     bench = Bench()
     clients = fill_with_clients(bench, b"ping\n")
@@ -626,7 +626,7 @@ def test_request_read_in_time_renews_the_lease_although_its_answer_is_late(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = Bench()
-    original_answer = commands.answer
+    original_answer = meaning.answer
 
     def answer_slowly(*arguments: Any) -> list[str] | None:
         bench.poller.hold_up(300 if arguments[1] is bench.wires[1].connection else 0)
@@ -636,7 +636,7 @@ def test_request_read_in_time_renews_the_lease_although_its_answer_is_late(
         for wire in bench.wires:
             wire.chunks.append(b"ping\n")
 
-    monkeypatch.setattr(commands, "answer", answer_slowly)
+    monkeypatch.setattr(meaning, "answer", answer_slowly)
     bench.send(1_000, b"lease 1\nstart calm\n")
     bench.at(1_900, send_pings)
     bench.run(2_800)
@@ -650,7 +650,7 @@ def test_stop_cut_into_chunks_does_not_wait_for_answers_to_other_clients(
 ) -> None:
     bench = Bench()
     others = [Wire() for _ in range(30)]
-    original_answer = commands.answer
+    original_answer = meaning.answer
 
     def answer_slowly(*arguments: Any) -> list[str] | None:
         bench.poller.hold_up(2)
@@ -661,7 +661,7 @@ def test_stop_cut_into_chunks_does_not_wait_for_answers_to_other_clients(
             other.chunks.append(b"ping\n" * 100)
         bench.wires[0].chunks.extend([b"st", b"op\n"])
 
-    monkeypatch.setattr(commands, "answer", answer_slowly)
+    monkeypatch.setattr(meaning, "answer", answer_slowly)
     bench.at(100, lambda daemon: [daemon.join(other) for other in others])
     bench.send(1_000, b"start calm\n")
     bench.at(2_000, send_requests)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from firmware_ctl.cli import client
+from firmware_ctl.cli import off
 from firmware_ctl.config import shipped
 from firmware_ctl.hardware import emergency_off
 from firmware_ctl.timeline.folder import load_mat
@@ -296,7 +296,7 @@ def run_off(
     capsys: pytest.CaptureFixture[str], path: str, state: Path, mat: str | None = None
 ) -> tuple[int, list[str]]:
     mat = mat or shipped.mat_file()
-    code = client.all_low(argparse.Namespace(socket=path, state=str(state), mat=mat))
+    code = off.all_low(argparse.Namespace(socket=path, state=str(state), mat=mat))
     return code, capsys.readouterr().out.splitlines()
 
 

@@ -102,3 +102,23 @@ def test_values_that_cannot_be_kept_are_shown(
     assert kept.motors == {}
     shown = " ".join(capfd.readouterr().out.split())
     assert "No space left on device. Note the measured values: only: start 8%, hold 5%" in shown
+
+
+def test_values_are_kept_beside_a_file_that_cannot_be_read(
+    mat_file: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A person may still find older values in it."""
+    mat = read_mat(mat_file.read_bytes(), "")
+    path = Path(f"{mat_file}.measured")
+    for damaged in ("half a fi", "another one"):
+        path.write_text(damaged)
+        kept = KeptValues(str(mat_file), is_mock=False)
+        kept.drop(["only"])
+        assert path.read_text() == damaged
+        for start_pct in (8, 9):
+            kept.keep(mat, {"only": MeasuredDuties(start_pct, 5)}, "14:05")
+        assert KeptValues(str(mat_file), is_mock=False).motors == kept.motors != {}
+    asides = [Path(f"{path}.unreadable"), Path(f"{path}.unreadable1")]
+    assert [aside.read_text() for aside in asides] == ["half a fi", "another one"]
+    shown = " ".join(capfd.readouterr().out.split())
+    assert shown.count("What could not be read is kept in ") == 2

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import serial
 
+from firmware_ctl import __version__
 from firmware_ctl.cli.main import main
 from firmware_ctl.config import shipped
 from firmware_ctl.timeline.folder import load_mat, read_catalogue
@@ -61,7 +62,9 @@ def client(shared: Mock) -> Iterator[Client]:
 def test_a_session_from_a_script(tmp_path: Path) -> None:
     with Mock(tmp_path, "--profiles", shipped.profiles_dir()) as mock, Client(mock.port) as client:
         hello = client.ask("hello")[-1]
-        assert hello.startswith('ok firmware-ctl 0.1.0 protocol=1 mat="Reference mat" zones=neck,')
+        assert hello.startswith(
+            f'ok firmware-ctl {__version__} protocol=1 mat="Reference mat" zones=neck,'
+        )
         profiles = client.ask("profiles")
         assert profiles[-1] == "ok count=6"
         assert [line.split()[1] for line in profiles[:-1] if "selected=yes" in line] == [

@@ -4,11 +4,12 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
 from firmware_ctl.cli import client as commands
+from firmware_ctl.cli import off
 from firmware_ctl.cli.client import AGAIN_S, Client
 from firmware_ctl.cli.main import main
 from firmware_ctl.config import paths
@@ -455,7 +456,7 @@ def test_off_with_further_words_acts_and_then_says_that_it_ignored_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     acted: list[str] = []
-    monkeypatch.setattr(commands, "all_low", lambda args: acted.append("off") or 0)
+    monkeypatch.setattr(off, "all_low", lambda args: acted.append("off") or 0)
     assert _run("off", "now") == 0
     assert acted == ["off"]
     assert capsys.readouterr().err.startswith("firmware-ctl: off ignored 'now'; see ")
@@ -545,3 +546,25 @@ def test_stop_without_a_thread_left_is_sent_to_every_daemon_in_turn(
     printed = capsys.readouterr()
     assert printed.out == f"{daemons.mock}: all motors are off\n"
     assert printed.err.startswith(f"firmware-ctl: {daemons.service} does not answer: ")
+
+
+def test_stop_reports_the_daemons_that_stopped_although_another_one_never_answers(
+    daemons: Daemons, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file system that hangs holds up a connection for ever."""
+    has_printed = Event()
+    open_socket = commands.open_socket
+
+    def open_or_hang(path: str, is_named: bool = True) -> Client:
+        if path == daemons.service:
+            has_printed.wait()
+        return open_socket(path, is_named)
+
+    monkeypatch.setattr(commands, "open_socket", open_or_hang)
+    monkeypatch.setattr(commands, "STOP_WITHIN_S", 0.5)
+    daemons.answer(daemons.mock, b"* stopped\r\n")
+    assert _run("stop") == 3
+    has_printed.set()
+    printed = capsys.readouterr()
+    assert printed.out == f"{daemons.mock}: all motors are off\n"
+    assert printed.err.startswith("firmware-ctl: a daemon did not answer within 0 s; ")

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from firmware_ctl.cli.log import open_log
-from firmware_ctl.errors import printable
+from firmware_ctl.errors import ErrorLine, WarningLine, printable
 
 ESCAPE = "\x1b]0;owned\x07\x1b[31mred"
 FORGED = "a\n* ready firmware-ctl 9.9.9 protocol=9"
@@ -39,6 +39,31 @@ def test_log_of_a_hostile_text_is_one_printable_line(pipe: tuple[int, int]) -> N
     with _stdout(pipe[1]):
         open_log()(f"{ESCAPE}{FORGED}")
     assert os.read(pipe[0], 65536).decode() == f"{printable(ESCAPE + FORGED)}\n"
+
+
+def test_log_to_the_journal_begins_each_line_with_its_priority(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = os.fstat(pipe[1])
+    monkeypatch.setenv("JOURNAL_STREAM", f"{stream.st_dev}:{stream.st_ino}")
+    lines = [ErrorLine("no session can start"), WarningLine("the port is gone"), "<0>state=idle"]
+    with _stdout(pipe[1]):
+        log = open_log()
+        for line in lines:
+            log(line)
+    written = os.read(pipe[0], 65536).decode()
+    assert written == "<3>no session can start\n<4>the port is gone\n<6><0>state=idle\n"
+
+
+def test_log_to_another_output_than_the_journal_has_no_priorities(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a mock in a pipe, started from a terminal whose own output goes to the journal."""
+    stream = os.fstat(pipe[0])
+    monkeypatch.setenv("JOURNAL_STREAM", f"{stream.st_dev}:{stream.st_ino + 1}")
+    with _stdout(pipe[1]):
+        open_log()(ErrorLine("no session can start"))
+    assert os.read(pipe[0], 65536) == b"no session can start\n"
 
 
 @pytest.fixture

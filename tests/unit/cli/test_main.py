@@ -77,7 +77,8 @@ def test_help_of_a_command_has_an_example_that_is_accepted(
 
 def test_help_of_try_lists_every_pattern_with_its_keys(capsys: pytest.CaptureFixture[str]) -> None:
     def described(key: Key) -> str:
-        default = "" if key.default is None else f" ({in_units(key.default)})"
+        shown = str if key.is_count else in_units
+        default = "" if key.default is None else f" ({shown(key.default)})"
         return f" {key.name}{default}"
 
     assert _run("try", "--help") == 0

@@ -12,7 +12,6 @@ import pytest
 
 from firmware_ctl.cli.service import (
     FILES,
-    PACKAGED_AT,
     PACKAGED_UNIT,
     ServiceError,
     ServiceHost,
@@ -106,6 +105,10 @@ def test_unit_paths_and_restart_settings_match_the_program() -> None:
     assert values["ExecStopPost"] == (
         "/opt/firmware-ctl/bin/python3 -I -S /opt/firmware-ctl/off.py "
         f"{paths.SERVICE_STATE} {paths.SERVICE_SOCKET}"
+    )
+    assert values["ExecReload"] == (
+        "/opt/firmware-ctl/bin/python3 -I -m firmware_ctl.cli.reload "
+        f"--socket {paths.SERVICE_SOCKET}"
     )
     assert f"/var/lib/{values['StateDirectory']}" == paths.SERVICE_STATE
     assert f"/run/{values['RuntimeDirectory']}" == os.path.dirname(paths.SERVICE_SOCKET)
@@ -239,12 +242,12 @@ def test_uninstall_keeps_mat_file_and_state(pi: Pi, capsys: pytest.CaptureFixtur
 
 @pytest.fixture
 def packaged(pi: Pi) -> Pi:
-    """A machine with the Debian package, which has brought the unit and the mat file."""
+    """A machine with the Debian package, which has brought the unit, and with a mat file."""
     for path in (PACKAGED_UNIT, paths.SERVICE_MAT):
         file = pi.root / path[1:]
         file.parent.mkdir(parents=True)
         file.touch()
-    pi.host = pi.host._replace(python="/usr/bin/python3", package=PACKAGED_AT)
+    pi.host = pi.host._replace(python="/usr/bin/python3", package=paths.PACKAGED_AT)
     return pi
 
 
@@ -308,8 +311,8 @@ def test_expected_errors_are_sentences(pi: Pi, monkeypatch: pytest.MonkeyPatch) 
 # --- the document ---
 
 
-def test_off_command_of_the_readme_works_after_an_upgrade_of_python(tmp_path: Path) -> None:
-    text = (ROOT / "systemd" / "README.md").read_text(encoding="utf-8")
+def test_off_command_of_the_document_works_after_an_upgrade_of_python(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
     (line,) = re.findall(r"^sudo (sh -c '.*off\.py.*')$", text, re.MULTILINE)
     opt = tmp_path / "opt"
     base = Path(sys._base_executable)  # type: ignore[attr-defined]

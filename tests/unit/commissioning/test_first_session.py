@@ -1,12 +1,19 @@
 """The first session of `setup` counts as done only if it was played to its end."""
 
 from collections import deque
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
-from firmware_ctl.commissioning.first_session import follow_session
-from firmware_ctl.commissioning.runner import Outcome
+from firmware_ctl.cli.guarded import guarded
+from firmware_ctl.commissioning import first_session
+from firmware_ctl.commissioning.first_session import (
+    Commands,
+    follow_session,
+    play_first_session,
+)
+from firmware_ctl.commissioning.runner import Context, Outcome
 
 IDLE = "ok state=idle profile=first-time t=0.0 left=0.0 fault="
 RUNNING = 'ok state=running profile=first-time phase="arrive" t=40.4 left=199.6 fault='
@@ -24,6 +31,7 @@ class Scripted:
         self.shown: list[str] = []
         self._script = deque(script)
         self._key = ""
+        self.is_key_held = False
 
     def ask(self, line: str) -> list[str]:
         if line != "status":
@@ -39,6 +47,10 @@ class Scripted:
     def wait_for_key(self, prompt: str, wait_s: float | None = None) -> str:
         self.shown.append(prompt)
         return self._key
+
+    def is_held(self, key: str) -> bool:
+        assert key == self._key
+        return self.is_key_held
 
 
 def follow(*script: tuple[str, str, str]) -> tuple[Any, Scripted]:
@@ -88,3 +100,22 @@ def test_wrong_key_or_refused_start_waits_on() -> None:
 def test_wrong_key_that_is_held_is_refused_once() -> None:
     _, scripted = follow(*[("", IDLE, "s")] * 5, ("", IDLE, "q"))
     assert [line for line in scripted.shown if "selected" not in line] == ["Unknown key."]
+
+
+@pytest.mark.parametrize("key", [" ", "p"])
+def test_key_that_is_held_starts_no_session(key: str) -> None:
+    scripted = Scripted(("", IDLE, key), ("", IDLE, key), ("", IDLE, "q"))
+    scripted.is_key_held = True
+    outcome, _ = follow_session(scripted, scripted, is_mock=True)  # type: ignore[arg-type]
+    assert outcome is Outcome.NOT_DONE
+    assert scripted.sent == []
+
+
+def test_session_of_a_setup_that_dies_ends_by_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The daemon of the service goes on without setup."""
+    scripted = Scripted(("", IDLE, " "), ("", IDLE, "q"))
+    monkeypatch.setattr(first_session, "_daemon_client", lambda *_: nullcontext(scripted))
+    monkeypatch.setattr(first_session, "Terminal", lambda: nullcontext(scripted))
+    commands = Commands(guarded, lambda path: None, lambda: 0)
+    play_first_session(commands, Context("", "", False, guarded))
+    assert scripted.sent == ["select first-time", "events on", "lease 5", "start"]

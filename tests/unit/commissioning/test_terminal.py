@@ -9,7 +9,15 @@ from contextlib import contextmanager
 
 import pytest
 
-from firmware_ctl.commissioning.terminal import DOWN, UP, Terminal, print_lines
+from firmware_ctl.commissioning.terminal import (
+    DOWN,
+    UP,
+    Terminal,
+    ask_key,
+    mode_of_terminal,
+    print_lines,
+    restore_terminal,
+)
 
 
 @contextmanager
@@ -88,3 +96,58 @@ def test_read_keys_names_each_key(sent: bytes, keys: list[str]) -> None:
     with narrow_terminal() as master, Terminal() as terminal:
         os.write(master, sent)
         assert terminal.read_keys() == keys
+
+
+# ---- keys that are held, and a terminal that is gone
+
+
+@pytest.mark.parametrize(
+    ("script", "answer", "unread"),
+    [
+        (["\n", ""], "\n", []),
+        (["\n", "\n", "\n", "", "\n", ""], "\n", []),  # held, released, pressed anew
+        (["\n", "\n", "", "q"], "q", []),
+        (["y", "y", "", "n", ""], "n", []),
+        (["x", "\n", "q"], "\n", []),  # the last key came too late for this question
+    ],
+)
+def test_ask_key_takes_no_key_that_is_held_down(
+    script: list[str], answer: str, unread: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty key: none came within the time in which a held key repeats."""
+    keys = [*script]
+    monkeypatch.setattr(Terminal, "wait_for_key", lambda *_: keys.pop(0))
+    monkeypatch.setattr(Terminal, "show", lambda *_: None)
+    assert ask_key("Enter: continue", ("\n", "y", "n")) == answer
+    assert keys == unread
+
+
+@pytest.fixture
+def no_terminal() -> Iterator[None]:
+    """Input that is no terminal any more: its mode cannot be read, and it has ended."""
+    saved = os.dup(0)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    yield
+    os.dup2(saved, 0)
+    os.close(saved)
+    os.close(null)
+
+
+def test_terminal_that_is_gone_answers_every_question_with_quit(no_terminal: None) -> None:
+    assert mode_of_terminal() is None
+    restore_terminal(None)
+    with Terminal() as terminal:
+        assert terminal.read_keys() == [""]
+        assert terminal.wait_for_key("") == "q"
+    assert ask_key("Enter: continue", "\n") == "q"
+
+
+def test_terminal_that_vanishes_after_its_mode_was_read_is_left_alone(no_terminal: None) -> None:
+    with narrow_terminal():
+        mode = mode_of_terminal()
+        terminal = Terminal()
+    assert mode is not None
+    restore_terminal(mode)
+    with terminal:
+        assert terminal.read_keys() == [""]

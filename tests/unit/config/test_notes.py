@@ -99,3 +99,19 @@ def test_phase_on_absent_zones_alone_is_noted() -> None:
 def test_text_that_a_comment_cuts_is_noted_at_its_line(line: str, key: str) -> None:
     sentence = f"{key}: ` #` begins a comment; put the text in quotes"
     assert cut_texts(f"schema: 1\n{line}\n".encode()) == ([(2, sentence)] if key else [])
+
+
+def test_note_on_a_target_has_the_line_of_the_target() -> None:
+    text = HEAD + (
+        "  - name: a\n"
+        "    for: 1min\n"
+        "    play:\n"
+        "      neck: 10%\n"
+        "      hips: 0%\n"
+        "  - {name: b, for: 1min, play: {neck: 0%,\n"
+        "      hips: 0%}}\n"
+    )
+    assert notes_of(text) == [
+        f"{line}: {name}: plays at 0%, so nothing is felt"
+        for line, name in ((7, "a: hips"), (8, "b: neck"), (9, "b: hips"))
+    ]

@@ -267,3 +267,19 @@ def test_link_that_a_killed_mock_left_is_replaced(tmp_path: Path) -> None:
             mock_command._symlink(own, str(link), stack)
             assert os.readlink(link) == own
         assert not link.is_symlink()
+
+
+def test_linked_mock_sockets_looks_at_no_socket(
+    fallback: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket's file system may hang, and `stop` has other daemons to stop."""
+    link = paths.mock_link("/mnt/hangs/mock.sock")
+    os.symlink("/mnt/hangs/mock.sock", link)
+    real_stat = os.stat
+
+    def stat_or_fail(path: str, **options: object) -> os.stat_result:
+        assert not str(path).startswith(("/mnt", link))
+        return real_stat(path, **options)  # type: ignore[call-overload, no-any-return]
+
+    monkeypatch.setattr(os, "stat", stat_or_fail)
+    assert paths.linked_mock_sockets() == ["/mnt/hangs/mock.sock"]

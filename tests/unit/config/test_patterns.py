@@ -40,13 +40,22 @@ COURSES: list[tuple[str, dict[str, int], Position, list[tuple[int, int]], int]] 
         "shuffle",
         {"period": 200, "on_for": 50, "seed": 1},
         Position(0, 2, "left"),
-        [
-            (at_ms, level)
-            for period, turn in enumerate((0, 0, 0, 1, 1, 0, 0, 0, 1, 0, 1, 0, 1, 0, 1, 1))
-            for begin_ms in (200 * period + 100 * turn,)
-            for at_ms, level in ((begin_ms, 4), (begin_ms + 50, 0))
-        ],
-        3_200,
+        [(0, 4), (50, 0)],
+        200,
+    ),
+    (
+        "shuffle",
+        {"period": 200, "on_for": 50, "seed": 1},
+        Position(0, 2, "left", 3),
+        [(0, 0), (100, 4), (150, 0)],
+        200,
+    ),
+    (
+        "shuffle",
+        {"period": 200, "on_for": 150, "seed": 1},
+        Position(0, 2, "left", 3),
+        [(0, 0), (100, 4)],
+        200,
     ),
     ("tap", {"taps": 1, "tap_for": 150, "rest": 50}, LEFT, [(0, 4), (150, 0)], 200),
     (

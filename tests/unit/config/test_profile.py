@@ -18,8 +18,11 @@ HEAD = "title: t\nphases:\n"
 
 
 def without_places(profile: Profile) -> Profile:
-    """The profile as if every phase were at the start of its file."""
-    phases = tuple(phase._replace(place=(1, 1)) for phase in profile.phases)
+    """The profile as if every phase and every target were at the start of its file."""
+    phases = tuple(
+        phase._replace(place=(1, 1), play=tuple(play._replace(place=(1, 1)) for play in phase.play))
+        for phase in profile.phases
+    )
     return profile._replace(phases=phases)
 
 
@@ -42,7 +45,8 @@ def mistakes_of(text: str, path: str = "p.yaml", mat: Mat = MAT) -> list[str]:
 
 
 def play_of(body: str) -> tuple[Play, ...]:
-    return read_profile(phase(f"play: {{{body}}}").encode(), "p.yaml", MAT).phases[0].play
+    found = read_profile(phase(f"play: {{{body}}}").encode(), "p.yaml", MAT)
+    return without_places(found).phases[0].play
 
 
 def test_read_profile_with_patterns_cue_and_points() -> None:

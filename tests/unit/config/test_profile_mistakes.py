@@ -145,7 +145,7 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
         (
             phase("play: {hips: {pattern: wave, level: 10%, on_for: 2s, afer: 3}}"),
             [
-                "3:39: period: is missing; the pattern wave needs it: length of one cycle, or {from, to} over one pass",
+                "3:39: period: is missing; the pattern wave needs it: length of one cycle",
                 "3:67: on_for: the pattern wave has no such key; known: pattern, level, period, after",
                 "3:79: afer: the pattern wave has no such key; did you mean after?",
             ],
@@ -196,7 +196,7 @@ from tests.unit.config.test_profile import HEAD, mistakes_of, phase
                 "3:40: petern: unknown key; did you mean pattern?",
                 "3:61: level: 10 has no unit; write 10%",
                 "3:84: level: is missing; the pattern wave needs it: how strong it is felt; {from, to} over one pass",
-                "3:84: period: is missing; the pattern wave needs it: length of one cycle, or {from, to} over one pass",
+                "3:84: period: is missing; the pattern wave needs it: length of one cycle",
                 "3:85: type: unknown key; did you mean pattern?",
             ],
         ),

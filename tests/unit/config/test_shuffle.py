@@ -46,7 +46,11 @@ def test_shuffle_plays_every_motor_once_a_period_and_one_at_a_time(
     keys = {"period": period_ms, "on_for": on_for_ms, "seed": seed}
     busy: list[tuple[int, int]] = []
     for index in range(count):
-        pieces = course(keys, Position(index, count, "left"))
+        pieces = [
+            piece
+            for period in range(ORDERS)
+            for piece in course(keys, Position(index, count, "left", period))
+        ]
         assert sum(piece.length_ms for piece in pieces) == ORDERS * period_ms
         begin_ms = 0
         own = []

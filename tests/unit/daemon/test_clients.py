@@ -180,6 +180,7 @@ def test_client_that_reads_slowly_gets_every_answer() -> None:
     assert wire.answers[0] == READY
     assert wire.answers[-2] == "ok"
     assert wire.answers[-1].startswith("ok firmware-ctl ")
+    assert waited_for[0] == []
     assert [wire] in waited_for  # the loop wakes when the client takes bytes again
     assert waited_for[-1] == []
 
@@ -262,6 +263,46 @@ def test_lines_that_may_mean_stop_are_answered_ten_times_a_second() -> None:
     assert wire.answers.count(f"err not-text {stopped}") == 30
 
 
+def test_line_that_is_taken_as_a_stop_is_answered_once() -> None:
+    world = World()
+    wire = lease_script(world, [(700, b"\0stop\n")])
+    world.run(1_000)
+    assert wire.answers.count("* stopped") == 1
+
+
+def test_client_that_left_is_closed_as_soon_as_it_has_taken_its_last_answer() -> None:
+    """No other client and no tick is needed for that."""
+    world = World()
+    wire = lease_script(world, [(700, b"ping\n"), (800, b"")])
+    closed_at_ms: list[int] = []
+    wire.takes = 0
+    wire.close = lambda: closed_at_ms.append(world.poller.now_ms())  # type: ignore[method-assign]
+    world.at(910, lambda _: setattr(wire, "takes", 1 << 20))
+    world.run(2_000)
+    assert wire.answers == [READY, "ok"]
+    assert closed_at_ms == [910]
+
+
+@pytest.mark.parametrize("requests", [b"ping\n" * 40, b"ping\n" * 39 + b"reload\n"])
+def test_client_that_closes_its_side_at_once_gets_all_its_answers(requests: bytes) -> None:
+    world = World()
+    wire = Wire(world.daemon)
+    world.at(700, lambda _: (wire.receive(requests), wire.receive(b"")))
+    world.at(900, lambda _: [reader.done(world.session.catalogue) for reader in world.readers])
+    world.run(2_000)
+    assert len([line for line in wire.answers if line.startswith("ok")]) == 40
+    assert wire.closed == 1
+
+
+def test_events_of_two_requests_that_came_together_are_all_sent() -> None:
+    world = World()
+    eager = lease_script(world, [(600, b"events on\n")])
+    lease_script(world, [(700, b"start beta\npause\n")])
+    world.run(1_000)
+    states = [line.split()[2] for line in eager.answers if "event=state" in line]
+    assert states[:2] == ["state=running", "state=paused"]
+
+
 def test_client_that_cannot_be_written_to_hides_the_end_of_the_daemon_from_nobody() -> None:
     world = World()
     broken, other = Wire(world.daemon), Wire(world.daemon)
@@ -274,6 +315,17 @@ def test_client_that_cannot_be_written_to_hides_the_end_of_the_daemon_from_nobod
     broken.write = fail  # type: ignore[method-assign]
     world.daemon.clients.flush()
     assert other.answers == ["last words"]
+
+
+def test_log_has_the_message_of_a_fault_once_and_next_to_its_event() -> None:
+    world = World()
+    lease_script(world, [(700, b"start beta\n")])
+    world.at(1_500, lambda daemon: daemon.step(Fault("internal", "a mistake")))
+    world.run(2_000)
+    assert world.log.count("internal: a mistake") == 1
+    message = world.log.index("internal: a mistake")
+    assert world.log[message - 1].startswith("event=fault ")
+    assert [line for line in world.log if line.startswith("event=state")][1:] != []
 
 
 def test_notice_that_cannot_be_published_keeps_no_answer_from_being_sent() -> None:
@@ -355,6 +407,15 @@ def test_requests_that_came_together_are_answered_together() -> None:
     wire.receive(b"ping\n" * 3)
     world.daemon.clients.serve()
     assert wire.answers == ["ok"] * 3
+
+
+def test_requests_beyond_one_round_are_answered_without_waiting_for_a_tick() -> None:
+    world = World()
+    wire = lease_script(world, [(700, b"ping\n" * (3 * clients.REQUESTS_A_ROUND))])
+    answered: list[int] = []
+    world.at(701, lambda _: answered.append(wire.answers.count("ok")))
+    world.run(2_000)
+    assert answered == [3 * clients.REQUESTS_A_ROUND]
 
 
 def test_client_that_was_answered_may_write_like_a_browser() -> None:

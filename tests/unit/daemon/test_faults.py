@@ -10,6 +10,7 @@ import pytest
 
 from firmware_ctl import limits
 from firmware_ctl.daemon.watchdogs import TickLate
+from firmware_ctl.errors import ErrorLine
 from firmware_ctl.hardware import deadman
 from firmware_ctl.hardware.systemd import Systemd
 from firmware_ctl.limits import TICK_MS
@@ -152,7 +153,7 @@ def test_fault_08_a_pin_that_cannot_be_written_is_named_and_all_others_are_off(
     assert (started, stop) == ("ok profile=calm left=600", "ok")
     assert status.endswith("fault=pin-write")
     assert (clear, start) == (f"err fault {message}", f"err fault {message}. Then clear the fault.")
-    assert message in rig.log
+    assert [type(line) for line in rig.log if line == message] == [ErrorLine]
     assert rig.lines() == lines[0]
     assert rig.power() == [0, 0, 0]  # the motor gate has let the rail fall
 

@@ -119,6 +119,7 @@ def test_reload_names_each_refused_profile_with_its_first_mistake() -> None:
         '(and 1 more; `firmware-ctl check` shows all)"'
     )
     assert wire.answers[1:3] == [row, "ok count=2 refused=1"]
+    assert world.log.count(bad[0].error.summary()) == 1 + 40
     assert wire.answers[3:] == [*[row] * MOST_REFUSED, "ok count=0 refused=40"]
 
 

@@ -1,11 +1,13 @@
-"""The fixture that makes a simulated machine in a scratch folder."""
+"""Fixtures: a simulated machine in a scratch folder, and profiles that are compiled once."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from firmware_ctl.doctor.machine import Machine
+from firmware_ctl.timeline import folder
 from tests.support.machines import GOOD_PI_4, Make, calls
 
 
@@ -60,3 +62,12 @@ def machine(tree: SharedTree) -> Make:
         return Machine(tree.root, calls(**changed))
 
     return make
+
+
+_compiled_once = cache(folder.read_entry)
+
+
+@pytest.fixture(autouse=True)
+def _profiles_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each examination reads every shipped profile. To compile one is a function of its arguments."""
+    monkeypatch.setattr(folder, "read_entry", _compiled_once)

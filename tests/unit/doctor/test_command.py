@@ -100,7 +100,7 @@ def test_missing_own_mat_file_is_a_note_and_the_shipped_one_is_used(machine: Mak
         {name: text for name, text in GOOD_PI_4.items() if not name.endswith("mat.yaml")}
     )
     assert [problem.replace(str(ROOT), "") for problem in problems(here)][:1] == [
-        "note no mat file of your own: doctor checks the wiring of the shipped one (Reference mat) > copy /hw/mat.yaml to /etc/firmware-ctl/mat.yaml and change it"
+        "note no mat file of your own: doctor checks the wiring of the shipped one (Reference mat) > the first step of `sudo firmware-ctl setup` makes it"
     ]
 
 

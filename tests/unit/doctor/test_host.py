@@ -28,6 +28,16 @@ TOO_LONG = "BAD the Pi's watchdog is set to 1min but counts to 15 s: after a han
 DROP_IN = "/etc/systemd/system/firmware-ctl.service.d/50-mine.conf"
 DROP_IN_FIX = f"remove the line that changes it from {DROP_IN}, then `sudo systemctl daemon-reload` and `sudo systemctl restart firmware-ctl`; if none does, {INSTALL}"
 
+PACKAGE = {
+    "usr/bin/python3": "x",
+    "usr/lib/python3/dist-packages/firmware_ctl/__init__.py": "x",
+}
+ENVIRONMENT = {"opt/firmware-ctl/bin/python3": "x"}
+
+
+def runs(python: str) -> dict[str, str]:
+    return {"ExecStart": f"{{ path={python} ; argv[]={python} -I -m firmware_ctl run ; pid=0 }}"}
+
 
 @pytest.mark.parametrize(
     ("files", "changed", "expected"),
@@ -55,6 +65,42 @@ DROP_IN_FIX = f"remove the line that changes it from {DROP_IN}, then `sudo syste
             {"run": Commands(UNIT | {"ExecStopPost": "{ path=/opt/x/python3 ; argv[]=/opt/x/python3 -I -S /opt/x/off.py /var/lib ; ignore_errors=no }"})},
             [f"BAD it leaves the pins as they are after a crash: /opt/x/off.py is gone > {INSTALL}"],
             id="the script of an older version",
+        ),
+        pytest.param(
+            PACKAGE,
+            {"run": Commands(UNIT | runs("/usr/bin/python3"))},
+            [],
+            id="the package alone",
+        ),
+        pytest.param(
+            ENVIRONMENT,
+            {"run": Commands(UNIT | runs("/opt/firmware-ctl/bin/python3"))},
+            [],
+            id="the environment alone",
+        ),
+        pytest.param(
+            PACKAGE | ENVIRONMENT,
+            {"run": Commands(UNIT | runs("/opt/firmware-ctl/bin/python3"))},
+            [
+                "note two installations: the unit runs the one in /opt/firmware-ctl, not the Debian package > for the package: `sudo /opt/firmware-ctl/bin/firmware-ctl service uninstall`, then `sudo /usr/bin/firmware-ctl service install`; else `sudo apt remove firmware-ctl`, then `sudo /opt/firmware-ctl/bin/firmware-ctl service install`"
+            ],
+            id="both, the unit runs the environment",
+        ),
+        pytest.param(
+            PACKAGE | ENVIRONMENT,
+            {"run": Commands(UNIT | runs("/usr/bin/python3"))},
+            [
+                "note two installations: the unit runs the Debian package, not the one in /opt/firmware-ctl > `sudo rm -r /opt/firmware-ctl /usr/local/bin/firmware-ctl`"
+            ],
+            id="both, the unit runs the package",
+        ),
+        pytest.param(
+            PACKAGE,
+            {"run": Commands(UNIT | runs("/opt/firmware-ctl/bin/python3"))},
+            [
+                "BAD the unit runs /opt/firmware-ctl/bin/python3, which is gone > install this program again, then `sudo firmware-ctl service install`"
+            ],
+            id="the unit of an environment that was deleted",
         ),
         pytest.param(
             {},

@@ -10,13 +10,14 @@ from firmware_ctl import limits
 from firmware_ctl.config.mat import Mat
 from firmware_ctl.config.profile import Phase
 from firmware_ctl.protocol import commands
-from firmware_ctl.protocol.commands import COMMANDS, Request, is_request
+from firmware_ctl.protocol.commands import COMMANDS, Request
 from firmware_ctl.protocol.connection import (
     END_REASONS,
     ERROR_CODES,
     FAULT_CODES,
 )
 from firmware_ctl.protocol.framing import Line
+from firmware_ctl.protocol.meaning import is_request
 from firmware_ctl.protocol.try_line import try_timeline
 from firmware_ctl.session.events import Origin
 from firmware_ctl.timeline import catalogue

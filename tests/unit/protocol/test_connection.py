@@ -1,62 +1,26 @@
 """A connection: echo, bounded buffers, floods, and clients that are not people."""
 
 import pytest
-from hypothesis import example, given, settings
 
 from firmware_ctl import __version__
 from firmware_ctl.daemon.clients import READY
 from firmware_ctl.protocol import connection as connection_module
+from firmware_ctl.protocol.answers import parse_fields
 from firmware_ctl.protocol.connection import (
     MOST_UNSENT,
     MOST_WAITING,
     Connection,
     fields,
-    parse_fields,
     text,
 )
 from firmware_ctl.protocol.framing import LONGEST_LINE, LONGEST_TAIL, Line
 from tests.support.daemon import Daemon
 from tests.support.worlds import Bench
 from tests.unit.protocol.byte_streams import (
-    CALM_BYTES,
     answers,
-    cut,
     final_lines,
     waiting,
 )
-
-
-@given(cut(CALM_BYTES))
-@example([b"st", b"\x15\r"])
-@settings(max_examples=60)
-def test_echo_and_lines_of_split_bytes_are_the_same(chunks: list[bytes]) -> None:
-    """A terminal shows the same in the end; what was typed and deleted at once is not echoed."""
-    results = []
-    for pieces in (chunks, [b"".join(chunks)], [bytes([b]) for b in b"".join(chunks)]):
-        connection = Connection()
-        connection.echo = connection.has_asked = True
-        for piece in pieces:
-            connection.receive(piece, 0)
-        results.append((waiting(connection), screen(bytes(connection._unsent))))
-
-    assert results[0] == results[1] == results[2]
-
-
-def screen(echoed: bytes) -> list[bytes]:
-    """The lines that a terminal shows, without the empty ones."""
-    lines, column = [b""], 0
-    for byte in (echoed[i : i + 1] for i in range(len(echoed))):
-        if byte == b"\n":
-            lines.append(b"")
-        elif byte == b"\r":
-            column = 0
-        elif byte == b"\b":
-            column -= 1
-        else:
-            column = column if lines[-1] else 0
-            lines[-1] = lines[-1][:column] + byte + lines[-1][column + 1 :]
-            column += 1
-    return [line.rstrip() for line in lines if line.strip()]
 
 
 @pytest.mark.parametrize(
@@ -162,21 +126,6 @@ def test_connection_that_has_asked_is_not_greeted(first: bytes) -> None:
     bench.send(200, b"\r")
     bench.run(300)
     assert GREETING not in bench.wires[0].lines()
-
-
-@given(cut(CALM_BYTES))
-@example([b"\r", b"ping\r"])
-@example([b"x\x08", b"\r", b"x\r"])
-@settings(max_examples=60)
-def test_greeting_does_not_depend_on_how_the_bytes_are_cut(chunks: list[bytes]) -> None:
-    awaits = set()
-    for pieces in (chunks, [b"".join(chunks)], [bytes([b]) for b in b"".join(chunks)]):
-        connection = Connection()
-        for piece in pieces:
-            connection.receive(piece, 0)
-        awaits.add(connection.awaits_greeting)
-
-    assert len(awaits) == 1
 
 
 def test_hello_resets_the_settings_of_the_client_before() -> None:

@@ -1,18 +1,13 @@
 """Framing: lines and stops in any bytes, split anywhere."""
 
 import re
-import time
-from itertools import zip_longest
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given
 
 from firmware_ctl.config.profile import Phase
-from firmware_ctl.protocol import connection as connection_module
 from firmware_ctl.protocol.connection import (
     Connection,
-    Dropped,
 )
 from firmware_ctl.protocol.framing import LONGEST_LINE, LONGEST_TAIL, Framing, Line, text_of
 from firmware_ctl.session.events import Reload
@@ -86,47 +81,6 @@ def test_line_longer_than_the_tail_is_cut_and_no_other_line(
     assert [bool(line.is_cut) for line in framing.feed(rest, 0).lines] == are_cut
 
 
-STOPS = st.sampled_from([b"stop", b" Stop", b"stop it", b"stopp", b"ping", b"", b"  ", b"x" * 97])
-
-FLOODS = st.lists(
-    st.one_of(
-        st.tuples(STOPS, st.sampled_from([b"\r", b"\n", b"\r\n"])).map(b"".join),
-        st.sampled_from([b"!", b"?", b"st", b"op", b"\xff", b"!stop\n"]),
-    ),
-    max_size=40,
-).map(b"".join)
-
-
-@given(cut(FLOODS), st.integers(1, 6), st.integers(1, 60), st.lists(st.integers(0, 4), max_size=8))
-@settings(max_examples=300)
-def test_lines_beyond_the_buffer_are_counted_and_their_stops_found(
-    chunks: list[bytes], room: int, room_bytes: int, served: list[int]
-) -> None:
-    """After each chunk some of what waits is answered."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(connection_module, "MOST_WAITING", room)
-        patch.setattr(connection_module, "MOST_WAITING_BYTES", room_bytes)
-        connection, roomy = Connection(), Connection()
-        answered = 0
-        stops, stops_with_room = [], []
-        for chunk, most in zip_longest(chunks, served[: len(chunks)], fillvalue=9):
-            assert isinstance(chunk, bytes)
-            stops.append(connection.receive(chunk, 0)[:3])
-            for _ in range(min(most, len(connection.waiting))):
-                item = connection.next()
-                answered += item.lines if isinstance(item, Dropped) else 1
-            assert sum(isinstance(item, Line) for item in connection.waiting) <= room
-            assert len(connection.waiting) <= 2 * room + 1
-        while connection.waiting:
-            item = connection.next()
-            answered += item.lines if isinstance(item, Dropped) else 1
-    for chunk in chunks:
-        stops_with_room.append(roomy.receive(chunk, 0)[:3])
-
-    assert answered == len(roomy.waiting)
-    assert stops == stops_with_room
-
-
 @pytest.mark.parametrize("sizes", [(3_276,) * 6, (3_800,) * 6, (4_500,) * 5])
 def test_stop_line_after_a_flood_acts_and_is_answered(sizes: tuple[int, ...]) -> None:
     bench = Bench()
@@ -150,30 +104,6 @@ def test_stop_line_within_a_flood_acts_at_once() -> None:
     bench.run(2_500)
 
     assert 2_000 in [at_ms for at_ms, duties in bench.pins.written if not any(duties)]
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"!" + b"a" * 40_000, b"\x15" + b"a" * 40_000, b"a!" * 20_000, b"\x08" * 40_000,
-        b"a\x15" * 20_000, b"\x1b[" * 20_000, b"stop " * 8_000, b"\xff\n" * 20_000,
-        b"s\x7f\n" * 13_000, b"stop;" * 8_000, b"?" * 40_000, b"\r\0" * 20_000,
-    ],
-)  # fmt: skip
-def test_framing_reads_each_byte_a_bounded_number_of_times(data: bytes) -> None:
-    """Four times as many bytes take some four times as long, not sixteen times: compared by the
-    quickest of several, in processor time."""
-
-    def quickest_ns(data: bytes) -> int:
-        times_ns = []
-        for _ in range(5):
-            connection = Connection()
-            begin_ns = time.process_time_ns()
-            connection.receive(data, 0)
-            times_ns.append(time.process_time_ns() - begin_ns)
-        return min(times_ns)
-
-    assert quickest_ns(data) < 9 * quickest_ns(data[:10_000]) + 2_000_000
 
 
 @pytest.mark.parametrize(
@@ -216,7 +146,7 @@ def test_line_deleted_by_backspaces_does_nothing(last: bytes, behind: bytes) -> 
         b"stop;\n", b"stop?\n", b"ping\r\0stop\r\0", b"stpo\x7f\x7fop\n", b"stpo\x08\x08op\n",
         b"\x1b[Astop\n", b"stop\x1b[D\n", b"\x1bOAstop\n", b"\xef\xbb\xbfstop\n", b"stastop\n", b"off\n",
         b"halt\n", b"Abort!\n", b"lease off\n", b"start stop\n", b"st\xc3\xb6\x08op\n", b"s\0t\0o\0p\0\n",
-        b"sto\0\x7fp\n", b"stopx\0\x7f\n", b"x" * 5_000 + b"stop\n", b"x" * 90 + b"stop-\n", b"\x15stop\n", b"sto\x1bp\n",
+        b"sto\0\x7fp\n", b"stopx\0\x7f\n", b"x" * 5_000 + b"stop\n", b" stop " + b"x" * 3_000 + b"\n", b"x" * 90 + b"stop-\n", b"\x15stop\n", b"sto\x1bp\n",
         b"try all steady off\n", b"help halt\n", b"'stop'\r", b"emergency off\n", b"ok stop\n",
     ],
 )  # fmt: skip

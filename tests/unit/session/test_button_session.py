@@ -20,7 +20,7 @@ from firmware_ctl.session.events import (
 )
 from firmware_ctl.session.session import Session
 from tests.support.worlds import CALM, CATALOGUE, MAT, SILENCE, World, world_in
-from tests.unit.session.test_button import BOTH, NEITHER, P, R, noise
+from tests.unit.session.button_scripts import BOTH, NEITHER, P, R, noise
 
 
 def test_button_edge_older_than_the_last_is_not_a_touch() -> None:

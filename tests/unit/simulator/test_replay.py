@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware_ctl import __version__
 from firmware_ctl.cli.main import main
 from firmware_ctl.session.button import Contact
 from firmware_ctl.session.events import (
@@ -45,7 +46,7 @@ def test_replay_of_a_session_prints_every_input_and_notice(
     assert end.value.code == 0
     first, *printed, last = capsys.readouterr().out.splitlines()
     cert = ALL.valid("taps").timeline.cert  # type: ignore[union-attr]
-    assert first == f"{path}: asked, recorded by firmware-ctl 0.1.0"
+    assert first == f"{path}: asked, recorded by firmware-ctl {__version__}"
     assert printed == [
         '      0.000 s  contacts "released"',
         '      2.000 s  start "taps"',
@@ -135,7 +136,7 @@ def test_replay_tells_the_first_difference(
     assert replay(str(path)) == 1
     assert capsys.readouterr().out.splitlines()[-2:] == [
         f"{path}:{at + 1}:1: at 0.100 s the record says running level=[0, 0, 0] duty=[0, 0, 7] kicks=[] notices=['state', 'phase'];",
-        "firmware-ctl 0.1.0 gives running level=[0, 0, 0] duty=[0, 0, 0] kicks=[] notices=['state', 'phase']",
+        f"firmware-ctl {__version__} gives running level=[0, 0, 0] duty=[0, 0, 0] kicks=[] notices=['state', 'phase']",
     ]
 
 
@@ -149,5 +150,5 @@ def test_replay_tells_a_wake_that_comes_at_no_time_of_this_program(
     path.write_bytes(pack_incident(lines))
     assert replay(str(path)) == 1
     assert capsys.readouterr().out.splitlines()[-1] == (
-        f"{path}:{at + 1}:1: after 0.100 s the record has a wake for which firmware-ctl 0.1.0 does not ask"
+        f"{path}:{at + 1}:1: after 0.100 s the record has a wake for which firmware-ctl {__version__} does not ask"
     )

@@ -23,8 +23,8 @@ def record_tick(due_ns: int) -> None:
 
 
 def _record_ticks_of_the_daemon() -> None:
-    from firmware_ctl.hardware.deadman import KernelDeadman
     from firmware_ctl.daemon.poller import SelectPoller
+    from firmware_ctl.hardware.deadman import KernelDeadman
 
     wait, arm = SelectPoller.wait, KernelDeadman.arm
     due_ns = 0
