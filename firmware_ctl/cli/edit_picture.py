@@ -75,14 +75,17 @@ def _highest(timeline: Timeline, mat: Mat, zones: Sequence[str], count: int) -> 
 
 
 def _ruler(timeline: Timeline, count: int) -> str:
-    """The begin of each phase with its name, as far as there is room before the next one."""
+    """The begin of each phase, with its name if there is room before the next phase.
+
+    A phase that begins in the label of an earlier one has none.
+    """
     begins = [segment.begin_ms * count // timeline.end_ms for segment in timeline.segments]
-    cells = ""
+    ruler = ""
     for (begin, end), segment in zip(pairwise([*begins, count]), timeline.segments, strict=True):
-        if begin < len(cells):
-            continue
-        room = end - begin - 1
-        labels = (f"{clock(segment.begin_ms)} {segment.phase}", clock(segment.begin_ms), "|")
-        label = next((text for text in labels if columns(text) <= room), "")
-        cells = f"{cells:{begin}}{label}"
-    return cells
+        at = clock(segment.begin_ms)
+        label = f"{at} {segment.phase}"
+        if columns(label) >= end - begin:
+            label = at
+        if not ruler or columns(ruler) < begin <= count - len(at):
+            ruler += " " * (begin - columns(ruler)) + label
+    return ruler

@@ -7,6 +7,7 @@ import sys
 from typing import Final
 
 from firmware_ctl.cli.authoring import write_schema_beside
+from firmware_ctl.cli.session_lines import notes_on_mat
 from firmware_ctl.config.profile import profile_stem
 from firmware_ctl.config.quantities import clock
 from firmware_ctl.errors import DeviceError, printable
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         write_new(path, imported.text)
         write_schema_beside(path)
         print(printable(f"{path} is written, {length} min; see it: firmware-ctl edit {path}"))
-    for note in imported.notes:
+    for note in (*imported.notes, *notes_on_mat(imported.entry, mat)):
         print(printable(f"firmware-ctl: note: {note}"), file=sys.stderr)
     return 0
 

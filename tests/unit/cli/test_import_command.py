@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from firmware_ctl.cli.main import main
+from firmware_ctl.config import shipped
 from tests.unit.importing.examples import ahap, event, funscript
 
 
@@ -58,6 +59,16 @@ def test_import_takes_the_name_from_the_file_to_write(folder: Path) -> None:
     (folder / "sub").mkdir()
     assert run("import", "Heart beat.v2.ahap", "--out", "sub/calm.yaml") == 0
     assert 'title: "calm, from AHAP"' in (folder / "sub/calm.yaml").read_text()
+
+
+def test_import_for_a_zone_that_is_not_there_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    text = Path(shipped.mat_file()).read_text().replace("present: true", "present: false", 1)
+    Path("mat.yaml").write_text(text)
+    words = ("--mat", "mat.yaml", "--target", "neck", "--out", "-")
+    assert run("import", "Heart beat.v2.ahap", *words) == 0
+    assert capsys.readouterr().err.endswith(
+        "firmware-ctl: note: neck is not present on this mat: its motors stay off\n"
+    )
 
 
 @pytest.mark.parametrize(
