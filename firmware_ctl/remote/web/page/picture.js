@@ -15,6 +15,7 @@ export function draw(svg, details, title) {
   const key = details ? `${details.name} ${details.cert} ${title}` : "";
   if (svg.dataset.key === key) return;
   svg.dataset.key = key;
+  svg.setAttribute("aria-hidden", !(details && title));
   if (!details) {
     svg.replaceChildren();
     return;

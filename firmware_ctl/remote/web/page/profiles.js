@@ -62,8 +62,6 @@ export class Profiles {
     const thumb = picture.cloneNode();
     thumb.id = `picture-${profile.name}`;
     thumb.setAttribute("class", "thumb");
-    thumb.setAttribute("aria-hidden", "true");
-    thumb.removeAttribute("role");
     item.querySelector(".head").append(thumb);
     item.querySelector(".head").addEventListener("click", () => {
       this.#request({ do: "select", profile: profile.name });
