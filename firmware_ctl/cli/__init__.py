@@ -18,9 +18,11 @@ __all__ = [
     "main",
     "mistakes",
     "mock",
+    "mock_page",
     "parser",
     "parser_authors",
     "parser_clients",
+    "parser_web",
     "profile_list",
     "run",
     "service",
@@ -35,4 +37,6 @@ __all__ = [
     "view_lines",
     "view_picture",
     "view_terminal",
+    "web",
+    "web_service",
 ]

@@ -3,6 +3,10 @@
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 
+WEB_PORT = 8043
+HERE = ("127.0.0.1", WEB_PORT)
+"""Where `mock --web` serves the page, unless the person names another address."""
+
 Run = Callable[[Namespace], int]
 """Runs a command with its parsed arguments. Returns the exit code."""
 

@@ -41,13 +41,15 @@ class Feed:
         power_at: Callable[[int], Levels],
         origin_ms: int = 0,
         selected: Callable[[], str] = str,
+        page: str = "",
     ) -> None:
         """`serial`, `socket`: the paths at which other programs reach the daemon.
 
         `power_at`: for a time in ms, the share of the time in percent for which each motor is
         joined to its supply. `origin_ms`: the daemon's time 0 on the monotonic clock, which the
         view reads too. `selected`: the name of the selected profile, which a status has only while
-        idle; empty if there is none.
+        idle; empty if there is none. `page`: the address of the page for phones, empty if there is
+        none.
         """
         self._mat = mat
         self._speed = speed
@@ -55,7 +57,7 @@ class Feed:
         self._power_at = power_at
         self._origin_ms = origin_ms
         self._selected = selected
-        self._addresses = {"serial": serial, "socket": socket}
+        self._addresses = {"serial": serial, "socket": socket, "page": page}
         self._last_motors: tuple[object, ...] = ()
         self._last_status: dict[str, object] = {}
         self._last_catalogue: Catalogue | None = None

@@ -56,10 +56,22 @@ def mock(args: argparse.Namespace) -> int:
     """Runs until a signal or the view ends it, and returns the exit code."""
     _refuse_second(args.socket or paths.mock_socket(make=True))
     _check_files(args)
+    with ExitStack() as stack:
+        page = ""
+        if args.web:
+            from firmware_ctl.cli import mock_page
+
+            page = mock_page.begin(args, args.socket or paths.mock_socket(make=True), stack)
+        return _mock(args, page)
+
+
+def _mock(args: argparse.Namespace, page: str) -> int:
+    """`page`: the address of the page for phones. Empty: there is none."""
     pty = _open_pty()
-    first_line = f"serial port: {pty.path}" if pty else ""
+    first_lines = [f"serial port: {pty.path}"] if pty else []
+    first_lines += [f"web page: {page}"] if page else []
     if args.no_view or not (os.isatty(0) and os.isatty(1)):
-        return _run_without_view(args, pty, first_line)
+        return _run_without_view(args, pty, "\n".join(first_lines))
     view_end, daemon_end = socket.socketpair()
     errors, errors_in = os.pipe()
     child = os.fork()
@@ -67,13 +79,13 @@ def mock(args: argparse.Namespace) -> int:
         view_end.close()
         os.close(errors)
         os.setsid()  # the signals of Ctrl-C and of a closed terminal go to the view alone
-        os._exit(_child(args, pty, daemon_end, errors_in))
+        os._exit(_child(args, pty, daemon_end, errors_in, page))
     daemon_end.close()
     os.close(errors_in)
     from firmware_ctl.cli import live_view
 
     with os.fdopen(errors, errors="replace") as lines:
-        exit_code = live_view.run(view_end, child, first_line, lines.read)
+        exit_code = live_view.run(view_end, child, "\n".join(first_lines), lines.read)
     # A daemon that was killed has removed neither its link nor its socket.
     if pty and args.link:
         _remove_own_link(pty.path, args.link)
@@ -81,17 +93,17 @@ def mock(args: argparse.Namespace) -> int:
     return exit_code
 
 
-def _run_without_view(args: argparse.Namespace, pty: links.PtyLink | None, first_line: str) -> int:
-    """The daemon in this process. The log waits until it runs: before it comes `first_line`, which
-    names no port of a mock that could not start."""
+def _run_without_view(args: argparse.Namespace, pty: links.PtyLink | None, first_lines: str) -> int:
+    """The daemon in this process. The log waits until it runs: before it come `first_lines`, which
+    name no port of a mock that could not start."""
     log = open_log()
     held: list[str] = []
     write = held.append
 
     def begin() -> None:
         nonlocal write
-        if first_line:
-            print(first_line, flush=True)
+        if first_lines:
+            print(first_lines, flush=True)
         show_held()
         write = log
 
@@ -153,7 +165,11 @@ def _open_pty() -> links.PtyLink | None:
 
 
 def _child(
-    args: argparse.Namespace, pty: links.PtyLink | None, view: socket.socket, errors: int
+    args: argparse.Namespace,
+    pty: links.PtyLink | None,
+    view: socket.socket,
+    errors: int,
+    page: str,
 ) -> int:
     """The daemon under a live view. It has no log; the reason of a failure goes to `errors`."""
     os.set_blocking(errors, False)  # the view reads it only after the daemon has ended
@@ -161,7 +177,7 @@ def _child(
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
-    return guarded(lambda: _run(args, pty, ViewLink(view), lambda line: None))
+    return guarded(lambda: _run(args, pty, ViewLink(view), lambda line: None, page=page))
 
 
 def _run(
@@ -170,10 +186,12 @@ def _run(
     view: ViewLink | None,
     log: Log,
     begin: Callable[[], object] = lambda: None,
+    page: str = "",
 ) -> int:
     """The same block diagram as in `cli.run`, on simulated pins.
 
-    `begin` is called when all is open, just before the loop runs.
+    `begin` is called when all is open, just before the loop runs. `page`: the address of the page
+    for phones, which the view shows.
     """
     trial = assembly.begin_deadman_trial()
     with ExitStack() as stack:
@@ -199,7 +217,7 @@ def _run(
         path = args.socket or paths.mock_socket(make=True)
         watchers: list[Watcher] = []
         if view is not None:
-            addresses = ((args.link or pty.path) if pty else "", path)
+            addresses = ((args.link or pty.path) if pty else "", path, page)
             watchers.append(
                 _feed(args, session, board.power_at, view.connection, addresses, poller.origin_ms)
             )
@@ -227,12 +245,13 @@ def _feed(
     session: Session,
     power_of: Callable[[Motor, int], int],
     connection: Connection,
-    addresses: tuple[str, str],
+    addresses: tuple[str, str, str],
     origin_ms: int,
 ) -> Feed:
     """The watcher that reports the session to the live view.
 
-    `power_of`: the power of a motor at a time in ms. `addresses`: the serial port and the socket.
+    `power_of`: the power of a motor at a time in ms. `addresses`: of the serial port, the socket
+    and the page.
     """
     mat = session.mat
 
@@ -242,7 +261,8 @@ def _feed(
     def selected() -> str:
         return session.selected.name if session.selected else ""
 
-    return Feed(mat, args.speed, connection, *addresses, power_at, origin_ms, selected)
+    serial, control, page = addresses
+    return Feed(mat, args.speed, connection, serial, control, power_at, origin_ms, selected, page)
 
 
 def _teller(view: ViewLink | None, log: Log) -> Callable[[CallerError], object]:

@@ -10,8 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from firmware_ctl import __version__
-from firmware_ctl.cli import parser_authors, parser_clients
+from firmware_ctl.cli import parser_authors, parser_clients, parser_web
 from firmware_ctl.cli.arguments import (
+    HERE,
     Run,
     add_daemon,
     add_json,
@@ -73,6 +74,14 @@ def _add_mock(parser: ArgumentParser) -> Run:
     parser.add_argument("--link", metavar="PATH", help="symbolic link to the serial port")
     parser.add_argument(
         "--listen", metavar="HOST:PORT", type=host_port, help="serve the protocol over TCP as well"
+    )
+    parser.add_argument(
+        "--web",
+        metavar="HOST:PORT",
+        nargs="?",
+        type=host_port,
+        const=HERE,
+        help="serve the page for phones as well (default: 127.0.0.1:8043, or a free port)",
     )
     parser.add_argument(
         "--speed", metavar="X", type=speed, default=1.0, help="run sessions X times as fast"
@@ -256,6 +265,8 @@ COMMANDS: Final = {
         "sudo off"),
     "service": _command("install or remove the systemd service", _service,
         "sudo service install"),
+    "web": _command("serve the page for phones, and pair phones with it", parser_web.add_web,
+        "sudo web enable"),
     "send": _command("send one line of the serial protocol", _C.add_send,
         "send select neck"),
 }  # fmt: skip

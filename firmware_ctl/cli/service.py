@@ -91,12 +91,12 @@ class ServiceHost(NamedTuple):
             with open(os.path.join(shipped.systemd_dir(), name), encoding="utf-8") as file:
                 texts[path] = file.read()
         unit = texts[UNIT_PATH]
-        unit = unit.replace("/opt/firmware-ctl/bin/python3", _unit_word(self.python))
+        unit = unit.replace("/opt/firmware-ctl/bin/python3", unit_word(self.python))
         off = os.path.join(self.package, "hardware", "emergency_off.py")
-        return texts | {UNIT_PATH: unit.replace("/opt/firmware-ctl/off.py", _unit_word(off))}
+        return texts | {UNIT_PATH: unit.replace("/opt/firmware-ctl/off.py", unit_word(off))}
 
 
-def _unit_word(path: str) -> str:
+def unit_word(path: str) -> str:
     """Escapes a path for a unit file."""
     return path.replace("\\", r"\\").replace("%", "%%").replace(" ", r"\x20")
 
@@ -105,7 +105,7 @@ def service(args: argparse.Namespace) -> int:
     """Installs or removes the service. Raises `ServiceError` (exit code 1)."""
     host = ServiceHost(
         root="/",
-        run=_run,
+        run=run_command,
         python=sys.executable,
         package=os.path.dirname(firmware_ctl.__file__),
         is_admin=os.geteuid() == 0,
@@ -114,17 +114,22 @@ def service(args: argparse.Namespace) -> int:
     return 0
 
 
-def _run(words: Sequence[str]) -> int:
+def run_command(words: Sequence[str]) -> int:
     # A question (`--quiet`) is answered by its exit code; its message would only confuse.
     errors = subprocess.DEVNULL if "--quiet" in words else None
     return subprocess.run(words, stderr=errors).returncode
 
 
-def act(host: ServiceHost, action: str) -> None:
+def refuse_without_systemd(host: ServiceHost, command: str) -> None:
+    """Raises `ServiceError` unless root runs this on a machine with systemd."""
     if not host.is_admin:
-        raise ServiceError(f"only root may do that; try: sudo {sys.argv[0]} service {action}")
+        raise ServiceError(f"only root may do that; try: sudo {sys.argv[0]} {command}")
     if not os.path.isdir(host.path("/run/systemd/system")):
         raise ServiceError("systemd does not run here")
+
+
+def act(host: ServiceHost, action: str) -> None:
+    refuse_without_systemd(host, f"service {action}")
     try:
         (install if action == "install" else uninstall)(host)
     except OSError as error:
@@ -133,7 +138,7 @@ def act(host: ServiceHost, action: str) -> None:
 
 def install(host: ServiceHost) -> None:
     """Writes each file that differs, then starts the service. Does nothing if all is in place."""
-    _refuse_hidden(host)
+    refuse_hidden(host)
     if host.is_packaged and os.path.exists(host.path(UNIT_PATH)):
         raise ServiceError(
             f"{UNIT_PATH} of another installation takes the place of the package's unit; remove "
@@ -143,14 +148,14 @@ def install(host: ServiceHost) -> None:
     # The mat file belongs to the user once it is there, so it is never overwritten.
     if not os.path.exists(host.path(paths.SERVICE_MAT)):
         texts[paths.SERVICE_MAT] = shipped.mat_text()
-    changes = [_write(host, path, text) for path, text in texts.items()]
+    changes = [write(host, path, text) for path, text in texts.items()]
     if any(changes) or not _is(host, IS_ENABLED) or not _is(host, IS_ACTIVE):
-        _run_all(host, STARTED if host.is_packaged else AFTER_INSTALL)
+        run_all(host, STARTED if host.is_packaged else AFTER_INSTALL)
     else:
         print("the service is in place and runs; nothing to change")
 
 
-def _refuse_hidden(host: ServiceHost) -> None:
+def refuse_hidden(host: ServiceHost) -> None:
     for path in (host.python, os.path.realpath(host.python), host.package):
         for folder in HIDDEN:
             if path.startswith(f"{folder}/"):
@@ -164,17 +169,17 @@ def _refuse_hidden(host: ServiceHost) -> None:
 def uninstall(host: ServiceHost) -> None:
     """Stops the service and removes its files. Keeps mat file, profiles and state."""
     if host.is_packaged:
-        _run_all(host, [BEFORE_UNINSTALL])
+        run_all(host, [BEFORE_UNINSTALL])
         print("the files belong to the Debian package: `sudo apt remove firmware-ctl`")
         return
     installed = [path for path in FILES if os.path.exists(host.path(path))]
     if UNIT_PATH in installed:
-        _run_all(host, [BEFORE_UNINSTALL])
+        run_all(host, [BEFORE_UNINSTALL])
     for path in installed:
         os.unlink(host.path(path))
         print(f"removed {path}")
     if installed:
-        _run_all(host, AFTER_UNINSTALL)
+        run_all(host, AFTER_UNINSTALL)
     else:
         print("the service is not installed; nothing to change")
     for path in (os.path.dirname(paths.SERVICE_MAT), paths.SERVICE_STATE):
@@ -189,7 +194,7 @@ def _is(host: ServiceHost, question: Sequence[str]) -> bool:
         return False
 
 
-def _write(host: ServiceHost, path: str, text: str) -> bool:
+def write(host: ServiceHost, path: str, text: str) -> bool:
     """Writes a file and prints each line that changes. Returns False if the file has this text."""
     before = host.read(path)
     if before == text:
@@ -204,7 +209,7 @@ def _write(host: ServiceHost, path: str, text: str) -> bool:
     return True
 
 
-def _run_all(host: ServiceHost, commands: Sequence[Sequence[str]]) -> None:
+def run_all(host: ServiceHost, commands: Sequence[Sequence[str]]) -> None:
     for words in commands:
         if words in UDEV and not os.path.exists(host.path("/run/udev/control")):
             continue  # no udev runs, for example in a container

@@ -37,6 +37,8 @@ class Hello(NamedTuple):
     serial: str = ""
     """Path of the pseudo-terminal; empty where the daemon could not open one."""
     socket: str = ""
+    page: str = ""
+    """Address of the page for phones; empty without `--web`."""
     speed: float = 1.0
     max_ma: int = 0
     motors: tuple[Motor, ...] = ()
@@ -95,6 +97,7 @@ def read_hello(fields: Json) -> Hello:
         mat=printable(fields["mat"]),
         serial=printable(fields["serial"]),
         socket=printable(fields["socket"]),
+        page=printable(fields.get("page", "")),
         speed=float(fields["speed"]),
         max_ma=int(fields["max_ma"]),
         motors=tuple(motors),

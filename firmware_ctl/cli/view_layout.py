@@ -169,7 +169,8 @@ def _small(picture: Picture, width: int, now_ms: int) -> list[Text]:
         levels = " ".join(f"{_pct(picture.level_pct, index)}%" for index in motors)
         shown = levels if zone.present else "not plugged in"
         lines.append(Text(f"{zone.name.replace('_', ' ')} {shown}"))
-    addresses = (picture.hello.serial, picture.hello.socket)
+    hello = picture.hello
+    addresses = filter(None, (hello.page, hello.serial, hello.socket))
     return [*lines, *footer(status.state, width), *map(Text, addresses)]
 
 
@@ -209,8 +210,9 @@ def _title(picture: Picture, width: int) -> Text:
 
 def _addresses(picture: Picture, width: int) -> list[Text]:
     """Where other programs reach the daemon. Paths are folded, never cut: people copy them."""
-    lines = []
-    for label, path in (("serial port", picture.hello.serial), ("socket", picture.hello.socket)):
+    lines, hello = [], picture.hello
+    rows = [("serial port", hello.serial), ("socket", hello.socket)]
+    for label, path in [("web page", hello.page), *rows] if hello.page else rows:
         parts = textwrap.wrap(path, width - 15, break_on_hyphens=False) or [""]
         for row, part in enumerate(parts):
             lines.append(Text.assemble((f" {label if row == 0 else '':<13}", "dim"), part))

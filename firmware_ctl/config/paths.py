@@ -14,6 +14,8 @@ from firmware_ctl.errors import DeviceError
 SERVICE_MAT: Final = "/etc/firmware-ctl/mat.yaml"
 SERVICE_PROFILES: Final = "/etc/firmware-ctl/profiles"
 SERVICE_STATE: Final = "/var/lib/firmware-ctl"
+SERVICE_WEB_STATE: Final = "/var/lib/firmware-ctl-web"
+"""The folder of the devices that are paired with the page for phones."""
 SERVICE_SOCKET: Final = "/run/firmware-ctl/control.sock"
 SHARED_MEMORY: Final = "/dev/shm"
 """A file system in memory, so that a write never waits for a disk."""
@@ -35,6 +37,12 @@ def mock_state() -> str:
     """The folder in which `setup --mock` and `wiring --mock` keep the user's mat file."""
     home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     return os.path.join(home, "firmware-ctl-mock")
+
+
+def web_state() -> str:
+    """The folder of the devices that are paired with the user's own page for phones."""
+    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(home, "firmware-ctl-web")
 
 
 def ring_file(state: str) -> str:

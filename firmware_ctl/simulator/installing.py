@@ -15,25 +15,30 @@ from firmware_ctl.errors import DeviceError
 
 
 class Extra(NamedTuple):
-    """An extra of `pyproject.toml`: one library, which one kind of file needs."""
+    """An extra of `pyproject.toml`: what one kind of file, or one command, needs."""
 
     needs: str
     """The beginning of the sentence: what needs the library."""
-    requirement: str
-    """The same requirement as in `pyproject.toml`."""
+    requirements: tuple[str, ...]
+    """The same requirements as in `pyproject.toml`."""
     on_debian: str
     """What to do where Debian's packages own the Python that runs this program."""
 
 
 EXTRAS: Final = {
     "plot": Extra(
-        "pictures need matplotlib", "matplotlib>=3.6", "sudo apt install python3-matplotlib"
+        "pictures need matplotlib", ("matplotlib>=3.6",), "sudo apt install python3-matplotlib"
     ),
     "vcd": Extra(
         "a .vcd trace needs pyvcd",
-        "pyvcd>=0.4",
+        ("pyvcd>=0.4",),
         "Debian has no package of pyvcd, so choose .csv or .jsonl, or install firmware-ctl in a "
         "virtual environment",
+    ),
+    "web": Extra(
+        "the page for phones needs tornado",
+        ("segno>=1.5", "tornado>=6.2"),
+        "sudo apt install python3-tornado python3-segno",
     ),
 }
 
@@ -46,14 +51,14 @@ def missing(name: str) -> DeviceError:
 
 def _advice(extra: Extra) -> str:
     """A command for the shell. It uses `sudo` if this user may not write to the installation."""
-    python, requirement = shlex.quote(sys.executable), shlex.quote(extra.requirement)
+    python, requirements = shlex.quote(sys.executable), shlex.join(extra.requirements)
     is_venv = sys.prefix != sys.base_prefix
     if not is_venv and _is_managed_by_the_system():
         return extra.on_debian
     sudo = "" if os.access(sysconfig.get_path("purelib"), os.W_OK) else "sudo "
     if find_spec("pip") is None:  # uv makes such environments
-        return f"{sudo}uv pip install --python {python} {requirement}"
-    return f"{sudo}{python} -m pip install {requirement}"
+        return f"{sudo}uv pip install --python {python} {requirements}"
+    return f"{sudo}{python} -m pip install {requirements}"
 
 
 def _is_managed_by_the_system() -> bool:

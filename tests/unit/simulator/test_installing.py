@@ -56,4 +56,4 @@ def test_on_debians_python_a_library_without_a_package_needs_another_way(
 def test_requirements_are_those_of_the_extras() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for name, extra in installing.EXTRAS.items():
-        assert project["optional-dependencies"][name] == [extra.requirement]
+        assert project["optional-dependencies"][name] == [*extra.requirements]
