@@ -12,6 +12,13 @@ from tests.browser import states
 from tests.browser.fake_bridge import FakeBridge
 
 CHROMIUM = "/usr/bin/chromium"
+STRANGE_HOST = "rebound.example"
+ARGUMENTS = [
+    # Without its sandbox Chromium runs as root too, which a CI often is.
+    "--no-sandbox",
+    # A stranger's name that leads to this machine.
+    f"--host-resolver-rules=MAP {STRANGE_HOST} 127.0.0.1",
+]
 PATIENCE_MS = 20_000
 """Only ends a test that would hang: every test waits for what the page shows."""
 
@@ -36,8 +43,7 @@ def chromium() -> Iterator[Any]:
 
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        # Without its sandbox Chromium runs as root too, which a CI often is.
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
 

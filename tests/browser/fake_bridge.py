@@ -34,9 +34,7 @@ class FakeBridge:
         self.state = state
         self.pictures = pictures
         self.frames: list[object] = []
-        """Every frame that came up the sockets, but pings: JSON, or the text `!`."""
-        self.stops = 0
-        """How often /stop was posted."""
+        """What came, but pings: frames as JSON, `!`, `POST /stop`, and what was posted to /pair."""
         self.confirms = True
         """Whether the daemon confirms a stop that was posted."""
         self.is_mute = False
@@ -114,7 +112,7 @@ class _State(_Handler):
 
 class _Stop(_Handler):
     async def post(self) -> None:
-        self.bridge.stops += 1
+        self.bridge.frames.append("POST /stop")
         self.set_status(204 if self.bridge.confirms else 503)
 
 

@@ -3,7 +3,8 @@
 export class Details {
   #byName = new Map();
   #wanted = [];
-  #loading = "";
+  #isLoading = false;
+  #tried = new Set();
   #onLoaded;
 
   constructor(onLoaded) {
@@ -16,25 +17,30 @@ export class Details {
     return details && (!cert || details.cert === cert) ? details : null;
   }
 
-  /** Loads these profiles in this order, before what was wanted earlier. */
+  /** Loads these profiles in this order, before what was wanted earlier. Each is tried once. */
   want(names, cert = null) {
-    const missing = names.filter((name) => name !== this.#loading && !this.get(name, cert));
-    this.#wanted = [...new Set([...missing, ...this.#wanted])];
+    const fresh = names.filter((name) => !this.get(name, cert) && !this.#tried.has(key(name, cert)));
+    for (const name of fresh) this.#tried.add(key(name, cert));
+    this.#wanted = [...fresh.map((name) => ({ name, cert })), ...this.#wanted];
     this.#next();
   }
 
   async #next() {
-    if (this.#loading || !this.#wanted.length) return;
-    const name = this.#wanted.shift();
-    this.#loading = name;
+    if (this.#isLoading || !this.#wanted.length) return;
+    const { name, cert } = this.#wanted.shift();
+    this.#isLoading = true;
     try {
       const response = await fetch(`/profiles/${encodeURIComponent(name)}`);
       if (response.ok) this.#byName.set(name, await response.json());
     } catch {
-      // Not reached: the next state asks for it again.
+      this.#tried.delete(key(name, cert)); // not reached: the next state asks for it again
     }
-    this.#loading = "";
+    this.#isLoading = false;
     if (this.get(name)) this.#onLoaded();
     this.#next();
   }
+}
+
+function key(name, cert) {
+  return `${name} ${cert}`;
 }

@@ -56,7 +56,7 @@ function render(isNew) {
   if (!state.paired) return;
   const canCommand = isLive && state.may_command;
   const isSession = state.state === "running" || state.state === "paused";
-  document.title = byId("mat-name").textContent = state.mat.name;
+  document.title = byId("mat-name").textContent = state.mat.name || "Mat";
   if (isNew && isLive) {
     if (isSession) details.want([state.profile], state.cert);
     details.want([state.selected, ...state.profiles.map((profile) => profile.name)]);

@@ -10,6 +10,12 @@ const answer = document.getElementById("pairing-answer");
 export class Pairing {
   /** Calls `onPaired` when the bridge has accepted the code. */
   constructor(onPaired) {
+    // The QR code of `web pair` is this page's address with the code. Used once, so it leaves the address.
+    const scanned = /^#code=(\d{6})$/.exec(location.hash)?.[1];
+    if (scanned) {
+      history.replaceState(null, "", location.pathname);
+      code.value = scanned;
+    }
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       answer.textContent = "";
@@ -18,6 +24,7 @@ export class Pairing {
       if (refusal) code.select();
       else onPaired();
     });
+    if (scanned) form.requestSubmit();
   }
 
   render(state) {
