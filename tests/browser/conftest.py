@@ -11,7 +11,8 @@ import pytest
 from tests.browser import states
 from tests.browser.fake_bridge import FakeBridge
 
-CHROMIUM = "/usr/bin/chromium"
+BROWSERS = ("chromium", "google-chrome", "chromium-browser")
+"""Programs that are Chromium, in the order in which they are tried."""
 STRANGE_HOST = "rebound.example"
 ARGUMENTS = [
     # Without its sandbox Chromium runs as root too, which a CI often is.
@@ -23,13 +24,17 @@ PATIENCE_MS = 20_000
 """Only ends a test that would hang: every test waits for what the page shows."""
 
 
+def find_chromium() -> str | None:
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
 def _missing() -> str | None:
     try:
         import axe_playwright_python  # noqa: F401
         import playwright  # noqa: F401
     except ImportError as error:
         return f"the browser tests need {error.name}: pip install -e '.[browser]'"
-    if not shutil.which(CHROMIUM):
+    if not find_chromium():
         return "the browser tests need Chromium: apt-get install chromium"
     return None
 
@@ -43,7 +48,7 @@ def chromium() -> Iterator[Any]:
 
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         yield browser
         browser.close()
 

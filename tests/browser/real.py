@@ -1,13 +1,10 @@
 """A real mock and a real bridge as processes, and what a person does on a phone."""
 
 import json
-import os
 import re
-import signal
 import subprocess
 import time
 import urllib.request
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 

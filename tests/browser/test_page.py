@@ -97,7 +97,7 @@ def test_silent_connection_turns_grey_and_back(bridge: FakeBridge, new_phone: Ne
     bridge.is_mute = True
     linked(page, "lost")
     expect(page.locator("#trouble")).to_have_text("Not connected: use the button on the mat.")
-    expect(page.locator("#left-time")).to_have_text("–:––")
+    expect(page.locator("#left-time")).to_have_text("\u2013:\u2013\u2013")
     expect(page.locator("#drawing circle.on")).to_have_count(0)
     expect(page.locator("#pause")).to_be_disabled()
     bridge.is_mute = False

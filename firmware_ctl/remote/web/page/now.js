@@ -23,7 +23,8 @@ export class Now {
   render(state, details, canCommand) {
     this.#state = state;
     const isSession = state.state === "running" || state.state === "paused";
-    byId("now").hidden = byId("session").hidden = !isSession;
+    for (const element of [byId("now"), byId("session"), pause]) element.hidden = !isSession;
+    byId("allowance").hidden = isSession;
     renderCue(isSession ? state.cue : null);
     if (!isSession) return;
     const profile = state.profiles.find((one) => one.name === state.profile);

@@ -2,7 +2,7 @@
 
 import { onHold } from "./hold.js";
 import { draw } from "./picture.js";
-import { word } from "./words.js";
+import { find, word } from "./words.js";
 
 const LEASE_S = 5;
 
@@ -93,6 +93,8 @@ export class Profiles {
 
 function warningItem(text) {
   const item = document.createElement("li");
-  item.textContent = text;
+  const point = text.split(":")[0];
+  const warning = find(`cues.${point}.warning`);
+  item.textContent = warning ? `${point}: ${warning}` : text;
   return item;
 }
