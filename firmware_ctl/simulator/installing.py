@@ -37,7 +37,7 @@ EXTRAS: Final = {
     ),
     "web": Extra(
         "the page for phones needs tornado",
-        ("segno>=1.5", "tornado>=6.2"),
+        ("segno>=1.4", "tornado>=6.2"),
         "sudo apt install python3-tornado python3-segno",
     ),
 }

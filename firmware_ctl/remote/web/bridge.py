@@ -57,9 +57,12 @@ class Bridge:
     def now_ms(self) -> int:
         return int(asyncio.get_running_loop().time() * 1000)
 
-    async def run(self) -> None:
-        """Follows the daemon, whenever there is one, until it is cancelled."""
+    def begin(self) -> None:
+        """Begins to follow the daemon, whenever there is one."""
+        self._begin(self._run())
         self._begin(self._watch())
+
+    async def _run(self) -> None:
         while True:
             with suppress(DaemonGoneError, OSError):
                 await self._follow()
@@ -67,6 +70,13 @@ class Bridge:
             self.mirror.lost()
             self.push()
             await asyncio.sleep(AGAIN_S)
+
+    async def end(self) -> None:
+        """Ends what the bridge does by itself."""
+        tasks = [*self._tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _watch(self) -> None:
         """Asks for the status while a phone watches, and repeats the state."""
@@ -121,7 +131,8 @@ class Bridge:
             self._fresh = asyncio.get_running_loop().create_future()
             self._ask_status()
         with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._fresh), FRESH_S)
+            async with asyncio.timeout(FRESH_S):
+                await asyncio.shield(self._fresh)
 
     async def stop(self) -> bool:
         """Stops the mat. Returns whether the daemon said so."""

@@ -68,7 +68,8 @@ class DaemonLink(asyncio.Protocol):
         self._waiting.append(future)
         self._transport.write(f"{request}\n".encode("ascii"))
         try:
-            return await asyncio.wait_for(future, ANSWER_S)
+            async with asyncio.timeout(ANSWER_S):
+                return await future
         except TimeoutError:
             raise DaemonGoneError from None
 
@@ -80,9 +81,8 @@ class DaemonLink(asyncio.Protocol):
 async def open_link(path: str, on_told: Callable[[str], object] | None = None) -> DaemonLink:
     """Connects, and says that this is the web bridge. Raises OSError or `DaemonGoneError`."""
     loop = asyncio.get_running_loop()
-    _, link = await asyncio.wait_for(
-        loop.create_unix_connection(lambda: DaemonLink(on_told), path), ANSWER_S
-    )
+    async with asyncio.timeout(ANSWER_S):
+        _, link = await loop.create_unix_connection(lambda: DaemonLink(on_told), path)
     try:
         if not (await link.ask("hello web")).is_ok:
             raise DaemonGoneError

@@ -196,8 +196,11 @@ class PairHandler(Handler):
     def post(self) -> None:
         pairing, now_ms = self.site.pairing, self.site.bridge.now_ms()
         if wait_s := pairing.wait_s(now_ms):
+            self.set_status(429)
             self.set_header("Retry-After", str(wait_s))
-            raise HTTPError(429, f"Too many wrong codes: try again in {wait_s} s.")
+            message = f"Too many wrong codes: try again in {wait_s} s."
+            self.write_json(json.dumps({"message": message}))
+            return
         if not pairing.takes(self._code(), now_ms):
             raise HTTPError(403, INVALID)
         try:

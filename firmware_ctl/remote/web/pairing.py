@@ -44,7 +44,8 @@ class Pairing:
     def takes(self, code: str, now_ms: int) -> bool:
         """Whether the code is the valid one. It is void then. Ask `wait_s` before."""
         is_open = self._code and now_ms < self._until_ms
-        if is_open and secrets.compare_digest(code.encode(), self._code.encode()):
+        typed = code.encode("utf-8", "surrogatepass")
+        if is_open and secrets.compare_digest(typed, self._code.encode()):
             self._code = ""
             return True
         self._rate.note(now_ms)

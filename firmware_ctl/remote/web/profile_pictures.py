@@ -74,7 +74,8 @@ class Pictures:
         output = b""
         try:
             with suppress(TimeoutError):
-                output, _ = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+                async with asyncio.timeout(PATIENCE_S):
+                    output, _ = await process.communicate()
         finally:
             if process.returncode is None:
                 process.kill()

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +19,7 @@ from tornado.web import Application
 
 from firmware_ctl.errors import DeviceError
 from firmware_ctl.remote.web import frames
-from firmware_ctl.remote.web.admin import serve_admin
+from firmware_ctl.remote.web.admin import SOCKET, serve_admin
 from firmware_ctl.remote.web.bridge import Bridge
 from firmware_ctl.remote.web.devices import Devices
 from firmware_ctl.remote.web.handlers import NothingHandler
@@ -102,7 +104,7 @@ async def _serve(options: Options, sockets: Sequence[socket.socket]) -> None:
     site = make_site(options)
     server = make_server(site)
     server.add_sockets(sockets)
-    following = asyncio.ensure_future(site.bridge.run())
+    site.bridge.begin()
     admin = await serve_admin(site, options.state, sockets[0].getsockname()[:2])
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -113,9 +115,11 @@ async def _serve(options: Options, sockets: Sequence[socket.socket]) -> None:
     try:
         await ended.wait()
     finally:
-        following.cancel()
+        await site.bridge.end()
         server.stop()
         admin.close()
+        with suppress(OSError):
+            os.unlink(os.path.join(options.state, SOCKET))
 
 
 def make_site(options: Options) -> Site:

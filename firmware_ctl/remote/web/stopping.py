@@ -47,7 +47,8 @@ class Stopper:
 
     async def _stop(self, writers: list[asyncio.StreamWriter]) -> bool:
         with suppress(TimeoutError):
-            return await asyncio.wait_for(self._confirmed(writers), CONFIRM_S)
+            async with asyncio.timeout(CONFIRM_S):
+                return await self._confirmed(writers)
         return False
 
     async def _confirmed(self, writers: list[asyncio.StreamWriter]) -> bool:
