@@ -8,7 +8,8 @@ import asyncio
 import json
 import os
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from firmware_ctl.errors import DeviceError
@@ -29,10 +30,17 @@ def own_folder(folder: str) -> str:
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(ANSWER_S)
         try:
-            probe.connect(os.path.join(folder, SOCKET))
+            with _socket_path(folder) as path:
+                probe.connect(path)
         except OSError:
             return folder
     raise DeviceError(f"a page for phones with {folder} runs already; name another with --state")
+
+
+class NoPageError(DeviceError):
+    """No page runs that this user may manage."""
+
+    exit_code = 3
 
 
 async def serve_admin(site: Site, folder: str, address: tuple[str, int]) -> asyncio.Server:
@@ -45,10 +53,24 @@ async def serve_admin(site: Site, folder: str, address: tuple[str, int]) -> asyn
             await writer.drain()
         writer.close()
 
-    path = os.path.join(folder, SOCKET)
-    with suppress(FileNotFoundError):
-        os.unlink(path)
-    return await asyncio.start_unix_server(answer, path)
+    try:
+        with suppress(FileNotFoundError):
+            os.unlink(os.path.join(folder, SOCKET))
+        with _socket_path(folder) as path:
+            return await asyncio.start_unix_server(answer, path)
+    except OSError as error:
+        raise DeviceError(f"{folder} cannot have a socket: {error.strerror or error}") from None
+
+
+@contextmanager
+def _socket_path(folder: str) -> Iterator[str]:
+    """The path of the socket, short enough for the kernel: it takes at most 107 bytes."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        short = f"/proc/self/fd/{fd}"
+        yield os.path.join(short if os.path.exists(short) else folder, SOCKET)
+    finally:
+        os.close(fd)
 
 
 def _answer(site: Site, request: dict[str, str], address: tuple[str, int]) -> dict[str, Any]:
@@ -60,17 +82,18 @@ def _answer(site: Site, request: dict[str, str], address: tuple[str, int]) -> di
 
 
 def ask(folder: str, **request: str) -> dict[str, Any]:
-    """Asks the bridge that uses this state folder. Raises `DeviceError`."""
+    """Asks the bridge that uses this state folder. Raises `NoPageError`."""
     try:
         with socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(ANSWER_S)
-            sock.connect(os.path.join(folder, SOCKET))
+            with _socket_path(folder) as path:
+                sock.connect(path)
             sock.sendall(json.dumps(request).encode() + b"\n")
             with sock.makefile("rb") as stream:
                 answer: dict[str, Any] = json.loads(stream.readline())
                 return answer
     except (OSError, ValueError):
-        raise DeviceError(
+        raise NoPageError(
             "the page for phones does not run, or this user may not manage it; try with sudo, or "
             "start it: sudo firmware-ctl web enable"
         ) from None

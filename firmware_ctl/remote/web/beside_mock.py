@@ -23,16 +23,17 @@ def main(options: str) -> None:
     listening = socket.socket(fileno=values["listening"])
     listening.setblocking(False)
     with ExitStack() as stack:
-        serve(
-            Options(
-                control_socket=values["socket"],
-                state=_state(stack),
-                sources=Sources(*values["sources"]),
-                is_open_here=True,
-                ends_with_stdin=True,
-            ),
-            [listening],
+        chosen = Options(
+            control_socket=values["socket"],
+            state=_state(stack),
+            sources=Sources(*values["sources"]),
+            is_open_here=True,
+            ends_with_stdin=True,
         )
+        try:
+            serve(chosen, [listening])
+        except DeviceError as error:
+            sys.exit(f"firmware-ctl: the page for phones does not run: {error}")
 
 
 def _state(stack: ExitStack) -> str:

@@ -95,7 +95,7 @@ class Bridge:
             self.mirror.connected()
             self._link = link
             self._ask_status()
-            await self._ask_lists(link)
+            self._begin(self._ask_lists(link))
             await link.lost
         finally:
             link.close()

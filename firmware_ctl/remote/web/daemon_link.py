@@ -64,7 +64,7 @@ class DaemonLink(asyncio.Protocol):
         """Sends a request and returns its answer. Raises `DaemonGoneError`."""
         if self._transport is None or len(self._waiting) >= MOST_WAITING:
             raise DaemonGoneError
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         self._transport.write(f"{request}\n".encode("ascii"))
         try:

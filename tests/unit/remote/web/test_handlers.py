@@ -9,13 +9,13 @@ from firmware_ctl.remote.web import handlers
 from firmware_ctl.remote.web.paths import PATHS
 from firmware_ctl.remote.web.seats import MOST_COMMANDING, MOST_WATCHING
 from firmware_ctl.remote.web.stopping import NO_ANSWER
-from tests.support.web import Home, at_home
+from tests.support.web import PACKED, Home, at_home
 
 
 def test_page_is_served_with_a_strict_policy_and_an_etag(tmp_path: Path) -> None:
     async def test(home: Home) -> None:
         page = await home.ask("GET", "/", Accept_Encoding="gzip")
-        assert (page.status, page.body) == (200, b"packed")
+        assert (page.status, page.body) == (200, PACKED)
         assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
         assert page.headers["Cache-Control"] == "no-cache"
         assert "Server" not in page.headers
