@@ -5,26 +5,15 @@ import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketHandler
 
-PAGE: Final = Path(__file__).parents[2] / "firmware_ctl/remote/web/page"
-POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-TYPES: Final = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript",
-    ".css": "text/css",
-    ".json": "application/json",
-    ".svg": "image/svg+xml",
-    ".webmanifest": "application/manifest+json",
-}
+from firmware_ctl.remote.web.handlers import HEADERS
+from firmware_ctl.remote.web.page_files import FOLDER, TYPES
 
 
 class FakeBridge:
@@ -100,9 +89,11 @@ class _Handler(RequestHandler):
 
 class _Page(_Handler):
     def get(self, name: str = "index.html") -> None:
-        self.set_header("Content-Security-Policy", POLICY)
-        self.set_header("Content-Type", TYPES[Path(name).suffix])
-        self.finish((PAGE / name).read_bytes())
+        for header, value in HEADERS.items():
+            self.set_header(header, value)
+        path = Path(FOLDER) / name
+        self.set_header("Content-Type", TYPES[path.suffix])
+        self.finish(path.read_bytes())
 
 
 class _State(_Handler):

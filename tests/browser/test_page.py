@@ -1,13 +1,12 @@
 """What the page shows of each state, and what it sends, against a bridge that a test controls."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.browser import states
-from tests.browser.fake_bridge import PAGE, FakeBridge
+from tests.browser.fake_bridge import FakeBridge
 
 playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
@@ -251,6 +250,25 @@ def test_stronger_needs_a_session_that_ends_with_this_phone(
     bridge.say(**states.running(trim=50))
     page.locator("#stronger").click()
     frames_until(bridge, page, {"do": "trim", "pct": 60})
+    # What plays after that is not this phone's.
+    bridge.say(**states.idle(trim=50))
+    bridge.say(**states.running(trim=50))
+    expect(page.locator("#stronger")).to_be_disabled()
+
+
+def test_refused_start_gives_no_right_to_make_it_stronger(
+    bridge: FakeBridge, new_phone: NewPhone
+) -> None:
+    page = new_phone(bridge.url)
+    linked(page, "live")
+    page.locator("#start-other").focus()
+    page.keyboard.down("Enter")
+    frames_until(bridge, page, {"do": "start", "profile": "calm", "lease": 5})
+    page.keyboard.up("Enter")
+    refused = {"code": "busy", "message": "stopped"}
+    bridge.say(**states.running(trim=50, refused=refused))
+    expect(page.locator("#weaker")).to_be_enabled()
+    expect(page.locator("#stronger")).to_be_disabled()
 
 
 @pytest.mark.parametrize(
@@ -375,22 +393,11 @@ def test_reader_of_german_gets_german(bridge: FakeBridge, new_phone: NewPhone) -
     expect(page.locator("#cue-text")).to_contain_text("zwischen Daumen und Zeigefinger")
 
 
-def test_both_languages_have_the_same_words() -> None:
-    def paths(node: object, path: str = "") -> set[str]:
-        if isinstance(node, dict):
-            return {found for key, value in node.items() for found in paths(value, f"{path}.{key}")}
-        return {path}
-
-    english, german = (
-        json.loads((PAGE / f"words.{language}.json").read_text()) for language in ("en", "de")
-    )
-    # The daemon's own text of a point is English.
-    del english["cues"], german["cues"]
-    assert paths(english) == paths(german)
-
-
-def test_reduced_motion_draws_once_a_second(bridge: FakeBridge, new_phone: NewPhone) -> None:
-    bridge.state = states.running()
+def test_reduced_motion_moves_in_steps(bridge: FakeBridge, new_phone: NewPhone) -> None:
     page = new_phone(bridge.url, reduced_motion="reduce")
-    expect(page.locator("#drawing circle.on").first).to_be_visible()
-    assert page.evaluate("matchMedia('(prefers-reduced-motion: reduce)').matches")
+    linked(page, "live")
+    page.locator("#start-other").focus()
+    page.keyboard.down("Enter")
+    ring = "getComputedStyle(document.querySelector('[data-held] .ring')).transitionTimingFunction"
+    assert page.evaluate(ring) == "steps(3)"
+    page.keyboard.up("Enter")

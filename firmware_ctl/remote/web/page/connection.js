@@ -10,6 +10,11 @@ const SILENT_AFTER_MS = 2000;
 const PING_EVERY_MS = 1000;
 const WAITS_MS = [250, 500, 1000, 2000, 3000];
 
+/** Whether something plays or pauses. */
+export function isSession(state) {
+  return state?.state === "running" || state?.state === "paused";
+}
+
 export class Connection {
   /** The last state from the bridge, or null. */
   state = null;
@@ -20,6 +25,7 @@ export class Connection {
   /** Whether this page has started what plays, with a lease: it ends when this page is gone. */
   hasLease = false;
 
+  #receivedAt = 0;
   #socket = null;
   #onChange;
   #losses = 0;
@@ -31,9 +37,11 @@ export class Connection {
     this.#onChange = onChange;
     setInterval(() => this.#watch(), 250);
     setInterval(() => this.send({ do: "ping" }), PING_EVERY_MS);
-    // A phone that was asleep has an old picture: it is not shown as alive until a state comes.
+    // A phone that was asleep has an old picture.
     document.addEventListener("visibilitychange", () => {
-      if (!document.hidden) this.again();
+      if (document.hidden) return;
+      this.#watch();
+      this.again();
     });
     addEventListener("online", () => this.again());
     addEventListener("pageshow", (event) => event.persisted && this.again());
@@ -83,7 +91,7 @@ export class Connection {
     if (state) {
       this.#receive(state);
       if (!this.#socket) this.#open();
-    } else {
+    } else if (!this.#isFresh()) {
       this.#drop();
       this.#retry();
     }
@@ -119,8 +127,11 @@ export class Connection {
   }
 
   #receive(state) {
+    const hasEnded = isSession(this.state) && !isSession(state);
+    if (hasEnded || state.refused) this.hasLease = false;
     this.state = state;
     this.receivedMs = performance.now();
+    this.#receivedAt = Date.now();
     this.link = state.daemon === "online" ? "live" : "silent";
     this.#onChange(true);
   }
@@ -128,9 +139,15 @@ export class Connection {
   /** A socket that is silent is no connection, even if the browser calls it open. */
   #watch() {
     if (this.link !== "live" && this.link !== "silent") return;
-    if (performance.now() - this.receivedMs < SILENT_AFTER_MS) return;
+    if (this.#isFresh()) return;
     this.#drop();
     this.#retry();
+  }
+
+  /** Two clocks, because that of `performance` stands still while a phone sleeps. */
+  #isFresh() {
+    const ageMs = Math.max(performance.now() - this.receivedMs, Date.now() - this.#receivedAt);
+    return ageMs < SILENT_AFTER_MS;
   }
 
   #become(link) {

@@ -1,10 +1,10 @@
 /** Puts the page together: each state from the bridge is passed to the parts that show it. */
 
-import { Connection } from "./connection.js";
+import { Connection, isSession } from "./connection.js";
 import { Details } from "./details.js";
 import { motorLevels } from "./levels.js";
 import { Mat } from "./mat.js";
-import { Now, byWord, cueText } from "./now.js";
+import { Now, byWord, cueText, cueWarning } from "./now.js";
 import { Pairing } from "./pairing.js";
 import { Profiles } from "./profiles.js";
 import * as stop from "./stop.js";
@@ -55,15 +55,14 @@ function render(isNew) {
   for (const id of PAIRED_ONLY) byId(id).hidden = !state.paired;
   if (!state.paired) return;
   const canCommand = isLive && state.may_command;
-  const isSession = state.state === "running" || state.state === "paused";
   document.title = byId("mat-name").textContent = state.mat.name || "Mat";
   if (isNew && isLive) {
-    if (isSession) details.want([state.profile], state.cert);
     details.want([state.selected, ...state.profiles.map((profile) => profile.name)]);
+    if (isSession(state)) details.want([state.profile], state.cert);
   }
   now.render(state, playing(), canCommand);
   profiles.render(state, details, canCommand);
-  strength.render(state.trim, canCommand, !isSession || connection.hasLease);
+  strength.render(state.trim, canCommand, !isSession(state) || connection.hasLease);
   byId("event").textContent = eventWords(state, byWord);
   byId("clear").disabled = !canCommand;
   tick();
@@ -94,7 +93,7 @@ function speak() {
   const { state, link } = connection;
   const answer = stopWord(stop.answer, connection);
   const trouble = byId("trouble").hidden ? "" : byId("trouble").textContent;
-  const cue = link === "live" && state?.cue ? `${cueText(state.cue)} ${state.cue.warning ?? ""}` : "";
+  const cue = link === "live" && state?.cue ? `${cueText(state.cue)} ${cueWarning(state.cue)}` : "";
   const phase = link === "live" && state?.state === "running" ? state.phase : "";
   const isAnswer = stop.answer === "stopped" || stop.answer === "unanswered";
   const text = (isAnswer && answer) || trouble || cue || phase || byId("state").textContent;

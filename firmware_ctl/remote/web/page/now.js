@@ -1,5 +1,6 @@
 /** What plays now: the phase, the cue, the time left, the picture with its cursor, pause. */
 
+import { isSession } from "./connection.js";
 import { phaseAt } from "./levels.js";
 import { draw, moveCursor } from "./picture.js";
 import { clock, find, word } from "./words.js";
@@ -22,11 +23,11 @@ export class Now {
   /** Shows what changes only with a state. */
   render(state, details, canCommand) {
     this.#state = state;
-    const isSession = state.state === "running" || state.state === "paused";
-    for (const element of [byId("now"), byId("session"), pause]) element.hidden = !isSession;
-    byId("allowance").hidden = isSession;
-    renderCue(isSession ? state.cue : null);
-    if (!isSession) return;
+    const plays = isSession(state);
+    for (const element of [byId("now"), byId("session"), pause]) element.hidden = !plays;
+    byId("allowance").hidden = plays;
+    renderCue(plays ? state.cue : null);
+    if (!plays) return;
     const profile = state.profiles.find((one) => one.name === state.profile);
     const title = profile?.title ?? state.profile;
     byId("session-title").textContent = title;
@@ -53,13 +54,17 @@ function renderCue(cue) {
   byId("cue").hidden = !cue;
   if (!cue) return;
   byId("cue-text").textContent = cueText(cue);
-  const warning = (cue.warning && find(`cues.${cue.name}.warning`)) || cue.warning;
-  byId("cue-warning").textContent = warning ?? "";
+  byId("cue-warning").textContent = cueWarning(cue);
 }
 
 /** What the person does now, in the reader's language if the page knows the point. */
 export function cueText(cue) {
   return find(`cues.${cue.name}.text`) ?? cue.text;
+}
+
+/** What the person should know before, or "". */
+export function cueWarning(cue) {
+  return (cue.warning && find(`cues.${cue.name}.warning`)) || (cue.warning ?? "");
 }
 
 /** Who asked, in words. */

@@ -1,5 +1,6 @@
 /** What a phone sees that is not paired: whether something plays, and how to pair. STOP works anyway. */
 
+import { isSession } from "./connection.js";
 import { word } from "./words.js";
 
 const section = document.getElementById("pairing");
@@ -30,7 +31,7 @@ export class Pairing {
   render(state) {
     section.hidden = state.paired;
     if (state.paired) return;
-    const plays = state.state === "running" || state.state === "paused";
+    const plays = isSession(state);
     document.getElementById("pairing-plays").textContent = word(
       plays ? "pairing.plays" : state.state ? "pairing.rests" : "pairing.unknown",
     );
