@@ -18,7 +18,8 @@ export function isSession(state) {
 export class Connection {
   /** The last state from the bridge, or null. */
   state = null;
-  /** connecting, live, silent (the bridge answers, the daemon does not) or lost. */
+  /** connecting, live, silent (the bridge answers, the daemon does not) or lost. Live and silent
+   * need an open socket. */
   link = "connecting";
   /** When the last state came, on the clock of `performance.now()`. */
   receivedMs = 0;
@@ -91,7 +92,7 @@ export class Connection {
     if (state) {
       this.#receive(state);
       if (!this.#socket) this.#open();
-    } else if (!this.#isFresh()) {
+    } else if (!(this.#socket && this.#isFresh())) {
       this.#drop();
       this.#retry();
     }
@@ -132,7 +133,10 @@ export class Connection {
     this.state = state;
     this.receivedMs = performance.now();
     this.#receivedAt = Date.now();
-    this.link = state.daemon === "online" ? "live" : "silent";
+    // Without an open socket nothing could be sent, so the page must not look as if it could.
+    if (this.#socket?.readyState === WebSocket.OPEN) {
+      this.link = state.daemon === "online" ? "live" : "silent";
+    }
     this.#onChange(true);
   }
 
