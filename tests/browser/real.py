@@ -10,6 +10,8 @@ from typing import Any
 
 from tests.support.process import PATIENCE_S, Lines, Mock, call, command, environment
 
+ATTEMPTS = 3
+
 
 class Bridge:
     """A `firmware-ctl web` of its own beside a mock, as it runs beside the service's daemon."""
@@ -87,8 +89,20 @@ def page_of(mock: Mock) -> str:
 
 
 def hold(page: Any, button: str) -> None:
-    """Presses a button with the mouse and holds it until the mat plays."""
-    page.locator(button).hover()
-    page.mouse.down()
-    page.locator("html[data-state=running]").wait_for(state="attached")
-    page.mouse.up()
+    """Presses a button with the mouse and holds it until the mat plays.
+
+    A busy machine may refuse a start, or move the button away from the mouse: then as a person does,
+    once more.
+    """
+    plays = page.locator("html[data-state=running]")
+    for attempt in range(ATTEMPTS):
+        page.locator(button).hover()
+        page.mouse.down()
+        try:
+            plays.wait_for(state="attached", timeout=PATIENCE_S * 1000 / ATTEMPTS)
+            return
+        except Exception:
+            if attempt == ATTEMPTS - 1:
+                raise AssertionError(page.locator("main").inner_text()) from None
+        finally:
+            page.mouse.up()

@@ -43,6 +43,8 @@ def ready(page: Any) -> Any:
     """Waits until the page shows a mat at rest, whose profile can be started."""
     expect(page.locator("html[data-link=live][data-state=idle]")).to_be_attached()
     expect(page.locator("#start-other")).to_be_enabled()
+    # Nothing moves any more when the picture is there.
+    expect(page.locator("#detail-picture .cursor")).to_be_attached()
     return page
 
 
