@@ -1,17 +1,31 @@
 """Makes the tables of the reference documents: `python docs/make_references.py`, from anywhere.
 
 The tables come from those that the program itself uses, so that a document cannot differ from it.
-Each table stands between two comments, and the rest of the documents is written by hand.
+Each table stands between two comments, and the rest of the documents is written by hand. The manual
+page and the shells' completions are made whole.
 """
 
 import argparse
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import json_shapes
+from command_line import (
+    ENVIRONMENT,
+    arguments,
+    command_parsers,
+    meaning,
+    sentence,
+    spelt,
+    usage,
+)
+
 from firmware_ctl import limits
-from firmware_ctl.cli import parser as command_line
+from firmware_ctl.cli.exit_codes import EXIT_CODES, OF_COMMAND
+from firmware_ctl.cli.parser import COMMANDS as COMMANDS_OF_PROGRAM
 from firmware_ctl.config import shipped
 from firmware_ctl.config.patterns import AFTER, PATTERNS, Key
 from firmware_ctl.config.points import POINTS
@@ -19,6 +33,7 @@ from firmware_ctl.config.quantities import in_units
 from firmware_ctl.config.schema import schema
 from firmware_ctl.protocol.commands import COMMANDS
 from firmware_ctl.protocol.connection import END_REASONS, ERROR_CODES, FAULT_CODES
+from firmware_ctl.remote.web.paths import PATHS
 from firmware_ctl.timeline.folder import load_mat, read_catalogue
 from firmware_ctl.timeline.haptics import GAPS
 
@@ -179,12 +194,40 @@ def fields(block: Mapping[str, Any]) -> str:
     )
 
 
+def shapes() -> str:
+    """A section for each command that has `--json`, with a table for each object in it."""
+    parts = []
+    for name, shape in json_shapes.SHAPES.items():
+        parts.append(f"### {name}")
+        if shape["type"] == "array":
+            parts.append(f"A list. {shape['description']}")
+        for title, block in blocks(shape):
+            if title != name:
+                parts.append(f"**{title}**")
+            parts += [block["description"]] if block["description"] else []
+            keys = block["properties"].items()
+            rows = ((code(key), _type(value), value["description"]) for key, value in keys)
+            parts.append(table(("key", "type", "means"), rows))
+    return "\n\n".join(parts)
+
+
+def _type(shape: Mapping[str, Any]) -> str:
+    """The type of a value in a word, such as `number or null`."""
+    if "const" in shape:
+        return "boolean"
+    if "oneOf" in shape:
+        return " or ".join(_type(each) for each in reversed(shape["oneOf"]))
+    types = [shape["type"]] if isinstance(shape["type"], str) else shape["type"]
+    return " or ".join("list" if kind == "array" else kind for kind in types)
+
+
 def blocks(node: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every block of keys in a schema by its title, from outside inwards."""
     if "title" in node:
         yield node["title"], node
     children = [
         *node.get("properties", {}).values(),
+        *node.get("oneOf", ()),
         *(node[key] for key in ("items", "additionalProperties") if node.get(key)),
     ]
     for child in children:
@@ -194,23 +237,15 @@ def blocks(node: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
 # ---- commands.md
 
 
-def command_parsers() -> dict[str, argparse.ArgumentParser]:
-    """Every command's parser by its name."""
-    parsers = {}
-    for name, command in command_line.COMMANDS.items():
-        parsers[name] = argparse.ArgumentParser(description=command.about)
-        command.add_arguments(parsers[name])
-    return parsers
-
-
 def overview() -> str:
     return table(
         ("command", "does"),
-        (
-            (f"[`{name}`](#{name})", command.about)
-            for name, command in command_line.COMMANDS.items()
-        ),
+        ((f"[`{name}`](#{name})", command.about) for name, command in COMMANDS_OF_PROGRAM.items()),
     )
+
+
+def exit_codes() -> str:
+    return table(("code", "means"), ((str(c), text) for c, text in EXIT_CODES.items()))
 
 
 def options() -> str:
@@ -218,42 +253,24 @@ def options() -> str:
 
 
 def _section(name: str, parser: argparse.ArgumentParser) -> str:
-    actions = [a for a in parser._actions if not isinstance(a, argparse._HelpAction)]
-    actions.sort(key=lambda action: bool(action.option_strings))
-    usage = " ".join([f"firmware-ctl {name}", *map(_usage, actions)])
     about, _, more = (parser.description or "").partition("\n\n")
-    parts = [f"### {name}", _sentence(about), *([more] if more else [])]
-    parts.append(f"```text\n{usage}\n```")
-    if actions:
-        rows = ((code(_spelt(action)), _meaning(action)) for action in actions)
+    parts = [f"### {name}", sentence(about), *_texts(more)]
+    parts.append(f"```text\n{usage(name, parser)}\n```")
+    if rows := [(code(spelt(action)), meaning(action)) for action in arguments(parser)]:
         parts.append(table(("argument", "means"), rows))
-    parts.append(f"Example: {code(command_line.COMMANDS[name].example)}")
+    parts.append("Exit codes: " + "; ".join(f"{c} {text}" for c, text in OF_COMMAND[name].items()))
+    parts.append(f"Example: {code(COMMANDS_OF_PROGRAM[name].example)}")
     return "\n\n".join(parts)
 
 
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
+def _texts(more: str) -> Iterator[str]:
+    """The paragraphs of a description. One with indented lines is shown as it is."""
+    for text in filter(None, more.split("\n\n")):
+        yield f"```text\n{text}\n```" if "\n  " in text else text
 
 
-def _usage(action: argparse.Action) -> str:
-    if action.option_strings:
-        return f"[{_spelt(action)}]"
-    forms = {"?": "[{}]", "*": "[{}...]", "+": "{}..."}
-    return forms.get(str(action.nargs), "{}").format(_spelt(action))
-
-
-def _spelt(action: argparse.Action) -> str:
-    value = action.metavar or "|".join(map(str, action.choices or ()))
-    value = value if isinstance(value, str) else " ".join(value)
-    if not action.option_strings:
-        return value or action.dest
-    return ", ".join(action.option_strings) + (f" {value}" if value and action.nargs != 0 else "")
-
-
-def _meaning(action: argparse.Action) -> str:
-    text = (action.help or "").replace("%%", "%")
-    is_plain = action.default in (None, False, []) or "default" in text
-    return text if is_plain else f"{text} (default: {action.default})"
+def environment() -> str:
+    return table(("variable", "means"), ((code(v), text) for v, text in ENVIRONMENT.items()))
 
 
 # ---- safety.md
@@ -308,9 +325,18 @@ def tables() -> dict[tuple[str, str], str]:
         ("profiles.md", "points"): points(),
         **{("mat-file.md", title): fields(block) for title, block in in_mat.items()},
         ("commands.md", "overview"): overview(),
+        ("commands.md", "exit codes"): exit_codes(),
+        ("commands.md", "environment"): environment(),
         ("commands.md", "options"): options(),
+        ("json.md", "shapes"): shapes(),
         ("safety.md", "numbers"): numbers(),
+        ("web.md", "paths"): web_paths(),
     }
+
+
+def web_paths() -> str:
+    rows = ((f"`{path.method} {path.path}`", path.who, path.about) for path in PATHS)
+    return table(("request", "who may", "answer"), rows)
 
 
 def filled(text: str, name: str, content: str) -> str:
@@ -329,9 +355,14 @@ def documents() -> dict[Path, str]:
         path = DOCS / document
         text = texts.get(path) or path.read_text(encoding="utf-8")
         texts[path] = filled(text, name, content)
+    shape = json.dumps(json_shapes.schema(), indent=2, ensure_ascii=False)
+    texts[DOCS / "json.schema.json"] = f"{shape}\n"
     return texts
 
 
 if __name__ == "__main__":
-    for path, text in documents().items():
+    from make_completion import scripts
+    from make_manual import FILE, manual
+
+    for path, text in (documents() | scripts() | {FILE: manual()}).items():
         path.write_text(text, encoding="utf-8")

@@ -43,6 +43,12 @@ def trim_pct(text: str) -> int:
     return int(number)
 
 
+def count(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9 or not int(text):
+        raise ArgumentTypeError(f"{text} is not a number from 1")
+    return int(text)
+
+
 def add_mat(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--mat",

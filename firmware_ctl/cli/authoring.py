@@ -243,10 +243,11 @@ def _as_json(path: str, entry: Entry, mat: Mat) -> dict[str, object]:
             ],
         }
     proof = certify(entry.timeline, entry.budget, mat)
+    asked = proof.budget.asked
     certificate = proof._asdict() | {
         "zones": [zone._asdict() for zone in proof.zones],
         "worst": proof.worst._asdict(),
-        "budget": proof.budget._asdict(),
+        "budget": {**proof.budget._asdict(), "asked": asked and asked._asdict()},
     }
     found = [note._asdict() for note in _notes(entry, mat)]
     return {

@@ -6,14 +6,14 @@ user names is read here, and so is a profile that the daemon does not serve.
 
 import argparse
 import sys
-from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from firmware_ctl.cli.mistakes import print_mistakes
 from firmware_ctl.config import paths
 from firmware_ctl.errors import FirmwareError, printable
 from firmware_ctl.timeline.catalogue import BadEntry
 from firmware_ctl.timeline.folder import is_path, load_entry, load_mat
+from firmware_ctl.timeline.report import Row
 from firmware_ctl.timeline.report import explain as explain_rows
 
 HEADS: Final = ("phase", "zone", "asked", "cap", "trim", "supply", "limited by", "level", "duty")
@@ -21,7 +21,16 @@ HEADS: Final = ("phase", "zone", "asked", "cap", "trim", "supply", "limited by",
 _WORDS: Final = (0, 1, 6)
 """The columns of words, which are aligned to the left."""
 
-Row = tuple[str, ...]
+
+class Explanation(NamedTuple):
+    """What `--json` prints, by these names."""
+
+    profile: str
+    daemon: str | None
+    """The socket or port of the daemon that explains its profile. None: a file was read."""
+    is_whole: bool
+    """False: the daemon has more rows than it sends."""
+    rows: list[Row]
 
 
 def explain(args: argparse.Namespace) -> int:
@@ -29,16 +38,23 @@ def explain(args: argparse.Namespace) -> int:
     is_of_daemon = not (args.mat or args.profiles or is_path(args.profile))
     if args.socket or args.port or (is_of_daemon and paths.daemon_may_run()):
         try:
-            _print_table(_rows_of_daemon(args))
+            _print(_explain_by_daemon(args), args.json)
             return 0
         except FirmwareError as error:
             if args.socket or args.port or str(error).startswith("invalid-profile"):
                 raise
             print(f"firmware-ctl: {error}", file=sys.stderr)
-    return _explain_file(args)
+    mat = load_mat(args.mat)
+    entry = load_entry(args.profile, mat, args.profiles)
+    if isinstance(entry, BadEntry):
+        print_mistakes([entry.error], checked=1)
+        return 1
+    rows = list(explain_rows(entry.profile, entry.budget, mat))
+    _print(Explanation(entry.profile.name, None, True, rows), args.json)
+    return 0
 
 
-def _rows_of_daemon(args: argparse.Namespace) -> list[Row]:
+def _explain_by_daemon(args: argparse.Namespace) -> Explanation:
     from firmware_ctl.cli.client import find, refuse, sendable
     from firmware_ctl.protocol.answers import parse_fields
 
@@ -53,34 +69,36 @@ def _rows_of_daemon(args: argparse.Namespace) -> list[Row]:
     else:
         heading = f"{args.profile} as the daemon at {client.where} plays it now:"
     print(heading, file=sys.stderr)
-    rows = []
+    rows, is_whole = [], True
     for fields in map(parse_fields, data):
         if "more" in fields:
             print(f"firmware-ctl: note: {fields['more']}", file=sys.stderr)
+            is_whole = False
             continue
-        limits = (f"{fields[key]}%" for key in ("asked", "cap", "trim", "supply"))
-        given = (f"{fields[key]}%" for key in ("level", "duty"))
-        rows.append((fields["phase"], fields["zone"], *limits, fields["bound"], *given))
-    return rows
+        rows.append(
+            Row(
+                fields["phase"],
+                fields["zone"],
+                int(fields["asked"]),
+                int(fields["cap"]),
+                int(fields["trim"]),
+                int(fields["supply"]),
+                int(fields["level"]),
+                int(fields["duty"]),
+                fields["bound"],
+            )
+        )
+    return Explanation(args.profile, client.where, is_whole, rows)
 
 
-def _explain_file(args: argparse.Namespace) -> int:
-    mat = load_mat(args.mat)
-    entry = load_entry(args.profile, mat, args.profiles)
-    if isinstance(entry, BadEntry):
-        print_mistakes([entry.error], checked=1)
-        return 1
-    rows = []
-    for row in explain_rows(entry.profile, entry.budget, mat):
-        limits = (f"{pct}%" for pct in (row.asked_pct, row.cap_pct, row.trim_pct, row.supply_pct))
-        given = (f"{pct}%" for pct in (row.level_pct, row.duty_pct))
-        rows.append((row.phase, row.zone, *limits, row.bound_by, *given))
-    _print_table(rows)
-    return 0
+def _print(explanation: Explanation, as_json: bool) -> None:
+    if as_json:
+        import json
 
-
-def _print_table(rows: Iterable[Row]) -> None:
-    table = [HEADS, *rows]
+        rows = [row._asdict() for row in explanation.rows]
+        print(json.dumps({**explanation._asdict(), "rows": rows}, indent=2))
+        return
+    table = [HEADS, *map(_cells, explanation.rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for cells in table:
         aligned = (
@@ -88,3 +106,8 @@ def _print_table(rows: Iterable[Row]) -> None:
             for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
         )
         print(printable("  ".join(aligned)))
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    limits = (f"{pct}%" for pct in (row.asked_pct, row.cap_pct, row.trim_pct, row.supply_pct))
+    return row.phase, row.zone, *limits, row.bound_by, f"{row.level_pct}%", f"{row.duty_pct}%"

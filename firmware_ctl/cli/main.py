@@ -65,7 +65,8 @@ def _run(arguments: Sequence[str]) -> int:
         print(printable(f"firmware-ctl: {_unknown(name)}"), file=sys.stderr)
         return 2
     gc.set_threshold(GC_THRESHOLD)
-    parser = make_parser(None if is_help else WIDTH)
+    is_exact = name in COMMANDS or name in ("-h", "--help", "--version")
+    parser = make_parser(None if is_help else WIDTH, name if is_exact else None)
     if name != "off":
         args = parser.parse_args([name, *words])
         return guarded(lambda: args.run(args))

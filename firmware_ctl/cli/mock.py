@@ -225,7 +225,7 @@ def _run(
             stage = faults.Stage(mat, factory, board, files)
             watchers.append(faults.Injector(args.inject, stage, warn))
         recorder = storage.record(session)
-        watchers += [*trace, *([] if recorder is None else [recorder])]
+        watchers += [*trace, *([] if recorder is None else [recorder]), storage.history]
         daemon = make_daemon(
             session, hardware, poller, switch, storage.ledger, profiles.read, log, watchers
         )

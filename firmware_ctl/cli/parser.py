@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from firmware_ctl import __version__
-from firmware_ctl.cli import parser_authors, parser_clients, parser_web
+from firmware_ctl.cli import exit_codes, parser_authors, parser_clients, parser_web
 from firmware_ctl.cli.arguments import (
     HERE,
     Run,
@@ -31,14 +31,19 @@ DESCRIPTION: Final = """\
 Controller of a vibrating acupressure mat and its neck pillow.
 Start with `firmware-ctl mock`: it needs no hardware."""
 
-EPILOG: Final = """\
-exit codes:
-  0  done
-  1  failed: a fault, an invalid profile, a problem found, an answer `err`
-  2  could not run: wrong arguments, an unreadable file, no pins, a port in use
-  3  no daemon answers
+EPILOG: Final = f"""\
+{exit_codes.lines(exit_codes.EXIT_CODES)}
 
 Run `firmware-ctl COMMAND --help` for details."""
+
+
+class ListFormatter(RawDescriptionHelpFormatter):
+    """Formats the list of commands, each on one line."""
+
+    def __init__(self, prog: str, width: int | None = None) -> None:
+        super().__init__(prog, width=width)
+        # argparse forgets that it indents commands, and would break the line of the longest one.
+        self._action_max_length = 4 + max(map(len, COMMANDS))
 
 
 class Parser(ArgumentParser):
@@ -202,6 +207,29 @@ def _service(parser: ArgumentParser) -> Run:
     return run
 
 
+# ---- for the shell
+
+COMPLETION: Final = """
+The Debian package installs it. Else write it into a file of your shell:
+  bash  ~/.local/share/bash-completion/completions/firmware-ctl
+  zsh   _firmware-ctl in a folder of your $fpath
+  fish  ~/.config/fish/completions/firmware-ctl.fish"""
+
+
+def _completion(parser: ArgumentParser) -> Run:
+    parser.description = f"{parser.description}\n{COMPLETION}"
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"))
+
+    def run(args: Namespace) -> int:
+        from firmware_ctl.config import shipped
+
+        with open(shipped.completion_file(args.shell), encoding="utf-8") as file:
+            print(file.read(), end="")
+        return 0
+
+    return run
+
+
 # ---- all of them
 
 
@@ -261,6 +289,10 @@ COMMANDS: Final = {
         "try lower_back wave 40% period=4s"),
     "status": _command("show what the daemon does now", _C.add_status,
         "status --watch"),
+    "limits": _command("show the running time that is left of today's", _C.add_limits,
+        "limits"),
+    "history": _command("show the last sessions and how they ended", _C.add_history,
+        "history"),
     "off": _command("force all motor pins low, even if the daemon hangs", _C.add_off,
         "sudo off"),
     "service": _command("install or remove the systemd service", _service,
@@ -269,18 +301,25 @@ COMMANDS: Final = {
         "sudo web enable"),
     "send": _command("send one line of the serial protocol", _C.add_send,
         "send select neck"),
+    "completion": _command("print the shell's completion of this command", _completion,
+        "completion fish > ~/.config/fish/completions/firmware-ctl.fish"),
 }  # fmt: skip
 
 
-def make_parser(width: int | None = None) -> ArgumentParser:
-    """Makes the parser of the whole command line. `width`: columns of help; None: the terminal's.
+def make_parser(width: int | None = None, only: str | None = None) -> ArgumentParser:
+    """Makes the parser of the whole command line.
 
-    A fixed width saves time: to find the width of the terminal argparse imports `shutil`, which
-    loads three compressors, even if it prints no help.
+    `width`: columns of help; None: the terminal's. A fixed width saves time: to find the width of
+    the terminal argparse imports `shutil`, which loads three compressors, even if it prints no
+    help. `only`: the one command that gets its arguments, or another word for none, which saves
+    half of the time. None: every command gets its arguments.
     """
     formatter = partial(RawDescriptionHelpFormatter, width=width)
     parser = Parser(
-        prog="firmware-ctl", description=DESCRIPTION, epilog=EPILOG, formatter_class=formatter
+        prog="firmware-ctl",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=partial(ListFormatter, width=width),
     )
     parser.add_argument("--version", action="version", version=f"firmware-ctl {__version__}")
     # Without `prog` argparse would format the usage line of the whole command line here.
@@ -288,11 +327,14 @@ def make_parser(width: int | None = None) -> ArgumentParser:
         prog="firmware-ctl", title="commands", metavar="COMMAND", required=True
     )
     for name, (about, add_arguments, example) in COMMANDS.items():
+        if only not in (None, name):
+            subparsers.add_parser(name, help=about, add_help=False)
+            continue
         command = subparsers.add_parser(
             name,
             help=about,
             description=about,
-            epilog=f"example:\n  {example}",
+            epilog=f"{exit_codes.lines(exit_codes.OF_COMMAND[name])}\n\nexample:\n  {example}",
             formatter_class=formatter,
         )
         command.set_defaults(run=add_arguments(command))

@@ -44,6 +44,7 @@ def add_profiles(parser: ArgumentParser) -> Run:
     )
     add_mat(parser)
     add_folder(parser)
+    add_json(parser)
     add_client(parser)
 
     def run(args: Namespace) -> int:
@@ -60,6 +61,7 @@ def add_explain(parser: ArgumentParser) -> Run:
     )
     add_mat(parser)
     add_folder(parser)
+    add_json(parser)
     add_client(parser)
 
     def run(args: Namespace) -> int:
@@ -85,6 +87,7 @@ def add_simulate(parser: ArgumentParser) -> Run:
     parser.add_argument("--trace", metavar="FILE", help="export motor changes: .vcd .csv .jsonl")
     parser.add_argument("--plot", metavar="FILE", help="draw the session: .svg .png")
     add_mat(parser)
+    add_json(parser)
     _add_verbose(parser)
 
     def run(args: Namespace) -> int:

@@ -3,7 +3,15 @@
 from argparse import ArgumentParser, Namespace
 from typing import Final
 
-from firmware_ctl.cli.arguments import Run, add_client, add_mat, add_socket, add_state
+from firmware_ctl.cli.arguments import (
+    Run,
+    add_client,
+    add_json,
+    add_mat,
+    add_socket,
+    add_state,
+    count,
+)
 
 
 def _ask(args: Namespace, *words: str | None) -> int:
@@ -89,9 +97,15 @@ def add_stop(parser: ArgumentParser) -> Run:
     return run
 
 
+WATCH: Final = """
+With --watch each change is one plain line below the others, which a screen
+reader speaks as it comes. It has no colour and moves no cursor."""
+
+
 def add_status(parser: ArgumentParser) -> Run:
+    parser.description = f"{parser.description}\n{WATCH}"
     parser.add_argument(
-        "--watch", action="store_true", help="print again on every change, until the daemon ends"
+        "--watch", action="store_true", help="print a line for each change, until the daemon ends"
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
@@ -102,6 +116,41 @@ def add_status(parser: ArgumentParser) -> Run:
         from firmware_ctl.cli import status
 
         return status.status(args)
+
+    return run
+
+
+def add_limits(parser: ArgumentParser) -> Run:
+    add_json(parser)
+    add_client(parser)
+
+    def run(args: Namespace) -> int:
+        from firmware_ctl.cli import running_time
+
+        return running_time.limits(args)
+
+    return run
+
+
+HISTORY: Final = """
+It reads the file in the state folder, so it needs no daemon. A mock keeps its
+sessions only if it was started with --state DIR."""
+
+
+def add_history(parser: ArgumentParser) -> Run:
+    parser.description = f"{parser.description}\n{HISTORY}"
+    parser.add_argument(
+        "--last", metavar="N", type=count, default=20, help="the last N sessions (default: 20)"
+    )
+    parser.add_argument(
+        "--state", metavar="DIR", help="state folder (default: /var/lib/firmware-ctl)"
+    )
+    add_json(parser)
+
+    def run(args: Namespace) -> int:
+        from firmware_ctl.cli import history
+
+        return history.history(args)
 
     return run
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from textwrap import wrap
 from typing import Final
 
+from firmware_ctl.cli import profile_json
 from firmware_ctl.cli.authoring import facts
 from firmware_ctl.cli.mistakes import print_mistakes
 from firmware_ctl.cli.session_lines import minutes
@@ -71,6 +72,11 @@ def _list_of_daemon_or_files(args: argparse.Namespace) -> int:
 def _list_of_daemon(args: argparse.Namespace) -> int:
     where, served = _served(args)
     print(f"profiles of the daemon at {where}:", file=sys.stderr)
+    if args.json:
+        _print_json(
+            [profile_json.listed_by_daemon(name, fields) for name, fields in served.items()]
+        )
+        return 0
     rows = []
     for name, fields in served.items():
         is_selected = fields.get("selected") == "yes"
@@ -103,6 +109,9 @@ def _length(number: str) -> str:
 def _list_of_files(args: argparse.Namespace) -> int:
     folders = [args.profiles] if args.profiles else paths.profile_folders()
     catalogue = read_catalogue(folders, load_mat(args.mat))
+    if args.json:
+        _print_json([profile_json.listed(entry) for entry in catalogue.entries])
+        return 1 if catalogue.bad else 0
     _print_rows(
         [(e.name, minutes(e.profile.length_ms), e.profile.title) for e in catalogue.good],
         max((len(entry.name) for entry in catalogue.entries), default=0),
@@ -114,6 +123,12 @@ def _list_of_files(args: argparse.Namespace) -> int:
         )
     print_mistakes([bad.error for bad in catalogue.bad], len(catalogue.entries))
     return 1 if catalogue.bad else 0
+
+
+def _print_json(shape: object) -> None:
+    import json
+
+    print(json.dumps(shape, indent=2))
 
 
 def _print_rows(rows: list[tuple[str, str, str]], width: int = 0) -> None:
@@ -133,7 +148,11 @@ def _describe(args: argparse.Namespace) -> int:
             print(f"firmware-ctl: {error}", file=sys.stderr)
         else:
             if args.profile in served and not _is_in_folders(args.profile, served[args.profile]):
-                print("\n".join(_description_of_daemon(args, where, served[args.profile])))
+                fields = served[args.profile]
+                if args.json:
+                    _print_json(profile_json.of_daemon(args.profile, where, fields))
+                else:
+                    print("\n".join(_description_of_daemon(args, where, fields)))
                 return 0
     return _describe_file(args)
 
@@ -182,7 +201,10 @@ def _describe_file(args: argparse.Namespace) -> int:
     if isinstance(entry, BadEntry):
         print_mistakes([entry.error], checked=1)
         return 1
-    print("\n".join(_description(path, entry, mat)))
+    if args.json:
+        _print_json(profile_json.of_file(path, entry, list(facts(entry, mat))))
+    else:
+        print("\n".join(_description(path, entry, mat)))
     return 0
 
 

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
             storage.ledger,
             profiles.read,
             log,
-            [*trace, *([] if recorder is None else [recorder])],
+            [*trace, *([] if recorder is None else [recorder]), storage.history],
             [systemd],
         )
         assembly.attend(daemon, waker, signals, storage, recorder, log)

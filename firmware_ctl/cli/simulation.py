@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Final
 
@@ -39,6 +39,8 @@ def simulate(args: argparse.Namespace) -> int:
     if (args.profile is None) == (args.replay is None):
         raise DeviceError("simulate takes a PROFILE, or --replay FILE")
     if args.replay is not None:
+        if args.json:
+            raise DeviceError("a replay prints its steps as text only; leave --json out")
         from firmware_ctl.simulator.replay import replay
 
         try:
@@ -59,7 +61,12 @@ def simulate(args: argparse.Namespace) -> int:
     played = play(entry, mat, args.trim)
     for path, content in [(path, make(played)) for path, make in makers]:
         _write_whole(path, content)
-    print("\n".join(summary(played, args.verbose)))
+    if args.json:
+        import json
+
+        print(json.dumps(as_json(played), indent=2))
+    else:
+        print("\n".join(summary(played, args.verbose)))
     return 0
 
 
@@ -91,8 +98,48 @@ def summary(played: Played, is_verbose: bool = False) -> Iterator[str]:
         yield from session_lines.meanings(HEADS)
 
 
+def as_json(played: Played) -> dict[str, object]:
+    """The figures of `summary` as numbers, whatever `--verbose` says."""
+    proof = certify(played.timeline, played.entry.budget, played.mat)
+    played_ms = {zone.zone: zone.played_ms for zone in proof.zones}
+    motors = MotorFigures(played)
+    peak_ma, peak_at_ms = motors.peak(range(len(played.mat.motors)))
+    zones = [
+        {"zone": zone.zone, "played_ms": played_ms[zone.zone], **_rounded(zone._asdict())}
+        for zone in zone_figures(played, motors)
+    ]
+    figures: dict[str, object] = {
+        "profile": played.timeline.profile,
+        "title": played.entry.profile.title,
+        "cert": proof.cert,
+        "trim_pct": played.trim_pct,
+        "length_ms": proof.length_ms,
+        "ends_at_zero": _ends_at_zero(played),
+        "peak_ma": peak_ma,
+        "peak_at_ms": peak_at_ms,
+        "peak_with_pauses_ma": proof.worst.ma,
+        "max_ma": played.mat.max_ma,
+        "warmest_k": max(motors.warmest_k),
+    }
+    notes = session_lines.notes_on_mat(played.entry, played.mat)
+    warnings = _warnings(played, motors)
+    return {**_rounded(figures), "zones": zones, "notes": [*notes], "warnings": [*warnings]}
+
+
+def _rounded(figures: Mapping[str, object]) -> dict[str, object]:
+    """The figures of models, with no more digits than they are good for."""
+    return {
+        name: round(figure, 2) if isinstance(figure, float) else figure
+        for name, figure in figures.items()
+    }
+
+
+def _ends_at_zero(played: Played) -> bool:
+    return not any(played.steps[-1][3].duty_pct)
+
+
 def _end(played: Played) -> str:
-    return "ends at zero" if not any(played.steps[-1][3].duty_pct) else "does not end at zero"
+    return "ends at zero" if _ends_at_zero(played) else "does not end at zero"
 
 
 def _current(played: Played, motors: MotorFigures, with_pauses_ma: float) -> str:

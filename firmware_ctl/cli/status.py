@@ -16,23 +16,32 @@ def status(args: argparse.Namespace) -> int:
     `--watch` ends with Ctrl-C, or with exit code 3 when the daemon ends.
     """
     with find(args) as client:
-        shown = _show(client, args, "")
-        if args.watch:
-            with suppress(KeyboardInterrupt):
-                refuse(client.ask("events on")[-1])
-                with suppress(NoDaemonError):  # it may end while it is asked
-                    _watch(client, args, shown)
-                raise NoDaemonError(f"the daemon has ended ({client.where})")
+        if not args.watch:
+            _show(client, args, "")
+            return 0
+        with suppress(KeyboardInterrupt):
+            # Events before the first status, so that no change between the two is missed.
+            refuse(client.ask("events on")[-1])
+            shown = _show(client, args, "")
+            with suppress(NoDaemonError):  # it may end while it is asked
+                _watch(client, args, shown)
+            raise NoDaemonError(f"the daemon has ended ({client.where})")
     return 0
 
 
 def _watch(client: Client, args: argparse.Namespace, shown: str) -> None:
     for event in client.events():
-        fields = parse_fields(event.removeprefix("* "))
-        if fields.get("event") == "refused" and not (args.json or args.raw):
-            refusal = f"refused  {fields.get('code')}: {fields.get('message')}"
-            print(printable(refusal), flush=True)
+        _print_refusal(event, args)
         shown = _show(client, args, shown)
+        while client.told:  # events that came before the answer, which shows their effect
+            _print_refusal(client.told.pop(0), args)
+
+
+def _print_refusal(event: str, args: argparse.Namespace) -> None:
+    fields = parse_fields(event.removeprefix("* "))
+    if fields.get("event") == "refused" and not (args.json or args.raw):
+        refusal = f"refused  {fields.get('code')}: {fields.get('message')}"
+        print(printable(refusal), flush=True)
 
 
 def _show(client: Client, args: argparse.Namespace, before: str) -> str:

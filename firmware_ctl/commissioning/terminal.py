@@ -64,6 +64,10 @@ def _wrapped_status(status: str) -> list[str]:
     return [line[: _width()] for line in lines]
 
 
+def _words(status: str) -> str:
+    return re.sub(r"\d+", "", status)
+
+
 class Terminal:
     """Single keys as input; lines of text above a status that is overwritten as output.
 
@@ -77,6 +81,8 @@ class Terminal:
         self._status = ""
         self._status_lines = 1
         """How many lines of the terminal the status takes."""
+        self._is_dumb = os.environ.get("TERM") == "dumb"
+        """The terminal cannot move its cursor, so each status gets lines of its own."""
 
     def __enter__(self) -> "Terminal":
         mode = termios.tcgetattr(0)
@@ -99,7 +105,14 @@ class Terminal:
 
         The terminal takes at most 1024 bytes in one call; the next call writes the rest.
         """
-        if lines or status != self._status:
+        if self._is_dumb:
+            new_lines = [*map(_wrapped, lines)]
+            # A status whose numbers alone have changed would fill the terminal with lines.
+            if status and _words(status) != _words(self._status):
+                new_lines += _wrapped_status(status)
+            self._status = status
+            self._unsent += "".join(f"{line}\n" for line in new_lines).encode(errors="replace")
+        elif lines or status != self._status:
             up = f"\x1b[{self._status_lines - 1}A" if self._status_lines > 1 else ""
             text = f"\r{up}\x1b[J"
             for line in lines:

@@ -1,4 +1,4 @@
-"""The paths of the profiles, the mat file and the unit files that come with the package.
+"""The paths of the profiles, the mat file and the other files that come with the package.
 
 In a wheel they are inside the package; in a checkout they are in its top-level folders.
 """
@@ -28,6 +28,11 @@ def mat_text() -> str:
 
 def systemd_dir() -> str:
     return os.path.join(_ROOT, "systemd")
+
+
+def completion_file(shell: str) -> str:
+    """The completion of `firmware-ctl` for `bash`, `zsh` or `fish`."""
+    return os.path.join(_ROOT, "share", "completion", f"firmware-ctl.{shell}")
 
 
 def child_environment() -> dict[str, str]:

@@ -172,7 +172,7 @@ def _as_text(edit: Edit) -> str:
 
 def _as_json(subject: str, finding: Finding) -> dict[str, object]:
     edit = finding.edit and finding.edit._asdict()
-    return {"subject": subject, **finding._asdict(), "edit": edit}
+    return {"subject": subject, **finding._asdict(), "fix": finding.fix or None, "edit": edit}
 
 
 def _wrapped(head: str, text: str, width: int) -> list[str]:

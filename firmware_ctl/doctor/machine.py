@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from firmware_ctl.doctor.finding import Edit
 from firmware_ctl.hardware import emergency_off
 from firmware_ctl.hardware.deadman import verify_deadman
-from firmware_ctl.storage.ledger import clock_is_synchronised
+from firmware_ctl.storage.clock import clock_is_synchronised
 
 # linux/gpio.h: struct gpio_v2_line_info, and the ioctl that fills it.
 _LINE: Final = struct.Struct("=32s32sIIQ160s16s")

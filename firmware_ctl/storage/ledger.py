@@ -1,48 +1,27 @@
 """The ledger: how much of today's running time is used, safe from a crash and a power cut.
 
-The file is one line of text with its checksum. This module knows the disk and the kernel's clocks;
-`session.allowance` knows what the account means.
+The file is one line of text with its checksum. This module knows the disk and what the clocks say
+of the time since the last write; `session.allowance` knows what the account means.
 """
 
 import binascii
 import json
 import os
-import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from firmware_ctl.limits import DAILY_MS, DAY_MS
 from firmware_ctl.session.allowance import UNSPENT, Spent
 from firmware_ctl.session.events import SaveLedger
+from firmware_ctl.storage.clock import LATEST_MS, Clock, read_clock
 from firmware_ctl.storage.disk_writer import Disk
 from firmware_ctl.storage.files import create_new, open_regular, sync_folder
 
 FORMAT: Final = 2
 MOST_BYTES: Final = 4096
 """The longest file that is read."""
-BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
 _LONGEST_MS: Final = 100 * 366 * DAY_MS
 """No time since a boot and no age of a day is longer: a greater value is damage."""
-_LATEST_MS: Final = 253_402_300_800_000
-"""The end of the year 9999."""
-
-
-class Clock(NamedTuple):
-    """The machine's clocks at one moment."""
-
-    boot: str
-    """The kernel's identifier of this boot."""
-    up_ms: int
-    """Time since that boot in ms, suspends included. Nobody can set this clock."""
-    wall_ms: int | None
-    """The time of day in ms since 1970. None unless the kernel calls it synchronised: a person or a
-    real-time clock may have set it, and then it proves nothing about how much time has passed."""
-
-
-def read_clock() -> Clock:
-    up_ms = time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)) // 10**6
-    wall_ms = time.time_ns() // 10**6 if clock_is_synchronised() else None
-    return Clock(_boot_id(), up_ms, wall_ms)
 
 
 class Files:
@@ -242,31 +221,10 @@ def _parse(data: bytes) -> _Record:
 _FIELDS: Final = {
     "boot": (0, str),
     "up_ms": (_LONGEST_MS, int),
-    "wall_ms": (_LATEST_MS, int, type(None)),
+    "wall_ms": (LATEST_MS, int, type(None)),
     "synchronised": (0, bool),
     "used_ms": (DAILY_MS, int),
     "day_ms": (_LONGEST_MS, int, type(None)),
     "unsure": (0, bool),
 }
 """Field of a record → the greatest value if it is a whole number, then its types."""
-
-
-def clock_is_synchronised() -> bool:
-    """Whether something disciplines the kernel's clock; adjtimex(2) returns TIME_ERROR if not."""
-    import ctypes
-
-    libc = ctypes.CDLL(None)
-    if not hasattr(libc, "adjtimex"):
-        return True  # Not Linux: a desktop system, which keeps its clock synchronised.
-    # All zeros, because `modes` 0 only reads the clock. The struct has 208 bytes. -1 is an error of
-    # the call, 5 is TIME_ERROR.
-    timex = ctypes.create_string_buffer(512)
-    return libc.adjtimex(timex) not in (-1, 5)
-
-
-def _boot_id() -> str:
-    try:
-        with open(BOOT_ID, encoding="ascii") as file:
-            return file.readline().strip()
-    except OSError:
-        return ""

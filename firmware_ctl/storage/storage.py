@@ -11,6 +11,7 @@ from firmware_ctl.session.session import Session
 from firmware_ctl.storage.disk_writer import Disk
 from firmware_ctl.storage.files import open_regular
 from firmware_ctl.storage.flight_recorder import FlightRecorder, Shelf
+from firmware_ctl.storage.history import History
 from firmware_ctl.storage.ledger import Files, Ledger
 from firmware_ctl.storage.ring import Ring, left_behind
 from firmware_ctl.storage.state_folder import StateFolder
@@ -18,7 +19,7 @@ from firmware_ctl.storage.trace import Trace
 
 
 class Storage:
-    """The state folder, with its lock, the day's account, and the incidents that are kept."""
+    """The state folder, with its lock, the day's account, the history, and the kept incidents."""
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class Storage:
         if folder.killed:
             log(f"the last run on this state folder was killed (process {folder.killed})")
             self._shelf.keep("killed", left_behind(self._ring_path, folder.killed))
+        self.history = History(state, self._disk, log)
         self.ledger = Ledger(state, self._disk, post, files=files)
         if self.ledger.spent.damage:
             log(f"{self.ledger.spent.damage}; {NEW_DAY}")

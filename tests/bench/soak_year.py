@@ -27,8 +27,9 @@ from firmware_ctl.session.events import (
     Suspended,
 )
 from firmware_ctl.session.session import Session
+from firmware_ctl.storage.clock import Clock
 from firmware_ctl.storage.flight_recorder import FlightRecorder, Shelf
-from firmware_ctl.storage.ledger import Clock, Files, Ledger
+from firmware_ctl.storage.ledger import Files, Ledger
 from firmware_ctl.storage.ring import Ring
 from firmware_ctl.timeline.catalogue import Catalogue
 from firmware_ctl.timeline.folder import load_mat, read_catalogue

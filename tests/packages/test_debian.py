@@ -46,6 +46,11 @@ def test_upgrade_ends_a_session_before_the_files_change_and_starts_the_daemon_ag
     assert float(stopped.split()[0]) < float(files_changed_at_s)
     assert playing.run(ACTIVE) == "active\n"
     assert "state=idle" in playing.run("firmware-ctl status --raw")
+    # Whoever may use the control socket may read the history.
+    owner = playing.run("stat -c '%U %G %a' /var/lib/firmware-ctl/history.jsonl")
+    assert owner == "firmware-ctl firmware-ctl 640\n"
+    assert "neck     socket" in playing.run("firmware-ctl history")
+    assert "daemon or client ended" in playing.run("firmware-ctl history")
 
 
 def test_upgrade_starts_no_service_that_is_disabled(playing: Container, package: Path) -> None:

@@ -25,7 +25,8 @@ from firmware_ctl.session.events import (
     Stop,
     Suspended,
 )
-from firmware_ctl.storage.ledger import Clock, Ledger
+from firmware_ctl.storage.clock import Clock
+from firmware_ctl.storage.ledger import Ledger
 from firmware_ctl.timeline.catalogue import Catalogue
 from tests.support.worlds import LIMITS, MAT, MINUTE_MS, QUICK, World, entry, steady
 from tests.support.worlds_disk import (

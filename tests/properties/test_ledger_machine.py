@@ -44,7 +44,8 @@ from firmware_ctl.session.events import (
     Try,
 )
 from firmware_ctl.session.session import Session
-from firmware_ctl.storage.ledger import Clock, Ledger
+from firmware_ctl.storage.clock import Clock
+from firmware_ctl.storage.ledger import Ledger
 from firmware_ctl.timeline.catalogue import Catalogue
 from firmware_ctl.timeline.compiler import compile_profile
 from firmware_ctl.timeline.motor_drive import Levels

@@ -99,12 +99,13 @@ def test_report_begins_with_a_summary(path: Path) -> None:
 PLAIN = """
 absent answer author bad block builder button cache caller calls check clock close collector
 columns context core daemon device disk dropped edit end erm error explanation extra failed factory faulty field figures files firmware
-flaw folder frame good gpio hardware header hello host hot idle injector job kept kernel key keyboard kind
-late led limits listener long loop machine mapping measured menu model moment no node note off outcome
+flaw folder formatter frame good gpio hardware header hello host hot idle injector job kept kernel key keyboard kind
+late led limits list listener long loop machine mapping measured menu model moment no node note off outcome past
 parser pi picture pin pins port ports progress pty reader ready reason received refused reload report resolved
 resume row running save saved scalar screen select sequence serial service setup signals simulated
 socket stage stop storage stream suspended synchronised systemd terminal too under unknown voltage waker
 work
+bounded control devices facts file gone handler metrics nothing options pair pictures ping rate remote server stopper told
 """
 """Words of class names that mean what they mean everywhere, and stand in no glossary."""
 

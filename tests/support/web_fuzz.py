@@ -98,7 +98,7 @@ async def fuzz(found: Home, seed: int, count: int) -> Result:
             elif kind < 0.75:
                 answers[f"http {await _send(found, request(rng, found.host.encode()))}"] += 1
             else:
-                burst = rng.randrange(1, 200)
+                burst = rng.randrange(1, 20)
                 sent += burst - 1
                 answers["frames"] += await _frames(found, [frame(rng) for _ in range(burst)])
     finally:

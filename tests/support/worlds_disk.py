@@ -9,7 +9,8 @@ from typing import NamedTuple
 from firmware_ctl.limits import DAY_MS, HOUR_MS
 from firmware_ctl.session.allowance import Spent
 from firmware_ctl.session.events import SaveLedger
-from firmware_ctl.storage.ledger import Clock, Files, Ledger
+from firmware_ctl.storage.clock import Clock
+from firmware_ctl.storage.ledger import Files, Ledger
 
 CALLS = ("create", "write", "sync", "close", "move", "sync_folder")
 """The calls of a save in their order, if a single write accepts all bytes."""

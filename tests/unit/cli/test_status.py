@@ -119,7 +119,7 @@ def test_status_watch_prints_changes_and_refusals_until_the_daemon_ends(
 ) -> None:
     refused = '* event=refused code=allowance message="used up"'
     unchanged = f"ok {IDLE}"
-    answering(unchanged, "ok", refused, unchanged, "* event=state state=running", f"ok {LINE}", "")
+    answering("ok", unchanged, refused, unchanged, "* event=state state=running", f"ok {LINE}", "")
     assert _run("--watch") == 3
     assert capsys.readouterr() == (
         "idle  neck is selected  trim 100%\n"
@@ -129,13 +129,25 @@ def test_status_watch_prints_changes_and_refusals_until_the_daemon_ends(
     )
 
 
+def test_status_watch_prints_a_refusal_that_came_while_it_asked(
+    answering: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = '* event=refused code=allowance message="used up"'
+    answering("ok", f"ok {IDLE}", "* event=state state=running", refused, f"ok {LINE}", "")
+    assert _run("--watch") == 3
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "running  lower-back, arrive  0:02 of 12:00  trim 80%",
+        "refused  allowance: used up",
+    ]
+
+
 @pytest.mark.parametrize("answers", [(RESET,), ("* event=state state=idle", RESET)])
 def test_status_watch_of_a_daemon_that_ends_while_it_is_asked_says_so(
     answers: tuple[str, ...],
     answering: Callable[..., None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    answering(f"ok {IDLE}", "ok", *answers)
+    answering("ok", f"ok {IDLE}", *answers)
     assert _run("--watch") == 3
     assert capsys.readouterr().err == "firmware-ctl: the daemon has ended (a port)\n"
 
@@ -143,7 +155,7 @@ def test_status_watch_of_a_daemon_that_ends_while_it_is_asked_says_so(
 def test_status_watch_json_prints_an_object_for_each_event(
     answering: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answering(f"ok {IDLE}", "ok", "* event=refused code=busy", f"ok {IDLE}", "")
+    answering("ok", f"ok {IDLE}", "* event=refused code=busy", f"ok {IDLE}", "")
     assert _run("--watch", "--json") == 3
     lines = capsys.readouterr().out.splitlines()
     assert [json.loads(line)["state"] for line in lines] == ["idle", "idle"]

@@ -58,6 +58,21 @@ def test_status_that_is_longer_than_the_terminal_takes_more_lines() -> None:
         assert shown(master) == "\r\x1b[J" + "x" * 39
 
 
+def test_dumb_terminal_gets_a_line_for_each_status_with_new_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    with narrow_terminal() as master, Terminal() as terminal:
+        for level_pct in (39, 40, 41):
+            terminal.show((), f"{level_pct} %   space: stop")
+        terminal.show(("Motor off.",), "q: quit")
+        terminal.show((), "")
+        text = ""
+        while "quit\n" not in text:
+            text += shown(master)
+        assert text == "39 %   space: stop\nMotor off.\nq: quit\n"
+
+
 @pytest.mark.parametrize(
     ("sent", "keys"),
     [

@@ -17,8 +17,9 @@ from firmware_ctl.session.session import Session
 from firmware_ctl.simulator.board import Board, Line
 from firmware_ctl.simulator.faults import AFTER_MS, FaultyFiles, Injector, Stage
 from firmware_ctl.simulator.pins import SimulatedButton, SimulatedFactory
+from firmware_ctl.storage.clock import Clock
 from firmware_ctl.storage.disk_writer import Disk
-from firmware_ctl.storage.ledger import Clock, Ledger
+from firmware_ctl.storage.ledger import Ledger
 from tests.support.clock import VirtualPoller
 from tests.support.daemon import Daemon
 from tests.support.worlds import CATALOGUE, MAT, Wire, WirePoller

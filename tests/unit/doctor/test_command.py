@@ -202,7 +202,7 @@ def test_doctor_json_has_every_finding_and_asks_nothing(
         "subject": "pins",
         "word": "BAD",
         "sentence": f"{KEEPS.removeprefix('BAD ')} keeps outputs",
-        "fix": "",
+        "fix": None,
         "edit": {"path": f"/{CONFIG}", "lines": ["dtparam=strict_gpiod"]},
     } in findings
 

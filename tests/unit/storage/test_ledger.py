@@ -12,7 +12,8 @@ from firmware_ctl.session.allowance import UNSPENT, Allowance, Spent
 from firmware_ctl.session.events import (
     SaveLedger,
 )
-from firmware_ctl.storage.ledger import Clock, Ledger, read_clock
+from firmware_ctl.storage.clock import Clock
+from firmware_ctl.storage.ledger import Ledger
 from tests.support.worlds import MINUTE_MS
 from tests.support.worlds_disk import (
     OLD,
@@ -153,42 +154,6 @@ def test_unsure_day_stays_unsure_over_a_restart_until_the_button_was_held(
         read(tmp_path, ledger_bytes(keep, later), later).may_renew for keep in (again, held)
     ]
     assert may_renew == [True, False]
-
-
-def test_read_clock_twice_goes_on_within_one_boot() -> None:
-    first, second = read_clock(), read_clock()
-    assert first.boot == second.boot
-    assert len(first.boot) == 36
-    assert first.up_ms <= second.up_ms
-    assert (first.wall_ms is None) == (second.wall_ms is None)
-
-
-@pytest.mark.parametrize("answer", [0, 4, 5, -1])
-def test_read_clock_gives_the_time_of_day_only_if_synchronised(
-    answer: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The kernel answers TIME_ERROR, 5, for a time that a person or an RTC has set."""
-    import ctypes
-
-    class Libc:
-        @staticmethod
-        def adjtimex(timex: ctypes.Array[ctypes.c_char]) -> int:
-            assert (len(timex) >= 208, timex[:4]) == (True, b"\0" * 4)  # modes 0 only reads
-            return answer
-
-    monkeypatch.setattr(ctypes, "CDLL", lambda _: Libc)
-    monkeypatch.setattr("time.time_ns", lambda: 5_000_000)
-
-    clock = read_clock()
-    assert isinstance(clock.up_ms, int)
-    assert clock.wall_ms == (5 if answer in (0, 4) else None)
-
-
-def test_read_clock_without_adjtimex_counts_as_synchronised(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("ctypes.CDLL", lambda _: object())
-    assert read_clock().wall_ms is not None
 
 
 def test_ledger_with_the_time_of_an_rtc_gives_no_time_off(tmp_path: Path) -> None:

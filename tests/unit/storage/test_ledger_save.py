@@ -9,8 +9,9 @@ import pytest
 
 from firmware_ctl.session.allowance import Spent
 from firmware_ctl.storage import ledger as module
+from firmware_ctl.storage.clock import Clock
 from firmware_ctl.storage.disk_writer import Disk
-from firmware_ctl.storage.ledger import Clock, Ledger
+from firmware_ctl.storage.ledger import Ledger
 from tests.support.worlds_disk import (
     CALLS,
     NEW,
