@@ -254,7 +254,8 @@ class PhoneHandler(Handler, WebSocketHandler):
         if isinstance(frame, Stop):
             self._stop_now()
         elif not self._rate.takes(self.site.bridge.now_ms()):
-            self._refused = CROWDED
+            if self._refused is not CROWDED:  # told once: an answer to each would feed the flood
+                self._answered(CROWDED)
         elif isinstance(frame, Refused):
             self._answered(frame)
         elif isinstance(frame, Ping):
