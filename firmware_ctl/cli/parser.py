@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from firmware_ctl import __version__
-from firmware_ctl.cli import parser_authors, parser_clients
+from firmware_ctl.cli import parser_authors, parser_clients, parser_remote
 from firmware_ctl.cli.arguments import (
     Run,
     add_daemon,
@@ -209,7 +209,7 @@ def _command(about: str, add_arguments: Callable[[ArgumentParser], Run], example
     return Command(about, add_arguments, f"{program} {example.removeprefix('sudo ')}")
 
 
-_A, _C = parser_authors, parser_clients
+_A, _C, _R = parser_authors, parser_clients, parser_remote
 
 COMMANDS: Final = {
     "run": _command("run the daemon in the foreground, on the real pins", _run,
@@ -256,6 +256,10 @@ COMMANDS: Final = {
         "sudo off"),
     "service": _command("install or remove the systemd service", _service,
         "sudo service install"),
+    "mqtt": _command("connect a mat to an MQTT broker, for Home Assistant or a studio", _R.add_mqtt,
+        "mqtt --broker localhost"),
+    "fleet": _command("show all mats on an MQTT broker, or stop them", _R.add_fleet,
+        "fleet stop"),
     "send": _command("send one line of the serial protocol", _C.add_send,
         "send select neck"),
 }  # fmt: skip
