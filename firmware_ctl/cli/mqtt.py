@@ -7,7 +7,10 @@ import random
 from firmware_ctl.config import paths
 from firmware_ctl.errors import DeviceError
 
-NOT_INSTALLED = "the library paho-mqtt is missing; run: pip install 'firmware-ctl[mqtt]', or on Debian: apt install firmware-ctl-mqtt"  # fmt: skip
+NOT_INSTALLED = (
+    "the library paho-mqtt is missing; run: pip install 'firmware-ctl[mqtt]', "
+    "or on Debian: apt install firmware-ctl-mqtt"
+)
 
 
 def mqtt(args: argparse.Namespace) -> int:

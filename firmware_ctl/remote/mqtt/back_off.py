@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 
 class Waits(NamedTuple):
-    """Waits double from `least_ms` to `most_ms`. A connection that lasted `stable_ms` makes the next
-    wait a short one again. `patience_ms`: how long one try may take."""
+    """Waits double from `least_ms` to `most_ms`, and begin anew after a connection of `stable_ms`.
+
+    `patience_ms`: how long one try may take.
+    """
 
     least_ms: int
     most_ms: int
@@ -52,15 +54,20 @@ class Attempts:
     def connected(self, now_ms: int) -> None:
         self.is_open, self._until_ms, self._opened_at_ms = True, None, now_ms
 
-    def lost(self, now_ms: int, at_most: bool = False) -> None:
-        """The try failed, or the connection ended. `at_most`: the next one after the longest wait."""
+    def lost(self, now_ms: int, at_most: bool = False) -> bool:
+        """Notes the end of a try or of a connection. Returns whether it was a short connection.
+
+        `at_most`: the longest wait follows.
+        """
         waits = self._waits
-        if self.is_open and now_ms - self._opened_at_ms >= waits.stable_ms:
+        was_short = self.is_open and now_ms - self._opened_at_ms < waits.stable_ms
+        if self.is_open and not was_short:
             self._wait_ms = waits.least_ms
         wait_ms = waits.most_ms if at_most else self._wait_ms
         self.is_open, self._until_ms = False, None
         self._wait_ms = min(2 * wait_ms, waits.most_ms)
         self._next_at_ms = now_ms + round(wait_ms * (1 - self._random() / 2))
+        return was_short
 
     def retry(self, now_ms: int) -> None:
         """The next try comes at once."""

@@ -55,6 +55,7 @@ from firmware_ctl.remote.mqtt.inputs import (
     Wake,
 )
 from firmware_ctl.remote.mqtt.mat_state import MatState, event
+from firmware_ctl.remote.mqtt.stops import PendingStop
 from firmware_ctl.remote.mqtt.topics import ALL_STOP, OFFLINE, ONLINE, Topics
 from firmware_ctl.remote.mqtt.warnings import Warnings
 
@@ -67,13 +68,24 @@ four times within the lease."""
 STALE_MS: Final = 5_000
 """A start that has waited longer than this in the bridge is not wanted any more."""
 DAEMON_ANSWER_MS: Final = 5_000
-STOP_ANSWER_MS: Final = 1_000
-STOP_TRIES: Final = 10
 BIRTH_SPREAD_MS: Final = 2_000
 """After a birth message of Home Assistant the mats publish at different times within this."""
 PENDING_MAX: Final = 32
 """Most requests that wait for the daemon. Further messages are refused; stops are not counted."""
 
+TAKEN_OVER: Final = (
+    "another bridge has the id {}, and only one of them can be connected; "
+    "give each machine its own /etc/machine-id"
+)
+MAYBE_TAKEN_OVER: Final = "; if this comes again, another bridge may have the id {}"
+UNCONFIRMED: Final = "the daemon does not confirm a stop; use the button on the mat"
+KEPT: Final = (
+    "a kept message (retain) on cmd/{} {}, and was removed; publish commands without retain"
+)
+KEPT_FOR_ALL: Final = (
+    f"a kept message (retain) on {ALL_STOP} stops every mat that connects; "
+    "publish an empty one there to remove it"
+)
 ACTS_WHEN_KEPT: Final = ("stop", "pause")
 """Commands that act even if the broker has kept them: they turn motors off."""
 
@@ -103,11 +115,7 @@ class Bridge:
         self._holds = False
         """True while something may play that a message has started."""
         self._ask_at_ms: int | None = None
-        self._stop_tries = 0
-        """How often the present stop was sent. 0: every stop is confirmed."""
-        self._stop_until_ms = 0
-        self._stopped_at_ms = -1
-        """When the last stop arrived. A stop overtakes messages, so an earlier start may follow."""
+        self._pending_stop = PendingStop()
         self._announce_at_ms: int | None = None
         self._is_closed = False
         self._now = Moment(0, 0.0)
@@ -123,7 +131,7 @@ class Bridge:
             self._daemon.due_ms(),
             self._ask_at_ms,
             self._announce_at_ms,
-            self._stop_until_ms if self._stop_tries else None,
+            self._pending_stop.due_ms(),
             None if silent_ms is None else silent_ms + DAEMON_ANSWER_MS,
         )
         return min((at_ms for at_ms in times if at_ms is not None), default=None)
@@ -137,7 +145,7 @@ class Bridge:
             case DaemonLine():
                 self._take_line(taken.line)
             case StopAnswered():
-                self._stop_tries = 0
+                self._pending_stop.confirmed()
                 if taken.is_absent:
                     self._tell("absent", "a stop found no daemon: nothing plays")
             case StopFailed():
@@ -150,7 +158,8 @@ class Bridge:
                 if self._holds and self._daemon.is_open:
                     self._ask("ping")
             case BrokerRefused():
-                self._tell(f"acl {taken.topic}", f"the broker does not let this mat publish {taken.topic} ({taken.why}); see docs/home.md for its rules")  # fmt: skip
+                sentence = f"the broker does not let this mat publish {taken.topic} ({taken.why})"
+                self._tell(f"acl {taken.topic}", f"{sentence}; docs/home.md has its rules")
             case DaemonConnected():
                 self._daemon.connected(now.now_ms)
                 self._conversation = Conversation()
@@ -168,8 +177,12 @@ class Bridge:
     # --- the clock ---
 
     def _do_what_is_due(self, now_ms: int) -> None:
-        if self._stop_tries and now_ms >= self._stop_until_ms:
-            self._stop_again()
+        stop_at_ms = self._pending_stop.due_ms()
+        if stop_at_ms is not None and now_ms >= stop_at_ms:
+            if self._pending_stop.sent_again(now_ms):
+                self._out.append(StopMat())
+            else:
+                self._out.append(Tell(UNCONFIRMED))
         silent_ms = self._conversation.silent_since_ms()
         if self._daemon.is_late(now_ms) or (
             silent_ms is not None and now_ms - silent_ms >= DAEMON_ANSWER_MS
@@ -210,13 +223,14 @@ class Bridge:
             self._broker.retry(self._now.now_ms)
             self._out.append(Tell("the broker does not know MQTT 5; MQTT 3.1.1 is used"))
             return
-        self._broker.lost(self._now.now_ms, at_most=lost.is_taken_over)
-        sentence = f"no connection to the broker: {lost.why}"
+        was_short = self._broker.lost(self._now.now_ms, at_most=lost.is_taken_over)
         if lost.is_taken_over:
-            sentence = f"another bridge has the id {self.topics.mat_id}, and only one can be connected; give each machine its own /etc/machine-id"  # fmt: skip
-        elif self._holds:
-            sentence += f"; what MQTT has started ends within {LEASE_S} s"
-        self._tell("taken" if lost.is_taken_over else "broker", sentence)
+            self._tell("taken", TAKEN_OVER.format(self.topics.mat_id))
+            return
+        ends = f"; what MQTT has started ends within {LEASE_S} s" if self._holds else ""
+        # Brokers older than mosquitto 2.1 do not say why they end a connection.
+        hint = MAYBE_TAKEN_OVER.format(self.topics.mat_id) if was_short else ""
+        self._tell("broker", f"no connection to the broker: {lost.why}{ends}{hint}")
 
     def _announce(self) -> None:
         """Publishes everything, whatever was published before."""
@@ -250,7 +264,8 @@ class Bridge:
     def _take_message(self, message: Message) -> None:
         command = self.topics.command_of(message.topic)
         if command == "stop":
-            self._stop(message.arrived_at_ms)
+            self._out.append(StopMat())
+            self._pending_stop.arrived(message.arrived_at_ms, self._now.now_ms)
         if command is None:
             self._take_other(message)
             return
@@ -269,7 +284,7 @@ class Bridge:
     def _take_other(self, message: Message) -> None:
         is_status = self._prefix and message.topic == discovery.status_topic(self._prefix)
         if not is_status:
-            self._tell("topic", f"a message on {shown(message.topic)} is not for this mat; it is ignored")  # fmt: skip
+            self._tell("topic", f"a message on {shown(message.topic)} is ignored: not for this mat")
         elif message.payload == discovery.BIRTH and not message.is_retained:
             spread_ms = int(self.topics.mat_id, 16) % BIRTH_SPREAD_MS
             self._announce_at_ms = self._now.now_ms + spread_ms
@@ -281,12 +296,12 @@ class Bridge:
         acted = "has acted" if command in ACTS_WHEN_KEPT else "is ignored"
         if message.topic == ALL_STOP:
             # Each mat has to see it, also one that connects later. So no mat removes it.
-            sentence = f"a kept message on {ALL_STOP} stops every mat that connects; publish an empty kept message there to end that"  # fmt: skip
+            sentence = KEPT_FOR_ALL
         else:
             self._out.append(Publish(message.topic, ""))
             if not self._with_mqtt_5:
                 self._cleared.add(message.topic)
-            sentence = f"a kept message (retain) on cmd/{command} {acted}, and was removed; publish commands without retain"  # fmt: skip
+            sentence = KEPT.format(command, acted)
         self._refuse(command, CallerError("retained", sentence))
 
     def _pass_on(self, command: str, message: Message) -> None:
@@ -296,12 +311,7 @@ class Bridge:
         if not (self._daemon.is_open and conversation.is_complete):
             raise CallerError("not-ready", f"{command}: the daemon does not run")
         if request.strengthens or _is_above(request.trim_pct, conversation.status):
-            if not self._allow_start:
-                raise CallerError("not-allowed", f"{command}: starting and strengthening is not allowed here; set allow_start: true in mqtt.yaml")  # fmt: skip
-            if message.arrived_at_ms <= self._stopped_at_ms:
-                raise CallerError("stale", f"{command}: a stop came after it; send it again")
-            if now_ms - message.arrived_at_ms > STALE_MS:
-                raise CallerError("stale", f"{command}: it waited for longer than {STALE_MS // 1000} s and is ignored; send it again")  # fmt: skip
+            self._refuse_unless_wanted(command, message)
         if conversation.pending >= PENDING_MAX:
             raise CallerError("overflow", f"{command}: too many messages at once; it is ignored")
         if request.trim_pct is not None:
@@ -312,6 +322,19 @@ class Bridge:
             self._ask_at_ms = now_ms + ASK_MS
         self._out.append(Send(conversation.ask(request.line, now_ms, command)))
 
+    def _refuse_unless_wanted(self, command: str, message: Message) -> None:
+        """Raises `CallerError` if this message must not start or strengthen anything."""
+        sentence = ""
+        if not self._allow_start:
+            sentence = "starting and strengthening is not allowed; set allow_start in mqtt.yaml"
+            raise CallerError("not-allowed", f"{command}: {sentence}")
+        if message.arrived_at_ms <= self._pending_stop.arrived_at_ms:
+            sentence = "a stop came after it; send it again"
+        elif self._now.now_ms - message.arrived_at_ms > STALE_MS:
+            sentence = f"it waited for longer than {STALE_MS // 1000} s; send it again"
+        if sentence:
+            raise CallerError("stale", f"{command}: {sentence}")
+
     def _refuse(self, command: str, error: CallerError) -> None:
         known = command if command in (*requests.REQUESTS, "stop") else "?"
         sentence = self._warnings.due(f"{error.code} {known}", str(error), self._now.now_ms)
@@ -319,23 +342,6 @@ class Bridge:
             self._out.append(Tell(sentence))
             words = {"command": known, "code": error.code, "message": str(error)}
             self._publish_event(event("refused", words))
-
-    # --- stops ---
-
-    def _stop(self, arrived_at_ms: int) -> None:
-        self._out.append(StopMat())
-        self._stopped_at_ms = max(self._stopped_at_ms, arrived_at_ms)
-        self._stop_tries = 1
-        self._stop_until_ms = self._now.now_ms + STOP_ANSWER_MS
-
-    def _stop_again(self) -> None:
-        if self._stop_tries >= STOP_TRIES:
-            self._stop_tries = 0
-            self._out.append(Tell("the daemon does not confirm a stop; use the button on the mat"))
-            return
-        self._out.append(StopMat())
-        self._stop_tries += 1
-        self._stop_until_ms = self._now.now_ms + STOP_ANSWER_MS
 
     # --- the daemon ---
 
@@ -355,7 +361,8 @@ class Bridge:
             command = answer.asked.command
             words = {"command": command, "code": answer.code, "message": answer.message}
             self._publish_event(event("refused", words))
-            self._tell(f"{answer.code} {command}", f"{command}: the daemon refuses it: {answer.code} {answer.message}")  # fmt: skip
+            sentence = f"{command}: the daemon refuses it: {answer.code} {answer.message}"
+            self._tell(f"{answer.code} {command}", sentence)
         conversation = self._conversation
         if answer.asked.line == "status" or answer.asked.command == "start":
             self._note_what_plays(answer)
@@ -368,12 +375,8 @@ class Bridge:
         conversation = self._conversation
         is_on = conversation.status.get("state") in ("running", "paused")
         # A start that worked shows in the next status only.
-        if not (
-            is_on
-            or conversation.is_asking("start")
-            or answer.asked.command == "start"
-            and answer.code is None
-        ):
+        is_started = answer.asked.command == "start" and answer.code is None
+        if not (is_on or is_started or conversation.is_asking("start")):
             self._holds, self._ask_at_ms = False, None
 
     def _daemon_lost(self, why: str) -> None:

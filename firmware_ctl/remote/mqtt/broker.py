@@ -7,12 +7,12 @@ was not sent, reaches the broker later. paho's thread only puts inputs into a qu
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from socket import SHUT_RDWR
+from socket import SHUT_RDWR, socket
 from threading import Event, Thread
 from typing import Any, Final, NamedTuple
 
-from paho.mqtt.client import CallbackAPIVersion, Client, MQTTMessage
-from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -38,7 +38,9 @@ PACKET_MAX: Final = 1_048_576
 """The largest message that is taken. The broker does not send a larger one."""
 TAKEN_OVER: Final = 142
 TOO_NEW: Final = 132
-"""Reason codes of MQTT 5: another client with this id; unsupported protocol version."""
+UNSPECIFIED: Final = 128
+"""Reason codes of MQTT 5: another client with this id; unsupported protocol version; none given."""
+
 
 Put = Callable[[Input], object]
 
@@ -109,7 +111,8 @@ class BrokerLink:
         """Connects at once. Raises OSError or ValueError."""
         properties = None
         if self._with_mqtt_5:
-            properties = Properties(PacketTypes.CONNECT)
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho's
+
             properties.MaximumPacketSize = PACKET_MAX
         host, port = self._address
         self._client.connect(host, port, KEEPALIVE_S, properties=properties)
@@ -126,10 +129,10 @@ class BrokerLink:
         else:
             self._client.subscribe([(each, 1) for each in filters])
 
-    def publish(self, topic: str, payload: str, retain: bool) -> None:
-        """A retained message is confirmed by the broker, so that a refusal is noticed."""
-        sent = self._client.publish(topic, payload, qos=1 if retain else 0, retain=retain)
-        if retain and sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
+    def publish(self, topic: str, payload: str, retain: bool, qos: int = 0) -> None:
+        """A message with quality 1 is confirmed by the broker, so that a refusal is noticed."""
+        sent = self._client.publish(topic, payload, qos, retain)
+        if qos and sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._sent[sent.mid] = topic
 
     def ask(self, topic: str) -> None:
@@ -147,7 +150,7 @@ class BrokerLink:
         """Closes the connection to a broker that does not answer. No input comes after it."""
         self._is_open = False
         sock = self._client.socket()
-        if sock is not None:
+        if isinstance(sock, socket):  # paho also knows sockets of websockets
             with suppress(OSError):
                 sock.shutdown(SHUT_RDWR)
 
@@ -177,7 +180,7 @@ class BrokerLink:
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_publish = self._on_publish
-        client.on_unsubscribe = lambda *_: self._put(BrokerAnswered())
+        client.on_unsubscribe = self._on_unsubscribe
 
     def _on_connect(self, client: Client, _: Any, flags: Any, code: ReasonCode, *__: Any) -> None:
         if code.is_failure:
@@ -189,12 +192,18 @@ class BrokerLink:
         self, client: Client, _: Any, flags: Any, code: ReasonCode, *__: Any
     ) -> None:
         self._ended.set()
-        self._lost(BrokerLost(str(code), is_taken_over=code.value == TAKEN_OVER))
+        why = "it has closed the connection" if code.value == UNSPECIFIED else str(code)
+        self._lost(BrokerLost(why, is_taken_over=code.value == TAKEN_OVER))
 
     def _on_message(self, client: Client, _: Any, message: MQTTMessage) -> None:
         topic = message._topic.decode("utf-8", "replace")
         payload = bytes(message.payload)
         self._put(Message(topic, payload, message.retain, self._now_ms()))
+
+    def _on_unsubscribe(
+        self, client: Client, _: Any, message_id: int, codes: Any, *__: Any
+    ) -> None:
+        self._put(BrokerAnswered())
 
     def _on_publish(
         self, client: Client, _: Any, message_id: int, code: ReasonCode, *__: Any

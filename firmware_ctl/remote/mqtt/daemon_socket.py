@@ -62,4 +62,4 @@ def reason(error: OSError, path: str) -> str:
         return f"nothing listens on {path}"
     if isinstance(error, PermissionError):
         return f"no permission to use {path}; its group is firmware-ctl"
-    return f"{path}: {error.strerror or error}"
+    return f"{path}: {error.strerror}" if error.strerror else str(error)

@@ -55,7 +55,8 @@ def _trim(text: str) -> MatRequest:
     least, most = limits.TRIM_PCT
     match = _TRIM.fullmatch(text)
     if match is None or not least <= int(match[1]) <= most:
-        raise CallerError("bad-argument", f"trim: {shown(text)} is not a percentage; send {least} to {most}")  # fmt: skip
+        sentence = f"trim: {shown(text)} is not a percentage; send {least} to {most}"
+        raise CallerError("bad-argument", sentence)
     return MatRequest(f"trim {int(match[1])}", trim_pct=int(match[1]))
 
 
@@ -72,7 +73,8 @@ def _resume(text: str) -> MatRequest:
 def _name(command: str, text: str) -> str:
     if not _NAME.fullmatch(text):
         either = f" or {SELECTED}" if command == "start" else ""
-        raise CallerError("bad-argument", f"{command}: {shown(text)} is not a profile; send its name{either}")  # fmt: skip
+        sentence = f"{command}: {shown(text)} is not a profile; send its name{either}"
+        raise CallerError("bad-argument", sentence)
     return text
 
 

@@ -125,7 +125,8 @@ class Runner:
         at_ms = self._bridge.wake_at_ms()
         timeout_s = None if at_ms is None else max(0, at_ms - now_ms()) / 1000
         daemon, stops = self._daemon, self._stops
-        sockets = [self._wakes, *(each for each in (daemon, stops) if each is not None)]
+        sockets: list[socket.socket | DaemonSocket] = [self._wakes]
+        sockets += [each for each in (daemon, stops) if each is not None]
         readable, _, _ = select.select(sockets, [], [], timeout_s)
         if self._wakes in readable:
             with suppress(BlockingIOError):
@@ -149,7 +150,7 @@ class Runner:
                 self._send(action.line)
             case Publish():
                 if broker is not None:
-                    broker.publish(action.topic, action.payload, action.retain)
+                    broker.publish(action.topic, action.payload, action.retain, int(action.retain))
             case Subscribe():
                 if broker is not None:
                     broker.subscribe(action.filters)
@@ -197,7 +198,7 @@ class Runner:
             path = self._socket_path()
             self._daemon = DaemonSocket(path)
         except OSError as error:
-            self.put(DaemonLost(str(error) if isinstance(error, DeviceError) else reason(error, path)))  # fmt: skip
+            self.put(DaemonLost(reason(error, path)))
             return
         self.put(DaemonConnected())
         with suppress(OSError):  # a stop opens it again

@@ -5,6 +5,7 @@ of its own, because an argument or a readable file would show it to every user o
 """
 
 import os
+import re
 import stat
 from typing import Final, NamedTuple
 
@@ -65,39 +66,30 @@ class Settings(NamedTuple):
         return f"{host}:{self.port}"
 
 
+_ADDRESS_TEXT: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::([0-9]{1,5}))?")
+
+
 def address(text: str) -> Address | None:
     """`HOST`, `HOST:PORT`, `[::1]` or `[::1]:PORT`. None: it is none of them."""
-    host, port = text, ""
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
-            return None
-        port = rest.removeprefix(":") if rest else ""
-        if rest == ":":
-            return None
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-        if not port:
-            return None
-    if not host or not host.isascii() or any(char in " /@" or not char.isprintable() for char in host):  # fmt: skip
+    match = _ADDRESS_TEXT.fullmatch(text)
+    if match is None or not 1 <= int(match[3] or 1) <= 65_535:
         return None
-    if port and not (port.isdecimal() and 1 <= int(port[:6]) <= 65_535):
-        return None
-    return Address(host, int(port) if port else None)
+    return Address(match[1] or match[2], int(match[3]) if match[3] else None)
 
 
 def _read_address(node: Node, key: str, report: Report) -> Address | None:
     text = scalar_text(node, key, report)
     found = None if text is None else address(text)
     if text is not None and found is None:
-        report.add(node, f"{key}: {shown(text)} is not HOST or HOST:PORT; write for example localhost:1883")  # fmt: skip
+        report.add(node, f"{key}: {shown(text)} is not HOST or HOST:PORT; write localhost:1883")
     return found
 
 
 def _read_prefix(node: Node, key: str, report: Report) -> str | None:
     text = _TEXT.read(node, key, report)
     if text is not None and (set(text) & set("+#") or text.strip("/") != text):
-        report.add(node, f"{key}: {shown(text)} is not the begin of a topic; write for example homeassistant")  # fmt: skip
+        sentence = f"{key}: {shown(text)} is not the begin of a topic; write homeassistant"
+        report.add(node, sentence)
         return None
     return text
 
@@ -112,15 +104,17 @@ _TLS: Final = scalar_or_block(
         Field("key", _TEXT, "file with the key of that certificate", default=None),
     ),
 )
+_ADDRESS: Final = Kind(_read_address, _TEXT.schema)
+_PREFIX: Final = Kind(_read_prefix, _TEXT.schema)
 FILE: Final = table(
     "the file of the MQTT bridge",
-    Field("broker", Kind(_read_address, _TEXT.schema), "HOST or HOST:PORT of the broker", default=Address("localhost", None)),
+    Field("broker", _ADDRESS, "HOST or HOST:PORT", default=Address("localhost", None)),
     Field("user", _TEXT, "user name at the broker", default=None),
     Field("password_file", _TEXT, "file of mode 0600 with the password", default=None),
     Field("tls", _TLS, "true, or the files of certificates", default=False),
     Field("allow_start", boolean(), "true if a message may start and strengthen", default=False),
-    Field("discovery_prefix", Kind(_read_prefix, _TEXT.schema), "first part of Home Assistant's topics, or none", default="homeassistant"),
-)  # fmt: skip
+    Field("discovery_prefix", _PREFIX, "for Home Assistant, or none", default="homeassistant"),
+)
 
 
 def read_settings(data: bytes, path: str) -> Settings:
@@ -149,7 +143,8 @@ def read_settings(data: bytes, path: str) -> Settings:
 
 def _check(file: Block, report: Report) -> None:
     if file["password_file"] and not file["user"]:
-        report.add(file.at("password_file"), "password_file: a password needs a user; add `user: NAME`")  # fmt: skip
+        sentence = "password_file: a password needs a user; add `user: NAME`"
+        report.add(file.at("password_file"), sentence)
     tls = file["tls"]
     if isinstance(tls, Block) and bool(tls["certificate"]) != bool(tls["key"]) and tls.is_valid:
         report.add(file.at("tls"), "tls: a certificate and its key belong together; write both")
@@ -189,7 +184,8 @@ def read_password(path: str) -> str:
             mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
             # What systemd hands over is closed to others by its folder.
             if file == path and mode & 0o077:
-                raise DeviceError(f"{path} can be read by other users (mode {mode:04o}); run: chmod 600 {path}")  # fmt: skip
+                sentence = f"{path} can be read by other users (mode {mode:04o})"
+                raise DeviceError(f"{sentence}; run: chmod 600 {path}")
             password = opened.read(PASSWORD_MAX).partition("\n")[0]
     except UnicodeDecodeError:
         raise DeviceError(f"{path} is not text; write the password as one line") from None
