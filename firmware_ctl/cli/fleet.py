@@ -126,7 +126,8 @@ def _stop(mats: "Fleet", args: argparse.Namespace, inputs: "queue.SimpleQueue[In
 
 
 def _outcome(found: "Sequence[FleetMat]") -> str:
-    """The sentence after a stop. What is not there cannot confirm it, and may play by its button."""
+    """The sentence after a stop. A mat that is not connected may play by its button."""
+
     there = [mat for mat in found if mat.is_there]
     stopped = sum(mat.is_stopped for mat in there)
     away = len(found) - len(there)

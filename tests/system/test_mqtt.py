@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,8 +35,13 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 
 @pytest.fixture
 def mock(tmp_path: Path) -> Iterator[Mock]:
-    with Mock(tmp_path / "home", speed=1) as mock:
+    with patient_mock(tmp_path) as mock:
         yield mock
+
+
+def patient_mock(folder: Path) -> Mock:
+    program = [sys.executable, "-m", "tests.support.patient"]
+    return Mock(folder / "home", speed=1, program=program)
 
 
 def bridge_of(mock: Mock, broker: Mosquitto, *options: str) -> BridgeProcess:
@@ -193,15 +199,14 @@ def test_second_bridge_with_the_same_id_replaces_the_first_one(
 
 
 def test_daemon_that_ends_and_comes_back(tmp_path: Path, broker: Mosquitto) -> None:
-    with Listener(broker, "firmware-ctl/#") as listener:
-        with Mock(tmp_path / "home", speed=1) as mock:
-            with bridge_of(mock, broker, "--allow-start"):
-                listener.until_topic(f"{BASE}/daemon", "online")
-                mock.end()
-                listener.until_topic(f"{BASE}/daemon", "offline")
-                with Mock(tmp_path / "home", speed=1):
-                    listener.until_topic(f"{BASE}/daemon", "online")
-                    started(listener)
+    listener = Listener(broker, "firmware-ctl/#")
+    with listener, patient_mock(tmp_path) as mock, bridge_of(mock, broker, "--allow-start"):
+        listener.until_topic(f"{BASE}/daemon", "online")
+        mock.end()
+        listener.until_topic(f"{BASE}/daemon", "offline")
+        with patient_mock(tmp_path):
+            listener.until_topic(f"{BASE}/daemon", "online")
+            started(listener)
 
 
 # --- who may ---
@@ -238,7 +243,7 @@ def test_wrong_password_is_told_and_the_right_one_connects(mock: Mock, tmp_path:
             )
 
 
-ACL = f"""\
+ACL = """\
 pattern readwrite firmware-ctl/%u/#
 pattern read firmware-ctl/all/cmd/stop
 user desk
