@@ -86,6 +86,6 @@ def _object(payload: bytes) -> dict[str, object]:
         return {}
     try:
         value = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
