@@ -351,8 +351,7 @@ class Bridge:
             payload = self._mat.event_of(taken.fields)
             if payload is not None:
                 self._publish_event(payload)
-                if not self._conversation.is_asked(AFTER_EVENT[0]):
-                    self._ask(*AFTER_EVENT)
+                self._ask_what_changed()
         elif isinstance(taken, Answer):
             self._take_answer(taken)
 
@@ -363,6 +362,8 @@ class Bridge:
             self._publish_event(event("refused", words))
             sentence = f"{command}: the daemon refuses it: {answer.code} {answer.message}"
             self._tell(f"{answer.code} {command}", sentence)
+        elif answer.asked.command == "select":
+            self._ask_what_changed()  # during a session no event tells it
         conversation = self._conversation
         if answer.asked.line == "status" or answer.asked.command == "start":
             self._note_what_plays(answer)
@@ -388,6 +389,10 @@ class Bridge:
         self._conversation = Conversation()
         self._holds, self._ask_at_ms = False, None
         self._publish(self.topics.daemon, OFFLINE)
+
+    def _ask_what_changed(self) -> None:
+        if not self._conversation.is_asked(AFTER_EVENT[0]):
+            self._ask(*AFTER_EVENT)
 
     def _ask(self, *lines: str) -> None:
         self._out += [Send(self._conversation.ask(line, self._now.now_ms)) for line in lines]

@@ -68,6 +68,11 @@ def test_state_is_published_on_change_only(home: Home) -> None:
     assert home.messages[before:] == []
 
 
+def test_profile_selected_during_a_session_is_published(home: Home) -> None:
+    running(home).send("select", "quick")
+    assert (home.published_state["profile"], home.published_state["selected"]) == ("calm", "quick")
+
+
 def test_pause_and_resume_are_told_and_move_the_end(home: Home) -> None:
     running(home).at(3_000).send("pause")
     assert (home.published_state["state"], home.published_state["ends_at"]) == ("paused", None)
