@@ -65,32 +65,31 @@ class Latch:
         """Turns everything off.
 
         Tries every pin even if others fail. Safe to repeat, never raises.
+
+        The dead-man is disarmed here, before anyone learns of the fault: a loop that was late has
+        little time left, and to report the fault may take longer than that.
         """
         self.is_tripped = True
-        self._drive_low()
+        self._end()
 
-    def _drive_low(self) -> bool:
-        """Drives every motor pin low. Returns False if a pin stayed up."""
+    def _end(self) -> None:
+        """Drives every motor pin low, and disarms the dead-man if they are.
+
+        With a pin that stayed up the dead-man stays armed. If the loop does not arm it again, it
+        kills the process, the kernel releases the lines, and the motor gate loses its heartbeat.
+        """
         stuck = self._motors.all_low()
         self.fault = Fault("pin-write", "; ".join(stuck), is_persistent=True) if stuck else None
-        if not stuck:
-            self._duties = self._silence
-        return not stuck
+        if stuck:
+            return
+        self._duties = self._silence
+        if self.is_armed:
+            self._deadman.disarm()
+            self.is_armed = False
 
     def reset(self) -> None:
         """Lets duties out again, after a clear."""
         self.is_tripped = False
-
-    def close(self) -> None:
-        """The loop has ended: all pins low, and the dead-man disarmed if they are.
-
-        With a pin that stayed up the dead-man stays armed. It kills the process, the kernel
-        releases the lines, and the motor gate loses its heartbeat.
-        """
-        self.trip()
-        if self.is_armed and self.fault is None:
-            self._deadman.disarm()
-            self.is_armed = False
 
     def checked(self, is_moving: bool) -> None:
         """A complete tick was made and checked: arms the dead-man again, or disarms it.
@@ -101,10 +100,8 @@ class Latch:
             self.trip()  # tries again: the pin may accept a write now
         if not self.is_armed:
             return
-        is_over = not (is_moving or any(self._duties) or self.fault is not None)
-        # All pins are driven low once more: only proven zeros may disarm the dead-man.
-        if is_over and self._drive_low():
-            self._deadman.disarm()
-            self.is_armed = False
-        else:
+        if not (is_moving or any(self._duties) or self.fault is not None):
+            # All pins are driven low once more: only proven zeros may disarm the dead-man.
+            self._end()
+        if self.is_armed:
             self._deadman.arm()

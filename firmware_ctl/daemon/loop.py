@@ -115,7 +115,7 @@ class Loop:
             self.peers.flush()
             raise
         finally:
-            self.player.latch.close()
+            self.player.latch.trip()
 
     def watch(self, *sources: Source) -> None:
         """Waits for these sources as well from now on."""

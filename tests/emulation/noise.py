@@ -160,6 +160,7 @@ BEFORE: Final[dict[str, tuple[list[Move], int]]] = {
 STATES: Final = tuple(BEFORE)
 MOVE_MS: Final = 50
 """A single move may take so long on a busy machine."""
+MOST_LATE_MS: Final = 100
 STOPPED_MS: Final = 500
 """From this time after the first edge no motor pin is high. It includes the delays of the slow emulated
 Pi and a period of the PWM."""
@@ -181,6 +182,14 @@ class Round(NamedTuple):
     final_state: str
     longest_pause_ms: int
     """The longest time between two moves. It is long if a busy machine delayed the moves."""
+    late_ms: int
+    """How late a witness in the guest woke at most. The emulator or the host delayed it, and so perhaps
+    the daemon and the moves, too."""
+
+    @property
+    def is_judged(self) -> bool:
+        """False if the machine was so late that a failure proves nothing."""
+        return self.late_ms < MOST_LATE_MS
 
     def failures(self) -> list[str]:
         """Why the round has failed. Empty: it has passed."""
@@ -225,7 +234,9 @@ def make_noise(rig: ButtonRig, noise: str, state: str) -> Round:
     pid, edges_before = rig.pi.pid(), rig.delivered_edges()
     client.ask("events on")
     client.told.clear()
+    begin_s = time.monotonic()
     recording = rig.play(options.pop("moves"), 1_000, before=before, begin_ms=begin_ms, **options)  # type: ignore[arg-type]
+    late_ms = round(1000 * rig.pi.witness_late_s(begin_s, time.monotonic()))
     was_killed = rig.pi.pid() != pid
     edges = 0 if was_killed else rig.delivered_edges() - edges_before
     client.ask("events off")
@@ -236,7 +247,7 @@ def make_noise(rig: ButtonRig, noise: str, state: str) -> Round:
         print(rig.pi.shell("journalctl -q --no-pager -n 30 -u firmware-ctl")[1])
     return Round(
         noise, state, recording.move_count, edges, motor_high_ms, events, was_killed, rig.state(),
-        round(recording.longest_pause_ms),
+        round(recording.longest_pause_ms), late_ms,
     )  # fmt: skip
 
 

@@ -74,18 +74,6 @@ def with_bounce(moves: Sequence[Move]) -> list[Move]:
     return [*moves, *((at_ms + 0.2 * n, pin, is_closed is (n % 2 == 0)) for n in range(1, 41))]
 
 
-def test_a_contact_that_bounces_is_one_press(rig: ButtonRig) -> None:
-    """A second press would stop the session that the first one started."""
-    rig.client.ask("events on")
-    rig.client.told.clear()
-    recording = rig.play([*with_bounce(PRESS), *after(with_bounce(RELEASE), 300)], 2000)
-    rig.client.ask("events off")
-    states = [word for line in rig.client.told for word in line.split() if "state=" in word]
-    assert states == ["state=running"], rig.client.told
-    assert recording.motor_high_ms, recording
-    assert rig.state() == "running"
-
-
 ENOUGH_JUDGED: Final = 3
 MOST_PLAYED: Final = 40
 """A busy machine moves contacts too late. What it plays then proves nothing and is played again, until
@@ -99,14 +87,43 @@ def require_judged(judged: int, what: str) -> None:
     )
 
 
+RELEASED_AT_MS: Final = 300
+
+
+def test_a_contact_that_bounces_is_one_press(rig: ButtonRig) -> None:
+    """A second press would stop the session that the first one started."""
+    press, release = with_bounce(PRESS), after(with_bounce(RELEASE), RELEASED_AT_MS)
+    for _ in range(MOST_PLAYED):
+        rig.client.ask("events on")
+        rig.client.told.clear()
+        recording = rig.play([*press, *release], 2000)
+        rig.client.ask("events off")
+        # Measured from the planned begins, because the recorded time of a move is that of its end.
+        at_ms = recording.moved_at_ms
+        longest_ms = max(at_ms[len(press) - 1], at_ms[-1] - RELEASED_AT_MS)
+        print(f"the longer of the two spells took {longest_ms:.1f} ms at most")
+        # A contact that moves for longer is noise, and starts nothing.
+        if longest_ms < DEBOUNCE_MS:
+            break
+        rig.reset()
+    else:
+        require_judged(0, f"presses bounced for less than {DEBOUNCE_MS} ms")
+    states = [word for line in rig.client.told for word in line.split() if "state=" in word]
+    assert states == ["state=running"], rig.client.told
+    assert recording.motor_high_ms, recording
+    assert rig.state() == "running"
+
+
 def test_pulses_shorter_than_the_debounce_start_nothing(rig: ButtonRig) -> None:
     judged = 0
     pulse = [(0, RELEASED_PIN, False), (0, PRESSED_PIN, True)]
     pulse += [(DEBOUNCE_MS / 3, PRESSED_PIN, False), (DEBOUNCE_MS / 3, RELEASED_PIN, True)]
+    every_ms = 97
     for attempt in range(MOST_PLAYED):
-        recording = rig.play(pulse, 1000, times=20, every_ms=97)
-        at_ms = recording.moved_at_ms
-        longest_ms = max(end - begin for begin, end in zip(at_ms[::4], at_ms[3::4], strict=True))
+        recording = rig.play(pulse, 1000, times=20, every_ms=every_ms)
+        # The recorded time of a move is that of its end, so a pulse is measured from its planned begin.
+        ends_at_ms = recording.moved_at_ms[3::4]
+        longest_ms = max(end_ms - n * every_ms for n, end_ms in enumerate(ends_at_ms))
         print(f"attempt {attempt + 1}: the longest pulse took {longest_ms:.1f} ms")
         if longest_ms < DEBOUNCE_MS:
             judged += 1
@@ -156,6 +173,12 @@ def test_noise_on_both_contacts_starts_no_motor_and_kills_no_daemon(
     rig: ButtonRig, noise: str, state: str
 ) -> None:
     """`python -m tests.emulation.noise` plays a hundred such rounds."""
-    played = make_noise(rig, noise, state)
-    print(played)
+    for _ in range(MOST_PLAYED):
+        played = make_noise(rig, noise, state)
+        print(played)
+        if played.is_judged:
+            break
+        rig.reset()
+    else:
+        require_judged(0, "rounds had a machine that was in time")
     assert played.failures() == []

@@ -118,7 +118,9 @@ def test_latch_while_tripped_writes_nothing_until_reset() -> None:
         ("arm",),
         ("apply", 0, 40, 0),
         ("low",),
+        ("disarm",),
         ("low",),
+        ("arm",),
         ("apply", 0, 10, 0),
     ]
 
@@ -129,11 +131,11 @@ def test_write_that_fails_trips_the_latch_and_names_the_pin(error: Exception) ->
     bench.error = error
     bench.latch.apply((0, 40, 0))
 
-    assert bench.take_calls() == [("arm",), ("apply", 0, 40, 0), ("low",)]
+    assert bench.take_calls() == [("arm",), ("apply", 0, 40, 0), ("low",), ("disarm",)]
     assert bench.latch.fault == Fault("pin-write", str(error), is_persistent=True)
     assert bench.latch.is_tripped
     bench.latch.checked(True)
-    assert bench.take_calls() == [("low",), ("arm",)]
+    assert bench.take_calls() == [("low",)]
     assert bench.latch.fault is None  # all are low: nothing is wrong any more
     assert bench.latch.is_tripped
 
@@ -168,7 +170,7 @@ def test_pin_that_stays_up_is_retried_every_tick_and_keeps_the_deadman_armed() -
     assert calls == [
         ([("low",), ("arm",)], both.message),
         ([("low",), ("arm",)], "motor left cannot be driven low"),
-        ([("low",), ("low",), ("disarm",)], None),
+        ([("low",), ("disarm",)], None),
     ]
 
 
@@ -191,7 +193,7 @@ def test_zeros_after_a_pin_stayed_up_are_written() -> None:
         (True, ["motor left cannot be driven low"], [("low",)]),
     ],
 )
-def test_close_drives_all_low_and_disarms_the_deadman_only_if_they_are(
+def test_trip_drives_all_low_and_disarms_the_deadman_only_if_they_are(
     moved: bool, stuck: list[str], calls: list[Call]
 ) -> None:
     bench = Bench()
@@ -199,10 +201,10 @@ def test_close_drives_all_low_and_disarms_the_deadman_only_if_they_are(
         bench.latch.apply((0, 40, 0))
         bench.take_calls()
     bench.stuck = stuck
-    bench.latch.close()
+    bench.latch.trip()
     assert bench.take_calls() == calls
     assert bench.latch.is_armed == bool(stuck)
-    bench.latch.close()  # can be repeated
+    bench.latch.trip()  # can be repeated
     assert bench.take_calls() == [("low",)]
     bench.latch.apply((0, 40, 0))
     assert bench.take_calls() == []
@@ -213,7 +215,7 @@ def test_latch_without_a_deadman_works_the_same() -> None:
     latch = Latch(MAT, bench, NoDeadman())
     latch.apply((0, 40, 0))
     latch.checked(True)
-    latch.close()
+    latch.trip()
     assert bench.take_calls() == [("apply", 0, 40, 0), ("low",)]
 
 
