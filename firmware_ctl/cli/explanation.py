@@ -40,7 +40,7 @@ def explain(args: argparse.Namespace) -> int:
 
 def _rows_of_daemon(args: argparse.Namespace) -> list[Row]:
     from firmware_ctl.cli.client import find, refuse, sendable
-    from firmware_ctl.protocol.connection import parse_fields
+    from firmware_ctl.protocol.answers import parse_fields
 
     with find(args) as client:
         *data, final = client.ask(sendable(f"explain {args.profile}"))

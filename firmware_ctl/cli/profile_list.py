@@ -83,7 +83,7 @@ def _list_of_daemon(args: argparse.Namespace) -> int:
 def _served(args: argparse.Namespace) -> tuple[str, dict[str, dict[str, str]]]:
     """Where the daemon is, and the fields of each profile that it serves, by its name."""
     from firmware_ctl.cli.client import find, refuse
-    from firmware_ctl.protocol.connection import parse_fields
+    from firmware_ctl.protocol.answers import parse_fields
 
     with find(args) as client:
         *data, final = client.ask("profiles")
@@ -155,7 +155,7 @@ def _description_of_daemon(
 ) -> Iterator[str]:
     """What a daemon tells about a profile whose file is not in the usual folders."""
     from firmware_ctl.cli.client import find, refuse, sendable
-    from firmware_ctl.protocol.connection import parse_fields
+    from firmware_ctl.protocol.answers import parse_fields
 
     with find(args) as client:
         *rows, final = client.ask(sendable(f"explain {args.profile}"))

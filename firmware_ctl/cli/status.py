@@ -6,8 +6,8 @@ from contextlib import suppress
 
 from firmware_ctl.cli.client import Client, NoDaemonError, find, refuse
 from firmware_ctl.errors import printable
-from firmware_ctl.protocol.answers import SECONDS, status_values
-from firmware_ctl.protocol.connection import FAULT_CODES, parse_fields
+from firmware_ctl.protocol.answers import SECONDS, parse_fields, status_values
+from firmware_ctl.protocol.connection import FAULT_CODES
 
 
 def status(args: argparse.Namespace) -> int:

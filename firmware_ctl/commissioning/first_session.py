@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol
 from firmware_ctl.commissioning.runner import BuilderError, Context, Outcome
 from firmware_ctl.commissioning.terminal import Terminal
 from firmware_ctl.config import paths, shipped
-from firmware_ctl.protocol.connection import parse_fields
+from firmware_ctl.protocol.answers import parse_fields
 
 FIRST_PROFILE: Final = "first-time"
 MOCK_SPEED: Final = "20"

@@ -1,10 +1,22 @@
 """The values in the answers of a daemon, for programs that talk to it."""
 
+import json
+import re
 from collections.abc import Iterable
 from typing import Final
 
+_FIELD: Final = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|\S*)')
+
 SECONDS: Final = ("t", "left")
 PERCENT: Final = ("trim",)
+
+
+def parse_fields(line: str) -> dict[str, str]:
+    """The `key=value` fields of a line; a quoted value is a JSON string."""
+    return {
+        key: json.loads(value) if value.startswith('"') else value
+        for key, value in _FIELD.findall(line)
+    }
 
 
 def status_values(fields: dict[str, str]) -> dict[str, object]:

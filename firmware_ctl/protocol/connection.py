@@ -287,14 +287,3 @@ def event(notice: Notice) -> str:
     quoted = ("phase", "cue", "message")
     values = {k: text(v) if k in quoted else v for k, v in notice.fields.items()}
     return f"* event={notice.kind} {fields(values)}"
-
-
-_FIELD: Final = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|\S*)')
-
-
-def parse_fields(line: str) -> dict[str, str]:
-    """The `key=value` fields of a line; a quoted value is a JSON string."""
-    return {
-        key: json.loads(value) if value.startswith('"') else value
-        for key, value in _FIELD.findall(line)
-    }

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -75,10 +76,14 @@ class Mosquitto:
         )
         assert self.process.stderr is not None
         Lines(self.process.stderr.fileno()).until(lambda line: line.endswith(" running"))
+        # A broker whose log is not read would wait for its reader after some hundred lines.
+        self._reader = Thread(target=self.process.stderr.read, daemon=True)
+        self._reader.start()
 
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+        self._reader.join()
         if self.process.stderr is not None:
             self.process.stderr.close()
 

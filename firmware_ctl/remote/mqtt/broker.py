@@ -7,7 +7,7 @@ was not sent, reaches the broker later. paho's thread only puts inputs into a qu
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from socket import SHUT_RDWR, socket
+from socket import IPPROTO_TCP, SHUT_RDWR, TCP_NODELAY, socket
 from threading import Event, Thread
 from typing import Any, Final, NamedTuple
 
@@ -176,6 +176,7 @@ class BrokerLink:
 
     def _listen(self) -> None:
         client = self._client
+        client.on_socket_open = _send_at_once
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
@@ -211,3 +212,8 @@ class BrokerLink:
         topic = self._sent.pop(message_id, "")
         if code.is_failure:
             self._put(BrokerRefused(topic, str(code)))
+
+
+def _send_at_once(client: Client, _: Any, sock: Any) -> None:
+    """Without this a message waits until the one before is confirmed: 40 ms were measured."""
+    sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)

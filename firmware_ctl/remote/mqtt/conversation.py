@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from firmware_ctl.protocol.connection import parse_fields
+from firmware_ctl.protocol.answers import parse_fields
 
 LEASE_S: Final = 10
 """What a bridge has started ends this long after its last sign of life."""

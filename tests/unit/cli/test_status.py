@@ -9,7 +9,7 @@ from firmware_ctl.cli import status as command
 from firmware_ctl.cli.client import Client
 from firmware_ctl.cli.main import main
 from firmware_ctl.cli.status import for_people
-from firmware_ctl.protocol.connection import parse_fields
+from firmware_ctl.protocol.answers import parse_fields
 
 LINE = (
     'state=running profile=lower-back cert=6941712ae862 phase="arrive" t=2.9 left=717.1 trim=80 '

@@ -1,7 +1,6 @@
 """The values that programs read from the answers of a daemon."""
 
-from firmware_ctl.protocol.answers import status_values
-from firmware_ctl.protocol.connection import parse_fields
+from firmware_ctl.protocol.answers import parse_fields, status_values
 
 LINE = (
     'state=running profile=lower-back cert=6941712ae862 phase="arrive" t=2.9 left=717.1 trim=80 '

@@ -6,12 +6,12 @@ from hypothesis import example, given, settings
 from firmware_ctl import __version__
 from firmware_ctl.daemon.clients import READY
 from firmware_ctl.protocol import connection as connection_module
+from firmware_ctl.protocol.answers import parse_fields
 from firmware_ctl.protocol.connection import (
     MOST_UNSENT,
     MOST_WAITING,
     Connection,
     fields,
-    parse_fields,
     text,
 )
 from firmware_ctl.protocol.framing import LONGEST_LINE, LONGEST_TAIL, Line
