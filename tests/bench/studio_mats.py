@@ -125,8 +125,11 @@ class SimulatedMat:
         while self.inputs or self.daemon.lines:
             lines, self.daemon.lines = self.daemon.lines, []
             self.inputs += map(DaemonLine, lines)
-            while self.inputs:
-                self._pass(self.inputs.popleft(), at_ms)
+            self.take_inputs(at_ms)
+
+    def take_inputs(self, at_ms: int) -> None:
+        while self.inputs:
+            self._pass(self.inputs.popleft(), at_ms)
 
     def _pass(self, taken: BridgeInput, at_ms: int) -> None:
         began_s = time.thread_time()
@@ -184,7 +187,7 @@ def serve(mats: list[SimulatedMat]) -> None:
         at_ms = now_ms()
         for mat in mats:
             due_ms = mat.due_ms()
-            if mat.inputs or (due_ms is not None and due_ms <= at_ms):
+            if mat.inputs or mat.daemon.lines or (due_ms is not None and due_ms <= at_ms):
                 mat.step(at_ms)
             sock = mat.link.client.socket() if mat.link is not None else None
             if sock is not sockets.get(mat):
@@ -205,6 +208,8 @@ def serve(mats: list[SimulatedMat]) -> None:
                     mat.link.client.loop_misc()
                 mat.bridge_s += time.thread_time() - began_s
         next_ms = min([misc_at_ms, *(due for mat in mats if (due := mat.due_ms()) is not None)])
+        if any(mat.inputs or mat.daemon.lines for mat in mats):
+            next_ms = at_ms
         for key, _ in selector.select(max(0.0, next_ms - now_ms()) / 1000):
             mat = key.data
             if mat is None:
@@ -212,8 +217,8 @@ def serve(mats: list[SimulatedMat]) -> None:
             began_s = time.thread_time()
             mat.link.client.loop_read()
             mat.bridge_s += time.thread_time() - began_s
-            if mat.inputs:
-                mat.step(now_ms())
+            # Only what the broker has sent: a stop of the next mat must not wait for this one's answers.
+            mat.take_inputs(now_ms())
 
 
 def main() -> None:
