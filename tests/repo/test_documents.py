@@ -97,16 +97,16 @@ def test_report_begins_with_a_summary(path: Path) -> None:
 
 
 PLAIN = """
-absent action address again answer ask attempts author bad block builder button cache caller calls
-check clock close collector columns connected context conversation core daemon device disk drop
-dropped edit end erm error explanation extra factory failed faulty field figures files firmware flaw
-folder frame good gpio hardware header hello host hot idle injector job kept kernel key keyboard
-kind late led limits listener long loop lost machine mapping measured menu message model moment no
-node note off open outcome parser pending pi picture pin pins port ports progress pty publish reader
-ready reason received refused reload report resolved resume row runner running save saved scalar
-screen select send sequence serial service settings setup signals simulated socket stage stop
-storage stream subscribe suspended synchronised systemd tell terminal tls too under unknown voltage
-waits waker warnings will work
+absent action address again answer answered ask asked attempts author bad block builder button cache
+caller calls check clock close collector columns connected context conversation core daemon device
+disk drop dropped edit end erm error explanation extra factory failed faulty field figures files
+firmware flaw folder frame good gpio hardware header hello host hot idle injector job kept kernel
+key keyboard kind late led limits listener long loop lost machine mapping measured menu message
+model moment no node note off open outcome parser pending pi picture pin pins port ports progress
+pty publish reader ready reason received refused reload report resolved resume row runner running
+save saved scalar screen select send sequence serial service settings setup signals simulated socket
+stage stop storage stream subscribe suspended synchronised systemd tell terminal tls too under
+unknown voltage waits waker warnings will work
 """
 """Words of class names that mean what they mean everywhere, and stand in no glossary."""
 

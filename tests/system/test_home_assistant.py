@@ -24,7 +24,7 @@ from tests.system.test_mqtt import bridge_of, patient_mock, pressed, reason_of_t
 STARTING_S = 120.0
 HASS = os.environ.get("HASS", "")
 
-PROBE = '''
+PROBE = """
 import asyncio, json, os
 
 async def async_setup(hass, config):
@@ -43,7 +43,7 @@ async def async_setup(hass, config):
     hass.bus.async_listen("state_changed", changed)
     await asyncio.start_unix_server(serve, os.environ["PROBE_SOCKET"])
     return True
-'''
+"""
 """An integration that prints every change of a state, and calls the services that its socket names."""
 
 
@@ -53,7 +53,9 @@ class HomeAssistant:
         probe.mkdir(parents=True)
         storage.mkdir()
         (folder / "configuration.yaml").write_text("homeassistant:\n  name: Test\nprobe:\nlogger:\n  default: critical\n")  # fmt: skip
-        (probe / "manifest.json").write_text(json.dumps({"domain": "probe", "name": "Probe", "version": "1"}))
+        (probe / "manifest.json").write_text(
+            json.dumps({"domain": "probe", "name": "Probe", "version": "1"})
+        )
         (probe / "__init__.py").write_text(PROBE)
         entry = {
             "domain": "mqtt", "entry_id": "mqtt", "title": "broker", "version": 1, "minor_version": 2,
@@ -62,7 +64,12 @@ class HomeAssistant:
             "pref_disable_polling": False, "subentries": [],
             "created_at": "2026-01-01T00:00:00+00:00", "modified_at": "2026-01-01T00:00:00+00:00",
         }  # fmt: skip
-        entries = {"version": 1, "minor_version": 5, "key": "core.config_entries", "data": {"entries": [entry]}}
+        entries = {
+            "version": 1,
+            "minor_version": 5,
+            "key": "core.config_entries",
+            "data": {"entries": [entry]},
+        }
         (storage / "core.config_entries").write_text(json.dumps(entries))
         self._socket = str(folder / "probe.sock")
         self.states: dict[str, str] = {}
@@ -150,7 +157,9 @@ def test_home_assistant_finds_may_not_start_and_can_stop(tmp_path: Path, broker:
             home.call("select.select_option", {"entity_id": "select.reference_mat_profile", "option": "short"})  # fmt: skip
             home.until("select.reference_mat_profile", "short")
             assert home.states["sensor.reference_mat_state"] == "idle"
-            home.call("number.set_value", {"entity_id": "number.reference_mat_strength", "value": 60})
+            home.call(
+                "number.set_value", {"entity_id": "number.reference_mat_strength", "value": 60}
+            )
             home.until("number.reference_mat_strength", "60")
 
             # Home Assistant calls the mat unavailable, and its stop acts all the same.
@@ -161,7 +170,9 @@ def test_home_assistant_finds_may_not_start_and_can_stop(tmp_path: Path, broker:
             home.press("button.reference_mat_stop")
             assert reason_of_the_end(mock) == "stop"
 
-        with BridgeProcess(mock.home, mock.socket, "--broker", f"127.0.0.1:{broker.port}", "--allow-start"):
+        with BridgeProcess(
+            mock.home, mock.socket, "--broker", f"127.0.0.1:{broker.port}", "--allow-start"
+        ):
             home.until("sensor.reference_mat_state", "idle")
             home.press("button.reference_mat_start")
             home.until("sensor.reference_mat_state", "running")

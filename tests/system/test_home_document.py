@@ -13,7 +13,9 @@ from tests.support.process import PATIENCE_S, ROOT, Lines, environment
 
 def test_commands_of_the_document_show_start_and_stop_a_mat(tmp_path: Path) -> None:
     required_broker()
-    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs/home.md").read_text("utf-8"), re.M | re.S)
+    blocks = re.findall(
+        r"^```sh\n(.*?)^```", (ROOT / "docs/home.md").read_text("utf-8"), re.M | re.S
+    )
     mock, bridge, listener, *asked = "".join(blocks).splitlines()
     with Mosquitto(tmp_path / "broker") as broker:
         home = typed(tmp_path, broker)
@@ -27,7 +29,9 @@ def test_commands_of_the_document_show_start_and_stop_a_mat(tmp_path: Path) -> N
             fleet, start, stop = asked
             assert own_id() in run(fleet, home)
             run(start, home)
-            shown = outputs[1].until(lambda line: line.startswith(f"{base}/state") and '"running"' in line)
+            shown = outputs[1].until(
+                lambda line: line.startswith(f"{base}/state") and '"running"' in line
+            )
             assert '"by": "mqtt"' in shown
             assert run(stop, home) == "1 of 1 mats have stopped\n"
             outputs[1].until(lambda line: line.startswith(f"{base}/state") and '"idle"' in line)
@@ -61,6 +65,8 @@ exit 9
 
 
 def run(line: str, variables: dict[str, str]) -> str:
-    done = subprocess.run(["sh", "-c", line], env=variables, capture_output=True, text=True, timeout=2 * PATIENCE_S)
+    done = subprocess.run(
+        ["sh", "-c", line], env=variables, capture_output=True, text=True, timeout=2 * PATIENCE_S
+    )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout

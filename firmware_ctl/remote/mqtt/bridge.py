@@ -52,7 +52,6 @@ from firmware_ctl.remote.mqtt.inputs import (
     Moment,
     StopAnswered,
     StopFailed,
-    Wake,
 )
 from firmware_ctl.remote.mqtt.mat_state import MatState, event
 from firmware_ctl.remote.mqtt.stops import PendingStop
@@ -67,7 +66,6 @@ ASK_MS: Final = 2_500
 four times within the lease."""
 STALE_MS: Final = 5_000
 """A start that has waited longer than this in the bridge is not wanted any more."""
-DAEMON_ANSWER_MS: Final = 5_000
 BIRTH_SPREAD_MS: Final = 2_000
 """After a birth message of Home Assistant the mats publish at different times within this."""
 PENDING_MAX: Final = 32
@@ -78,7 +76,7 @@ TAKEN_OVER: Final = (
     "give each machine its own /etc/machine-id"
 )
 MAYBE_TAKEN_OVER: Final = "; if this comes again, another bridge may have the id {}"
-UNCONFIRMED: Final = "the daemon does not confirm a stop; use the button on the mat"
+NOT_ALLOWED: Final = "starting and strengthening is not allowed; set allow_start in mqtt.yaml"
 KEPT: Final = (
     "a kept message (retain) on cmd/{} {}, and was removed; publish commands without retain"
 )
@@ -125,14 +123,13 @@ class Bridge:
         """When to pass the next `Wake`. None: not before another input."""
         if self._is_closed:
             return None
-        silent_ms = self._conversation.silent_since_ms()
         times = (
             self._broker.due_ms(),
             self._daemon.due_ms(),
             self._ask_at_ms,
             self._announce_at_ms,
             self._pending_stop.due_ms(),
-            None if silent_ms is None else silent_ms + DAEMON_ANSWER_MS,
+            self._conversation.late_at_ms(),
         )
         return min((at_ms for at_ms in times if at_ms is not None), default=None)
 
@@ -168,8 +165,6 @@ class Bridge:
                 self._daemon_lost(taken.why)
             case Close():
                 self._close()
-            case Wake():
-                pass
         if not self._is_closed:
             self._do_what_is_due(now.now_ms)
         return self._out
@@ -177,16 +172,11 @@ class Bridge:
     # --- the clock ---
 
     def _do_what_is_due(self, now_ms: int) -> None:
-        stop_at_ms = self._pending_stop.due_ms()
-        if stop_at_ms is not None and now_ms >= stop_at_ms:
-            if self._pending_stop.sent_again(now_ms):
-                self._out.append(StopMat())
-            else:
-                self._out.append(Tell(UNCONFIRMED))
-        silent_ms = self._conversation.silent_since_ms()
-        if self._daemon.is_late(now_ms) or (
-            silent_ms is not None and now_ms - silent_ms >= DAEMON_ANSWER_MS
-        ):
+        if (again := self._pending_stop.again(now_ms)) is not None:
+            self._out.append(again)
+        late_at_ms = self._conversation.late_at_ms()
+        is_silent = late_at_ms is not None and now_ms >= late_at_ms
+        if is_silent or self._daemon.is_late(now_ms):
             self._out.append(DropDaemon())
             self._daemon_lost("it does not answer")
         if self._broker.is_late(now_ms):
@@ -228,7 +218,7 @@ class Bridge:
             self._tell("taken", TAKEN_OVER.format(self.topics.mat_id))
             return
         ends = f"; what MQTT has started ends within {LEASE_S} s" if self._holds else ""
-        # Brokers older than mosquitto 2.1 do not say why they end a connection.
+        # mosquitto 2.0.11 does not say that another client has taken the id over.
         hint = MAYBE_TAKEN_OVER.format(self.topics.mat_id) if was_short else ""
         self._tell("broker", f"no connection to the broker: {lost.why}{ends}{hint}")
 
@@ -293,7 +283,6 @@ class Bridge:
         """Removes a kept command from the broker, so that it does not come back."""
         if not message.payload:
             return  # somebody else has removed it
-        acted = "has acted" if command in ACTS_WHEN_KEPT else "is ignored"
         if message.topic == ALL_STOP:
             # Each mat has to see it, also one that connects later. So no mat removes it.
             sentence = KEPT_FOR_ALL
@@ -301,6 +290,7 @@ class Bridge:
             self._out.append(Publish(message.topic, ""))
             if not self._with_mqtt_5:
                 self._cleared.add(message.topic)
+            acted = "has acted" if command in ACTS_WHEN_KEPT else "is ignored"
             sentence = KEPT.format(command, acted)
         self._refuse(command, CallerError("retained", sentence))
 
@@ -311,7 +301,10 @@ class Bridge:
         if not (self._daemon.is_open and conversation.is_complete):
             raise CallerError("not-ready", f"{command}: the daemon does not run")
         if request.strengthens or _is_above(request.trim_pct, conversation.status):
-            self._refuse_unless_wanted(command, message)
+            if not self._allow_start:
+                raise CallerError("not-allowed", f"{command}: {NOT_ALLOWED}")
+            if why := _why_late(message, self._pending_stop.arrived_at_ms, now_ms):
+                raise CallerError("stale", f"{command}: {why}; send it again")
         if conversation.pending >= PENDING_MAX:
             raise CallerError("overflow", f"{command}: too many messages at once; it is ignored")
         if request.trim_pct is not None:
@@ -321,19 +314,6 @@ class Bridge:
             self._holds = True
             self._ask_at_ms = now_ms + ASK_MS
         self._out.append(Send(conversation.ask(request.line, now_ms, command)))
-
-    def _refuse_unless_wanted(self, command: str, message: Message) -> None:
-        """Raises `CallerError` if this message must not start or strengthen anything."""
-        sentence = ""
-        if not self._allow_start:
-            sentence = "starting and strengthening is not allowed; set allow_start in mqtt.yaml"
-            raise CallerError("not-allowed", f"{command}: {sentence}")
-        if message.arrived_at_ms <= self._pending_stop.arrived_at_ms:
-            sentence = "a stop came after it; send it again"
-        elif self._now.now_ms - message.arrived_at_ms > STALE_MS:
-            sentence = f"it waited for longer than {STALE_MS // 1000} s; send it again"
-        if sentence:
-            raise CallerError("stale", f"{command}: {sentence}")
 
     def _refuse(self, command: str, error: CallerError) -> None:
         known = command if command in (*requests.REQUESTS, "stop") else "?"
@@ -373,11 +353,10 @@ class Bridge:
                 self._publish_mat()
 
     def _note_what_plays(self, answer: Answer) -> None:
-        conversation = self._conversation
-        is_on = conversation.status.get("state") in ("running", "paused")
-        # A start that worked shows in the next status only.
+        """A start that worked shows in the next status only."""
+        is_on = self._conversation.status.get("state") in ("running", "paused")
         is_started = answer.asked.command == "start" and answer.code is None
-        if not (is_on or is_started or conversation.is_asking("start")):
+        if not (is_on or is_started or self._conversation.is_asking("start")):
             self._holds, self._ask_at_ms = False, None
 
     def _daemon_lost(self, why: str) -> None:
@@ -410,6 +389,15 @@ class Bridge:
         due = self._warnings.due(kind, sentence, self._now.now_ms)
         if due is not None:
             self._out.append(Tell(due))
+
+
+def _why_late(message: Message, stopped_at_ms: int, now_ms: int) -> str:
+    """Why this message comes too late to start or strengthen anything. Empty: it does not."""
+    if message.arrived_at_ms <= stopped_at_ms:
+        return "a stop came after it"
+    if now_ms - message.arrived_at_ms > STALE_MS:
+        return f"it waited for longer than {STALE_MS // 1000} s"
+    return ""
 
 
 def _is_above(trim_pct: int | None, status: Mapping[str, str]) -> bool:

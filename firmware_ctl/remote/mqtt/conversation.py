@@ -11,6 +11,7 @@ from firmware_ctl.protocol.answers import parse_fields
 
 LEASE_S: Final = 10
 """What a bridge has started ends this long after its last sign of life."""
+ANSWER_MS: Final = 5_000
 GREETING: Final = ("hello mqtt", f"lease {LEASE_S}", "events on", "profiles", "status", "limits")
 """The first requests on a connection."""
 AFTER_EVENT: Final = ("profiles", "status", "limits")
@@ -61,9 +62,9 @@ class Conversation:
     def pending(self) -> int:
         return len(self._pending)
 
-    def silent_since_ms(self) -> int | None:
-        """When the oldest request without an answer was sent. None: all are answered."""
-        return self._pending[0].at_ms if self._pending else None
+    def late_at_ms(self) -> int | None:
+        """When the answer to the oldest request is late. None: all are answered."""
+        return self._pending[0].at_ms + ANSWER_MS if self._pending else None
 
     def is_asked(self, line: str) -> bool:
         return any(asked.line == line for asked in self._pending)

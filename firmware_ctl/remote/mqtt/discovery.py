@@ -49,15 +49,13 @@ def payload(topics: Topics, daemon: Conversation) -> str:
 
 
 def _entities(topics: Topics, daemon: Conversation) -> dict[str, Entity]:
+    return _controls(topics, daemon) | _sensors(topics) | _others(topics, daemon)
+
+
+def _controls(topics: Topics, daemon: Conversation) -> dict[str, Entity]:
     # Availability stands in each entity, never for the device: Home Assistant would show the stop
     # button as unavailable, and such a button publishes nothing.
-    while_there: Entity = {
-        "availability": [
-            {"topic": topic, "payload_available": ONLINE, "payload_not_available": OFFLINE}
-            for topic in (topics.bridge, topics.daemon)
-        ],
-        "availability_mode": "all",
-    }
+    while_there = _while_there(topics)
     least, most = limits.TRIM_PCT
     return {
         "stop": {
@@ -98,6 +96,12 @@ def _entities(topics: Topics, daemon: Conversation) -> dict[str, Entity]:
             "unit_of_measurement": "%",
             **_value(topics, "trim"),
         },
+    }
+
+
+def _sensors(topics: Topics) -> dict[str, Entity]:
+    while_there = _while_there(topics)
+    return {
         "state": while_there
         | {
             "platform": "sensor",
@@ -122,6 +126,12 @@ def _entities(topics: Topics, daemon: Conversation) -> dict[str, Entity]:
             "suggested_display_precision": 0,
             **_value(topics, "left_today"),
         },
+    }
+
+
+def _others(topics: Topics, daemon: Conversation) -> dict[str, Entity]:
+    while_there = _while_there(topics)
+    return {
         "problem": while_there
         | {
             "platform": "binary_sensor",
@@ -149,6 +159,17 @@ def _entities(topics: Topics, daemon: Conversation) -> dict[str, Entity]:
                 {"installed_version": daemon.version, "latest_version": __version__}
             ),
         },
+    }
+
+
+def _while_there(topics: Topics) -> Entity:
+    """The keys by which an entity is available while bridge and daemon are."""
+    return {
+        "availability": [
+            {"topic": topic, "payload_available": ONLINE, "payload_not_available": OFFLINE}
+            for topic in (topics.bridge, topics.daemon)
+        ],
+        "availability_mode": "all",
     }
 
 

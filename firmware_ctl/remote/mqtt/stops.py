@@ -2,8 +2,11 @@
 
 from typing import Final
 
+from firmware_ctl.remote.mqtt.actions import StopMat, Tell
+
 ANSWER_MS: Final = 1_000
 TRIES: Final = 10
+UNCONFIRMED: Final = "the daemon does not confirm a stop; use the button on the mat"
 
 
 class PendingStop:
@@ -25,10 +28,12 @@ class PendingStop:
     def confirmed(self) -> None:
         self._tries = 0
 
-    def sent_again(self, now_ms: int) -> bool:
-        """Whether to send it again. False: it was tried often enough."""
+    def again(self, now_ms: int) -> StopMat | Tell | None:
+        """What to do if the stop has had no answer for too long. None: nothing now."""
+        if not self._tries or now_ms < self._until_ms:
+            return None
         if self._tries >= TRIES:
             self._tries = 0
-            return False
+            return Tell(UNCONFIRMED)
         self._tries, self._until_ms = self._tries + 1, now_ms + ANSWER_MS
-        return True
+        return StopMat()

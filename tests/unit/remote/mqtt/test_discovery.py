@@ -92,9 +92,17 @@ def test_topics_and_lists_are_those_of_the_mat(payload: dict[str, Any]) -> None:
     made = entities(payload)
     assert made["profile"]["options"] == ["calm", "quick", "steps"]
     assert made["session"]["event_types"] == list(EVENT_TYPES)
-    assert (made["start"]["command_topic"], made["start"]["payload_press"], made["start"]["qos"]) == (f"firmware-ctl/{ID}/cmd/start", "selected", 0)
+    assert (
+        made["start"]["command_topic"],
+        made["start"]["payload_press"],
+        made["start"]["qos"],
+    ) == (f"firmware-ctl/{ID}/cmd/start", "selected", 0)
     for entity in made.values():
-        assert all(topic.startswith(f"firmware-ctl/{ID}/") for key, topic in entity.items() if key.endswith("_topic"))
+        assert all(
+            topic.startswith(f"firmware-ctl/{ID}/")
+            for key, topic in entity.items()
+            if key.endswith("_topic")
+        )
 
 
 def test_every_event_has_a_type_that_the_entity_lists() -> None:
@@ -105,7 +113,17 @@ def test_every_event_has_a_type_that_the_entity_lists() -> None:
     ):  # fmt: skip
         home.at(at_ms).send(command, words)
     types = [event["event_type"] for event in home.events]
-    assert {"started", "paused", "resumed", "ended", "selected", "trim", "phase", "cue", "refused"} == {*types}
+    assert {
+        "started",
+        "paused",
+        "resumed",
+        "ended",
+        "selected",
+        "trim",
+        "phase",
+        "cue",
+        "refused",
+    } == {*types}
     assert {*types} <= {*EVENT_TYPES}
 
 

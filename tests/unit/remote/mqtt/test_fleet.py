@@ -28,9 +28,15 @@ def test_mat_that_runs_is_shown_with_the_time_that_is_left() -> None:
 
 @pytest.mark.parametrize(
     ("bridge", "daemon", "shown"),
-    [(b"offline", b"online", "offline"), (b"online", b"offline", "no daemon"), (b"online", b"online", "running")],
+    [
+        (b"offline", b"online", "offline"),
+        (b"online", b"offline", "no daemon"),
+        (b"online", b"online", "running"),
+    ],
 )
-def test_last_state_of_a_mat_counts_only_while_it_is_there(bridge: bytes, daemon: bytes, shown: str) -> None:
+def test_last_state_of_a_mat_counts_only_while_it_is_there(
+    bridge: bytes, daemon: bytes, shown: str
+) -> None:
     [mat] = fleet_of(
         ("firmware-ctl/00000001/state", STATE),
         ("firmware-ctl/00000001/bridge", bridge),
@@ -39,7 +45,19 @@ def test_last_state_of_a_mat_counts_only_while_it_is_there(bridge: bytes, daemon
     assert (mat.shown_state, mat.is_stopped) == (shown, False)
 
 
-@pytest.mark.parametrize("payload", [b"", b"{", b"[]", b"3", b"\xff", b"[" * 4_000, b"[" * 100_000, b'{"state": "' + b"x" * 5_000 + b'"}'])
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"3",
+        b"\xff",
+        b"[" * 4_000,
+        b"[" * 100_000,
+        b'{"state": "' + b"x" * 5_000 + b'"}',
+    ],
+)
 def test_foreign_payload_is_no_state(payload: bytes) -> None:
     [mat] = fleet_of(("firmware-ctl/00000001/state", payload)).sorted()
     assert mat.state == {}
@@ -54,7 +72,10 @@ def test_foreign_values_are_shown_as_text() -> None:
     assert row(mat, 0.0) == ("00000001", "['x']", "7", "", "", "True", "\\x1b[2J")
 
 
-@pytest.mark.parametrize("topic", ["firmware-ctl/all/cmd/stop", "firmware-ctl/xyz/state", "x", "firmware-ctl/00000001/state/x"])
+@pytest.mark.parametrize(
+    "topic",
+    ["firmware-ctl/all/cmd/stop", "firmware-ctl/xyz/state", "x", "firmware-ctl/00000001/state/x"],
+)
 def test_other_topics_are_no_mats(topic: str) -> None:
     fleet = Fleet()
     assert not fleet.take(topic, STATE)
@@ -63,12 +84,18 @@ def test_other_topics_are_no_mats(topic: str) -> None:
 
 def test_change_is_told_once() -> None:
     fleet = Fleet()
-    assert [fleet.take("firmware-ctl/00000001/bridge", b"online") for _ in range(2)] == [True, False]
+    assert [fleet.take("firmware-ctl/00000001/bridge", b"online") for _ in range(2)] == [
+        True,
+        False,
+    ]
 
 
 def test_named_mats_keep_their_order_and_may_be_unknown() -> None:
     fleet = fleet_of(("firmware-ctl/00000001/bridge", b"online"))
-    assert [mat.mat_id for mat in fleet.sorted(["00000002", "00000001"])] == ["00000002", "00000001"]
+    assert [mat.mat_id for mat in fleet.sorted(["00000002", "00000001"])] == [
+        "00000002",
+        "00000001",
+    ]
     assert fleet.sorted(["00000002"]) == [FleetMat("00000002")]
 
 

@@ -126,7 +126,9 @@ def test_password_is_the_first_line(tmp_path: Path) -> None:
         (b"\xff\n", 0o600, "is not text"),
     ],
 )
-def test_unusable_password_file_is_refused(tmp_path: Path, content: bytes, mode: int, words: str) -> None:
+def test_unusable_password_file_is_refused(
+    tmp_path: Path, content: bytes, mode: int, words: str
+) -> None:
     file = tmp_path / "p"
     file.write_bytes(content)
     file.chmod(mode)
@@ -134,7 +136,9 @@ def test_unusable_password_file_is_refused(tmp_path: Path, content: bytes, mode:
         read_password(str(file))
 
 
-def test_secret_that_systemd_hands_over_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secret_that_systemd_hands_over_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "mqtt.password").write_text("handed over\n")
     (tmp_path / "mqtt.password").chmod(0o440)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))

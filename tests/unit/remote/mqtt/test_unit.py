@@ -20,7 +20,9 @@ def analyze(folder: Path, *words: str) -> str:
     if shutil.which("systemd-analyze") is None and os.environ.get("CI") != "true":
         pytest.skip("systemd-analyze is not here; it comes with systemd")
     path = folder / UNIT.name
-    path.write_text(UNIT.read_text("utf-8").replace("/opt/firmware-ctl/bin/python3", sys.executable))
+    path.write_text(
+        UNIT.read_text("utf-8").replace("/opt/firmware-ctl/bin/python3", sys.executable)
+    )
     done = subprocess.run(["systemd-analyze", *words, str(path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stderr
