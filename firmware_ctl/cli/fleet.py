@@ -6,7 +6,8 @@ import queue
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,15 @@ QUIET_S: Final = 0.5
 
 STOP_S: Final = 5.0
 """How long a mat may take to say that it has stopped."""
+STYLES: Final = {
+    "fault": "red",
+    "running": "bold",
+    "paused": "bold",
+    "idle": "",
+    "no daemon": "dim",
+    "offline": "dim",
+}
+"""State → how a terminal shows its row, in the order of the rows."""
 COLUMNS: Final = ("mat", "state", "profile", "left", "used today", "started by", "fault")
 
 
@@ -128,6 +138,8 @@ def _stop(mats: "Fleet", args: argparse.Namespace, inputs: "queue.SimpleQueue[In
 def _outcome(found: "Sequence[FleetMat]") -> str:
     """The sentence after a stop. A mat that is not connected may play by its button."""
 
+    if not found:
+        return "no mat has ever been connected to this broker"
     there = [mat for mat in found if mat.is_there]
     stopped = sum(mat.is_stopped for mat in there)
     away = len(found) - len(there)
@@ -172,24 +184,24 @@ def _watch(mats: "Fleet", ids: Sequence[str], inputs: "queue.SimpleQueue[Input]"
     """Shows the table until Ctrl-C."""
     from rich.live import Live
 
-    with Live(_table(mats.sorted(ids)), auto_refresh=False) as live:
+    with suppress(KeyboardInterrupt), Live(_table(mats.sorted(ids)), auto_refresh=False) as live:
         while True:
             taken = _next(inputs, time.monotonic() + 1.0)  # the time that is left counts down
             while taken is not None:
                 _take(mats, taken)
                 taken = _next(inputs, 0.0)
             live.update(_table(mats.sorted(ids)), refresh=True)
+    return 0
 
 
 def _table(mats: "Sequence[FleetMat]") -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    style: Callable[[FleetMat], str] = lambda mat: {  # noqa: E731
-        "running": "bold", "fault": "red", "offline": "dim", "no daemon": "dim"
-    }.get(mat.shown_state, "")  # fmt: skip
     running = sum(mat.shown_state in ("running", "paused") for mat in mats)
     table = Table(*COLUMNS, title=f"{len(mats)} mats, {running} playing; Ctrl-C ends", box=None)
-    for mat in mats:
-        table.add_row(*(Text(cell) for cell in row(mat, time.time())), style=style(mat))
+    # The end of a long table is below the terminal's.
+    for mat in sorted(mats, key=lambda mat: [*STYLES, mat.shown_state].index(mat.shown_state)):
+        cells = (Text(cell) for cell in row(mat, time.time()))
+        table.add_row(*cells, style=STYLES.get(mat.shown_state, ""))
     return table

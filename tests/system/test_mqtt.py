@@ -321,6 +321,11 @@ def test_fleet_lists_and_stops(mock: Mock, broker: Mosquitto) -> None:
         )
 
 
+def test_fleet_of_a_broker_without_mats_says_so(tmp_path: Path, broker: Mosquitto) -> None:
+    done = fleet(tmp_path, "stop", "--broker", f"127.0.0.1:{broker.port}")
+    assert (done.returncode, done.stdout) == (0, "no mat has ever been connected to this broker\n")
+
+
 def test_fleet_without_a_broker_ends_with_3(tmp_path: Path, broker: Mosquitto) -> None:
     broker.kill()
     done = fleet(tmp_path, "--broker", f"127.0.0.1:{broker.port}")

@@ -376,8 +376,6 @@ class Bridge:
     def _ask(self, *lines: str) -> None:
         self._out += [Send(self._conversation.ask(line, self._now.now_ms)) for line in lines]
 
-    # --- the end ---
-
     def _close(self) -> None:
         self._out.append(DropDaemon())
         self._publish(self.topics.daemon, OFFLINE)
