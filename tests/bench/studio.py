@@ -153,8 +153,9 @@ def report(outcomes: list[Outcome], load: tuple[float, float]) -> str:
 
 **Summary.** {most.mats} simulated mats on one mosquitto published {most.messages_s:.0f} messages a second, which took {most.broker_pct:.1f} % of a
 core of the broker. From `firmware-ctl/all/cmd/stop` until the motors of a mat were off it took {most.stop_p50_ms:.0f} ms in the
-median and {most.stop_max_ms:.0f} ms for the last of {most.mats}. One process plays all mats, so each waits for the ones before it; a real
-mat has a computer of its own, and the line with the fewest mats is nearer to what it does.
+median and {most.stop_max_ms:.0f} ms for the last of {most.mats}. One process plays all mats, {most.stop_cpu_ms:.1f} ms of processor time each, so each
+waits for the ones before it and for the machine's other work; a real mat has a computer of its own, and the line with
+the fewest mats is nearer to what it does.
 
 Made by `python -m tests.bench.studio --write` on {date.today().isoformat()}, on a machine with {os.cpu_count()} cores that had other work as well
 (load {load[0]:.1f} before, {load[1]:.1f} after). Every mat has a connection of its own, the real bridge and the real session; broker, mats
