@@ -1,6 +1,6 @@
 # Made by docs/make_completion.py with shtab, https://github.com/tqdm/shtab
 
-_shtab_firmware_ctl_subparsers=(run mock play check profiles explain simulate new wiring setup doctor schema start stop pause resume select trim try status limits history off service web send completion)
+_shtab_firmware_ctl_subparsers=(run mock play check profiles explain simulate new wiring setup doctor schema start stop pause resume select trim try status limits history off service web mqtt fleet send completion)
 
 _shtab_firmware_ctl_run_option_strings=(-h --help --mat --profiles --state --socket --port --trace)
 _shtab_firmware_ctl_mock_option_strings=(-h --help --mat --profiles --state --socket --port --trace --link --listen --web --speed --no-view --inject)
@@ -27,6 +27,8 @@ _shtab_firmware_ctl_history_option_strings=(-h --help --last --state --json)
 _shtab_firmware_ctl_off_option_strings=(-h --help --mat --state --socket)
 _shtab_firmware_ctl_service_option_strings=(-h --help)
 _shtab_firmware_ctl_web_option_strings=(-h --help --socket --listen --name --mat --profiles --state)
+_shtab_firmware_ctl_mqtt_option_strings=(-h --help --broker --config --socket --allow-start --id)
+_shtab_firmware_ctl_fleet_option_strings=(-h --help --broker --config --json)
 _shtab_firmware_ctl_send_option_strings=(-h --help --socket --port)
 _shtab_firmware_ctl_completion_option_strings=(-h --help)
 _shtab_firmware_ctl_option_strings=(-h --help --version)
@@ -106,6 +108,9 @@ _shtab_firmware_ctl_web___name_COMPGEN=_firmware_ctl_names
 _shtab_firmware_ctl_web___mat_COMPGEN=_shtab_compgen_files
 _shtab_firmware_ctl_web___profiles_COMPGEN=_shtab_compgen_dirs
 _shtab_firmware_ctl_web___state_COMPGEN=_shtab_compgen_dirs
+_shtab_firmware_ctl_mqtt___config_COMPGEN=_shtab_compgen_files
+_shtab_firmware_ctl_mqtt___socket_COMPGEN=_shtab_compgen_files
+_shtab_firmware_ctl_fleet___config_COMPGEN=_shtab_compgen_files
 _shtab_firmware_ctl_send___socket_COMPGEN=_shtab_compgen_files
 _shtab_firmware_ctl_send___port_COMPGEN=_shtab_compgen_files
 
@@ -115,8 +120,9 @@ _shtab_firmware_ctl_schema_pos_0_choices=(profile mat)
 _shtab_firmware_ctl_try_pos_1_choices=(steady pulse wave alternate travel shuffle tap breathe keyframes)
 _shtab_firmware_ctl_service_pos_0_choices=(install uninstall)
 _shtab_firmware_ctl_web_pos_0_choices=(enable disable pair devices revoke)
+_shtab_firmware_ctl_fleet_pos_0_choices=(status stop)
 _shtab_firmware_ctl_completion_pos_0_choices=(bash zsh fish)
-_shtab_firmware_ctl_pos_0_choices=(run mock play check profiles explain simulate new wiring setup doctor schema start stop pause resume select trim try status limits history off service web send completion)
+_shtab_firmware_ctl_pos_0_choices=(run mock play check profiles explain simulate new wiring setup doctor schema start stop pause resume select trim try status limits history off service web mqtt fleet send completion)
 
 _shtab_firmware_ctl_run__h_nargs=0
 _shtab_firmware_ctl_run___help_nargs=0
@@ -193,6 +199,14 @@ _shtab_firmware_ctl_service__h_nargs=0
 _shtab_firmware_ctl_service___help_nargs=0
 _shtab_firmware_ctl_web__h_nargs=0
 _shtab_firmware_ctl_web___help_nargs=0
+_shtab_firmware_ctl_mqtt__h_nargs=0
+_shtab_firmware_ctl_mqtt___help_nargs=0
+_shtab_firmware_ctl_mqtt___allow_start_nargs=0
+_shtab_firmware_ctl_mqtt___id_nargs=0
+_shtab_firmware_ctl_fleet_pos_1_nargs='*'
+_shtab_firmware_ctl_fleet__h_nargs=0
+_shtab_firmware_ctl_fleet___help_nargs=0
+_shtab_firmware_ctl_fleet___json_nargs=0
 _shtab_firmware_ctl_send_pos_0_nargs=+
 _shtab_firmware_ctl_send__h_nargs=0
 _shtab_firmware_ctl_send___help_nargs=0

@@ -9,9 +9,11 @@ _shtab_firmware_ctl_commands() {
     completion:'print the shell'"'"'s completion of this command'
     doctor:'check this machine and suggest fixes'
     explain:'show how levels become motor duty, and what limits them'
+    fleet:'show all mats on an MQTT broker, or stop them'
     history:'show the last sessions and how they ended'
     limits:'show the running time that is left of today'"'"'s'
     mock:'run the same daemon on simulated pins, with a live view'
+    mqtt:'connect a mat to an MQTT broker, for Home Assistant or a studio'
     new:'write a profile to start from'
     off:'force all motor pins low, even if the daemon hangs'
     pause:'turn all motors off; the session waits'
@@ -85,6 +87,18 @@ _shtab_firmware_ctl_explain_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_firmware_ctl_explain_defaults_added=0
 
+_shtab_firmware_ctl_fleet_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--broker[the broker (default\: localhost)]:HOST[:PORT]:"
+  "--config[broker, user, password and TLS, as in mqtt.yaml]:FILE:_files"
+  "--json[print JSON]"
+  ":action:(status stop)"
+  "(*)::mats (default\: all):"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_firmware_ctl_fleet_defaults_added=0
+
 _shtab_firmware_ctl_history_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--last[the last N sessions (default\: 20)]:N:"
@@ -124,6 +138,18 @@ _shtab_firmware_ctl_mock_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_firmware_ctl_mock_defaults_added=0
+
+_shtab_firmware_ctl_mqtt_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--broker[the broker (default\: localhost)]:HOST[:PORT]:"
+  "--config[broker, user, password and TLS, as in mqtt.yaml]:FILE:_files"
+  "--socket[control socket]:PATH:_files"
+  "--allow-start[messages may start and strengthen]"
+  "--id[print the id of this mat in topics, and end]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_firmware_ctl_mqtt_defaults_added=0
 
 _shtab_firmware_ctl_new_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -374,9 +400,11 @@ _shtab_firmware_ctl() {
         completion) _arguments -C -s $_shtab_firmware_ctl_completion_options ;;
         doctor) _arguments -C -s $_shtab_firmware_ctl_doctor_options ;;
         explain) _arguments -C -s $_shtab_firmware_ctl_explain_options ;;
+        fleet) _arguments -C -s $_shtab_firmware_ctl_fleet_options ;;
         history) _arguments -C -s $_shtab_firmware_ctl_history_options ;;
         limits) _arguments -C -s $_shtab_firmware_ctl_limits_options ;;
         mock) _arguments -C -s $_shtab_firmware_ctl_mock_options ;;
+        mqtt) _arguments -C -s $_shtab_firmware_ctl_mqtt_options ;;
         new) _arguments -C -s $_shtab_firmware_ctl_new_options ;;
         off) _arguments -C -s $_shtab_firmware_ctl_off_options ;;
         pause) _arguments -C -s $_shtab_firmware_ctl_pause_options ;;
