@@ -63,6 +63,13 @@ OF_COMMAND: Final[Mapping[str, Mapping[int, str]]] = {
         2: "could not run: no tornado, a busy port",
         3: "no page runs, or this user may not manage it",
     },
+    "mqtt": {0: "ended by a signal", 2: "could not run: no paho-mqtt, or a mistake in its file"},
+    "fleet": {
+        0: "done",
+        1: "a mat did not confirm its stop",
+        2: "could not run: no paho-mqtt, or a mistake in the file",
+        3: "the broker does not answer",
+    },
     "send": _CLIENT,
     "completion": {0: "done"},
 }

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from firmware_ctl import __version__
-from firmware_ctl.cli import exit_codes, parser_authors, parser_clients, parser_web
+from firmware_ctl.cli import exit_codes, parser_authors, parser_clients, parser_remote, parser_web
 from firmware_ctl.cli.arguments import (
     HERE,
     Run,
@@ -246,7 +246,7 @@ def _command(about: str, add_arguments: Callable[[ArgumentParser], Run], example
     return Command(about, add_arguments, f"{program} {example.removeprefix('sudo ')}")
 
 
-_A, _C = parser_authors, parser_clients
+_A, _C, _R = parser_authors, parser_clients, parser_remote
 
 COMMANDS: Final = {
     "run": _command("run the daemon in the foreground, on the real pins", _run,
@@ -303,6 +303,10 @@ COMMANDS: Final = {
         "sudo service install"),
     "web": _command("serve the page for phones, and pair phones with it", parser_web.add_web,
         "sudo web enable"),
+    "mqtt": _command("connect a mat to an MQTT broker, for Home Assistant or a studio", _R.add_mqtt,
+        "mqtt --broker localhost"),
+    "fleet": _command("show all mats on an MQTT broker, or stop them", _R.add_fleet,
+        "fleet stop"),
     "send": _command("send one line of the serial protocol", _C.add_send,
         "send select neck"),
     "completion": _command("print the shell's completion of this command", _completion,

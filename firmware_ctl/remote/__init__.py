@@ -1,8 +1,8 @@
-"""Bridges: programs that let other devices in a home reach a daemon, as clients of its socket.
+"""The mat on a phone and in a home: bridges, which are processes and users of their own.
 
-`web` serves a page for a phone. A bridge knows the control socket and the protocol's lines. It
-never knows the daemon's loop, pins or state folder, and has no right that a client of the socket
-lacks.
+`web` serves a page for phones, and `mqtt` connects a mat to a broker. A bridge is a client of the
+daemon's control socket, like any other, and passes on what other programs ask. It never knows the
+daemon's loop, pins or state folder, and the daemon never knows a network.
 """
 
-__all__ = ["web"]
+__all__ = ["mqtt", "web"]

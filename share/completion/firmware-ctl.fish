@@ -57,8 +57,8 @@ function _shtab_firmware_ctl_using
   test "$_shtab_firmware_ctl_cmdpath" = "$argv"
 end
 
-set -g _shtab_firmware_ctl_commands run mock play check profiles explain simulate new edit import wiring setup doctor schema start stop pause resume select trim try status limits history off service web send completion
-set -g _shtab_firmware_ctl_opts_with_value --calibrate --inject --last --link --listen --mat --name --out --plot --port --profiles --replay --socket --speed --state --target --trace --trim --web
+set -g _shtab_firmware_ctl_commands run mock play check profiles explain simulate new wiring setup doctor schema start stop pause resume select trim try status limits history off service web mqtt fleet send completion
+set -g _shtab_firmware_ctl_opts_with_value --broker --calibrate --config --inject --last --link --listen --mat --name --plot --port --profiles --replay --socket --speed --state --trace --trim --web
 
 complete -c firmware-ctl -e
 complete -c firmware-ctl -f
@@ -140,17 +140,6 @@ complete -c firmware-ctl -n '_shtab_firmware_ctl_using new' -s h -l help -d 'sho
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using new' -l mat -xka "(__fish_complete_path (commandline -ct))" -d 'mat file (default: /etc/firmware-ctl/mat.yaml, or the built-in one)'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using new' -l profiles -xka "(__fish_complete_directories)" -d 'folder to write to (default: here)'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using new' -l example -d 'write a profile that has every form once'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using; and test $_shtab_firmware_ctl_npos -eq 0' -a edit -d 'watch a profile, and after each save show its picture, or its mistakes by line; it opens no editor: keep yours open beside it, and end this by Ctrl-C'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using edit' -s h -l help -d 'show this help message and exit'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using edit' -l mat -xka "(__fish_complete_path (commandline -ct))" -d 'mat file (default: /etc/firmware-ctl/mat.yaml, or the built-in one)'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using edit; and test $_shtab_firmware_ctl_npos -eq 0' -ka "(_firmware_ctl_names_and_files)" -d 'a name or a file'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using; and test $_shtab_firmware_ctl_npos -eq 0' -a import -d 'write a profile from a funscript, AHAP or .haptic file'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using import' -s h -l help -d 'show this help message and exit'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using import' -l name -x -d 'a-z, 0-9 and '"'"'-'"'"'; the file is NAME.yaml (default: from the name of FILE)'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using import' -l target -x -d 'a zone, a row or a side, as in a profile (default: all)'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using import' -l out -xka "(__fish_complete_path (commandline -ct))" -d 'the file to write (default: NAME.yaml here); -: print it'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using import' -l mat -xka "(__fish_complete_path (commandline -ct))" -d 'mat file (default: /etc/firmware-ctl/mat.yaml, or the built-in one)'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using import; and test $_shtab_firmware_ctl_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a funscript, AHAP or .haptic file'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using; and test $_shtab_firmware_ctl_npos -eq 0' -a wiring -d 'test the motors one by one'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using wiring' -s h -l help -d 'show this help message and exit'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using wiring' -l calibrate -x -d 'measure the start and hold duty of each motor of the zone and save them in the mat file'
@@ -234,6 +223,19 @@ complete -c firmware-ctl -n '_shtab_firmware_ctl_using web' -l mat -xka "(__fish
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using web' -l profiles -xka "(__fish_complete_directories)" -d 'read profiles from this folder only'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using web' -l state -xka "(__fish_complete_directories)" -d 'folder of the paired devices'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using web; and test $_shtab_firmware_ctl_npos -eq 0' -ka "enable disable pair devices revoke" -d 'enable, disable, pair, devices, revoke'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using; and test $_shtab_firmware_ctl_npos -eq 0' -a mqtt -d 'connect a mat to an MQTT broker, for Home Assistant or a studio'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using mqtt' -s h -l help -d 'show this help message and exit'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using mqtt' -l broker -x -d 'the broker (default: localhost)'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using mqtt' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'broker, user, password and TLS, as in mqtt.yaml'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using mqtt' -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'control socket'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using mqtt' -l allow-start -d 'messages may start and strengthen'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using mqtt' -l id -d 'print the id of this mat in topics, and end'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using; and test $_shtab_firmware_ctl_npos -eq 0' -a fleet -d 'show all mats on an MQTT broker, or stop them'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using fleet' -s h -l help -d 'show this help message and exit'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using fleet' -l broker -x -d 'the broker (default: localhost)'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using fleet' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'broker, user, password and TLS, as in mqtt.yaml'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using fleet' -l json -d 'print JSON'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using fleet; and test $_shtab_firmware_ctl_npos -eq 0' -ka "status stop" -d action
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using; and test $_shtab_firmware_ctl_npos -eq 0' -a send -d 'send one line of the serial protocol'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using send' -s h -l help -d 'show this help message and exit'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using send' -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'control socket'

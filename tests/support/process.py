@@ -96,8 +96,9 @@ def call(home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 class Lines:
     """Reads a file descriptor line by line. `lines` holds every line that was read."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, patience_s: float = PATIENCE_S) -> None:
         self.fd = fd
+        self._patience_s = patience_s
         self.lines: list[str] = []
         self._incomplete_line = b""
 
@@ -109,7 +110,7 @@ class Lines:
                 self.lines.append(raw_line.decode().rstrip("\r"))
                 if is_wanted(self.lines[-1]):
                     return self.lines[-1]
-            assert select.select([self.fd], [], [], PATIENCE_S)[0], self.lines[-20:]
+            assert select.select([self.fd], [], [], self._patience_s)[0], self.lines[-20:]
             data = os.read(self.fd, 65536)
             assert data, self.lines[-20:]
             self._incomplete_line += data

@@ -30,6 +30,10 @@ class Command(NamedTuple):
     requests: tuple[str, ...]
     needs_button: bool = False
     """True for a session without a lease, which the person on the mat has to be able to end."""
+    lease_s: int | None = None
+    """The lease of a start. None: the command starts nothing."""
+    trim_pct: int | None = None
+    """The new trim. None: the command changes none."""
 
 
 class Refused(NamedTuple):
@@ -66,7 +70,8 @@ def _start(values: dict[str, object]) -> Frame:
     name, lease_s = _name(values), values.get("lease")
     if name is None or lease_s not in (0, LEASE_S) or isinstance(lease_s, bool):
         return Refused("bad-argument", f"start needs a profile, and a lease of 0 or {LEASE_S}")
-    return Command((f"lease {lease_s}", f"start {name}"), needs_button=lease_s == 0)
+    requests = (f"lease {lease_s}", f"start {name}")
+    return Command(requests, needs_button=lease_s == 0, lease_s=lease_s)
 
 
 def _select(values: dict[str, object]) -> Frame:
@@ -79,7 +84,7 @@ def _trim(values: dict[str, object]) -> Frame:
     least, most = TRIM_PCT
     if not isinstance(pct, int) or isinstance(pct, bool) or not least <= pct <= most:
         return Refused("bad-argument", f"pct is a whole number from {least} to {most}")
-    return Command((f"trim {pct}",))
+    return Command((f"trim {pct}",), trim_pct=pct)
 
 
 def _name(values: dict[str, object]) -> str | None:

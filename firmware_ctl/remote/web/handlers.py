@@ -254,16 +254,26 @@ class PhoneHandler(Handler, WebSocketHandler):
         if isinstance(frame, Stop):
             self._stop_now()
         elif not self._rate.takes(self.site.bridge.now_ms()):
-            self._refused = CROWDED
+            if self._refused is not CROWDED:  # told once: an answer to each would feed the flood
+                self._answered(CROWDED)
         elif isinstance(frame, Refused):
             self._answered(frame)
+        elif isinstance(frame, Ping):
+            self._ping(frame)
         elif not self.site.bridge.seats.may_command(self):
             if isinstance(frame, Command):
                 self._answered(NO_SEAT if self.paired else NOT_PAIRED)
         else:
             self._command(frame)
 
-    def _command(self, frame: Command | Ping) -> None:
+    def _ping(self, frame: Ping) -> None:
+        """Renews a lease, and answers with the state: the page takes silence for a dead connection,
+        also while nothing plays and nothing changes."""
+        if self._control is not None:
+            self._control.put(frame)
+        self.show(self.site.bridge.shared(self.paired))
+
+    def _command(self, frame: Command) -> None:
         if self._control is None:
             self._control = RemoteControl(self.site.bridge, self._answered)
         self._control.put(frame)

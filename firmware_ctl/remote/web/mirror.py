@@ -49,6 +49,8 @@ class Mirror:
 
     def __init__(self) -> None:
         self.version = __version__
+        self.ended_count = 0
+        """How many sessions and faults have ended."""
         self._is_connected = False
         self._asked_at_ms: int | None = None
         """When the oldest `?` without an answer was sent."""
@@ -103,6 +105,7 @@ class Mirror:
         values = status_values({key: fields[key] for key in fields if key in UNKNOWN})
         self._set(**values)
         if values.get("state") in ENDED:
+            self.ended_count += 1
             self._cue = ""
             still = dict.fromkeys(self.zones, 0)
             self._set(phase=None, t=0.0, left=0.0, zones=still, signal=None)
@@ -143,6 +146,12 @@ class Mirror:
     @property
     def state(self) -> object:
         return self._status["state"]
+
+    def raises(self, trim_pct: int) -> bool:
+        """Whether this trim makes stronger what plays or is paused."""
+        trim_now_pct = self._status["trim"]
+        is_session = self.state not in (None, *ENDED)
+        return is_session and not (isinstance(trim_now_pct, int) and trim_pct <= trim_now_pct)
 
     @property
     def has_button(self) -> bool:

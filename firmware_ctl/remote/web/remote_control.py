@@ -21,6 +21,9 @@ CROWDED: Final = Refused("overflow", "too much was asked at once")
 NO_BUTTON: Final = Refused(
     "not-here", "this mat has no start button, so someone has to hold the session by phone"
 )
+NOT_HELD: Final = Refused(
+    "not-here", "what plays can be made stronger only by a phone whose leaving would end it"
+)
 
 
 class RemoteControl:
@@ -32,6 +35,8 @@ class RemoteControl:
         self._answered = answered
         self._queue: asyncio.Queue[tuple[int, Command | Ping]] = asyncio.Queue(MOST_QUEUED)
         self._link: DaemonLink | None = None
+        self._held: int | None = None
+        """The mirror's `ended_count` when this phone started a session with a lease."""
         self._worker = asyncio.ensure_future(self._work())
 
     def put(self, item: Command | Ping) -> None:
@@ -64,6 +69,10 @@ class RemoteControl:
         bridge = self._bridge
         if command.needs_button and not bridge.mirror.has_button:
             return NO_BUTTON
+        pct = command.trim_pct
+        is_held = self._held == bridge.mirror.ended_count
+        if pct is not None and bridge.mirror.raises(pct) and not is_held:
+            return NOT_HELD
         if not bridge.is_online():
             return SILENT
         try:
@@ -74,6 +83,8 @@ class RemoteControl:
                 answer = await link.ask(request)
                 if not answer.is_ok:
                     return Refused(*answer.refusal)
+            if command.lease_s is not None:
+                self._held = bridge.mirror.ended_count if command.lease_s else None
         except (DaemonGoneError, OSError):
             self._forget_link()
             return SILENT
@@ -89,4 +100,4 @@ class RemoteControl:
     def _forget_link(self) -> None:
         if self._link is not None:
             self._link.close()
-            self._link = None
+            self._link = self._held = None

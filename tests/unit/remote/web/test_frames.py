@@ -16,12 +16,18 @@ from firmware_ctl.remote.web.frames import LONGEST, Command, Ping, Refused, Stop
         ("!", Stop()),
         ('{"do":"stop"}', Stop()),
         ('{"do":"ping"}', Ping()),
-        ('{"do":"start","profile":"neck","lease":0}', Command(("lease 0", "start neck"), True)),
-        ('{"do":"start","profile":"neck","lease":5}', Command(("lease 5", "start neck"))),
+        (
+            '{"do":"start","profile":"neck","lease":0}',
+            Command(("lease 0", "start neck"), needs_button=True, lease_s=0),
+        ),
+        (
+            '{"do":"start","profile":"neck","lease":5}',
+            Command(("lease 5", "start neck"), lease_s=5),
+        ),
         ('{"do":"select","profile":"neck-2"}', Command(("select neck-2",))),
         ('{"do":"pause"}', Command(("pause",))),
         ('{"do":"resume"}', Command(("resume",))),
-        ('{"do":"trim","pct":70}', Command(("trim 70",))),
+        ('{"do":"trim","pct":70}', Command(("trim 70",), trim_pct=70)),
         ('{"do":"clear"}', Command(("clear",))),
     ],
 )

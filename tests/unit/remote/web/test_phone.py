@@ -128,6 +128,30 @@ def test_session_without_a_lease_needs_a_mat_with_a_button(tmp_path: Path) -> No
     at_home(tmp_path, test)
 
 
+def test_only_the_phone_that_holds_a_session_makes_it_stronger(tmp_path: Path) -> None:
+    async def test(home: Home) -> None:
+        holder, other = [await home.phone(**home.paired()) for _ in range(2)]
+        mirror = home.site.bridge.mirror
+        await holder.send(do="start", profile="neck", lease=5)
+        await home.until(lambda: "start neck" in home.daemon.lines)
+        mirror.told("event=state state=running profile=neck cert=f1 trim=60 by=web")
+        await other.send(do="trim", pct=70)
+        shown = await other.see(lambda state: state["refused"])
+        assert "stronger" in shown["refused"]["message"]
+        await other.send(do="trim", pct=50)
+        await home.until(lambda: "trim 50" in home.daemon.lines)
+        await holder.send(do="trim", pct=70)
+        await home.until(lambda: "trim 70" in home.daemon.lines)
+
+        mirror.told("event=state state=idle profile=neck cert=f1 reason=stop by=web")
+        mirror.told("event=state state=running profile=neck cert=f1 trim=60 by=serial")
+        await holder.send(do="trim", pct=80)
+        await holder.see(lambda state: state["refused"])
+        assert "trim 80" not in home.daemon.lines
+
+    at_home(tmp_path, test)
+
+
 # --- stops ---
 
 
