@@ -329,7 +329,7 @@ HISTORY: Final = array(
 )
 
 FLEET: Final = array(
-    "One object for each mat on the broker, by id. What a mat last published stands there, also if it is away.",
+    "One object for each mat on the broker, by id, with what it published last, also if it is away.",
     table(
         "fleet",
         "",
