@@ -328,6 +328,29 @@ HISTORY: Final = array(
     ),
 )
 
+FLEET: Final = array(
+    "One object for each mat on the broker, by id, with what it published last, also if it is away.",
+    table(
+        "fleet",
+        "",
+        id=text("the id of the mat", pattern="^[0-9a-f]{8}$"),
+        bridge=flag("its bridge is connected to the broker"),
+        daemon=flag("its daemon is connected to the bridge"),
+        state=or_null(text("such as `running`")),
+        selected=or_null(text("the profile that a start would play")),
+        profile=or_null(text("the profile that plays")),
+        phase=or_null(text("its phase")),
+        ends_at=or_null(text("when the session ends, in UTC")),
+        fault=or_null(text("the code of the fault")),
+        by=or_null(text("where the last change came from, such as `button`")),
+        trim=or_null({"type": "integer", "description": "the trim in percent"}),
+        left_today=or_null(
+            {"type": "integer", "description": "seconds that are left of today's allowance"}
+        ),
+        used_today=or_null({"type": "integer", "description": "seconds that are used of it"}),
+    ),
+)
+
 SHAPES: Final[Mapping[str, Shape]] = {
     "check": CHECK,
     "profiles": PROFILES,
@@ -338,6 +361,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "limits": LIMITS,
     "doctor": DOCTOR,
     "history": HISTORY,
+    "fleet": FLEET,
 }
 """What each command prints with `--json`."""
 

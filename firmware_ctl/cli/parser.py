@@ -303,7 +303,7 @@ COMMANDS: Final = {
         "sudo service install"),
     "web": _command("serve the page for phones, and pair phones with it", parser_web.add_web,
         "sudo web enable"),
-    "mqtt": _command("connect a mat to an MQTT broker, for Home Assistant or a studio", _R.add_mqtt,
+    "mqtt": _command("connect a mat to an MQTT broker", _R.add_mqtt,
         "mqtt --broker localhost"),
     "fleet": _command("show all mats on an MQTT broker, or stop them", _R.add_fleet,
         "fleet stop"),

@@ -234,7 +234,7 @@ complete -c firmware-ctl -n '_shtab_firmware_ctl_using web' -l mat -xka "(__fish
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using web' -l profiles -xka "(__fish_complete_directories)" -d 'read profiles from this folder only'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using web' -l state -xka "(__fish_complete_directories)" -d 'folder of the paired devices'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using web; and test $_shtab_firmware_ctl_npos -eq 0' -ka "enable disable pair devices revoke" -d 'enable, disable, pair, devices, revoke'
-complete -c firmware-ctl -n '_shtab_firmware_ctl_using; and test $_shtab_firmware_ctl_npos -eq 0' -a mqtt -d 'connect a mat to an MQTT broker, for Home Assistant or a studio'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using; and test $_shtab_firmware_ctl_npos -eq 0' -a mqtt -d 'connect a mat to an MQTT broker'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using mqtt' -s h -l help -d 'show this help message and exit'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using mqtt' -l broker -x -d 'the broker (default: localhost)'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using mqtt' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'broker, user, password and TLS, as in mqtt.yaml'

@@ -15,7 +15,7 @@ _shtab_firmware_ctl_commands() {
     import:'write a profile from a funscript, AHAP or .haptic file'
     limits:'show the running time that is left of today'"'"'s'
     mock:'run the same daemon on simulated pins, with a live view'
-    mqtt:'connect a mat to an MQTT broker, for Home Assistant or a studio'
+    mqtt:'connect a mat to an MQTT broker'
     new:'write a profile to start from'
     off:'force all motor pins low, even if the daemon hangs'
     pause:'turn all motors off; the session waits'

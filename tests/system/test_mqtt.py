@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.json_shapes import checked
 from tests.support.mosquitto import (
     BridgeProcess,
     Listener,
@@ -307,7 +308,7 @@ def test_fleet_lists_and_stops(mock: Mock, broker: Mosquitto) -> None:
     with Listener(broker, STATE) as listener, bridge_of(mock, broker, "--allow-start"):
         listener.until_state(STATE, "idle")
         started(listener)
-        [mat] = json.loads(fleet(mock.home, "--json", *at).stdout)
+        [mat] = checked("fleet", fleet(mock.home, "--json", *at).stdout)
         assert (mat["id"], mat["state"], mat["by"]) == (ID, "running", "mqtt")
         shown = fleet(mock.home, *at).stdout.splitlines()
         assert shown[1].split()[:3] == [ID, "running", "long"]

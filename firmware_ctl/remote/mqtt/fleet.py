@@ -9,6 +9,9 @@ from firmware_ctl.remote.mqtt.topics import ALL_STOP, ONLINE, ROOT, Topics
 
 FILTERS: Final = tuple(f"{ROOT}/+/{name}" for name in ("bridge", "daemon", "state"))
 _TOPIC: Final = re.compile(rf"{ROOT}/([0-9a-f]{{8}})/(bridge|daemon|state)")
+TEXTS: Final = ("state", "selected", "profile", "phase", "ends_at", "fault", "by")
+SECONDS_AND_PERCENT: Final = ("trim", "left_today", "used_today")
+"""The fields of a state."""
 STATE_MAX: Final = 4_096
 """The longest state that is read. A mat's own has a tenth of that."""
 
@@ -40,11 +43,18 @@ class FleetMat(NamedTuple):
         return "" if value is None else str(value)
 
     def as_json(self) -> dict[str, object]:
+        """The known fields. What is no text or no whole number where one is expected is None: any
+        client of a broker may publish anything."""
+        texts = {key: value for key in TEXTS if isinstance(value := self.state.get(key), str)}
+        numbers = {
+            key: value for key in SECONDS_AND_PERCENT if type(value := self.state.get(key)) is int
+        }
         return {
             "id": self.mat_id,
             "bridge": self.has_bridge,
             "daemon": self.has_daemon,
-            **self.state,
+            **{key: texts.get(key) or None for key in TEXTS},
+            **{key: numbers.get(key) for key in SECONDS_AND_PERCENT},
         }
 
 

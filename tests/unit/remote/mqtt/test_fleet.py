@@ -1,9 +1,12 @@
 """What a fleet makes of the messages of many mats."""
 
+import json
+
 import pytest
 
 from firmware_ctl.cli.fleet import row
 from firmware_ctl.remote.mqtt.fleet import Fleet, FleetMat, stop_topics
+from tests.support.json_shapes import checked
 
 STATE = b'{"state": "running", "profile": "calm", "ends_at": "2027-01-15T08:10:00+00:00", "used_today": 125, "by": "mqtt", "fault": null}'
 EIGHT_S = 1_800_000_480.0
@@ -102,3 +105,16 @@ def test_named_mats_keep_their_order_and_may_be_unknown() -> None:
 def test_stop_goes_to_all_or_to_each_that_is_named() -> None:
     assert stop_topics([]) == ["firmware-ctl/all/cmd/stop"]
     assert stop_topics(["00000001"]) == ["firmware-ctl/00000001/cmd/stop"]
+
+
+def test_json_of_a_mat_has_every_known_field_and_nothing_that_a_stranger_added() -> None:
+    state = b'{"id": "other", "bridge": true, "state": ["running"], "trim": true, "used_today": 125, "x": 1}'
+    [mat] = fleet_of(("firmware-ctl/00000001/state", state)).sorted()
+    values = mat.as_json()
+    checked("fleet", json.dumps([values]))
+    assert {key: value for key, value in values.items() if value is not None} == {
+        "id": "00000001",
+        "bridge": False,
+        "daemon": False,
+        "used_today": 125,
+    }
