@@ -72,6 +72,8 @@ BY_METAVAR: Final = {
     "PROFILE": PROFILE,
 }
 """How an argument is completed. Other arguments are numbers, texts or choices."""
+_NEW_NAMES: Final = {("new", "NAME"), ("import", "NAME")}
+"""Names of profiles that do not exist yet."""
 CHOICES: Final = {"PATTERN": tuple(PATTERNS), "FAULT": tuple(FAULTS)}
 """Choices that the parser does not know: it would have to load the tables at each start."""
 
@@ -88,7 +90,7 @@ def _script(shell: str) -> str:
             metavar = str(action.metavar)
             if metavar in CHOICES:
                 action.choices = CHOICES[metavar]
-            elif metavar in BY_METAVAR and (name, metavar) != ("new", "NAME"):
+            elif metavar in BY_METAVAR and (name, metavar) not in _NEW_NAMES:
                 action.complete = BY_METAVAR[metavar]  # type: ignore[attr-defined]
     script = shtab.complete(parser, shell, preamble=PREAMBLE)
     # shtab's hints on where to put the file are those of `firmware-ctl completion --help`.

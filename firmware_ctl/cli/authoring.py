@@ -103,12 +103,7 @@ def new(args: argparse.Namespace) -> int:
     with suppress(DeviceError):  # a folder that cannot be read has no profile to take for this one
         served = profile_files(paths.profile_folders())
     write_new(path, text)
-    schema_path = os.path.join(args.profiles or "", templates.SCHEMA_FILE)
-    if not os.path.lexists(schema_path):
-        with open(
-            os.path.join(shipped.profiles_dir(), templates.SCHEMA_FILE), encoding="utf-8"
-        ) as file:
-            write_new(schema_path, file.read())
+    write_schema_beside(path)
     print(printable(f"{path} is written; edit it, then: firmware-ctl check {path}"))
     if name in served:
         note = (
@@ -117,6 +112,15 @@ def new(args: argparse.Namespace) -> int:
         )
         print(printable(note), file=sys.stderr)
     return 0
+
+
+def write_schema_beside(path: str) -> None:
+    """Writes the schema that the first line of a profile names, unless it is there."""
+    schema_path = os.path.join(os.path.dirname(path), templates.SCHEMA_FILE)
+    if not os.path.lexists(schema_path):
+        source = os.path.join(shipped.profiles_dir(), templates.SCHEMA_FILE)
+        with open(source, encoding="utf-8") as file:
+            write_new(schema_path, file.read())
 
 
 def schema(args: argparse.Namespace) -> int:

@@ -35,6 +35,8 @@ OF_COMMAND: Final[Mapping[str, Mapping[int, str]]] = {
         2: "a file cannot be read or written",
     },
     "new": {0: "written", 2: "not written: the file exists, or the name is not valid"},
+    "edit": {0: "ended by Ctrl-C", 2: "the file cannot be read or watched"},
+    "import": {0: "written", 2: "not written: FILE cannot be imported, or the file exists"},
     "wiring": {0: "every motor is as it should be", 1: "one is not", 2: "could not run"},
     "setup": {
         0: "every step is done or skipped",
@@ -71,7 +73,8 @@ OF_COMMAND: Final[Mapping[str, Mapping[int, str]]] = {
     "send": _CLIENT,
     "completion": {0: "done"},
 }
-"""For each command its own codes. Wrong arguments give 2 and Ctrl-C gives 130 with any command."""
+"""For each command its own codes. Wrong arguments give 2 with any command, and Ctrl-C gives 130
+with any but `edit`."""
 
 
 def lines(codes: Mapping[int, str]) -> str:

@@ -69,17 +69,17 @@ def excerpt(mistake: Mistake, lines: Sequence[str], colour: bool = False) -> lis
     # A third of the width before the mistake shows the key of the value that is wrong.
     begin = max(0, min(at - WIDTH // 3, len(text) - WIDTH)) if len(text) > WIDTH else 0
     shown = "".join(char if char.isprintable() else " " for char in text[begin : begin + WIDTH])
-    indent = " " * sum(map(_columns, shown[: at - begin]))
+    indent = " " * columns(shown[: at - begin])
     margin = f"{mistake.line:>5} | "
     caret = f"{_RED}^{_PLAIN}" if colour else "^"
     return [f"{margin}{shown.rstrip()}", f"{' ' * (len(margin) - 2)}| {indent}{caret}"]
 
 
-def _columns(char: str) -> int:
-    """How many columns of a terminal the character takes."""
+def columns(text: str) -> int:
+    """How many columns of a terminal the text takes."""
     from unicodedata import combining, east_asian_width
 
-    return 0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def summary(errors: Sequence[AuthorError], checked: int) -> str:

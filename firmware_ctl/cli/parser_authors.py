@@ -114,6 +114,48 @@ def add_new(parser: ArgumentParser) -> Run:
     return run
 
 
+def add_import(parser: ArgumentParser) -> Run:
+    parser.add_argument("file", metavar="FILE", help="a funscript, AHAP or .haptic file")
+    parser.add_argument(
+        "--name",
+        metavar="NAME",
+        help="a-z, 0-9 and '-'; the file is NAME.yaml (default: from the name of FILE)",
+    )
+    parser.add_argument(
+        "--target",
+        default="all",
+        metavar="TARGET",
+        help="a zone, a row or a side, as in a profile (default: all)",
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", help="the file to write (default: NAME.yaml here); -: print it"
+    )
+    add_mat(parser)
+
+    def run(args: Namespace) -> int:
+        from firmware_ctl.cli import import_command
+
+        return import_command.run(args)
+
+    return run
+
+
+def add_edit(parser: ArgumentParser) -> Run:
+    parser.description = (
+        "watch a profile, and after each save show its picture, or its mistakes by line; it opens "
+        "no editor: keep yours open beside it, and end this by Ctrl-C"
+    )
+    parser.add_argument("profile", metavar="PROFILE", help="a name or a file")
+    add_mat(parser)
+
+    def run(args: Namespace) -> int:
+        from firmware_ctl.cli import edit
+
+        return edit.edit(args)
+
+    return run
+
+
 def add_schema(parser: ArgumentParser) -> Run:
     parser.add_argument("kind", choices=("profile", "mat"))
 

@@ -26,6 +26,7 @@ class Extra(NamedTuple):
 
 
 EXTRAS: Final = {
+    "edit": Extra("edit needs watchdog", ("watchdog>=2.2",), "sudo apt install python3-watchdog"),
     "plot": Extra(
         "pictures need matplotlib", ("matplotlib>=3.6",), "sudo apt install python3-matplotlib"
     ),

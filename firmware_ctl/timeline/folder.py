@@ -130,8 +130,8 @@ def profile_files(sources: Sequence[str]) -> dict[str, str]:
     return files
 
 
-def read_file(path: str) -> bytes:
-    """The bytes of a file, cut off one byte after `BYTES_MAX`.
+def read_file(path: str, most: int = BYTES_MAX) -> bytes:
+    """The bytes of a file, cut off one byte after `most`.
 
     That one byte is enough for the parser to refuse a file that is too large, and a huge file does
     not fill the memory. Raises OSError if the file is missing, not a regular file, or unreadable.
@@ -146,7 +146,7 @@ def read_file(path: str) -> bytes:
     if not stat.S_ISREG(status.st_mode):
         raise OSError(EINVAL, "it is no file")
     with open(path, "rb") as file:
-        return file.read(BYTES_MAX + 1)
+        return file.read(most + 1)
 
 
 def write_new(path: str, text: str) -> None:

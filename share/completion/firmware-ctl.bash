@@ -1,6 +1,6 @@
 # Made by docs/make_completion.py with shtab, https://github.com/tqdm/shtab
 
-_shtab_firmware_ctl_subparsers=(run mock play check profiles explain simulate new wiring setup doctor schema start stop pause resume select trim try status limits history off service web mqtt fleet send completion)
+_shtab_firmware_ctl_subparsers=(run mock play check profiles explain simulate new edit import wiring setup doctor schema start stop pause resume select trim try status limits history off service web mqtt fleet send completion)
 
 _shtab_firmware_ctl_run_option_strings=(-h --help --mat --profiles --state --socket --port --trace)
 _shtab_firmware_ctl_mock_option_strings=(-h --help --mat --profiles --state --socket --port --trace --link --listen --web --speed --no-view --inject)
@@ -10,6 +10,8 @@ _shtab_firmware_ctl_profiles_option_strings=(-h --help --mat --profiles --json -
 _shtab_firmware_ctl_explain_option_strings=(-h --help --mat --profiles --json --socket --port)
 _shtab_firmware_ctl_simulate_option_strings=(-h --help --replay --trim --trace --plot --mat --json -v --verbose)
 _shtab_firmware_ctl_new_option_strings=(-h --help --mat --profiles --example)
+_shtab_firmware_ctl_edit_option_strings=(-h --help --mat)
+_shtab_firmware_ctl_import_option_strings=(-h --help --name --target --out --mat)
 _shtab_firmware_ctl_wiring_option_strings=(-h --help --calibrate --mat --state --mock)
 _shtab_firmware_ctl_setup_option_strings=(-h --help --mat --state --mock)
 _shtab_firmware_ctl_doctor_option_strings=(-h --help --mat --json)
@@ -74,6 +76,11 @@ _shtab_firmware_ctl_simulate___plot_COMPGEN=_shtab_compgen_files
 _shtab_firmware_ctl_simulate___mat_COMPGEN=_shtab_compgen_files
 _shtab_firmware_ctl_new___mat_COMPGEN=_shtab_compgen_files
 _shtab_firmware_ctl_new___profiles_COMPGEN=_shtab_compgen_dirs
+_shtab_firmware_ctl_edit_pos_0_COMPGEN=_firmware_ctl_names_and_files
+_shtab_firmware_ctl_edit___mat_COMPGEN=_shtab_compgen_files
+_shtab_firmware_ctl_import_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_firmware_ctl_import___out_COMPGEN=_shtab_compgen_files
+_shtab_firmware_ctl_import___mat_COMPGEN=_shtab_compgen_files
 _shtab_firmware_ctl_wiring___mat_COMPGEN=_shtab_compgen_files
 _shtab_firmware_ctl_wiring___state_COMPGEN=_shtab_compgen_dirs
 _shtab_firmware_ctl_setup___mat_COMPGEN=_shtab_compgen_files
@@ -122,7 +129,7 @@ _shtab_firmware_ctl_service_pos_0_choices=(install uninstall)
 _shtab_firmware_ctl_web_pos_0_choices=(enable disable pair devices revoke)
 _shtab_firmware_ctl_fleet_pos_0_choices=(status stop)
 _shtab_firmware_ctl_completion_pos_0_choices=(bash zsh fish)
-_shtab_firmware_ctl_pos_0_choices=(run mock play check profiles explain simulate new wiring setup doctor schema start stop pause resume select trim try status limits history off service web mqtt fleet send completion)
+_shtab_firmware_ctl_pos_0_choices=(run mock play check profiles explain simulate new edit import wiring setup doctor schema start stop pause resume select trim try status limits history off service web mqtt fleet send completion)
 
 _shtab_firmware_ctl_run__h_nargs=0
 _shtab_firmware_ctl_run___help_nargs=0
@@ -156,6 +163,10 @@ _shtab_firmware_ctl_simulate___verbose_nargs=0
 _shtab_firmware_ctl_new__h_nargs=0
 _shtab_firmware_ctl_new___help_nargs=0
 _shtab_firmware_ctl_new___example_nargs=0
+_shtab_firmware_ctl_edit__h_nargs=0
+_shtab_firmware_ctl_edit___help_nargs=0
+_shtab_firmware_ctl_import__h_nargs=0
+_shtab_firmware_ctl_import___help_nargs=0
 _shtab_firmware_ctl_wiring__h_nargs=0
 _shtab_firmware_ctl_wiring___help_nargs=0
 _shtab_firmware_ctl_wiring___mock_nargs=0

@@ -57,8 +57,8 @@ function _shtab_firmware_ctl_using
   test "$_shtab_firmware_ctl_cmdpath" = "$argv"
 end
 
-set -g _shtab_firmware_ctl_commands run mock play check profiles explain simulate new wiring setup doctor schema start stop pause resume select trim try status limits history off service web mqtt fleet send completion
-set -g _shtab_firmware_ctl_opts_with_value --broker --calibrate --config --inject --last --link --listen --mat --name --plot --port --profiles --replay --socket --speed --state --trace --trim --web
+set -g _shtab_firmware_ctl_commands run mock play check profiles explain simulate new edit import wiring setup doctor schema start stop pause resume select trim try status limits history off service web mqtt fleet send completion
+set -g _shtab_firmware_ctl_opts_with_value --broker --calibrate --config --inject --last --link --listen --mat --name --out --plot --port --profiles --replay --socket --speed --state --target --trace --trim --web
 
 complete -c firmware-ctl -e
 complete -c firmware-ctl -f
@@ -140,6 +140,17 @@ complete -c firmware-ctl -n '_shtab_firmware_ctl_using new' -s h -l help -d 'sho
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using new' -l mat -xka "(__fish_complete_path (commandline -ct))" -d 'mat file (default: /etc/firmware-ctl/mat.yaml, or the built-in one)'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using new' -l profiles -xka "(__fish_complete_directories)" -d 'folder to write to (default: here)'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using new' -l example -d 'write a profile that has every form once'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using; and test $_shtab_firmware_ctl_npos -eq 0' -a edit -d 'watch a profile, and after each save show its picture, or its mistakes by line; it opens no editor: keep yours open beside it, and end this by Ctrl-C'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using edit' -s h -l help -d 'show this help message and exit'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using edit' -l mat -xka "(__fish_complete_path (commandline -ct))" -d 'mat file (default: /etc/firmware-ctl/mat.yaml, or the built-in one)'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using edit; and test $_shtab_firmware_ctl_npos -eq 0' -ka "(_firmware_ctl_names_and_files)" -d 'a name or a file'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using; and test $_shtab_firmware_ctl_npos -eq 0' -a import -d 'write a profile from a funscript, AHAP or .haptic file'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using import' -s h -l help -d 'show this help message and exit'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using import' -l name -x -d 'a-z, 0-9 and '"'"'-'"'"'; the file is NAME.yaml (default: from the name of FILE)'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using import' -l target -x -d 'a zone, a row or a side, as in a profile (default: all)'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using import' -l out -xka "(__fish_complete_path (commandline -ct))" -d 'the file to write (default: NAME.yaml here); -: print it'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using import' -l mat -xka "(__fish_complete_path (commandline -ct))" -d 'mat file (default: /etc/firmware-ctl/mat.yaml, or the built-in one)'
+complete -c firmware-ctl -n '_shtab_firmware_ctl_using import; and test $_shtab_firmware_ctl_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a funscript, AHAP or .haptic file'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using; and test $_shtab_firmware_ctl_npos -eq 0' -a wiring -d 'test the motors one by one'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using wiring' -s h -l help -d 'show this help message and exit'
 complete -c firmware-ctl -n '_shtab_firmware_ctl_using wiring' -l calibrate -x -d 'measure the start and hold duty of each motor of the zone and save them in the mat file'

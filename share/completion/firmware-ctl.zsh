@@ -8,9 +8,11 @@ _shtab_firmware_ctl_commands() {
     check:'check profiles and list all errors'
     completion:'print the shell'"'"'s completion of this command'
     doctor:'check this machine and suggest fixes'
+    edit:'watch a profile, and after each save show its picture, or its mistakes by line; it opens no editor: keep yours open beside it, and end this by Ctrl-C'
     explain:'show how levels become motor duty, and what limits them'
     fleet:'show all mats on an MQTT broker, or stop them'
     history:'show the last sessions and how they ended'
+    import:'write a profile from a funscript, AHAP or .haptic file'
     limits:'show the running time that is left of today'"'"'s'
     mock:'run the same daemon on simulated pins, with a live view'
     mqtt:'connect a mat to an MQTT broker'
@@ -74,6 +76,15 @@ _shtab_firmware_ctl_doctor_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_firmware_ctl_doctor_defaults_added=0
 
+_shtab_firmware_ctl_edit_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--mat[mat file (default\: \/etc\/firmware-ctl\/mat.yaml, or the built-in one)]:FILE:_files"
+  ":a name or a file:_firmware_ctl_names_and_files"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_firmware_ctl_edit_defaults_added=0
+
 _shtab_firmware_ctl_explain_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--mat[mat file (default\: \/etc\/firmware-ctl\/mat.yaml, or the built-in one)]:FILE:_files"
@@ -108,6 +119,18 @@ _shtab_firmware_ctl_history_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_firmware_ctl_history_defaults_added=0
+
+_shtab_firmware_ctl_import_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--name[a-z, 0-9 and \'-\'\; the file is NAME.yaml (default\: from the name of FILE)]:NAME:"
+  "--target[a zone, a row or a side, as in a profile (default\: all)]:TARGET:"
+  "--out[the file to write (default\: NAME.yaml here)\; -\: print it]:FILE:_files"
+  "--mat[mat file (default\: \/etc\/firmware-ctl\/mat.yaml, or the built-in one)]:FILE:_files"
+  ":a funscript, AHAP or .haptic file:_files"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_firmware_ctl_import_defaults_added=0
 
 _shtab_firmware_ctl_limits_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -399,9 +422,11 @@ _shtab_firmware_ctl() {
         check) _arguments -C -s $_shtab_firmware_ctl_check_options ;;
         completion) _arguments -C -s $_shtab_firmware_ctl_completion_options ;;
         doctor) _arguments -C -s $_shtab_firmware_ctl_doctor_options ;;
+        edit) _arguments -C -s $_shtab_firmware_ctl_edit_options ;;
         explain) _arguments -C -s $_shtab_firmware_ctl_explain_options ;;
         fleet) _arguments -C -s $_shtab_firmware_ctl_fleet_options ;;
         history) _arguments -C -s $_shtab_firmware_ctl_history_options ;;
+        import) _arguments -C -s $_shtab_firmware_ctl_import_options ;;
         limits) _arguments -C -s $_shtab_firmware_ctl_limits_options ;;
         mock) _arguments -C -s $_shtab_firmware_ctl_mock_options ;;
         mqtt) _arguments -C -s $_shtab_firmware_ctl_mqtt_options ;;

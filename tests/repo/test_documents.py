@@ -97,18 +97,18 @@ def test_report_begins_with_a_summary(path: Path) -> None:
 
 
 PLAIN = """
-absent action address again answer answered ask asked attempts author bad block bounded builder
-button cache caller calls check clock close collector columns connected context control conversation
-core daemon device devices disk drop dropped edit end erm error explanation extra factory facts
-failed faulty field figures file files firmware flaw folder formatter frame gone good gpio handler
-hardware header hello host hot idle injector job kept kernel key keyboard kind late led limits list
-listener long loop lost machine mapping measured menu message metrics model moment no node note
-nothing off open options outcome pair parser past pending pi picture pictures pin ping pins port
-ports progress pty publish rate reader ready reason received refused reload remote report resolved
-resume row runner running save saved scalar screen select send sequence serial server service
-settings setup signals simulated socket stage stop stopper storage stream subscribe suspended
-synchronised systemd tell terminal tls told too under unknown voltage waits waker warning warnings
-will work
+absent action address again answer answered areas ask asked attempts author bad block bounded
+builder button cache caller calls check clock close collector columns connected context control
+conversation core daemon device devices disk drop dropped edit end erm error explanation extra
+factory facts failed faulty field figures file files firmware flaw folder foreign format formatter
+frame gone good gpio handler hardware header hello host hot idle imported injector job json kept
+kernel key keyboard kind late led limits list listener long loop lost machine mapping measured menu
+message metrics model moment no node note nothing off open options outcome pair parser past pending
+pi picture pictures pin ping pins port ports progress pty publish rate reader ready reason received
+refused reload remote report resolved resume row runner running save saved scalar screen select send
+sequence serial server service settings setup signals simulated socket stage stop stopper storage
+stream subscribe suspended synchronised systemd tell terminal tls told too under unknown value
+voltage waits waker warning warnings watch will work
 """
 """Words of class names that mean what they mean everywhere, and stand in no glossary."""
 

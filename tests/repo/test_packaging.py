@@ -14,7 +14,7 @@ def test_every_floor_is_tested_with_its_oldest_version() -> None:
     project = PYPROJECT["project"]
     extras = project["optional-dependencies"]
     floors = [*PYPROJECT["build-system"]["requires"], *project["dependencies"]]
-    floors += [*extras["mqtt"], *extras["plot"], *extras["vcd"]]
+    floors += [*extras["edit"], *extras["mqtt"], *extras["plot"], *extras["vcd"]]
     lines = (ROOT / "tests/oldest.txt").read_text("utf-8").splitlines()
     oldest = dict(line.split("==") for line in lines if not line.startswith("#"))
     for floor in floors:

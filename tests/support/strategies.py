@@ -246,6 +246,8 @@ def items(
     for _ in range(draw(st.integers(1, 5 if may_hold == DEEPEST else 2))):
         kind = draw(st.sampled_from(["phase", "phase", "phase", "rest", "group"]))
         repeat = draw(st.sampled_from([1, 1, 2, 3, 7]))
+        if remaining_ms < 10 * repeat:  # a list must not stay empty
+            repeat = 1
         most_ms = min(remaining_ms // repeat, 180_000)
         if most_ms < 10:
             break

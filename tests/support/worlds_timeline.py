@@ -188,10 +188,13 @@ MATS = st.builds(make_mat, st.integers(1, 50), st.sampled_from(("", "neck")))
 
 
 def highest_duties(profile: Profile, timeline: Timeline, mat: Mat) -> list[tuple[str, str, int]]:
-    """The highest compiled duty of each line of `play` in each zone, without kicks."""
+    """The highest compiled duty of each line of `play` in each zone, without kicks.
+
+    The phases of a group count once, as `explain` shows them.
+    """
     rows = []
     for phase, segment in zip(profile.phases, timeline.segments, strict=True):
-        for play in phase.play:
+        for play in phase.play if phase.is_first else ():
             _, dot, side = play.target.partition(".")
             for zone in mat.zones:
                 motors = [i for i in motors_of(play.target, mat) if mat.motors[i].zone == zone.name]
