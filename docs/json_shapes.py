@@ -329,7 +329,7 @@ HISTORY: Final = array(
 )
 
 FLEET: Final = array(
-    "One object for each mat on the broker, by id, with what it published last, also if it is away.",
+    "One object for each mat on the broker, by id, with its last state, also if it is away now.",
     table(
         "fleet",
         "",

@@ -30,7 +30,13 @@ def begin(args: argparse.Namespace, control_socket: str, stack: ExitStack) -> st
     }
     with listening:
         child = subprocess.Popen(
-            [sys.executable, "-m", "firmware_ctl.remote.web.beside_mock", json.dumps(options)],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "firmware_ctl.remote.web.beside_mock",
+                json.dumps(options),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             pass_fds=[listening.fileno()],

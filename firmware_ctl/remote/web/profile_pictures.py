@@ -65,7 +65,8 @@ class Pictures:
     async def _run(self, *words: str) -> bytes:
         """The output of the child process, empty if it failed."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "firmware_ctl.remote.web.profile_data", self._sources, *words),
+            *(sys.executable, "-P", "-m", "firmware_ctl.remote.web.profile_data"),
+            *(self._sources, *words),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
