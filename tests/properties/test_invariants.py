@@ -128,6 +128,7 @@ TRACES: st.SearchStrategy[list[tuple[int, Input]]] = st.lists(
         st.tuples(GAPS_MS, INPUTS).map(lambda timed_input: [timed_input]),
         st.tuples(GAPS_MS, INPUTS).map(lambda timed_input: [timed_input]),
         CLEAN_PRESSES,
+        CLEAN_PRESSES,
         REPLACED_TRIES,
     ),
     max_size=20,
@@ -234,7 +235,7 @@ def run_checked(trace: list[tuple[int, Input]]) -> CheckedWorld:
 
 
 @must_reach(
-    moving=500, kicked=50, haptic=20, started=50, pressed=5, touched=20, **{"try ended": 20}
+    moving=500, kicked=50, haptic=20, started=50, pressed=2, touched=20, **{"try ended": 20}
 )
 @given(TRACES)
 @settings(max_examples=250, deadline=None)
