@@ -17,6 +17,8 @@ from typing import Final, NamedTuple
 
 from firmware_ctl.protocol.stop_words import slips
 
+MOST_NOISE_OF_SLIP: Final = 2
+"""Most bytes that are no text in a line whose slip of a stop word counts."""
 LONGEST_LINE: Final = 96
 """Most characters in a request."""
 
@@ -214,8 +216,13 @@ def has_stop_word(raw: bytes) -> bool:
 
 
 def has_slip(raw: bytes) -> bool:
-    """Whether a line begins with a stop word, or with a slip of one, in any of its readings."""
-    return any(map(_begins_with_slip, _readings(raw)))
+    """Whether a line begins with a stop word, or with a slip of one, in any of its readings.
+
+    A line with much noise has no slip: of some thousand lines of random bytes a few begin with one
+    of the thousand short words that are slips, and a wrong baud rate would end every session.
+    """
+    has_much_noise = len(raw) - len(raw.translate(None, _NOISE_BUT_DELETES)) > MOST_NOISE_OF_SLIP
+    return not has_much_noise and any(map(_begins_with_slip, _readings(raw)))
 
 
 def _begins_with_slip(text: bytes) -> bool:

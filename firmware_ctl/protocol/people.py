@@ -39,7 +39,10 @@ def unknown_command(name: str) -> str:
 
 
 def is_meant_as_stop(line: Line, commands: Collection[str]) -> bool:
-    """Whether a line stops the mat if it is no valid request: somebody meant to stop the mat."""
+    """Whether a line stops the mat if it is no valid request: somebody meant to stop the mat.
+
+    A stop word counts in any noise, a slip of one only beside little noise: see `has_slip`.
+    """
     if has_stop_word(line.raw):
         return True
     text = text_of(line)
