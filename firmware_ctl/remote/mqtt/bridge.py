@@ -84,6 +84,7 @@ KEPT_FOR_ALL: Final = (
     f"a kept message (retain) on {ALL_STOP} stops every mat that connects; "
     "publish an empty one there to remove it"
 )
+EMPTY: Final = "resume: with MQTT 3 an empty message may be the removal of a kept one; send resume"
 ACTS_WHEN_KEPT: Final = ("stop", "pause")
 """Commands that act even if the broker has kept them: they turn motors off."""
 
@@ -268,6 +269,9 @@ class Bridge:
             return
         if not message.payload and message.topic in self._cleared:
             self._cleared.discard(message.topic)
+            return
+        if command == "resume" and not (message.payload or self._with_mqtt_5):
+            self._refuse(command, CallerError("bad-argument", EMPTY))
             return
         if message.is_retained:
             self._clear(message, command)

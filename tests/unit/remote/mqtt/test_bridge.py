@@ -267,6 +267,16 @@ def test_removal_that_comes_back_with_mqtt_3_is_no_command() -> None:
     assert home.refusals() == [("start", "retained")]
 
 
+def test_removal_by_somebody_else_with_mqtt_3_resumes_nothing() -> None:
+    home = Home()
+    home.with_mqtt_5 = False
+    running(home.at(3_000)).send("pause")
+    home.send("resume", "")
+    assert (home.state, home.refusals()) == (State.PAUSED, [("resume", "bad-argument")])
+    home.send("resume", "resume")
+    assert home.state is State.RUNNING
+
+
 def test_start_that_waited_too_long_is_ignored(home: Home) -> None:
     home.at(20_000)
     home.put(Message(f"firmware-ctl/{ID}/cmd/start", b"calm", False, 14_999))
