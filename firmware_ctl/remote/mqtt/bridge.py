@@ -84,6 +84,7 @@ KEPT_FOR_ALL: Final = (
     f"a kept message (retain) on {ALL_STOP} stops every mat that connects; "
     "publish an empty one there to remove it"
 )
+EMPTY: Final = "resume: with MQTT 3 an empty message may be the removal of a kept one; send resume"
 ACTS_WHEN_KEPT: Final = ("stop", "pause")
 """Commands that act even if the broker has kept them: they turn motors off."""
 
@@ -113,6 +114,8 @@ class Bridge:
         self._holds = False
         """True while something may play that a message has started."""
         self._ask_at_ms: int | None = None
+        self._is_change_unasked = False
+        """True while an event waits for a sign of life of the broker before the daemon is asked."""
         self._pending_stop = PendingStop()
         self._announce_at_ms: int | None = None
         self._is_closed = False
@@ -152,8 +155,7 @@ class Bridge:
             case BrokerLost():
                 self._broker_lost(taken)
             case BrokerAnswered():
-                if self._holds and self._daemon.is_open:
-                    self._ask("ping")
+                self._broker_answered()
             case BrokerRefused():
                 sentence = f"the broker does not let this mat publish {taken.topic} ({taken.why})"
                 self._tell(f"acl {taken.topic}", f"{sentence}; docs/home.md has its rules")
@@ -203,6 +205,12 @@ class Bridge:
         self._announce()
         if self._holds:
             self._ask_at_ms = self._now.now_ms
+
+    def _broker_answered(self) -> None:
+        if self._holds and self._daemon.is_open:
+            self._ask("ping")
+            if self._is_change_unasked:
+                self._ask_what_changed()
 
     def _broker_lost(self, lost: BrokerLost) -> None:
         self._published.clear()
@@ -261,6 +269,9 @@ class Bridge:
             return
         if not message.payload and message.topic in self._cleared:
             self._cleared.discard(message.topic)
+            return
+        if command == "resume" and not (message.payload or self._with_mqtt_5):
+            self._refuse(command, CallerError("bad-argument", EMPTY))
             return
         if message.is_retained:
             self._clear(message, command)
@@ -331,9 +342,18 @@ class Bridge:
             payload = self._mat.event_of(taken.fields)
             if payload is not None:
                 self._publish_event(payload)
-                self._ask_what_changed()
+                self._take_change(taken.fields)
         elif isinstance(taken, Answer):
             self._take_answer(taken)
+
+    def _take_change(self, fields: Mapping[str, str]) -> None:
+        """Asks what an event has changed. Each line renews the lease, so while something plays
+        that MQTT has started, the broker has to answer first."""
+        if self._holds and fields.get("state") not in ("idle", "fault"):
+            self._is_change_unasked = True
+            self._out.append(AskBroker())
+        else:
+            self._ask_what_changed()
 
     def _take_answer(self, answer: Answer) -> None:
         if answer.code is not None and answer.asked.command is not None:
@@ -370,6 +390,7 @@ class Bridge:
         self._publish(self.topics.daemon, OFFLINE)
 
     def _ask_what_changed(self) -> None:
+        self._is_change_unasked = False
         if not self._conversation.is_asked(AFTER_EVENT[0]):
             self._ask(*AFTER_EVENT)
 

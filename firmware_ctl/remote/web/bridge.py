@@ -150,6 +150,11 @@ class Bridge:
             self._link.send_byte(b"!")
         self.stopper.again()
 
+    @property
+    def endings(self) -> tuple[int, int]:
+        """Changes with each stop here, and with each end of a session, whoever has ended it."""
+        return self.stops, self.mirror.ended_count
+
     def is_online(self) -> bool:
         return self.mirror.daemon(self.now_ms()) == ONLINE
 

@@ -295,8 +295,13 @@ class PhoneHandler(Handler, WebSocketHandler):
 
     def on_close(self) -> None:
         self.site.bridge.left(self)
+        self._end_control()
+
+    def _end_control(self) -> None:
+        """Closes the phone's connection to the daemon: a session that it holds by a lease ends."""
         if self._control is not None:
             self._control.close()
+            self._control = None
 
     # --- to the phone ---
 
@@ -318,6 +323,11 @@ class PhoneHandler(Handler, WebSocketHandler):
 
     def revoke(self, device_ids: frozenset[str]) -> None:
         if self._device is not None and self._device.id in device_ids:
+            # The browser may take its time to close. It must not command, or hold a session, until
+            # then; it may still stop.
+            self.paired = False
+            self.site.bridge.left(self)
+            self._end_control()
             self.close(REVOKED, "this device is not paired any more")
 
     def check_origin(self, origin: str) -> bool:

@@ -69,6 +69,7 @@ class Mirror:
     def connected(self) -> None:
         self._is_connected = True
         self._asked_at_ms = None
+        self.ended_count += 1  # a session may have ended while nobody told the bridge
         self._by = self._reason = None
         self._cue = ""
 
@@ -147,11 +148,14 @@ class Mirror:
     def state(self) -> object:
         return self._status["state"]
 
+    @property
+    def is_session(self) -> bool:
+        return self.state not in (None, *ENDED)
+
     def raises(self, trim_pct: int) -> bool:
         """Whether this trim makes stronger what plays or is paused."""
         trim_now_pct = self._status["trim"]
-        is_session = self.state not in (None, *ENDED)
-        return is_session and not (isinstance(trim_now_pct, int) and trim_pct <= trim_now_pct)
+        return self.is_session and not (isinstance(trim_now_pct, int) and trim_pct <= trim_now_pct)
 
     @property
     def has_button(self) -> bool:

@@ -21,6 +21,7 @@ CROWDED: Final = Refused("overflow", "too much was asked at once")
 NO_BUTTON: Final = Refused(
     "not-here", "this mat has no start button, so someone has to hold the session by phone"
 )
+PLAYS: Final = Refused("busy", "a session plays already; stop it first")
 NOT_HELD: Final = Refused(
     "not-here", "what plays can be made stronger only by a phone whose leaving would end it"
 )
@@ -33,7 +34,9 @@ class RemoteControl:
         """`answered` gets the refusal of each command. None: it was done."""
         self._bridge = bridge
         self._answered = answered
-        self._queue: asyncio.Queue[tuple[int, Command | Ping]] = asyncio.Queue(MOST_QUEUED)
+        self._queue: asyncio.Queue[tuple[tuple[int, int], Command | Ping]] = asyncio.Queue(
+            MOST_QUEUED
+        )
         self._link: DaemonLink | None = None
         self._held: int | None = None
         """The mirror's `ended_count` when this phone started a session with a lease."""
@@ -42,7 +45,7 @@ class RemoteControl:
     def put(self, item: Command | Ping) -> None:
         """Does it after what the phone asked before."""
         try:
-            self._queue.put_nowait((self._bridge.stops, item))
+            self._queue.put_nowait((self._bridge.endings, item))
         except asyncio.QueueFull:
             self._answered(CROWDED)
 
@@ -54,18 +57,18 @@ class RemoteControl:
 
     async def _work(self) -> None:
         while True:
-            stops, item = await self._queue.get()
+            endings, item = await self._queue.get()
             if isinstance(item, Ping):
                 await self._ping()
             else:
-                self._answered(await self._do(item, stops))
+                self._answered(await self._do(item, endings))
 
     async def _ping(self) -> None:
         if self._link is not None:
             with suppress(DaemonGoneError):
                 await self._link.ask("ping")
 
-    async def _do(self, command: Command, stops: int) -> Refused | None:
+    async def _do(self, command: Command, endings: tuple[int, int]) -> Refused | None:
         bridge = self._bridge
         if command.needs_button and not bridge.mirror.has_button:
             return NO_BUTTON
@@ -75,10 +78,16 @@ class RemoteControl:
             return NOT_HELD
         if not bridge.is_online():
             return SILENT
+        if command.lease_s is not None:
+            # The daemon would say `ok` to the profile that plays, whoever started it, and the new
+            # lease would count for a session that this phone holds.
+            if bridge.mirror.is_session:
+                return PLAYS
+            self._held = None
         try:
             link = await self._open()
             for request in command.requests:
-                if stops != bridge.stops:
+                if endings != bridge.endings:
                     return STOPPED
                 answer = await link.ask(request)
                 if not answer.is_ok:

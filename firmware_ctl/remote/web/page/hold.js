@@ -2,6 +2,11 @@
 
 const HOLD_MS = 600;
 
+/** Ends every hold that has begun, so that it does not act: a stop came. */
+export function endHolds() {
+  dispatchEvent(new Event("endholds"));
+}
+
 /** Calls `act` when `button` was held long enough, and `short` when it was let go before. */
 export function onHold(button, act, short) {
   let timer = 0;
@@ -10,8 +15,9 @@ export function onHold(button, act, short) {
     if (timer || button.disabled) return;
     button.dataset.held = "";
     timer = setTimeout(() => {
+      const isAllowed = !button.disabled;
       end();
-      act();
+      if (isAllowed) act();
     }, HOLD_MS);
   }
 
@@ -42,6 +48,7 @@ export function onHold(button, act, short) {
   // A screen reader's double tap is a click without a pointer: it says how to start.
   button.addEventListener("click", (event) => event.detail === 0 && short());
   button.addEventListener("contextmenu", (event) => event.preventDefault());
+  addEventListener("endholds", end);
   // What is hidden is not held any more.
   document.addEventListener("visibilitychange", end);
 }

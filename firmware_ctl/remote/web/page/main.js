@@ -2,6 +2,7 @@
 
 import { Connection, isSession } from "./connection.js";
 import { Details } from "./details.js";
+import { endHolds } from "./hold.js";
 import { motorLevels } from "./levels.js";
 import { Mat } from "./mat.js";
 import { Now, byWord, cueText, cueWarning } from "./now.js";
@@ -29,6 +30,7 @@ const strength = new Strength(request);
 const pairing = new Pairing(() => connection.renew());
 
 stop.onPress(() => connection.sendStop());
+stop.onPress(endHolds);
 stop.onAnswer(() => {
   byId("stop-answer").textContent = stopWord(stop.answer, connection);
   if (stop.answer === "asked") connection.again();
@@ -43,6 +45,8 @@ setInterval(() => {
 function render(isNew) {
   const { state, link } = connection;
   const isLive = link === "live";
+  // A start that is still held when something plays, or when the mat is lost, is not wanted any more.
+  if (!isLive || state.state !== "idle") endHolds();
   if (isNew && isLive && (state.state === "idle" || state.state === "fault")) stop.confirm();
   root.dataset.link = link;
   root.dataset.state = state?.state ?? "none";

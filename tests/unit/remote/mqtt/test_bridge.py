@@ -13,7 +13,7 @@ from firmware_ctl.remote.mqtt.actions import (
 )
 from firmware_ctl.remote.mqtt.bridge import Bridge
 from firmware_ctl.remote.mqtt.conversation import LEASE_S
-from firmware_ctl.remote.mqtt.inputs import BrokerLost, BrokerRefused, Message, Moment
+from firmware_ctl.remote.mqtt.inputs import BrokerLost, BrokerRefused, DaemonLine, Message, Moment
 from firmware_ctl.remote.mqtt.topics import ALL_STOP
 from firmware_ctl.session.events import State
 from tests.support.home import ID, Home
@@ -267,6 +267,16 @@ def test_removal_that_comes_back_with_mqtt_3_is_no_command() -> None:
     assert home.refusals() == [("start", "retained")]
 
 
+def test_removal_by_somebody_else_with_mqtt_3_resumes_nothing() -> None:
+    home = Home()
+    home.with_mqtt_5 = False
+    running(home.at(3_000)).send("pause")
+    home.send("resume", "")
+    assert (home.state, home.refusals()) == (State.PAUSED, [("resume", "bad-argument")])
+    home.send("resume", "resume")
+    assert home.state is State.RUNNING
+
+
 def test_start_that_waited_too_long_is_ignored(home: Home) -> None:
     home.at(20_000)
     home.put(Message(f"firmware-ctl/{ID}/cmd/start", b"calm", False, 14_999))
@@ -306,6 +316,13 @@ def test_lost_broker_ends_what_mqtt_started_within_the_lease(home: Home) -> None
     assert "; what MQTT has started ends within 10 s; " in home.told[-1]
     home.at(30_000 + LEASE_MS - 3_000)
     assert home.state is State.RUNNING
+    assert home.at(30_000 + LEASE_MS + 100).state is State.IDLE
+
+
+def test_events_of_a_session_do_not_renew_its_lease_without_the_broker(home: Home) -> None:
+    running(home).at(30_000).lose_broker()
+    home.at(38_000)
+    home.put(DaemonLine("* event=phase phase=next"))
     assert home.at(30_000 + LEASE_MS + 100).state is State.IDLE
 
 

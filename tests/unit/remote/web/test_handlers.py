@@ -246,6 +246,26 @@ def test_revoked_device_is_out_at_once_and_its_token_is_worth_nothing(tmp_path: 
     at_home(tmp_path, test)
 
 
+def test_revoked_phone_that_does_not_close_commands_and_holds_nothing(tmp_path: Path) -> None:
+    async def test(home: Home) -> None:
+        headers = home.paired()
+        phone = await home.phone(**headers)
+        await phone.send(do="start", profile="neck", lease=5)
+        await home.until(lambda: "start neck" in home.daemon.lines)
+        owner = next(number for number, line in home.daemon.got if line == "lease 5")
+        (handler,) = home.site.bridge.seats.phones
+        assert isinstance(handler, handlers.PhoneHandler)
+        home.site.revoke("all")
+        handler.on_message('{"do":"trim","pct":10}')  # as if the browser kept the connection
+        handler.on_message('{"do":"ping"}')
+        handler.on_message("!")
+        await home.until(lambda: "!" in home.daemon.lines and owner not in home.daemon.open)
+        assert "trim 10" not in home.daemon.lines
+        assert len(home.site.bridge.seats) == 0
+
+    at_home(tmp_path, test)
+
+
 def test_browser_of_this_machine_needs_no_pairing_with_a_mock_only(tmp_path: Path) -> None:
     async def at_mock(home: Home) -> None:
         assert (await home.ask("GET", "/state")).json["paired"]

@@ -3,6 +3,8 @@
 import gzip
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +85,35 @@ def test_every_word_that_the_page_asks_for_is_there() -> None:
 
 def test_every_fault_has_its_words() -> None:
     assert {f"faults.{code}" for code in FAULTS} <= words("en").keys()
+
+
+HOLD = """
+globalThis.document = new EventTarget();
+const window = new EventTarget();
+globalThis.addEventListener = window.addEventListener.bind(window);
+globalThis.dispatchEvent = window.dispatchEvent.bind(window);
+const timers = [];
+globalThis.setTimeout = (act) => timers.push(act);
+globalThis.clearTimeout = (timer) => delete timers[timer - 1];
+const { onHold, endHolds } = await import(process.argv[1]);
+const button = Object.assign(new EventTarget(), { dataset: {}, disabled: false });
+let starts = 0;
+onHold(button, () => (starts += 1), () => {});
+button.dispatchEvent(Object.assign(new Event("pointerdown"), { button: 0 }));
+if (process.argv[2] === "stop") endHolds();
+if (process.argv[2] === "disabled") button.disabled = true;
+for (const act of timers.splice(0)) act?.();
+console.log(starts);
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node to run a file of the page")
+@pytest.mark.parametrize(("event", "starts"), [("none", 1), ("stop", 0), ("disabled", 0)])
+def test_hold_starts_nothing_after_a_stop_or_when_its_button_is_disabled(
+    event: str, starts: int, tmp_path: Path
+) -> None:
+    module = tmp_path / "hold.mjs"
+    module.write_text(FILES["hold.js"], "utf-8")
+    command = ["node", "--input-type=module", "-e", HOLD, str(module), event]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == starts

@@ -152,6 +152,42 @@ def test_only_the_phone_that_holds_a_session_makes_it_stronger(tmp_path: Path) -
     at_home(tmp_path, test)
 
 
+@pytest.mark.parametrize("lease_s", [0, 5])
+def test_start_while_something_plays_changes_neither_its_lease_nor_who_holds_it(
+    lease_s: int, tmp_path: Path
+) -> None:
+    async def test(home: Home) -> None:
+        home.daemon.state = "running"
+        phone = await home.phone(**home.paired())
+        await phone.see(lambda state: state["state"] == "running")
+        await phone.send(do="start", profile="neck", lease=lease_s)
+        shown = await phone.see(lambda state: state["refused"])
+        assert shown["refused"]["code"] == "busy"
+        assert not {f"lease {lease_s}", "start neck"} & {*home.daemon.lines}
+
+    at_home(tmp_path, test)
+
+
+def test_start_that_waits_when_the_mats_button_stops_is_not_sent_after_it(tmp_path: Path) -> None:
+    async def test(home: Home) -> None:
+        phone = await home.phone(**home.paired())
+        await phone.see()
+        home.daemon.is_hanging = True  # the phone's connection waits for the answer to its hello
+        await phone.send(do="start", profile="neck", lease=5)
+        await home.until(lambda: home.daemon.lines.count("hello web") == 2)
+        home.daemon.tell("event=state state=idle profile=neck cert=f1 reason=stop by=button")
+        await phone.see(lambda state: state["state"] == "idle")
+        home.daemon.is_hanging = False
+        for connection, writer in home.daemon.open.items():
+            if (connection, "hello web") in home.daemon.got and connection != 1:
+                writer.write(b"ok firmware-ctl\r\n")
+        shown = await phone.see(lambda state: state["refused"])
+        assert shown["refused"]["code"] == "busy"
+        assert "start neck" not in home.daemon.lines
+
+    at_home(tmp_path, test)
+
+
 # --- stops ---
 
 
