@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from tests.support.mosquitto import (
     password_file,
     required_broker,
 )
-from tests.support.process import Client, Mock
+from tests.support.process import PATIENCE_S, Client, Mock
 
 ID = "" if not Path("/etc/machine-id").exists() else own_id()
 BASE = f"firmware-ctl/{ID}"
@@ -185,6 +186,27 @@ def test_bridge_that_is_ended_says_so_and_exits_with_0(mock: Mock, broker: Mosqu
         listener.until_topic(f"{BASE}/bridge", "online")
         assert bridge.end() == (0, "")
         listener.until_topic(f"{BASE}/bridge", "offline")
+
+
+SIGNAL_IN_ANOTHER_THREAD = """\
+import os, signal, threading
+from firmware_ctl.remote.mqtt.runner import Runner
+
+class Quiet:
+    def handle(self, taken, moment):
+        return []
+    def wake_at_ms(self):
+        threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGTERM)).start()
+
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+Runner(Quiet(), None, str, print).run()
+"""
+
+
+def test_bridge_ends_by_a_signal_that_another_thread_gets() -> None:
+    done = subprocess.run([sys.executable, "-c", SIGNAL_IN_ANOTHER_THREAD], timeout=PATIENCE_S)
+    assert done.returncode == 0
 
 
 def test_second_bridge_with_the_same_id_replaces_the_first_one(

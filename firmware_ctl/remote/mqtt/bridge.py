@@ -53,6 +53,7 @@ from firmware_ctl.remote.mqtt.inputs import (
     StopAnswered,
     StopFailed,
 )
+from firmware_ctl.remote.mqtt.kept import ACTS_WHEN_KEPT, KeptCommands, sentence_about
 from firmware_ctl.remote.mqtt.mat_state import MatState, event
 from firmware_ctl.remote.mqtt.stops import PendingStop
 from firmware_ctl.remote.mqtt.topics import ALL_STOP, OFFLINE, ONLINE, Topics
@@ -77,16 +78,7 @@ TAKEN_OVER: Final = (
 )
 MAYBE_TAKEN_OVER: Final = "; if this comes again, another bridge may have the id {}"
 NOT_ALLOWED: Final = "starting and strengthening is not allowed; set allow_start in mqtt.yaml"
-KEPT: Final = (
-    "a kept message (retain) on cmd/{} {}, and was removed; publish commands without retain"
-)
-KEPT_FOR_ALL: Final = (
-    f"a kept message (retain) on {ALL_STOP} stops every mat that connects; "
-    "publish an empty one there to remove it"
-)
 EMPTY: Final = "resume: with MQTT 3 an empty message may be the removal of a kept one; send resume"
-ACTS_WHEN_KEPT: Final = ("stop", "pause")
-"""Commands that act even if the broker has kept them: they turn motors off."""
 
 
 class Bridge:
@@ -109,7 +101,7 @@ class Bridge:
         self._warnings = Warnings()
         self._published: dict[str, str] = {}
         """Topic → its retained payload, since the broker is connected."""
-        self._cleared: set[str] = set()
+        self._kept = KeptCommands()
         """Topics whose kept message was removed. With MQTT 3 the empty message comes back."""
         self._holds = False
         """True while something may play that a message has started."""
@@ -214,7 +206,7 @@ class Bridge:
 
     def _broker_lost(self, lost: BrokerLost) -> None:
         self._published.clear()
-        self._cleared.clear()
+        self._kept = KeptCommands()
         self._ask_at_ms = self._announce_at_ms = None
         if lost.is_too_new and self._with_mqtt_5:
             self._with_mqtt_5 = False
@@ -267,14 +259,14 @@ class Bridge:
         if command is None:
             self._take_other(message)
             return
-        if not message.payload and message.topic in self._cleared:
-            self._cleared.discard(message.topic)
+        if self._kept.is_removal(message):
             return
         if command == "resume" and not (message.payload or self._with_mqtt_5):
             self._refuse(command, CallerError("bad-argument", EMPTY))
             return
-        if message.is_retained:
-            self._clear(message, command)
+        if message.is_retained and message.payload:  # without a payload somebody has removed it
+            self._out += self._kept.remove(message, self._with_mqtt_5)
+            self._refuse(command, CallerError("retained", sentence_about(message, command)))
         if command == "stop" or (message.is_retained and command not in ACTS_WHEN_KEPT):
             return
         try:
@@ -289,21 +281,6 @@ class Bridge:
         elif message.payload == discovery.BIRTH and not message.is_retained:
             spread_ms = int(self.topics.mat_id, 16) % BIRTH_SPREAD_MS
             self._announce_at_ms = self._now.now_ms + spread_ms
-
-    def _clear(self, message: Message, command: str) -> None:
-        """Removes a kept command from the broker, so that it does not come back."""
-        if not message.payload:
-            return  # somebody else has removed it
-        if message.topic == ALL_STOP:
-            # Each mat has to see it, also one that connects later. So no mat removes it.
-            sentence = KEPT_FOR_ALL
-        else:
-            self._out.append(Publish(message.topic, ""))
-            if not self._with_mqtt_5:
-                self._cleared.add(message.topic)
-            acted = "has acted" if command in ACTS_WHEN_KEPT else "is ignored"
-            sentence = KEPT.format(command, acted)
-        self._refuse(command, CallerError("retained", sentence))
 
     def _pass_on(self, command: str, message: Message) -> None:
         """Asks the daemon. Raises `CallerError` if the request must not or cannot be passed on."""

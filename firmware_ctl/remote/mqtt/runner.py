@@ -90,6 +90,9 @@ class Runner:
         self._is_ending = False
 
     def run(self) -> None:
+        # The kernel may deliver a signal to the broker's thread. Without this the handler would
+        # wait until `select` returns in this thread.
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._end)
         while True:
@@ -118,7 +121,6 @@ class Runner:
 
     def _end(self, *_: object) -> None:
         self._is_ending = True
-        self._wake()
 
     def _wait(self) -> None:
         """Waits until there is something to do, and takes what the daemon has sent."""
