@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -46,6 +47,12 @@ class Page:
     def get(self, path: str) -> Any:
         with urlopen(self.address + path, timeout=PATIENCE_S) as answer:
             return json.load(answer)
+
+    def wait_until_online(self) -> None:
+        """Waits until the bridge, which starts beside the mock, has found it."""
+        until_s = time.monotonic() + PATIENCE_S
+        while self.get("/state")["daemon"] != "online":
+            assert time.monotonic() < until_s
 
     def stop(self) -> tuple[int, str]:
         try:
@@ -195,6 +202,7 @@ def test_web_example_of_the_document_pairs_and_stops(tmp_path: Path) -> None:
     with Mock(tmp_path / "home", "--web", "127.0.0.1:0", speed=1) as mock:
         page = Page(mock)
         page.client.start("long")
+        page.wait_until_online()
         code = paired_code(mock)
         done = subprocess.run(
             [sys.executable, str(ROOT / "examples" / "web_stop.py"), page.address, code],
