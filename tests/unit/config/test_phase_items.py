@@ -2,7 +2,8 @@
 
 import pytest
 
-from firmware_ctl.config.profile import MOST_PHASES, Profile, read_profile
+from firmware_ctl.config.profile import Profile, read_profile
+from firmware_ctl.config.session_size import MOST_PHASES
 from tests.unit.config.test_profile import HEAD, MAT, mistakes_of
 
 BACK = "{name: back, for: 10s, play: {lower_back: 20%}}"
