@@ -54,8 +54,9 @@ def enable(host: ServiceHost) -> None:
         )
     service.refuse_hidden(host)
     is_packaged = os.path.exists(host.path(PACKAGED_UNIT))
-    for path, text in ({} if is_packaged else _files(host)).items():
-        service.write(host, path, text)
+    for path, text in _files(host).items():
+        if path != UNIT_PATH or not is_packaged:
+            service.write(host, path, text)
     service.run_all(host, STARTED if is_packaged else (RELOADED, *STARTED))
     print("the page runs; pair a phone with it: sudo firmware-ctl web pair")
 
@@ -72,13 +73,13 @@ def _files(host: ServiceHost) -> dict[str, str]:
 def disable(host: ServiceHost) -> None:
     """Stops the page and removes its files. The paired devices are kept."""
     is_packaged = os.path.exists(host.path(PACKAGED_UNIT))
-    installed = [] if is_packaged else [p for p in FILES if os.path.exists(host.path(p))]
+    installed = [path for path in FILES if os.path.exists(host.path(path))]
     if is_packaged or UNIT_PATH in installed:
         service.run_all(host, [STOPPED])
     for path in installed:
         os.unlink(host.path(path))
         print(f"removed {path}")
-    if installed:
+    if UNIT_PATH in installed:
         service.run_all(host, [RELOADED])
-    elif not is_packaged:
+    elif not (is_packaged or installed):
         print("the page is not enabled; nothing to change")

@@ -180,7 +180,7 @@ def build_image(boots: Callable[[Image], bool], project_at: Path = REPOSITORY) -
     )
     with tempfile.TemporaryDirectory() as folder:
         package.build_package(Path(folder), project_at)
-        [built] = Path(folder).glob("*.deb")
+        [built] = Path(folder).glob("firmware-ctl_*.deb")
         files = sorted(path for path in (HERE / "root").rglob("*") if path.is_file())
         inputs = [base.name.encode(), built.read_bytes()]
         inputs += [part for path in files for part in (str(path).encode(), path.read_bytes())]

@@ -31,8 +31,14 @@ def changes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def package(changes: Path) -> Path:
-    [package] = changes.parent.glob("*.deb")
+    [package] = changes.parent.glob("firmware-ctl_*.deb")
     return package
+
+
+@pytest.fixture(scope="session")
+def bridges(changes: Path) -> list[Path]:
+    """The packages of the page and of the MQTT bridge."""
+    return sorted(changes.parent.glob("firmware-ctl-*.deb"))
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +51,7 @@ def container(changes: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def installed(container: Container, package: Path) -> Container:
     """A machine on which the package has just been installed for the first time."""
     container.run(
-        "dpkg --purge firmware-ctl; rm -rf /etc/firmware-ctl /etc/systemd/system/firmware-ctl*;"
+        "dpkg --purge firmware-ctl-web firmware-ctl-mqtt firmware-ctl; rm -rf /etc/firmware-ctl /etc/systemd/system/firmware-ctl*;"
         "systemctl daemon-reload"
     )
     container.begin_log()

@@ -17,7 +17,8 @@ from tests.packages.build import TOOLS as BUILD_TOOLS
 
 TOOLS: Final = (*BUILD_TOOLS, "lintian", "mmdebstrap", "systemd-nspawn")
 PACKAGES: Final = (
-    "apt,dbus,python3,python3-rich,python3-serial,python3-venv,python3-yaml,systemd,systemd-sysv,udev,"
+    "apt,dbus,python3,python3-paho-mqtt,python3-rich,python3-segno,python3-serial,python3-tornado,"
+    "python3-venv,python3-yaml,systemd,systemd-sysv,udev,"
     "python3-gpiozero/sid"
 )
 """Debian 13 has gpiozero 1.6.2. Its successor has 2.0.1, as Raspberry Pi OS has."""

@@ -81,10 +81,11 @@ def test_disable_removes_what_enable_has_put(pi: Pi) -> None:
     assert pi.ran == []
 
 
-def test_enable_of_the_debian_package_writes_no_file(pi: Pi) -> None:
+def test_enable_of_the_debian_package_writes_the_announcement_only(pi: Pi) -> None:
     place(pi, PACKAGED_UNIT)
     before = pi.files()
     act(pi.host, "enable")
+    assert {*pi.files()} == {*before, AVAHI_PATH}
     act(pi.host, "disable")
     assert pi.files() == before
     assert pi.ran == [*STARTED, "systemctl disable --now firmware-ctl-web.service"]
