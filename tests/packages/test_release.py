@@ -30,6 +30,8 @@ def test_release_is_complete_and_the_same_bytes_twice(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     files = [
+        f"firmware-ctl-mqtt_{__version__}_all.deb",
+        f"firmware-ctl-web_{__version__}_all.deb",
         f"firmware-ctl_{__version__}_all.deb",
         f"firmware_ctl-{__version__}-py3-none-any.whl",
         f"firmware_ctl-{__version__}.tar.gz",

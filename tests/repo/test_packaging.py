@@ -14,7 +14,7 @@ def test_every_floor_is_tested_with_its_oldest_version() -> None:
     project = PYPROJECT["project"]
     extras = project["optional-dependencies"]
     floors = [*PYPROJECT["build-system"]["requires"], *project["dependencies"]]
-    floors += [*extras["edit"], *extras["mqtt"], *extras["plot"], *extras["vcd"]]
+    floors += [*extras["edit"], *extras["mqtt"], *extras["plot"], *extras["vcd"], *extras["web"]]
     lines = (ROOT / "tests/oldest.txt").read_text("utf-8").splitlines()
     oldest = dict(line.split("==") for line in lines if not line.startswith("#"))
     for floor in floors:
@@ -24,8 +24,11 @@ def test_every_floor_is_tested_with_its_oldest_version() -> None:
 
 def test_debian_package_requires_the_same_versions() -> None:
     control = (ROOT / "debian/control").read_text("utf-8")
-    required = dict(re.findall(r"^ python3-(\w+) \(>= ([\d.]+)\),$", control, re.MULTILINE))
-    floors = dict(each.split(">=") for each in PYPROJECT["project"]["dependencies"])
+    required = dict(re.findall(r"^ python3-([\w-]+) \(>= ([\d.]+)\),$", control, re.MULTILINE))
+    project = PYPROJECT["project"]
+    extras = project["optional-dependencies"]
+    libraries = [*project["dependencies"], *extras["web"], *extras["mqtt"]]
+    floors = dict(each.split(">=") for each in libraries)
     names = {"PyYAML": "yaml", "pyserial": "serial"}
     assert {names.get(name, name): version for name, version in floors.items()} == required
 
