@@ -31,11 +31,12 @@ USE_GPIO_SIM: Final = """\
 insmod /lib/configfs.ko.xz && insmod /lib/gpio-sim.ko.xz &&
 mount -t configfs none /sys/kernel/config && cd /sys/kernel/config/gpio-sim && mkdir -p pi/bank0 &&
 echo 54 >pi/bank0/num_lines && echo pinctrl-bcm2835 >pi/bank0/label && echo 1 >pi/live &&
+udevadm settle &&
 name=$(cat pi/bank0/chip_name) && cd / && mv /dev/gpiochip0 /dev/header && mv /dev/$name /dev/gpiochip0 &&
 echo LINES=/sys/devices/platform/gpio-sim.0/$name >/run/contacts.env && \
 """
-"""Shell commands that put a gpio-sim chip in the place of the header's chip. They end with `&&`, so another
-command must follow."""
+"""Shell commands that put a gpio-sim chip in the place of the header's chip, once udev has given it to the
+group of the pins. They end with `&&`, so another command must follow."""
 START_CONTACTS: Final = f"echo 'MOTORS={' '.join(map(str, MOTOR_PINS))}' >>/run/contacts.env && systemctl start contacts"
 WAIT_FOR_CONTACTS: Final = "until [ -p /run/contacts.result ]; do sleep 0.2; done"
 
