@@ -108,7 +108,9 @@ def _text(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """A line must not begin with a dot or a quote, and a minus is no hyphen."""
+    """Text that troff prints as it is.
+
+    A dot or a quote at the begin of a line would be a request, and a plain `-` a hyphen."""
     text = text.replace("\\", "\\e").replace("-", "\\-").replace("~", "\\(ti").replace("^", "\\(ha")
     return re.sub(r"^([.'])", r"\\&\1", text, flags=re.MULTILINE)
 

@@ -5,8 +5,8 @@ one, which ends a watch of the old file.
 """
 
 import os
-import time
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Final, Self
 
@@ -21,8 +21,8 @@ except ImportError:
     raise missing("edit") from None
 
 SETTLE_S: Final = 0.05
-"""After a change, this long is waited for the rest of a save: an editor truncates, writes, renames
-and touches."""
+"""A save is complete after this time without a change: an editor truncates, writes, renames and
+touches."""
 
 _CHANGES: Final = {"created", "modified", "moved", "deleted", "closed"}
 """The events that may be a save. Opening and reading the file are events, too."""
@@ -63,6 +63,6 @@ class FileWatch(FileSystemEventHandler):
     def wait(self) -> None:
         """Returns after the next change, once the save is probably complete."""
         self._changes.get()
-        time.sleep(SETTLE_S)
-        while not self._changes.empty():
-            self._changes.get()
+        with suppress(Empty):
+            while True:
+                self._changes.get(timeout=SETTLE_S)

@@ -56,7 +56,7 @@ def history(args: argparse.Namespace) -> int:
 
 def _read(folder: str, is_named: bool) -> file.Lines:
     if is_named and not os.path.isdir(folder):
-        raise DeviceError(f"there is no folder {folder}")
+        raise DeviceError(f"there is no folder {folder}; name the daemon's with --state")
     path = os.path.join(folder, file.FILE)
     try:
         return file.read(path)

@@ -96,8 +96,7 @@ def progress_file(state_folder: str) -> str:
 
 def require_no_failed_check(state_folder: str, names: Collection[str]) -> None:
     """Raises BuilderError if a check of a setup in this folder has failed, or was left without a
-    result. A check that was never begun is no reason: whoever runs no setup has checks of their
-    own."""
+    result. A check that was never begun raises nothing: a builder may work without setup."""
     path = progress_file(state_folder)
     try:
         endings = _read(path)

@@ -6,7 +6,7 @@ from firmware_ctl.remote.mqtt.actions import StopMat, Tell
 
 ANSWER_MS: Final = 1_000
 TRIES: Final = 10
-UNCONFIRMED: Final = "the daemon does not confirm a stop; use the button on the mat"
+UNCONFIRMED: Final = "the daemon does not confirm a stop; use the stop switch of the mat"
 
 
 class PendingStop:

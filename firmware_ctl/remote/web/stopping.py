@@ -13,7 +13,7 @@ MOST_STOPS: Final = 16
 stops cannot use up the descriptors, and no stop is refused."""
 
 NO_ANSWER: Final = (
-    "The mat's program did not confirm the stop. Press the button on the mat, or pull its plug."
+    "The mat's program did not confirm the stop. Use the mat's stop switch, or pull its plug."
 )
 
 

@@ -172,7 +172,7 @@ def test_stop_that_is_never_confirmed_ends_with_advice(home: Home) -> None:
     home.send("stop")
     home.at(60_000)
     assert home.actions.count(StopMat()) == 10
-    assert home.told[-1] == "the daemon does not confirm a stop; use the button on the mat"
+    assert home.told[-1] == "the daemon does not confirm a stop; use the stop switch of the mat"
 
 
 def test_stop_without_a_daemon_is_told_once(home: Home) -> None:
